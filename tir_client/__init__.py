@@ -1,0 +1,91 @@
+"""The HTTP core that `langchain_tir` and `llama_index_tir` share: TIR's protocol without any framework.
+
+client = TIRClient(Config.resolve(project_id=123))
+answer = client.chat(ChatRequest.of(model="gpt_oss_120b", messages=[{"role": "user", "content": "Hi"}]))
+print(answer.choice.reasoning, answer.choice.text, answer.usage)
+"""
+
+from tir_client._accumulate import Accumulator, ChoiceSoFar, Delta
+from tir_client._client import TIRClient
+from tir_client._config import DEFAULT_MODEL, ApiKey, Config, Timeouts
+from tir_client._errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    ContextOverflowError,
+    EmptyAnswerError,
+    ForcedToolError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ResponseError,
+    ServerError,
+    StreamError,
+    StreamInterruptedError,
+    StreamServerError,
+    TIRError,
+)
+from tir_client._models import ModelInfo, model_info
+from tir_client._retry import RetryPolicy
+from tir_client._tools import response_format, tool_choice
+from tir_client._version import __version__
+from tir_client._wire import (
+    ChatRequest,
+    Choice,
+    Completion,
+    EmbeddingRequest,
+    Embeddings,
+    ModelCard,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "APIConnectionError",
+    "APIStatusError",
+    "APITimeoutError",
+    "Accumulator",
+    "ApiKey",
+    "AuthenticationError",
+    "BadRequestError",
+    "ChatRequest",
+    "Choice",
+    "ChoiceSoFar",
+    "Completion",
+    "Config",
+    "ConfigurationError",
+    "ContextOverflowError",
+    "Delta",
+    "EmbeddingRequest",
+    "Embeddings",
+    "EmptyAnswerError",
+    "ForcedToolError",
+    "InvalidRequestError",
+    "ModelCard",
+    "ModelInfo",
+    "NotFoundError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "ResponseError",
+    "RetryPolicy",
+    "ServerError",
+    "StreamError",
+    "StreamInterruptedError",
+    "StreamServerError",
+    "TIRClient",
+    "TIRError",
+    "Timeouts",
+    "ToolCall",
+    "ToolCallDelta",
+    "Usage",
+    "__version__",
+    "model_info",
+    "response_format",
+    "tool_choice",
+]

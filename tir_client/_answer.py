@@ -1,0 +1,230 @@
+"""From the bytes of an answer to its meaning: whole answers, streams, embeddings, model lists. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
+
+from tir_client._accumulate import Accumulator, Delta
+from tir_client._errors import (
+    APIConnectionError,
+    APITimeoutError,
+    ResponseError,
+    StreamError,
+    StreamInterruptedError,
+    StreamServerError,
+    TIRError,
+    describe_body,
+    error_from_event,
+    read_body,
+)
+from tir_client._models import model_info
+from tir_client._sse import SSEDecoder
+from tir_client._wire import ChatRequest, EmbeddingRequest, Embeddings, Json, ModelCard, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+DONE = b"[DONE]"
+
+
+def accumulator_for(request: ChatRequest, request_id: str | None = None) -> Accumulator:
+    """An accumulator that knows what `request` asked for."""
+    so_far = Accumulator(request.tool_names(), inline_think=model_info(request.model).inline_think, expected=request.n)
+    so_far.request_id = request_id
+    return so_far
+
+
+def read_answer(request: ChatRequest, content: bytes, request_id: str | None = None) -> Accumulator:
+    """Read a whole answer to `request`.
+
+    Raises:
+        ResponseError: It is not a complete answer; `body` and `partial` hold what it was.
+    """
+    so_far = accumulator_for(request, request_id)
+    for _ in _whole(content, so_far):
+        pass
+    return so_far
+
+
+def _whole(content: bytes, so_far: Accumulator) -> Iterator[Delta]:
+    answer = _read_object(content, so_far.request_id)
+    try:
+        yield from so_far.add(answer)
+        yield so_far.finish()
+    except ResponseError as error:
+        error.body, error.request_id = answer, so_far.request_id
+        raise
+
+
+class AnswerStream:
+    """Reads a streamed answer: bytes in, deltas out.
+
+    Attributes:
+        started: Something was yielded: from here on a failure is the caller's to handle.
+        done: The server said that the stream is complete; what follows is only the end of the body.
+    """
+
+    def __init__(self, so_far: Accumulator) -> None:
+        self.so_far = so_far
+        self.started = False
+        self.done = False
+        self._decoder = SSEDecoder()
+        self._body: list[bytes] | None = None
+
+    def begin(self, headers: Mapping[str, str]) -> None:
+        """Take the answer's headers: a server may have answered in one piece, or with a page."""
+        self.so_far.request_id = headers.get("x-request-id")
+        if headers.get("content-type", "").startswith(("application/json", "text/html")):
+            self._body = []
+
+    def feed(self, content: bytes) -> Iterator[Delta]:
+        """Take a piece of the body.
+
+        Raises:
+            StreamError: The stream broke; `partial` is what had arrived.
+        """
+        if self._body is not None:
+            self._body.append(content)
+            return
+        for event in self._decoder.feed(content):
+            for delta in self._event(event):
+                self.started = True
+                yield delta
+
+    def close(self) -> Iterator[Delta]:
+        """The body has ended.
+
+        Raises:
+            StreamInterruptedError: It ended before the answer was complete.
+            ResponseError: It was no stream, and no answer either.
+        """
+        if self._body is not None:
+            yield from _whole(b"".join(self._body), self.so_far)
+            return
+        for event in self._decoder.close():
+            if _is_whole(event):
+                yield from self._event(event)
+        if not self.done:
+            yield self._finish()
+
+    def broken_by(self, failure: TIRError) -> TIRError:
+        """`failure`, with what had arrived before it; a lost connection becomes an interrupted stream."""
+        partial = self.so_far.completion()
+        if not partial.choices:
+            return failure
+        if isinstance(failure, APIConnectionError) and not isinstance(failure, APITimeoutError):
+            return self._broken(StreamInterruptedError, failure.message)
+        failure.partial = failure.partial or partial
+        return failure
+
+    def _event(self, event: bytes) -> Iterator[Delta]:
+        if self.done or not event:
+            return
+        if event == DONE:
+            yield self._finish()
+            return
+        try:
+            yield from self.so_far.add(self._parse(event))
+        except ResponseError as error:
+            raise self._broken(StreamError, error.message) from None
+
+    def _parse(self, event: bytes) -> Json:
+        try:
+            chunk = from_json(event)
+        except ValueError:
+            chunk = None
+        if not isinstance(chunk, dict):
+            raise self._broken(StreamError, f"The stream has an event that is not a chunk: {read_body(event)!r}")
+        error = error_from_event(chunk, None)
+        if error is not None:
+            raise self._broken(StreamServerError, error.message, error)
+        return chunk
+
+    def _finish(self) -> Delta:
+        missing = self.so_far.missing()
+        if missing:
+            cls = StreamServerError if "broke it off" in missing else StreamInterruptedError
+            raise self._broken(cls, f"The stream is not a complete answer: {missing}.")
+        self.done = True
+        return self.so_far.finish()
+
+    def _broken(self, cls: type[StreamError], message: str, origin: StreamError | None = None) -> StreamError:
+        details: dict[str, Any] = origin.details() if origin is not None else {}
+        details |= {"partial": self.so_far.completion(), "request_id": self.so_far.request_id}
+        return cls(message, **details)
+
+
+def read_embeddings(content: bytes, request_id: str | None, request: EmbeddingRequest) -> Embeddings:
+    """Read the vectors of `request`, put into the order of its texts.
+
+    Raises:
+        ResponseError: There are more or fewer vectors than texts, or they differ in length.
+    """
+    answer = _read_object(content, request_id)
+    try:
+        rows = {row["index"]: row["embedding"] for row in answer["data"]}
+        vectors = [[float(number) for number in rows[index]] for index in range(len(request.input))]
+    except (KeyError, TypeError, ValueError, IndexError):
+        rows, vectors = {}, []
+    if len(vectors) != len(request.input) or len(rows) != len(vectors) or not all(vectors):
+        raise ResponseError(
+            f"{len(request.input)} texts were sent, but the answer does not have one vector for each.",
+            request_id=request_id,
+        )
+    sizes = {len(vector) for vector in vectors}
+    wanted = request.dimensions
+    if len(sizes) > 1 or (wanted is not None and sizes != {wanted}):
+        raise ResponseError(
+            f"The vectors have {sorted(sizes)} dimensions; {wanted or 'one length'} was expected.",
+            request_id=request_id,
+        )
+    usage = answer.get("usage")
+    return Embeddings(
+        vectors,
+        str(answer.get("model") or request.model),
+        Usage.of(usage) if isinstance(usage, dict) else None,
+    )
+
+
+def read_models(content: bytes, request_id: str | None) -> list[ModelCard]:
+    """Read the list of models of an endpoint."""
+    answer = _read_object(content, request_id)
+    rows = answer.get("data")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and row.get("id") for row in rows):
+        raise ResponseError("The answer is not a list of models.", body=answer, request_id=request_id)
+    return [
+        ModelCard(str(row["id"]), length if isinstance(length := row.get("max_model_len"), int) else None, row)
+        for row in rows
+    ]
+
+
+def read_token_count(content: bytes, request_id: str | None) -> int:
+    """Read the answer of vLLM's `/tokenize`."""
+    count = _read_object(content, request_id).get("count")
+    if not isinstance(count, int):
+        raise ResponseError("The answer has no token count.", request_id=request_id)
+    return count
+
+
+def _read_object(content: bytes, request_id: str | None) -> Json:
+    try:
+        answer = from_json(content)
+    except ValueError:
+        answer = None
+    if isinstance(answer, dict) and error_from_event(answer, None) is None:
+        return answer
+    body = read_body(content) if answer is None else answer
+    said = describe_body(body) or "an empty body"
+    reason = "it reports an error" if isinstance(answer, dict) else "it is not a JSON object"
+    raise ResponseError(f"The answer has status 200, but {reason}: {said}", body=body, request_id=request_id)
+
+
+def _is_whole(event: bytes) -> bool:
+    """Whether an event at the very end of a body arrived whole; if not, the stream was cut inside it."""
+    try:
+        from_json(event)
+    except ValueError:
+        return event == DONE
+    return True

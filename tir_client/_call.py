@@ -1,0 +1,125 @@
+"""One call on its way: what is sent, how long each phase may take, and what its failures mean. Does no I/O."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import time
+from typing import TYPE_CHECKING, Any
+
+from tir_client._errors import TIRError, error_from_response
+from tir_client._transport import timed_out, translate
+from tir_client._version import __version__
+
+if TYPE_CHECKING:
+    from tir_client._config import Config, Timeouts
+    from tir_client._retry import RetryPolicy
+
+logger = logging.getLogger("tir_client")
+
+
+class Call:
+    """A request, from its first try to its last.
+
+    Attributes:
+        url: Where it goes, without the query.
+        phase: What is being waited for: "connect", "first_byte" or "chunk".
+    """
+
+    def __init__(self, config: Config, timeouts: Timeouts, policy: RetryPolicy, url: str, body: bytes | None) -> None:
+        self.url = url
+        self.phase = "connect"
+        self._config = config
+        self._timeouts = timeouts
+        self._policy = policy
+        self._body = body
+        self._failures = 0
+        self._deadline = None if timeouts.total is None else time.monotonic() + timeouts.total
+        self._limits: dict[str, float | None] = {}
+
+    def authorize(self, request: Any) -> Any:
+        """Sign a request: handed to httpx as `auth`, so that the token stands in no variable of ours."""
+        request.headers["Authorization"] = self._config.bearer()
+        return request
+
+    def request(self, client: Any, *, streamed: bool) -> Any:
+        """Build the request of the next try with `client`, an httpx client of either kind.
+
+        Raises:
+            APITimeoutError: The time for the whole call is over.
+        """
+        self.phase = "first_byte"
+        self._limits = {
+            "connect": self._left(self._timeouts.connect),
+            "read": self._left(self._timeouts.first_byte),
+            "write": self._left(self._timeouts.chunk),
+            "pool": self._left(self._timeouts.connect),
+        }
+        headers = {
+            "Accept": "text/event-stream" if streamed else "application/json",
+            "User-Agent": USER_AGENT,
+        }
+        if streamed:
+            headers["Accept-Encoding"] = "identity"  # compression would hold pieces back
+        if self._body is not None:
+            headers["Content-Type"] = "application/json"
+        return client.build_request(
+            "GET" if self._body is None else "POST",
+            self.url,
+            params=self._config.params() or None,
+            headers={**headers, **self._config.headers},
+            content=self._body,
+            extensions={"timeout": self._limits},
+        )
+
+    def answered(self) -> None:
+        """The headers have come: from here on the timeout between pieces holds.
+
+        httpx hands the dictionary of timeouts through to the connection, which looks at it again for the body.
+        """
+        self.phase = "chunk"
+        self._limits["read"] = self._left(self._timeouts.chunk)
+
+    def check_time(self) -> None:
+        """Raise `APITimeoutError` if the time for the whole call is over."""
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            raise timed_out("total")
+
+    def refused(self, response: Any, content: bytes) -> TIRError:
+        """The error for an answer with an error status, whose body has been read."""
+        hint = self._config.token_hint() if response.status_code == 401 else ""  # noqa: PLR2004 - HTTP
+        if response.headers.get("location"):
+            hint = f"It redirects to {response.headers['location']!r}, which is not followed. Check the URL."
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return error_from_response(response.status_code, headers, self._config.redact(content), url=self.url, hint=hint)
+
+    def broken(self, failure: Exception) -> TIRError:
+        """The error for what httpx raised in the present phase."""
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            return timed_out("total")
+        names = {cls.__name__ for cls in type(failure).__mro__}
+        return translate(failure, "connect" if names & {"ConnectError", "ConnectTimeout"} else self.phase)
+
+    def pause(self, failure: TIRError) -> float | None:
+        """Seconds to wait before the next try after `failure`, or None to report it."""
+        self._failures += 1
+        pause = self._policy.delay(self._failures, failure)
+        if pause is not None and self._deadline is not None and time.monotonic() + pause >= self._deadline:
+            pause = None
+        logger.debug("%s: try %d failed (%s), %s", self.url, self._failures, type(failure).__name__, _next(pause))
+        return pause
+
+    def _left(self, seconds: float | None) -> float | None:
+        if self._deadline is None:
+            return seconds
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise timed_out("total")
+        return left if seconds is None else min(seconds, left)
+
+
+USER_AGENT = f"tir-llm/{__version__} python/{platform.python_version()}"
+
+
+def _next(pause: float | None) -> str:
+    return "giving up" if pause is None else f"trying again in {pause:.2f} s"

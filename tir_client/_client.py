@@ -1,0 +1,326 @@
+"""TIRClient: the one place where requests are sent and answers read.
+
+What a request says, what an answer means, which failure is retried and when: all of that is decided in the pure
+files. Here are only the loops that wait, each twice: sync and async side by side, to be compared by eye.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from contextlib import aclosing, closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
+
+from tir_client._answer import (
+    AnswerStream,
+    accumulator_for,
+    read_answer,
+    read_embeddings,
+    read_models,
+    read_token_count,
+)
+from tir_client._call import Call
+from tir_client._config import DEFAULT_MODEL, Config, Timeouts, environment_token
+from tir_client._errors import TIRError
+from tir_client._forced import ForcedCall
+from tir_client._retry import RetryPolicy
+from tir_client._transport import Clients, adrain, drain, transport_errors
+from tir_client._wire import ChatRequest, Completion, EmbeddingRequest, Embeddings, Json, ModelCard, to_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator
+
+    from tir_client._accumulate import Accumulator, Delta
+
+OK = 200
+CHAT = "chat/completions"
+PROMPT = ("model", "messages", "tools")
+REQUEST_ID = "x-request-id"
+ERROR_BYTES = 64 * 1024
+"""How much of an error body is read; a gateway's page may be any size."""
+
+
+class TIRClient:
+    """Calls TIR, or any server that speaks its protocol.
+
+    Args:
+        config: Token and address; `Config.resolve` fills it from arguments and environment.
+        timeout: Seconds, a mapping of phases (`connect`, `first_byte`, `chunk`, `total`), or an httpx timeout.
+        retry: How failures are retried.
+        http_client: An httpx (or httpx2) client to use for sync calls; it stays yours to close.
+        http_async_client: The same for async calls.
+
+    It may be shared by threads and event loops, pickled (without the token, which is then read from the environment)
+    and copied. Every method raises `TIRError`s only, each described in `tir_client._errors`.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        timeout: object = None,
+        retry: RetryPolicy | None = None,
+        http_client: Any = None,
+        http_async_client: Any = None,
+    ) -> None:
+        self.config = config
+        self.timeouts = Timeouts.of(timeout)
+        self.retry = retry or RetryPolicy()
+        self._clients = Clients(http_client, http_async_client)
+
+    # Chat, whole
+
+    def chat(self, request: ChatRequest) -> Completion:
+        """Send `request` and wait for the whole answer."""
+        forced = ForcedCall(request)
+        so_far = self._ask(request)
+        if not forced.examine(so_far) and forced.second is not None:
+            forced.settle(so_far, self._ask(forced.second))
+        return so_far.completion()
+
+    async def achat(self, request: ChatRequest) -> Completion:
+        """`chat` for async code."""
+        forced = ForcedCall(request)
+        so_far = await self._aask(request)
+        if not forced.examine(so_far) and forced.second is not None:
+            forced.settle(so_far, await self._aask(forced.second))
+        return so_far.completion()
+
+    # Chat, streamed
+
+    def stream(self, request: ChatRequest) -> Generator[Delta]:
+        """Send `request`; yield the answer as it comes. Closing the generator ends the request at once."""
+        return self._watched(request) if ForcedCall(request).demanded else self._stream(request)
+
+    def astream(self, request: ChatRequest) -> AsyncGenerator[Delta]:
+        """`stream` for async code."""
+        return self._awatched(request) if ForcedCall(request).demanded else self._astream(request)
+
+    def _watched(self, request: ChatRequest) -> Generator[Delta]:
+        forced = ForcedCall(request)
+        with closing(self._stream(request)) as deltas:
+            for delta in deltas:
+                if forced.allows(delta):
+                    yield delta
+        if forced.second is not None:
+            yield from forced.settle(delta.so_far, self._ask(forced.second))
+
+    async def _awatched(self, request: ChatRequest) -> AsyncGenerator[Delta]:
+        forced = ForcedCall(request)
+        async with aclosing(self._astream(request)) as deltas:
+            async for delta in deltas:
+                if forced.allows(delta):
+                    yield delta
+        if forced.second is not None:
+            for late in forced.settle(delta.so_far, await self._aask(forced.second)):
+                yield late
+
+    def _stream(self, request: ChatRequest) -> Generator[Delta]:
+        call = self._call(request.model, CHAT, request.streamed())
+        while True:
+            answer = AnswerStream(accumulator_for(request))
+            try:
+                with closing(self._open(call, streamed=True)) as response:
+                    answer.begin(response.headers)
+                    chunks = response.iter_bytes()
+                    for data in chunks:
+                        for delta in answer.feed(data):
+                            yield delta
+                        if answer.done:
+                            break
+                        call.check_time()
+                    for delta in answer.close():
+                        yield delta
+                    drain(chunks, response)
+            except TIRError as error:
+                failure = answer.broken_by(error)
+            except transport_errors() as error:
+                failure = answer.broken_by(call.broken(error))
+            else:
+                return
+            pause = None if answer.started else call.pause(failure)
+            if pause is None:
+                raise failure
+            time.sleep(pause)
+
+    async def _astream(self, request: ChatRequest) -> AsyncGenerator[Delta]:
+        call = self._call(request.model, CHAT, request.streamed())
+        while True:
+            answer = AnswerStream(accumulator_for(request))
+            try:
+                async with aclosing(await self._aopen(call, streamed=True)) as response:
+                    answer.begin(response.headers)
+                    chunks = response.aiter_bytes()
+                    async for data in chunks:
+                        for delta in answer.feed(data):
+                            yield delta
+                        if answer.done:
+                            break
+                        call.check_time()
+                    for delta in answer.close():
+                        yield delta
+                    await adrain(chunks, response)
+            except TIRError as error:
+                failure = answer.broken_by(error)
+            except transport_errors() as error:
+                failure = answer.broken_by(call.broken(error))
+            else:
+                return
+            pause = None if answer.started else call.pause(failure)
+            if pause is None:
+                raise failure
+            await asyncio.sleep(pause)
+
+    # Everything else
+
+    def embed(self, request: EmbeddingRequest) -> Embeddings:
+        """Embed texts; the vectors come back in the order of the texts."""
+        return read_embeddings(*self._fetch(self._call(request.model, "embeddings", request.body())), request)
+
+    async def aembed(self, request: EmbeddingRequest) -> Embeddings:
+        """`embed` for async code."""
+        call = self._call(request.model, "embeddings", request.body())
+        return read_embeddings(*await self._afetch(call), request)
+
+    def models(self, model: str = DEFAULT_MODEL) -> list[ModelCard]:
+        """List what the endpoint of `model` serves."""
+        return read_models(*self._fetch(self._call(model, "models")))
+
+    async def amodels(self, model: str = DEFAULT_MODEL) -> list[ModelCard]:
+        """`models` for async code."""
+        return read_models(*await self._afetch(self._call(model, "models")))
+
+    def count_tokens(self, request: ChatRequest) -> int:
+        """Count the tokens of a prompt with vLLM's `/tokenize`, where the server lets it be reached."""
+        return read_token_count(*self._fetch(self._tokenize(request)))
+
+    async def acount_tokens(self, request: ChatRequest) -> int:
+        """`count_tokens` for async code."""
+        return read_token_count(*await self._afetch(self._tokenize(request)))
+
+    # What all of them share
+
+    def _call(self, model: str, path: str, body: Json | None = None) -> Call:
+        content = None if body is None else to_bytes(body)
+        return Call(self.config, self.timeouts, self.retry, self.config.url_for(model, path), content)
+
+    def _tokenize(self, request: ChatRequest) -> Call:
+        body: Json = {name: value for name, value in request.body().items() if name in PROMPT}
+        url = f"{self.config.root_for(request.model)}/tokenize"
+        return Call(self.config, self.timeouts, self.retry, url, to_bytes(body))
+
+    def _ask(self, request: ChatRequest) -> Accumulator:
+        return read_answer(request, *self._fetch(self._call(request.model, CHAT, request.whole())))
+
+    async def _aask(self, request: ChatRequest) -> Accumulator:
+        return read_answer(request, *await self._afetch(self._call(request.model, CHAT, request.whole())))
+
+    def _fetch(self, call: Call) -> tuple[bytes, str | None]:
+        while True:
+            try:
+                with closing(self._open(call)) as response:
+                    return self._read(response, call), response.headers.get(REQUEST_ID)
+            except TIRError as error:
+                failure = error
+            except transport_errors() as error:
+                failure = call.broken(error)
+            pause = call.pause(failure)
+            if pause is None:
+                raise failure
+            time.sleep(pause)
+
+    async def _afetch(self, call: Call) -> tuple[bytes, str | None]:
+        while True:
+            try:
+                async with aclosing(await self._aopen(call)) as response:
+                    return await self._aread(response, call), response.headers.get(REQUEST_ID)
+            except TIRError as error:
+                failure = error
+            except transport_errors() as error:
+                failure = call.broken(error)
+            pause = call.pause(failure)
+            if pause is None:
+                raise failure
+            await asyncio.sleep(pause)
+
+    def _open(self, call: Call, *, streamed: bool = False) -> Any:
+        client = self._clients.sync()
+        request = call.request(client, streamed=streamed)
+        response = client.send(request, stream=True, auth=call.authorize, follow_redirects=False)
+        call.answered()
+        if response.status_code == OK:
+            return response
+        with closing(response):
+            raise call.refused(response, self._read(response, call, ERROR_BYTES))
+
+    async def _aopen(self, call: Call, *, streamed: bool = False) -> Any:
+        client = await self._clients.of_loop()
+        request = call.request(client, streamed=streamed)
+        response = await client.send(request, stream=True, auth=call.authorize, follow_redirects=False)
+        call.answered()
+        if response.status_code == OK:
+            return response
+        async with aclosing(response):
+            raise call.refused(response, await self._aread(response, call, ERROR_BYTES))
+
+    @staticmethod
+    def _read(response: Any, call: Call, limit: float = math.inf) -> bytes:
+        content = bytearray()
+        for data in response.iter_bytes():
+            content += data
+            if len(content) > limit:
+                break
+            call.check_time()
+        return bytes(content)
+
+    @staticmethod
+    async def _aread(response: Any, call: Call, limit: float = math.inf) -> bytes:
+        content = bytearray()
+        async for data in response.aiter_bytes():
+            content += data
+            if len(content) > limit:
+                break
+            call.check_time()
+        return bytes(content)
+
+    # Lifecycle
+
+    def close(self) -> None:
+        """Close the connections of sync calls. A later call opens new ones."""
+        self._clients.close()
+
+    async def aclose(self) -> None:
+        """Close the connections of sync calls and those of the running event loop."""
+        await self._clients.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __deepcopy__(self, memo: Any) -> TIRClient:
+        return TIRClient(
+            self.config,
+            timeout=self.timeouts,
+            retry=self.retry,
+            http_client=self._clients.given,
+            http_async_client=self._clients.given_async,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._clients.given is not None or self._clients.given_async is not None:
+            raise TypeError("A TIRClient with an `http_client` of yours cannot be pickled: it holds open connections.")
+        config = replace(self.config, token=environment_token)
+        return {"config": config, "timeout": self.timeouts, "retry": self.retry}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]

@@ -1,0 +1,291 @@
+"""Who calls, and where to: token, project and the URL of each model. Pure: reads the environment, sends nothing.
+
+The address of a GenAI model on TIR contains the model's slug, so the URL follows the model of *each call*:
+
+    {host}/project/p-{project_id}/genai/{model}/v1                 a model that TIR hosts
+    {host}/project/p-{project_id}/endpoint/is-{endpoint_id}/v1     your own deployment, any model name
+    {base_url}                                                     any other server that speaks the same protocol
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import SecretStr
+
+from tir_client._errors import ConfigurationError
+
+DEFAULT_HOST = "https://infer.e2enetworks.net"
+DEFAULT_MODEL = "gpt_oss_120b"
+
+TOKEN_VARIABLES = ("E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN")
+PROJECT_VARIABLE = "E2E_TIR_PROJECT_ID"
+BASE_URL_VARIABLE = "TIR_BASE_URL"
+HOST_VARIABLE = "MODEL_API_CLIENT_HOST"
+
+ApiKey = str | SecretStr | Callable[[], str | SecretStr]
+"""A token, or a function that returns the token of the moment (called once per request)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds to wait in each phase of a call; None waits for ever.
+
+    Args:
+        connect: TCP and TLS handshakes, and for a free connection of the pool.
+        first_byte: From sending the request to the answer's headers. Long, because a deployment scaled to zero
+            wakes up in this phase, and because an answer that is not streamed is written in it.
+        chunk: Between two pieces of the answer.
+        total: The whole call, its retries and pauses included.
+    """
+
+    connect: float | None = 10.0
+    first_byte: float | None = 600.0
+    chunk: float | None = 120.0
+    total: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            seconds = getattr(self, name)
+            if seconds is not None and not seconds > 0:
+                raise ConfigurationError(f"`timeout`: `{name}` must be a number of seconds above 0, not {seconds!r}.")
+
+    @classmethod
+    def of(cls, value: object) -> Timeouts:
+        """Accept what users pass as `timeout`: None, seconds in all, a mapping of phases, or `httpx.Timeout`.
+
+        Plain seconds bound the wait for the headers and between pieces, as in the openai SDK; a mapping names phases.
+        """
+        if value is None:
+            return cls()
+        if isinstance(value, Timeouts):
+            return value
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return cls(connect=min(10.0, value), first_byte=float(value), chunk=float(value))
+        if isinstance(value, Mapping) and set(value) <= set(cls.__slots__):
+            return cls(**value)
+        if hasattr(value, "connect") and hasattr(value, "read"):  # httpx.Timeout, or httpx2's
+            return cls(connect=value.connect, first_byte=value.read, chunk=value.read)
+        raise ConfigurationError(
+            f"`timeout` must be seconds, a mapping with any of {', '.join(cls.__slots__)}, or an httpx.Timeout, "
+            f"not {value!r}."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A resolved configuration: everything needed to address and sign a request. Build it with `resolve`."""
+
+    token: ApiKey = field(repr=False)
+    project_id: str | None = None
+    endpoint_id: str | None = None
+    base_url: str | None = None
+    host: str = DEFAULT_HOST
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def resolve(  # noqa: PLR0913 - one argument per setting
+        cls,
+        *,
+        api_key: ApiKey | None = None,
+        project_id: str | int | None = None,
+        endpoint_id: str | int | None = None,
+        base_url: str | None = None,
+        host: str | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        default_query: Mapping[str, object] | None = None,
+        allow_http: bool = False,
+    ) -> Config:
+        """Fill what was not given from the environment, and check all of it.
+
+        Raises:
+            ConfigurationError: Something is missing or malformed; the message names the argument and the variable.
+        """
+        if base_url and endpoint_id is not None:
+            raise ConfigurationError("Give `base_url` or `endpoint_id`, not both: each says where to call.")
+        if base_url is None and host is None and endpoint_id is None:
+            base_url = _env(BASE_URL_VARIABLE)
+        project = _number(project_id if project_id is not None else _env(PROJECT_VARIABLE), "project_id", "p-")
+        if base_url is None and project is None:
+            raise ConfigurationError(
+                f"No project: pass `project_id` or set {PROJECT_VARIABLE} (the number in your TIR project's URL). "
+                f"For another server pass `base_url` or set {BASE_URL_VARIABLE}."
+            )
+        return cls(
+            token=_token(api_key),
+            project_id=project,
+            endpoint_id=_number(endpoint_id, "endpoint_id", "is-"),
+            base_url=None if base_url is None else _base_url(base_url, "base_url", allow_http=allow_http),
+            host=_base_url(host or _env(HOST_VARIABLE) or DEFAULT_HOST, "host", allow_http=allow_http),
+            headers=_headers(default_headers or {}),
+            query={name: str(value) for name, value in (default_query or {}).items()},
+        )
+
+    def url_for(self, model: str, path: str = "chat/completions") -> str:
+        """The URL to send a request for `model` to, without its query."""
+        return f"{self._root(check_model(model))}/{path}"
+
+    def root_for(self, model: str) -> str:
+        """The server's root for `model`, above `/v1`, where vLLM keeps `/tokenize`."""
+        return self._root(check_model(model)).removesuffix("/v1")
+
+    def _root(self, model: str) -> str:
+        if self.base_url is not None:
+            return self.base_url
+        project = f"{self.host}/project/p-{self.project_id}"
+        if self.endpoint_id is not None:
+            return f"{project}/endpoint/is-{self.endpoint_id}/v1"
+        if not _SLUG.fullmatch(model):
+            raise ConfigurationError(
+                f"`model`: {model!r} is not the slug of a GenAI model (such as {DEFAULT_MODEL!r}): it becomes part of "
+                "the URL. A Hugging Face id or a path belongs to your own deployment: pass `endpoint_id` too."
+            )
+        return f"{project}/genai/{model}/v1"
+
+    def params(self) -> dict[str, str]:
+        """The query of each request."""
+        project = {"project_id": self.project_id} if self.project_id is not None else {}
+        return {**project, **self.query}
+
+    def bearer(self) -> str:
+        """The value of the Authorization header. Never keep it in a local variable or an attribute."""
+        return "Bearer " + _clean_token(self.token() if callable(self.token) else self.token)
+
+    def token_hint(self) -> str:
+        """Advice for a 401, chosen by the shape of the token, which it does not repeat."""
+        if self.base_url is None and not _looks_like_auth_token(self.bearer()):
+            return (
+                "The token given does not look like an Auth Token (a long JWT that begins with `eyJ`). Creating a "
+                "token on TIR shows two values: inference wants the `Auth Token`, not the short `API Key`."
+            )
+        return f"Check the Auth Token given as `api_key` or in {TOKEN_VARIABLES[0]}: it may have expired."
+
+    def redact(self, content: bytes) -> bytes:
+        """`content` with the token blacked out, should a server repeat it in an error body."""
+        return content.replace(self.bearer().removeprefix("Bearer ").encode(), b"**********")
+
+
+_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:+-]*")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def check_model(model: object) -> str:
+    """Return `model` if it is a usable name.
+
+    Raises:
+        ConfigurationError: It is empty, not a string, or has spaces around or inside it.
+    """
+    if not isinstance(model, str) or not model.strip():
+        raise ConfigurationError(f"`model` must be the name of a model, such as {DEFAULT_MODEL!r}, not {model!r}.")
+    if re.search(r"[\s\x00-\x1f\x7f]", model):
+        raise ConfigurationError(f"`model`: {model!r} has white space in it.")
+    return model
+
+
+def _env(name: str) -> str | None:
+    return os.environ.get(name, "").strip() or None
+
+
+def _token(api_key: ApiKey | None) -> ApiKey:
+    if callable(api_key):
+        return api_key
+    value = api_key if api_key is not None else next(filter(None, map(_env, TOKEN_VARIABLES)), None)
+    if value is None:
+        raise ConfigurationError(
+            f"No token: pass `api_key` or set {TOKEN_VARIABLES[0]} (or {TOKEN_VARIABLES[1]}) to the Auth Token "
+            "that TIR shows when you create a token."
+        )
+    return SecretStr(_clean_token(value))
+
+
+def environment_token() -> SecretStr:
+    """The token of the environment: what a client that was pickled, which never holds a token, calls with."""
+    found = _token(None)
+    return found if isinstance(found, SecretStr) else SecretStr("")
+
+
+def _clean_token(value: str | SecretStr) -> str:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if not isinstance(text, str):
+        raise ConfigurationError(f"`api_key` must be a string, or a function that returns one, not {type(text)!r}.")
+    token = text.strip().removeprefix("Bearer ").strip()
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise ConfigurationError(
+            "`api_key` is empty, or has spaces, line breaks or other characters inside that no token has. "
+            f"Copy the Auth Token again, or set {TOKEN_VARIABLES[0]}."
+        )
+    return token
+
+
+def _looks_like_auth_token(bearer: str) -> bool:
+    token = bearer.removeprefix("Bearer ")
+    return token.startswith("eyJ") and token.count(".") == 2  # noqa: PLR2004 - a JWT has three parts
+
+
+def _number(value: object, name: str, prefix: str) -> str | None:
+    """Read an id written as `123`, "123", "p-123" or (seen in the wild) "p-p-123"."""
+    if value is None:
+        return None
+    text = "" if isinstance(value, bool) else str(value).strip()
+    digits = re.sub(f"^(?:{prefix})+", "", text)
+    if not re.fullmatch(r"[0-9]+", digits, re.ASCII) or not digits.strip("0"):
+        variable = f", or set {PROJECT_VARIABLE}" if name == "project_id" else ""
+        raise ConfigurationError(f"`{name}` must be a number such as 123 or '{prefix}123'{variable}; it is {value!r}.")
+    return digits.lstrip("0")
+
+
+def _base_url(url: str, name: str, *, allow_http: bool) -> str:
+    parts = _split(url, name)
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError(f"`{name}` has a user or password in it: pass the token as `api_key`.")
+    if parts.query or parts.fragment:
+        raise ConfigurationError(f"`{name}` has a query or fragment: pass parameters as `default_query`.")
+    if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname or ""):
+        raise ConfigurationError(
+            f"`{name}`: plain http to {parts.hostname!r} would send your token readable by anyone on the way. "
+            "Use https, or pass `allow_http=True` if the network is yours."
+        )
+    path = parts.path.rstrip("/").removesuffix("/chat/completions").removesuffix("/embeddings").rstrip("/")
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def _split(url: object, name: str) -> SplitResult:
+    text = url.strip() if isinstance(url, str) else ""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or re.search(r"[\s\x00-\x1f\x7f]", text):
+        variable = BASE_URL_VARIABLE if name == "base_url" else HOST_VARIABLE
+        shown = "with a user in it" if isinstance(url, str) and "@" in url else repr(url)
+        raise ConfigurationError(f"`{name}` (or {variable}) must be a URL such as 'https://host/v1'; it is {shown}.")
+    return parts
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _sendable(value: object) -> bool:
+    return isinstance(value, str) and value.isascii() and value.isprintable()
+
+
+def _headers(headers: Mapping[str, str]) -> dict[str, str]:
+    for name, value in headers.items():
+        if name.lower() == "authorization":
+            raise ConfigurationError("`default_headers` has Authorization: pass the token as `api_key`.")
+        if not _HEADER_NAME.fullmatch(name) or not _sendable(value):
+            raise ConfigurationError(f"`default_headers`: {name!r} is not a header that can be sent.")
+    return dict(headers)

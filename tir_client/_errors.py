@@ -1,0 +1,289 @@
+r"""Everything that can go wrong, in one tree.
+
+    TIRError                          carries `status_code`, `request_id`, `body`, `partial`
+    ├── ConfigurationError            refused before a request: token, project, model, URL (also a ValueError)
+    ├── InvalidRequestError           refused before a request: content that cannot be sent (also a ValueError)
+    ├── APIConnectionError            no answer: refused, reset, DNS, TLS
+    │   └── APITimeoutError           a phase took longer than its timeout (also a TimeoutError)
+    ├── APIStatusError                the server answered with an error status
+    │   ├── BadRequestError           400, 413, 422 and any other 4xx without a class of its own
+    │   │   └── ContextOverflowError  the prompt does not fit the model's context window
+    │   ├── AuthenticationError       401
+    │   ├── PermissionDeniedError     403
+    │   ├── NotFoundError             404
+    │   ├── RateLimitError            429; `retry_after` in seconds when the server said so
+    │   └── ServerError               5xx, 408 and 409
+    ├── ResponseError                 status 200, but not an answer that can be understood
+    │   ├── EmptyAnswerError          an answer without a single choice
+    │   └── ForcedToolError           a tool call was demanded, and the model made none
+    └── StreamError                   the stream broke after it had begun; `partial` is what had arrived
+        ├── StreamInterruptedError    it ended without a finish reason
+        └── StreamServerError         the server reported an error in the middle of it
+
+`error_from_response` and `error_from_event` are the only places where a server's words become an exception.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
+
+from tir_client._retry_after import retry_after
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tir_client._wire import Completion
+
+BODY_LIMIT = 2_000
+"""Characters of an error body that are kept: enough to read, too little to flood a log."""
+
+
+class TIRError(Exception):
+    """Base of all errors of this library.
+
+    Args:
+        message: What was wrong and what to do about it.
+        status_code: HTTP status, when there was an answer.
+        request_id: The server's id of the request, for a support ticket.
+        body: The server's words: parsed JSON, or text cut to `BODY_LIMIT` characters.
+        headers: The answer's headers, lower-case names; never the request's, which hold the token.
+        partial: What had arrived before the failure, for an answer that broke off.
+        retry_after: Seconds the server asked to wait.
+        phase: Which timeout ran out: "connect", "first_byte", "chunk" or "total".
+    """
+
+    def __init__(  # noqa: PLR0913 - one keyword per fact
+        self,
+        message: str,
+        *,
+        status_code: int | None = None,
+        request_id: str | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        partial: Completion | None = None,
+        retry_after: float | None = None,
+        phase: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status_code = status_code
+        self.request_id = request_id
+        self.body = body
+        self.headers = dict(headers or {})
+        self.partial = partial
+        self.retry_after = retry_after
+        self.phase = phase
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by keyword, which `Exception` cannot do by itself."""
+        return _rebuild, (type(self), self.message, self.details())
+
+    def details(self) -> dict[str, Any]:
+        """The keyword arguments that make an equal error of another class."""
+        return {name: value for name, value in self.__dict__.items() if name in _DETAILS}
+
+
+_DETAILS = frozenset({"status_code", "request_id", "body", "headers", "partial", "retry_after", "phase"})
+
+
+def _rebuild(cls: type[TIRError], message: str, details: dict[str, Any]) -> TIRError:
+    return cls(message, **details)
+
+
+class ConfigurationError(TIRError, ValueError):
+    """The token, project, model or URL is missing or malformed. Nothing was sent."""
+
+
+class InvalidRequestError(TIRError, ValueError):
+    """A message, tool or parameter cannot be sent as it is. Nothing was sent."""
+
+
+class APIConnectionError(TIRError):
+    """The server could not be reached, or hung up before it had answered."""
+
+
+class APITimeoutError(APIConnectionError, TimeoutError):
+    """The server took longer than the timeout of the phase that the message names."""
+
+
+class APIStatusError(TIRError):
+    """The server answered with an error status."""
+
+
+class BadRequestError(APIStatusError):
+    """The server refused the request as invalid (400, 413, 422 and other 4xx)."""
+
+
+class ContextOverflowError(BadRequestError):
+    """The prompt, or the prompt and the room asked for the answer, exceed the context window."""
+
+
+class AuthenticationError(APIStatusError):
+    """The server did not accept the token (401)."""
+
+
+class PermissionDeniedError(APIStatusError):
+    """The token may not use this project, endpoint or model (403)."""
+
+
+class NotFoundError(APIStatusError):
+    """No such model, endpoint or path (404)."""
+
+
+class RateLimitError(APIStatusError):
+    """Too many requests (429)."""
+
+
+class ServerError(APIStatusError):
+    """The server or a gateway before it failed (5xx, 408, 409). Trying again may help."""
+
+
+class ResponseError(TIRError):
+    """The server said 200, but the body is not an answer that can be understood."""
+
+
+class EmptyAnswerError(ResponseError):
+    """The answer has no choice at all."""
+
+
+class ForcedToolError(ResponseError):
+    """A tool call was demanded; the model made none, and asking for its arguments as JSON failed, too."""
+
+
+class StreamError(TIRError):
+    """The stream broke after it had begun; `partial` holds what had arrived."""
+
+
+class StreamInterruptedError(StreamError):
+    """The stream ended without a finish reason: what arrived is not the whole answer."""
+
+
+class StreamServerError(StreamError):
+    """The server reported an error in the middle of the stream."""
+
+
+_BY_STATUS: dict[int, type[APIStatusError]] = {
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    408: ServerError,
+    409: ServerError,
+    429: RateLimitError,
+}
+
+# vLLM's wordings from 0.10 to 0.32; `got -8996` is gpt-oss on old servers, where the room left for
+# the answer became negative.
+_OVERFLOW = re.compile(
+    r"maximum context length|maximum model length|exceeds model's maximum|max_tokens must be at least 1, got -",
+)
+
+
+def error_from_response(
+    status_code: int,
+    headers: Mapping[str, str],
+    content: bytes,
+    *,
+    url: str = "",
+    hint: str = "",
+) -> APIStatusError:
+    """Make the exception for an answer with an error status.
+
+    Args:
+        status_code: HTTP status.
+        headers: Response headers, lower-case names.
+        content: Response body, any bytes.
+        url: Where the request went, without its query.
+        hint: Advice that only the caller knows, put at the end of the message.
+
+    Returns:
+        The exception, not raised.
+    """
+    body = read_body(content)
+    said = describe_body(body) or "(no explanation in the body)"
+    cls = _class_for(status_code, said)
+    advice = hint or _ADVICE.get(cls, "")
+    where = f" from {url}" if url else ""
+    message = f"HTTP {status_code}{where}: {said}" + (f"\n{advice}" if advice else "")
+    return cls(
+        message,
+        status_code=status_code,
+        request_id=headers.get("x-request-id"),
+        body=body,
+        headers=headers,
+        retry_after=retry_after(headers),
+    )
+
+
+def _class_for(status_code: int, said: str) -> type[APIStatusError]:
+    if status_code in _BY_STATUS:
+        return _BY_STATUS[status_code]
+    if status_code >= 500:  # noqa: PLR2004 - the boundary of server errors in HTTP
+        return ServerError
+    if 300 <= status_code < 400:  # noqa: PLR2004 - redirects are not followed, the token stays here
+        return APIStatusError
+    return ContextOverflowError if _OVERFLOW.search(said) else BadRequestError
+
+
+_ADVICE: dict[type[APIStatusError], str] = {
+    AuthenticationError: "Check the Auth Token given as `api_key` or in E2E_TIR_ACCESS_TOKEN.",
+    PermissionDeniedError: "Check that the token's owner may use this project and model.",
+    NotFoundError: "Check the `model` slug, the `project_id` and, for your own deployment, `endpoint_id`.",
+    ContextOverflowError: "Shorten the messages, or ask for fewer `max_tokens`.",
+}
+
+
+def error_from_event(event: dict[str, Any], partial: Completion | None) -> StreamServerError | None:
+    """Make the exception for an error that arrives inside a stream, or None for an ordinary chunk.
+
+    The status in such an event is the server's guess (vLLM up to 0.12 calls all of them 400), so the class
+    does not depend on it.
+    """
+    if "error" not in event and event.get("object") != "error":
+        return None
+    body = event.get("error") or event
+    code = body.get("code") if isinstance(body, dict) else None
+    return StreamServerError(
+        f"The server reported an error in the middle of the stream: {describe_body(event)}",
+        status_code=code if isinstance(code, int) else None,
+        body=event,
+        partial=partial,
+    )
+
+
+def read_body(content: bytes) -> Any:
+    """Parse an error body: JSON where it is, else text without control characters, cut to `BODY_LIMIT`."""
+    try:
+        return from_json(content[: 16 * BODY_LIMIT])
+    except ValueError:
+        text = content[: 16 * BODY_LIMIT].decode("utf-8", "replace")
+        return _cut(text.strip())
+
+
+def describe_body(body: Any) -> str:
+    """Find the human sentence in an error body of any known shape.
+
+    Known: vLLM old and new, `{"error": "..."}`, `{"detail": ...}`, E2E's management envelope, HTML and text.
+    """
+    if isinstance(body, str):
+        return _cut(_text_of_html(body))
+    if not isinstance(body, dict):
+        return "" if body is None else _cut(str(body))
+    for key in ("error", "message", "detail", "errors"):
+        if body.get(key):
+            return describe_body(body[key])
+    return _cut(str(body)) if body else ""
+
+
+def _text_of_html(text: str) -> str:
+    if "<" not in text:
+        return text
+    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+    plain = title.group(1) if title else re.sub(r"<[^>]{0,500}>", " ", text)
+    return " ".join(plain.split())
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= BODY_LIMIT else text[:BODY_LIMIT] + "… (cut)"

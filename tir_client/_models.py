@@ -1,0 +1,67 @@
+"""What is known of some models on TIR. Hints that a user can override, never a gate: any slug may be called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Facts about one model.
+
+    Args:
+        context_window: Tokens of prompt and answer together, or None if unknown.
+        max_output: Most tokens of an answer, reasoning included, or None if unknown.
+        reasoning: It thinks before it answers.
+        tools: It calls tools.
+        images: It reads images.
+        reasoning_efforts: The values of `reasoning_effort` that it accepts.
+        inline_think: Its reasoning may stand in the text between `<think>` and `</think>`.
+        dimensions: Length of an embedding, for an embedding model.
+        query_instruction: What an embedding model wants before a query (not before a document).
+    """
+
+    context_window: int | None = None
+    max_output: int | None = None
+    reasoning: bool = False
+    tools: bool = True
+    images: bool = False
+    reasoning_efforts: tuple[str, ...] = ()
+    inline_think: bool = True
+    dimensions: int | None = None
+    query_instruction: str = ""
+
+
+UNKNOWN = ModelInfo()
+
+_E5_INSTRUCTION = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery: "
+
+_KNOWN: dict[str, ModelInfo] = {
+    "gpt_oss_120b": ModelInfo(
+        context_window=131_072,
+        max_output=131_072,
+        reasoning=True,
+        reasoning_efforts=("low", "medium", "high"),
+        inline_think=False,
+    ),
+    "qwen3_32b": ModelInfo(context_window=40_960, reasoning=True),
+    "deepseek_r1": ModelInfo(context_window=163_840, reasoning=True, tools=False),
+    "deepseek_v3": ModelInfo(context_window=163_840),
+    "llama3_1_8b_instruct": ModelInfo(context_window=131_072),
+    "llama3_2_3b_instruct": ModelInfo(context_window=131_072),
+    "llama_3_3_70b_instruct_fp8": ModelInfo(context_window=131_072),
+    "llama_4_scout_17b_16e_instruct": ModelInfo(images=True),
+    "qwen2_vl_72b_instruct": ModelInfo(context_window=32_768, images=True),
+    "phi_4": ModelInfo(context_window=16_384),
+    "gemma_7b": ModelInfo(context_window=8_192, tools=False),
+    "llama_guard_3_8b": ModelInfo(context_window=131_072, tools=False),
+    "e5-mistral-7b-instruct": ModelInfo(
+        context_window=4_096, tools=False, dimensions=4_096, query_instruction=_E5_INSTRUCTION
+    ),
+    "bge-large-en-v1_5": ModelInfo(context_window=512, tools=False, dimensions=1_024),
+}
+
+
+def model_info(model: str) -> ModelInfo:
+    """What is known of `model`; for an unknown name, the cautious defaults."""
+    return _KNOWN.get(model, UNKNOWN)

@@ -1,0 +1,56 @@
+"""When to try again, and how long to wait first. Pure: it neither sleeps nor looks at a clock by itself."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from tir_client._errors import APIConnectionError, APIStatusError, APITimeoutError, StreamError, TIRError
+
+RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How failures are retried. Only the opening of an answer is: never after a user has seen a part of it.
+
+    Args:
+        max_retries: Tries after the first; 0 for none.
+        base: Seconds of the first pause; each further one is twice as long.
+        ceiling: Longest pause, in seconds, that is not the server's wish.
+        patience: Longest `Retry-After`, in seconds, that is waited for; a longer one is reported instead.
+        jitter: Part of a pause, 0 to 1, that is left to chance, so that clients do not return in step.
+    """
+
+    max_retries: int = 2
+    base: float = 0.5
+    ceiling: float = 8.0
+    patience: float = 60.0
+    jitter: float = 0.25
+
+    def delay(self, attempt: int, failure: TIRError, chance: float | None = None) -> float | None:
+        """Seconds to wait before the next try, or None to give up.
+
+        Args:
+            attempt: How many tries have failed, from 1.
+            failure: What the last one failed with.
+            chance: A number from 0 to 1 in place of a random one.
+        """
+        if attempt > self.max_retries or not is_retryable(failure):
+            return None
+        pause = min(self.ceiling, self.base * 2.0 ** (attempt - 1))
+        pause *= 1 - self.jitter * (random.random() if chance is None else chance)  # noqa: S311 - no secret
+        wish = failure.retry_after
+        if wish is None:
+            return pause
+        return None if wish > self.patience else wish or pause
+
+
+def is_retryable(failure: TIRError) -> bool:
+    """Whether the same request may succeed if it is sent again."""
+    if isinstance(failure, APITimeoutError):
+        # Only a handshake that timed out: a slow answer would be slow, and billed, again.
+        return failure.phase == "connect"
+    if isinstance(failure, APIStatusError):
+        return failure.status_code in RETRIED
+    return isinstance(failure, APIConnectionError | StreamError)

@@ -1,0 +1,76 @@
+"""Bytes in, events out: a decoder of server-sent events that never sees a socket.
+
+It works on bytes because a text decoder that splits lines the Python way also splits at U+2028 and U+0085,
+which are legal inside a JSON string. Only `data` matters here: vLLM sends neither `event` nor `id` on chat streams.
+"""
+
+from __future__ import annotations
+
+import re
+
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+_BOM = b"\xef\xbb\xbf"
+
+
+class SSEDecoder:
+    """A push decoder: feed it the body as it arrives, cut anywhere, and take the events that are complete."""
+
+    __slots__ = ("_after_cr", "_at_start", "_data", "_pending")
+
+    def __init__(self) -> None:
+        self._pending: list[bytes] = []
+        self._data: list[bytes] = []
+        self._at_start = True
+        self._after_cr = False
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Take some bytes; return the data of each event that they complete, in order."""
+        if self._after_cr and chunk:
+            # A CR has ended its line already; the LF of a CRLF that was cut in two must not end another.
+            chunk = chunk.removeprefix(b"\n")
+            self._after_cr = False
+        if b"\n" not in chunk and b"\r" not in chunk:
+            # Joined when the line ends, so that one long event costs linear time.
+            self._pending.append(chunk)
+            return []
+        if self._pending:
+            self._pending.append(chunk)
+            chunk = b"".join(self._pending)
+        if self._at_start:
+            chunk = self._without_bom(chunk)
+        if b"\r" in chunk:
+            self._after_cr = chunk.endswith(b"\r")
+            *lines, rest = _LINE_END.split(chunk)
+        else:
+            *lines, rest = chunk.split(b"\n")
+        self._pending = [rest] if rest else []
+        return [event for line in lines if (event := self._line(line)) is not None]
+
+    def close(self) -> list[bytes]:
+        """The body has ended: return the data of an event whose closing blank line never came.
+
+        The specification drops it, but a server that closes right after its last event has said it all the same.
+        """
+        rest = b"".join(self._pending)
+        self._pending = []
+        if rest:
+            self._line(self._without_bom(rest) if self._at_start else rest)
+        event = self._line(b"")
+        return [] if event is None else [event]
+
+    def _without_bom(self, chunk: bytes) -> bytes:
+        self._at_start = False
+        return chunk.removeprefix(_BOM)
+
+    def _line(self, line: bytes) -> bytes | None:
+        if not line:
+            if not self._data:
+                return None
+            event = b"\n".join(self._data)
+            self._data = []
+            return event
+        if line.startswith(b"data:"):
+            self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+        elif line == b"data":
+            self._data.append(b"")
+        return None

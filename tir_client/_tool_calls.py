@@ -1,0 +1,152 @@
+"""Assembles tool calls from the pieces a server sends, however it cuts them.
+
+Seen in the wild: several pieces in one event, calls interleaved, id and name repeated in each piece or missing,
+no index, the end of one call's arguments under the next index, and names with the model's own markers in them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from tir_client._errors import ResponseError
+from tir_client._wire import Json, ToolCall, ToolCallDelta
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+
+class _Call:
+    __slots__ = ("arguments", "id", "name", "position", "wire_id")
+
+    def __init__(self, position: int, call_id: str, wire_id: str) -> None:
+        self.position = position
+        self.id = call_id
+        self.wire_id = wire_id
+        self.name = ""
+        self.arguments: list[str] = []
+
+
+class ToolCallAssembler:
+    """The tool calls of one choice.
+
+    Args:
+        offered: Names of the tools that were offered.
+        seed: What ids are made of for calls that come without one: the id of the answer.
+    """
+
+    __slots__ = ("_by_index", "_calls", "_offered", "_seed")
+
+    def __init__(self, offered: Collection[str] = (), seed: str = "") -> None:
+        self._offered = offered
+        self._seed = seed
+        self._calls: list[_Call] = []
+        self._by_index: dict[int, _Call] = {}
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def calls(self) -> list[ToolCall]:
+        """The calls as they stand, in the order in which they began."""
+        return [ToolCall(call.id, call.name, "".join(call.arguments)) for call in self._calls]
+
+    def add(self, pieces: list[Any], *, whole: bool = False) -> list[ToolCallDelta]:
+        """Add the `tool_calls` of one event; in a whole answer each entry is a call of its own."""
+        return [
+            self._add(_fields(piece), place if whole else None)
+            for place, piece in enumerate(pieces)
+            if piece is not None
+        ]
+
+    def _add(self, piece: Json, place: int | None) -> ToolCallDelta:
+        function = _fields(piece.get("function") or {})
+        call_id, name = _word(piece.get("id")), _word(function.get("name"))
+        index = piece.get("index") if place is None else place
+        call = self._find(index, call_id, name) if place is None else None
+        is_new = call is None
+        if call is None:
+            call = self._begin(index, call_id)
+        arguments = _arguments(function.get("arguments"))
+        if arguments:
+            call.arguments.append(arguments)
+        return ToolCallDelta(call.position, call.id if is_new else None, self._name(call, name) or None, arguments)
+
+    def _find(self, index: object, call_id: str, name: str) -> _Call | None:
+        """The call that a piece continues, or None if it begins one."""
+        if isinstance(index, int):
+            known = self._by_index.get(index)
+            if known is None:
+                # The end of a call's arguments under the next index (vLLM with speculative decoding).
+                return None if name or call_id or not self._calls else self._calls[-1]
+            another = name and call_id and known.wire_id and call_id != known.wire_id
+            return None if another else known
+        if call_id:
+            return next((call for call in reversed(self._calls) if call.wire_id == call_id), None)
+        last = self._calls[-1] if self._calls else None
+        return None if last is None or (name and (name != last.name or _is_json(last.arguments))) else last
+
+    def _begin(self, index: object, call_id: str) -> _Call:
+        position = len(self._calls)
+        ours = call_id
+        if not call_id or any(call.id == call_id for call in self._calls):
+            ours = f"{self._seed or f'call_{uuid4().hex}'}-tool-{position}"
+        call = _Call(position, ours, call_id)
+        self._calls.append(call)
+        if isinstance(index, int):
+            self._by_index[index] = call
+        return call
+
+    def _name(self, call: _Call, name: str) -> str:
+        """What a piece adds to the call's name: all of it, a further part, or nothing when it is repeated."""
+        if not name:
+            return ""
+        if not call.name:
+            call.name = repair_name(name, self._offered)
+            return call.name
+        longer = call.name + name
+        if call.name in self._offered or not any(known.startswith(longer) for known in self._offered):
+            return ""
+        call.name = longer
+        return name
+
+
+def repair_name(name: str, offered: Collection[str]) -> str:
+    """Undo what gpt-oss does to names: `get_weather<|channel|>commentary`, `functions.get_weather`, `get_weather.json`.
+
+    A repair beyond the markers is made only if it gives the name of a tool that was offered.
+    """
+    clean = re.split(r"<\||\s", name.strip(), maxsplit=1)[0]
+    if clean in offered:
+        return clean
+    candidates = (
+        clean.removeprefix("functions."),
+        clean.removesuffix("json").rstrip("."),
+        clean.rstrip(".:"),
+    )
+    return next((candidate for candidate in candidates if candidate in offered), clean or name)
+
+
+def _is_json(pieces: list[str]) -> bool:
+    try:
+        json.loads("".join(pieces))
+    except ValueError:
+        return False
+    return True
+
+
+def _fields(value: Any) -> Json:
+    if not isinstance(value, dict):
+        raise ResponseError(f"The answer has a tool call that is not an object but {type(value).__name__}.")
+    return value
+
+
+def _word(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _arguments(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

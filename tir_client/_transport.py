@@ -1,0 +1,176 @@
+"""The httpx clients behind one `TIRClient`: when they are made, shared and closed.
+
+A sync client serves all threads. An async client belongs to the event loop that opened its connections, and
+frameworks make fresh loops all the time, so there is one for each loop, closed with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import socket
+import sys
+import threading
+import weakref
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from tir_client._errors import APIConnectionError, APITimeoutError, ResponseError, TIRError
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator, Iterator
+
+DRAIN_SECONDS = 0.5
+"""How long the end of a body may take after `[DONE]`; reading it keeps the connection for the next request."""
+
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=30.0)
+"""httpx looks at every idle connection at each request, so their number is what concurrency costs."""
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """One TLS context for all clients: making one costs more than the rest of a client."""
+    return httpx.create_ssl_context()
+
+
+class Clients:
+    """Makes httpx clients when they are first needed, and closes those that it made.
+
+    Args:
+        http_client: A client of the user's to use for sync calls. It stays the user's to close.
+        http_async_client: The same for async calls, in whatever loops the user calls from.
+    """
+
+    def __init__(self, http_client: Any = None, http_async_client: Any = None) -> None:
+        self.given = http_client
+        self.given_async = http_async_client
+        self._lock = threading.Lock()
+        self._sync: tuple[int, httpx.Client] | None = None
+        self._async: dict[int, tuple[asyncio.AbstractEventLoop, httpx.AsyncClient, AsyncIterator[None]]] = {}
+
+    def sync(self) -> Any:
+        """The client for sync calls. After a fork the child makes its own: sockets cannot be shared."""
+        if self.given is not None:
+            return self.given
+        pid = os.getpid()
+        with self._lock:
+            if self._sync is None or self._sync[0] != pid or self._sync[1].is_closed:
+                client = httpx.Client(verify=_tls(), limits=LIMITS)
+                weakref.finalize(self, client.close)
+                self._sync = (pid, client)
+            return self._sync[1]
+
+    async def of_loop(self) -> Any:
+        """The client for async calls in the running loop."""
+        if self.given_async is not None:
+            return self.given_async
+        loop = asyncio.get_running_loop()
+        entry = self._async.get(id(loop))
+        if entry is not None and entry[0] is loop and not entry[1].is_closed:
+            return entry[1]
+        for key, (other, _, _) in list(self._async.items()):
+            if other.is_closed():
+                del self._async[key]
+        client = httpx.AsyncClient(verify=_tls(), limits=LIMITS)
+        keeper = _close_with_loop(client)
+        await anext(keeper)
+        self._async[id(loop)] = (loop, client, keeper)
+        return client
+
+    def close(self) -> None:
+        """Close the sync client, if this object made one. The next call makes another."""
+        with self._lock:
+            if self._sync is not None:
+                self._sync[1].close()
+            self._sync = None
+
+    async def aclose(self) -> None:
+        """Close the sync client and the running loop's async client, if this object made them."""
+        self.close()
+        entry = self._async.pop(id(asyncio.get_running_loop()), None)
+        if entry is not None:
+            await entry[1].aclose()
+
+
+async def _close_with_loop(client: httpx.AsyncClient) -> AsyncIterator[None]:
+    """Close `client` when its loop shuts down: a loop ends the async generators that were begun in it.
+
+    It is also what closes the client of a model that is garbage-collected while its loop runs on.
+    """
+    try:
+        yield
+    finally:
+        await client.aclose()
+
+
+def transport_errors() -> tuple[type[Exception], ...]:
+    """What httpx raises, and httpx2, whose clients users may hand in."""
+    modules = (module for name in ("httpx", "httpx2") if (module := sys.modules.get(name)) is not None)
+    return tuple(cls for module in modules for cls in (module.HTTPError, module.StreamError, module.InvalidURL))
+
+
+def translate(failure: Exception, phase: str) -> TIRError:
+    """Make our error of an httpx one, by name, because it may be httpx's or httpx2's.
+
+    The original is not chained: its request and its frames hold the token.
+    """
+    names = {cls.__name__ for cls in type(failure).__mro__}
+    said = f"{type(failure).__name__}: {failure}".rstrip(": ")
+    if "TimeoutException" in names:
+        phase = "connect" if names & {"ConnectTimeout", "PoolTimeout"} else phase
+        return timed_out(phase)
+    if "DecodingError" in names:
+        return ResponseError(f"The answer's body could not be decompressed ({said}).")
+    where = {"connect": "could not be reached", "first_byte": "gave no answer"}.get(phase, "broke off its answer")
+    return APIConnectionError(f"The server {where} ({said}). Check the URL and the network.", phase=phase)
+
+
+def timed_out(phase: str) -> APITimeoutError:
+    """The error for a timeout that ran out in `phase`."""
+    return APITimeoutError(
+        f"The server took longer than the timeout for `{phase}`. Raise it with `timeout={{{phase!r}: seconds}}`.",
+        phase=phase,
+    )
+
+
+def drain(chunks: Iterator[bytes], response: Any) -> None:
+    """Read what follows `[DONE]`, so that the connection can be used again; give it up if that takes long."""
+    stream = response.extensions.get("network_stream")
+    sock = stream.get_extra_info("socket") if stream is not None else None
+    timer = None
+    if isinstance(sock, socket.socket) and not select.select([sock], [], [], 0)[0]:
+        # Nothing to read on the socket: the end is already in httpx's buffer, or it may never come.
+        timer = threading.Timer(DRAIN_SECONDS, _hang_up, [sock])
+        timer.daemon = True
+        timer.start()
+    try:
+        for _ in chunks:
+            pass
+    except transport_errors():
+        response.close()
+    finally:
+        if timer is not None:
+            timer.cancel()
+
+
+def _hang_up(sock: socket.socket) -> None:
+    try:
+        sock.shutdown(socket.SHUT_RD)
+    except OSError:
+        return  # it was closed in the meantime
+
+
+async def adrain(chunks: AsyncIterator[bytes], response: Any) -> None:
+    """`drain` for an async response."""
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            async for _ in chunks:
+                pass
+    except TimeoutError:
+        await response.aclose()
+    except transport_errors():
+        await response.aclose()
