@@ -1,0 +1,1 @@
+"""Tests against a real vLLM server, and the tooling that installs, starts and ends one."""
