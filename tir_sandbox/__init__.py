@@ -1,0 +1,44 @@
+"""A local TIR endpoint for demos and tests: the real protocol over real HTTP, and no model behind it.
+
+```python
+from tir_sandbox import Reply, Sandbox
+
+with Sandbox(replies=[Reply(text="Hi", reasoning="Greet.")]) as sandbox:
+    print(sandbox.env)
+```
+
+Nothing is imported until it is asked for, because pytest loads this package wherever `tir-llm` is installed.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tir_sandbox.faults import CLOSE, RESET, STALL, Fault, WireServer
+    from tir_sandbox.replies import Reply, ToolCall
+    from tir_sandbox.requests import Request
+    from tir_sandbox.server import Sandbox
+
+__all__ = ["CLOSE", "RESET", "STALL", "Fault", "Reply", "Request", "Sandbox", "ToolCall", "WireServer"]
+
+_HOME = {
+    "CLOSE": "faults",
+    "RESET": "faults",
+    "STALL": "faults",
+    "Fault": "faults",
+    "Reply": "replies",
+    "Request": "requests",
+    "Sandbox": "server",
+    "ToolCall": "replies",
+    "WireServer": "faults",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

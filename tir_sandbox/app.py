@@ -1,0 +1,251 @@
+"""The endpoint: routes, authentication, bodies."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tir_sandbox import checks, errors, shapes, text_completion, words
+from tir_sandbox.delivery import Delivery, compact
+from tir_sandbox.embeddings import dimensions_of, embed, encoded, inputs
+from tir_sandbox.faults import Fault
+from tir_sandbox.generation import generate, is_gpt_oss
+from tir_sandbox.replies import Reply
+from tir_sandbox.rules import answer_by_rule
+
+if TYPE_CHECKING:
+    from tir_sandbox.desk import Desk
+
+VLLM_VERSION = "0.32.0"
+_BASES = (
+    "/v1",
+    "/project/p-{project}/genai/{model}/v1",
+    "/project/p-{project}/endpoint/is-{endpoint}/v1",
+)
+
+
+def build(desk: "Desk") -> Starlette:
+    """Build the endpoint that answers for a sandbox."""
+    endpoint = Endpoint(desk)
+    routes = [
+        Route(path, handler, methods=[method])
+        for base in _BASES
+        for path, handler, method in (
+            (f"{base}/chat/completions", endpoint.chat, "POST"),
+            (f"{base}/completions", endpoint.complete, "POST"),
+            (f"{base}/embeddings", endpoint.embed, "POST"),
+            (f"{base}/models", endpoint.models, "GET"),
+        )
+    ]
+    routes += [
+        Route("/tokenize", endpoint.tokenize, methods=["POST"]),
+        Route("/version", _version, methods=["GET"]),
+        Route("/health", _alive, methods=["GET"]),
+        Route("/ping", _alive, methods=["GET", "POST"]),
+    ]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _detail, errors.ApiError: _refused})
+
+
+class Endpoint:
+    """The handlers, for one sandbox."""
+
+    def __init__(self, desk: "Desk") -> None:
+        self._desk = desk
+
+    async def chat(self, request: HttpRequest) -> Delivery:
+        """Answer `POST chat/completions`."""
+        body = _json_body(request)
+        checks.check_shape(body)
+        body = body | {"model": self._model(request, body)}
+        checks.check_values(body, self._desk.context_window)
+        reply, fault = self._next(body)
+        choices = generate(reply, body, self._desk.ids)
+        prompt = words.prompt_tokens(body)
+        name = self._id(request, body, "chatcmpl")
+        answer = shapes.Answer(name, self._desk.clock(), body["model"], body, prompt, choices)
+        if not body.get("stream"):
+            return self._deliver(reply, fault, whole=shapes.completion(answer))
+        return self._deliver(reply, fault, events=shapes.chunks(answer))
+
+    async def complete(self, request: HttpRequest) -> Delivery:
+        """Answer `POST completions`, the older API of bare text."""
+        body = _json_body(request)
+        body = text_completion.as_chat(body) | {"model": self._model(request, body)}
+        checks.check_values(body, self._desk.context_window)
+        reply, fault = self._next(body)
+        choices = generate(reply, body | {"include_reasoning": False}, self._desk.ids)
+        name = self._id(request, body, "cmpl")
+        prompt = words.count(words.text_of(body["prompt"]))
+        answer = shapes.Answer(name, self._desk.clock(), body["model"], body, prompt, choices)
+        if not body.get("stream"):
+            return self._deliver(reply, fault, whole=text_completion.completion(answer))
+        return self._deliver(reply, fault, events=text_completion.chunks(answer))
+
+    async def embed(self, request: HttpRequest) -> Delivery:
+        """Answer `POST embeddings`."""
+        body = _json_body(request)
+        if "input" not in body:
+            raise errors.invalid(checks.missing("body.input", body))
+        model = self._model(request, body)
+        texts = inputs(body["input"])
+        for text in texts:
+            checks.prompt_fits(words.count(text), self._desk.context_window, template=not is_gpt_oss(model))
+        reply, fault = self._desk.next() or Reply(), None
+        if isinstance(reply, Fault):
+            reply, fault = reply.after or Reply(), reply
+        size, encoding = dimensions_of(body | {"model": model}), body.get("encoding_format")
+        vectors = [encoded(embed(text, size), encoding) for text in texts]
+        tokens = sum(map(words.count, texts))
+        answer = {
+            "id": self._id(request, body, "embd"),
+            "object": "list",
+            "created": self._desk.clock(),
+            "model": model,
+            "data": [{"index": i, "object": "embedding", "embedding": v} for i, v in enumerate(vectors)],
+            "usage": {
+                "prompt_tokens": tokens,
+                "total_tokens": tokens,
+                "completion_tokens": 0,
+                "prompt_tokens_details": None,
+            },
+        }
+        return self._deliver(reply, fault, whole=answer)
+
+    async def models(self, request: HttpRequest) -> Response:
+        """Answer `GET models`."""
+        slug = request.path_params.get("model")
+        names = [slug] if slug else self._desk.served
+        window = self._desk.context_window
+        return JSONResponse({"object": "list", "data": [_model_card(name, window) for name in names]})
+
+    async def tokenize(self, request: HttpRequest) -> Response:
+        """Answer `POST tokenize`, of a prompt or of messages."""
+        body = _json_body(request)
+        strings = words.pieces(str(body.get("prompt", "")))
+        for message in body.get("messages") or []:
+            strings += words.pieces(words.text_of(message.get("content")))
+        return JSONResponse(
+            {
+                "count": len(strings),
+                "max_model_len": self._desk.context_window,
+                "tokens": [words.token_id(one) for one in strings],
+                "token_strs": strings if body.get("return_token_strs") else None,
+            }
+        )
+
+    def _next(self, body: Mapping[str, Any]) -> tuple[Reply, Fault | None]:
+        item = self._desk.next()
+        if isinstance(item, Reply):
+            return item, None
+        scripted = item.after if item else None
+        return scripted or answer_by_rule(body, ignores_forced_tools=self._desk.ignores_forced_tools), item
+
+    def _deliver(
+        self,
+        reply: Reply,
+        fault: Fault | None,
+        *,
+        whole: Mapping[str, Any] | None = None,
+        events: Iterator[dict[str, Any]] | None = None,
+    ) -> Delivery:
+        delivery = Delivery(self._desk.connections, fault=fault or Fault(), delay=reply.delay)
+        if events is None:
+            body = whole if reply.body is None else reply.body
+            delivery.body = (
+                body.encode() if isinstance(body, str) else body if isinstance(body, bytes) else compact(body)
+            )
+            return delivery
+        delivery.events, delivery.chunk_delay = events, reply.chunk_delay
+        if reply.chunks is not None:
+            delivery.events = reply.chunks
+            delivery.done = not any(isinstance(one, bytes) and b"[DONE]" in one for one in reply.chunks)
+        return delivery
+
+    def _model(self, request: HttpRequest, body: Mapping[str, Any]) -> str:
+        """Return the model that answers: the URL's, which the body has to repeat, or the body's."""
+        in_url, in_body = request.path_params.get("model"), body.get("model")
+        if in_url is not None and in_body is not None and in_url != in_body:
+            message = f"The URL asks for the model `{in_url}`, but the body for `{in_body}`: they have to agree."
+            raise errors.bad_value(message, "model", in_body)
+        model = in_url or in_body or self._desk.served[0]
+        if not self._desk.serves(model):
+            raise errors.unknown_model(model, ", ".join(self._desk.served))
+        return str(model)
+
+    def _id(self, request: HttpRequest, body: Mapping[str, Any], prefix: str) -> str:
+        given = request.headers.get("x-request-id") or body.get("request_id")
+        return f"{prefix}-{given or format(next(self._desk.ids), '016x')}"
+
+
+def _json_body(request: HttpRequest) -> dict[str, Any]:
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise errors.unsupported_media_type()
+    try:
+        body = json.loads(request.scope["tir_request"].raw)
+    except ValueError as problem:
+        raise _bad_json(problem) from problem
+    if not isinstance(body, dict):
+        message = "Input should be a valid dictionary or object to extract fields from"
+        raise errors.invalid({"type": "model_attributes_type", "loc": "body", "msg": message, "input": body})
+    return body
+
+
+def _bad_json(problem: ValueError) -> errors.ApiError:
+    at = getattr(problem, "pos", 0)
+    why = {"error": getattr(problem, "msg", str(problem))}
+    size = "<dict of 0 items>"
+    return errors.invalid(
+        {"type": "json_invalid", "loc": f"body.{at}", "msg": "JSON decode error", "input": size, "ctx": why}
+    )
+
+
+def _model_card(name: str, window: int) -> dict[str, Any]:
+    permission = {
+        "id": f"modelperm-{words.token_id(name):016x}",
+        "object": "model_permission",
+        "created": 0,
+        "allow_create_engine": False,
+        "allow_sampling": True,
+        "allow_logprobs": True,
+        "allow_search_indices": False,
+        "allow_view": True,
+        "allow_fine_tuning": False,
+        "organization": "*",
+        "group": None,
+        "is_blocking": False,
+    }
+    return {
+        "id": name,
+        "object": "model",
+        "created": 0,
+        "owned_by": "vllm",
+        "root": "model",
+        "parent": None,
+        "max_model_len": window,
+        "permission": [permission],
+    }
+
+
+async def _alive(_: HttpRequest) -> Response:
+    return Response()
+
+
+async def _version(_: HttpRequest) -> Response:
+    return JSONResponse({"version": VLLM_VERSION})
+
+
+async def _detail(_: HttpRequest, problem: Exception) -> Response:
+    if not isinstance(problem, HTTPException):
+        raise problem
+    return JSONResponse({"detail": problem.detail}, problem.status_code, problem.headers)
+
+
+async def _refused(_: HttpRequest, problem: Exception) -> Response:
+    if not isinstance(problem, errors.ApiError):
+        raise problem
+    return problem.response()

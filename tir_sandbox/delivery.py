@@ -1,0 +1,225 @@
+"""Bringing an answer to the client, in good order or spoilt, and noticing when the client leaves."""
+
+import asyncio
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from tir_sandbox.faults import Fault, linger_not_at_all
+from tir_sandbox.requests import Request
+
+DONE = b"data: [DONE]\n\n"
+EVENTS = "text/event-stream; charset=utf-8"
+JSON = "application/json"
+
+
+class ClientLeft(Exception):  # noqa: N818  (nothing is wrong: people close their laptops)
+    """The client is gone, or the sandbox is stopping: there is nobody left to answer."""
+
+
+@dataclass
+class Connections:
+    """The TCP connections of a sandbox."""
+
+    accepted: int = 0
+    open: dict[Any, asyncio.Transport] = field(default_factory=dict)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def as_event(data: Mapping[str, Any] | str | bytes) -> bytes:
+    """Write one event; bytes are taken as they are."""
+    if isinstance(data, bytes):
+        return data
+    return b"data: " + (data.encode() if isinstance(data, str) else compact(data)) + b"\n\n"
+
+
+def compact(data: Any) -> bytes:
+    """Write JSON as vLLM does: no spaces, and no escapes beyond what JSON wants."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@dataclass
+class Delivery:
+    """An answer on its way: an ASGI response.
+
+    Args:
+        connections: Where the connection is found when it has to be broken.
+        events: A stream's events, without `[DONE]`.
+        body: A whole answer instead.
+        fault: What goes wrong.
+        delay: Seconds before the headers.
+        chunk_delay: Seconds before each event.
+        done: Send `[DONE]` at the end.
+    """
+
+    connections: Connections
+    events: Iterable[Mapping[str, Any] | str | bytes] | None = None
+    body: bytes = b""
+    fault: Fault = field(default_factory=Fault)
+    delay: float = 0.0
+    chunk_delay: float = 0.0
+    done: bool = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        line = _Line(self.connections, scope, send)
+        watcher = asyncio.create_task(line.watch(receive))
+        try:
+            await line.pause(self.delay + self.fault.delay)
+            await self._answer(line)
+        except ClientLeft:
+            pass
+        finally:
+            watcher.cancel()
+
+    async def _answer(self, line: "_Line") -> None:
+        fault = self.fault
+        if fault.reset_before_headers:
+            await line.hang_up(reset=True)
+        elif fault.status is not None:
+            await self._refuse(line, fault.status)
+        elif self.events is None:
+            await self._whole(line, self.body)
+        else:
+            await self._stream(line, self.events)
+
+    async def _refuse(self, line: "_Line", status: int) -> None:
+        body = self.fault.error_body() if self.fault.body is None else self.fault.body
+        kind = "text/plain; charset=utf-8" if isinstance(body, str) else JSON
+        raw = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else compact(body)
+        await line.start(status, self._headers(kind, len(raw)))
+        await line.write(raw)
+        await line.end()
+
+    async def _whole(self, line: "_Line", body: bytes) -> None:
+        fault = self.fault
+        if fault.error_chunk:
+            await line.start(500, self._headers(JSON, len(raw := compact(fault.error_body()))))
+            await line.write(raw)
+            return await line.end()
+        if fault.garbage is not None:
+            body = fault.garbage if isinstance(fault.garbage, bytes) else fault.garbage.encode()
+        await line.start(200, self._headers(JSON, len(body)))
+        for at, action in sorted(_interruptions(fault)):
+            sent = min(at, len(body) - 1)
+            await line.write(body[:sent])
+            body = body[sent:]
+            await self._interrupt(line, action)
+        await line.write(body)
+        return await line.end()
+
+    async def _stream(self, line: "_Line", events: Iterable[Mapping[str, Any] | str | bytes]) -> None:
+        await line.start(200, self._headers(EVENTS))
+        interruptions = dict(_interruptions(self.fault))
+        for number, event in enumerate(self._all_events(events)):
+            if number in interruptions:
+                await self._interrupt(line, interruptions[number])
+            await line.pause(self.chunk_delay)
+            await line.write(event)
+            line.seen.sent += 1
+        for at in sorted(interruptions):
+            if at >= line.seen.sent:
+                await self._interrupt(line, interruptions[at])
+        await line.end()
+
+    def _all_events(self, events: Iterable[Mapping[str, Any] | str | bytes]) -> Iterator[bytes]:
+        fault = self.fault
+        for number, event in enumerate(events):
+            if number == fault.at and fault.garbage is not None:
+                yield as_event(fault.garbage)
+            if number == fault.at and fault.error_chunk:
+                yield b"data: " + json.dumps(fault.error_body()).encode() + b"\n\n"
+                break
+            kept = _without_finish(event) if fault.no_finish else event
+            if kept is not None:
+                yield as_event(kept)
+        if self.done and not fault.no_done:
+            yield DONE
+
+    async def _interrupt(self, line: "_Line", action: str) -> None:
+        if action == "stall":
+            await line.pause(self.fault.stall)
+        else:
+            await line.hang_up(reset=action == "reset")
+
+    def _headers(self, kind: str, length: int | None = None) -> dict[str, str]:
+        sized = {} if length is None else {"content-length": str(length)}
+        return sized | {"content-type": self.fault.content_type or kind} | dict(self.fault.headers)
+
+
+def _interruptions(fault: Fault) -> Iterator[tuple[int, str]]:
+    for at, action in ((fault.stall_after, "stall"), (fault.cut_after, "cut"), (fault.reset_after, "reset")):
+        if at is not None:
+            yield at, action
+
+
+def _without_finish(event: Mapping[str, Any] | str | bytes) -> Mapping[str, Any] | str | bytes | None:
+    """Take the finish reason out of a chunk; a chunk that carries nothing else is left out."""
+    if not isinstance(event, Mapping) or not event.get("choices"):
+        return event
+    choices = [dict(choice) | {"finish_reason": None} for choice in event["choices"]]
+    ended = any(choice.get("finish_reason") for choice in event["choices"])
+    return None if ended and not any(choice.get("delta") for choice in choices) else {**event, "choices": choices}
+
+
+class _Line:
+    """The connection to one client, for the length of one answer."""
+
+    def __init__(self, connections: Connections, scope: Scope, send: Send) -> None:
+        self.seen: Request = scope["tir_request"]
+        self._connections = connections
+        self._client = scope["client"]
+        self._send = send
+        self._left = asyncio.Event()
+        self._hung_up = False
+
+    async def watch(self, receive: Receive) -> None:
+        """Wait until the client leaves."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        if not self._hung_up and not self._connections.stopping.is_set():
+            self.seen.client_left()
+        self._left.set()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, and give up as soon as there is nobody to wait for."""
+        if seconds > 0:
+            left = asyncio.create_task(self._left.wait())
+            stopping = asyncio.create_task(self._connections.stopping.wait())
+            await asyncio.wait([left, stopping], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            left.cancel()
+            stopping.cancel()
+        else:
+            await asyncio.sleep(0)
+        if self._left.is_set() or self._connections.stopping.is_set():
+            raise ClientLeft
+
+    async def start(self, status: int, headers: Mapping[str, str]) -> None:
+        """Send the headers."""
+        raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        await self._send({"type": "http.response.start", "status": status, "headers": raw})
+
+    async def write(self, data: bytes) -> None:
+        """Send a part of the body."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end(self) -> None:
+        """End the body."""
+        if not self._left.is_set():
+            self.seen.finished = True
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def hang_up(self, *, reset: bool) -> None:
+        """Break the connection, and stop answering."""
+        self._hung_up = True
+        transport = self._connections.open[self._client]
+        if reset:
+            linger_not_at_all(transport.get_extra_info("socket"))
+            transport.abort()
+        else:
+            transport.close()
+        await asyncio.wait_for(self._left.wait(), 5)
+        raise ClientLeft

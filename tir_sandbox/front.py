@@ -1,0 +1,92 @@
+"""The door: every request is written down, and let in or not."""
+
+import json
+import re
+import secrets
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tir_sandbox import errors
+from tir_sandbox.requests import Request
+
+if TYPE_CHECKING:
+    from tir_sandbox.desk import Desk
+
+_PROJECT = re.compile(r"/project/(p-[^/]*)")
+
+
+class Front:
+    """Record a request, check its token and its project, and pass it on: an ASGI application."""
+
+    def __init__(self, app: ASGIApp, desk: "Desk", token: str, project_id: str) -> None:
+        self._app = app
+        self._desk = desk
+        self._token = token
+        self._project = f"p-{project_id}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        seen = await _read(scope, receive)
+        self._desk.requests.append(seen)
+        send = _marked(seen, send)
+        try:
+            self._let_in(seen)
+        except errors.ApiError as refusal:
+            await refusal.response()(scope, receive, send)
+        else:
+            scope["tir_request"] = seen
+            await self._app(scope, receive, send)
+
+    def _let_in(self, seen: Request) -> None:
+        if not seen.path.startswith(("/v1", "/project")):
+            return
+        kind, _, token = seen.headers.get("authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not secrets.compare_digest(token.encode(), self._token.encode()):
+            raise errors.unauthorized()
+        in_path = _PROJECT.match(seen.path)
+        if in_path and in_path[1] != self._project:
+            raise errors.unknown_project(in_path[1])
+        in_query = seen.query.get("project_id")
+        if in_path and in_query is not None and f"p-{in_query}" != self._project:
+            message = f"The URL's path names the project `{in_path[1]}`, its query `{in_query}`: they have to agree."
+            raise errors.bad_value(message, "project_id", in_query)
+
+
+async def _read(scope: Scope, receive: Receive) -> Request:
+    raw = b""
+    while True:
+        message = await receive()
+        raw += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    return Request(
+        method=scope["method"],
+        path=scope["path"],
+        query=dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True)),
+        headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]},
+        raw=raw,
+        body=_parsed(raw),
+    )
+
+
+def _parsed(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return None
+
+
+def _marked(seen: Request, send: Send) -> Send:
+    """Add the request's id to the headers, and note when an answer was sent to its end."""
+
+    async def marked(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            name = seen.headers.get("x-request-id") or secrets.token_hex(16)
+            message["headers"] = [*message.get("headers", []), (b"x-request-id", name.encode("latin-1"))]
+        elif not message.get("more_body") and not seen.disconnected:
+            seen.finished = True
+        await send(message)
+
+    return marked

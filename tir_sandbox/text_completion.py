@@ -1,0 +1,65 @@
+"""The older completions API: bare text in, bare text out."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tir_sandbox import errors, words
+from tir_sandbox.checks import missing
+from tir_sandbox.shapes import FINGERPRINT, Answer, usage
+
+Json = dict[str, Any]
+
+
+def as_chat(body: Mapping[str, Any]) -> Json:
+    """Give a completion request the messages a chat request has."""
+    if "prompt" not in body:
+        raise errors.invalid(missing("body.prompt", body))
+    return {**body, "messages": [{"role": "user", "content": words.text_of(body["prompt"])}]}
+
+
+def completion(answer: Answer) -> Json:
+    """Build a whole text completion."""
+    return _frame(answer, [_choice(answer, index, whole=True) for index in range(len(answer.choices))]) | {
+        "service_tier": None,
+        "system_fingerprint": FINGERPRINT,
+        "usage": usage(answer, whole=True),
+        "kv_transfer_params": None,
+        "ec_transfer_params": None,
+        "metrics": None,
+    }
+
+
+def _choice(answer: Answer, index: int, *, whole: bool) -> Json:
+    choice = answer.choices[index]
+    echo = words.text_of(answer.body["prompt"]) if answer.body.get("echo") else ""
+    ids = {"token_ids": None, "prompt_logprobs": None, "prompt_token_ids": None, "routed_experts": None}
+    return {
+        "index": index,
+        "text": echo + choice.text("content"),
+        "logprobs": None,
+        "finish_reason": choice.finish_reason,
+        "stop_reason": choice.stop_reason,
+    } | (ids if whole else {"prompt_token_ids": None, "token_ids": None})
+
+
+def chunks(answer: Answer) -> Iterator[Json]:
+    """Build the chunks of a streamed text completion; the last piece carries the finish reason."""
+    for index, choice in enumerate(answer.choices):
+        pieces = [piece.text for piece in choice.pieces if piece.kind == "content"] or [""]
+        ended = _choice(answer, index, whole=False)
+        going = ended | {"finish_reason": None, "stop_reason": None}
+        for text in pieces[:-1]:
+            yield _frame(answer, [going | {"text": text}])
+        yield _frame(answer, [ended | {"text": pieces[-1]}])
+    if (answer.body.get("stream_options") or {}).get("include_usage"):
+        yield _frame(answer, []) | {"usage": usage(answer), "system_fingerprint": FINGERPRINT}
+
+
+def _frame(answer: Answer, choices: list[Json]) -> Json:
+    return {
+        "id": answer.id,
+        "object": "text_completion",
+        "created": answer.created,
+        "model": answer.model,
+        "choices": choices,
+    }
