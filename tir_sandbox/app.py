@@ -95,9 +95,9 @@ class Endpoint:
         texts = inputs(body["input"])
         for text in texts:
             checks.prompt_fits(words.count(text), self._desk.context_window, template=not is_gpt_oss(model))
-        reply, fault = self._desk.next() or Reply(), None
-        if isinstance(reply, Fault):
-            reply, fault = reply.after or Reply(), reply
+        item = self._desk.next()
+        fault = item if isinstance(item, Fault) else None
+        reply = item if isinstance(item, Reply) else Reply()
         size, encoding = dimensions_of(body | {"model": model}), body.get("encoding_format")
         vectors = [encoded(embed(text, size), encoding) for text in texts]
         tokens = sum(map(words.count, texts))

@@ -4,12 +4,14 @@ import asyncio
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.types import Receive, Scope, Send
 
 from tir_sandbox.faults import Fault, linger_not_at_all
-from tir_sandbox.requests import Request
+
+if TYPE_CHECKING:
+    from tir_sandbox.requests import Request
 
 DONE = b"data: [DONE]\n\n"
 EVENTS = "text/event-stream; charset=utf-8"

@@ -4,11 +4,14 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from itertools import count
+from typing import TYPE_CHECKING
 
 from tir_sandbox.delivery import Connections
 from tir_sandbox.faults import Fault
 from tir_sandbox.replies import Reply
-from tir_sandbox.requests import Request
+
+if TYPE_CHECKING:
+    from tir_sandbox.requests import Request
 
 _SERVED = ("gpt_oss_120b", "qwen3_32b", "llama3_1_8b_instruct", "bge-large-en-v1_5", "e5-mistral-7b-instruct")
 _EPOCH = 1_750_000_000

@@ -14,8 +14,11 @@ _ENDINGS = ("ings", "ing", "edly", "ies", "ed", "es", "ly", "s", "e")
 _SHORTEST_STEM = 3
 _COMMON_WEIGHT = 0.1
 _COMMON = frozenset(
-    "a an and are as at be but by can do does for from has have how i if in is it its me my no not of on or our so "
-    "that the their them there these they this to was we were what when where which who why will with you your".split()
+    re.findall(
+        r"\w+",
+        "a an and are as at be but by can do does for from has have how i if in is it its me my no not of on or our "
+        "so that the their them there these they this to was we were what when where which who why will with you your",
+    )
 )
 
 

@@ -131,7 +131,7 @@ class WireServer:
         """The server's address, such as `http://127.0.0.1:40123`."""
         if self._listener is None:
             raise RuntimeError("the server is not running: use `with WireServer(...)`, or call `start()`")
-        return "http://127.0.0.1:{}".format(self._listener.getsockname()[1])
+        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     @property
     def base_url(self) -> str:

@@ -1,11 +1,12 @@
 """The fixture `tir_sandbox`. pytest loads this file wherever `tir-llm` is installed, so it imports next to nothing."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tir_sandbox.server import Sandbox
 
 

@@ -51,7 +51,7 @@ class Sandbox:
         port: The port to listen on; 0 takes a free one.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (settings, each by its name)
         self,
         *,
         replies: Sequence[Reply | Fault] = (),

@@ -1,0 +1,90 @@
+"""Rules about tools: when to call which, and what to say when they have answered."""
+
+import re
+
+from tir_sandbox.embeddings import significant
+from tir_sandbox.replies import Reply, ToolCall
+from tir_sandbox.rules.prompt import Prompt, Tool
+from tir_sandbox.rules.schema import fill
+
+_EVERYWHERE = significant(
+    "agent answer call current function get give input name output provide query question result return run set "
+    "string text tool use useful user value int str float dict list object please schema"
+)
+_LOOKS_UP = re.compile(r"search|quer|retriev|look_?up|knowledge|documents?|index", re.IGNORECASE)
+_QUESTION = re.compile(
+    r"\?|^\W*(?:who|what|when|where|why|which|how|find|search|tell|explain|describe|list|summar)\b", re.IGNORECASE
+)
+_STRONG = 3
+
+
+def forced_call(prompt: Prompt) -> Reply | None:
+    """Make the call that has to be made: the named one, or the best that was not made yet."""
+    if not prompt.forced or not prompt.tools:
+        return None
+    if prompt.named is not None:
+        chosen = [tool for tool in prompt.tools if tool.name == prompt.named]
+    else:
+        fresh = [tool for tool in prompt.tools if tool.name not in prompt.called]
+        chosen = [tool for tool in fresh if _score(tool, prompt.user)][:1] or fresh[-1:] or prompt.tools[-1:]
+    return _calling(prompt, chosen)
+
+
+def offered_call(prompt: Prompt) -> Reply | None:
+    """Call the tools that share words with what the user says, unless they have answered already."""
+    if prompt.results:
+        return None
+    fresh = [tool for tool in prompt.tools if tool.name not in prompt.called]
+    chosen = _matching([tool for tool in fresh if not tool.hands_off], prompt.user)
+    chosen = chosen or _matching([tool for tool in fresh if tool.hands_off], prompt.user)
+    if prompt.body.get("parallel_tool_calls") is False:
+        chosen = chosen[:1]
+    return _calling(prompt, chosen) if chosen else None
+
+
+def after_tools(prompt: Prompt) -> Reply | None:
+    """Say what the tools said."""
+    if not prompt.results:
+        return None
+    said = " ".join(result.strip().rstrip(".") + "." for result in prompt.results if result.strip())
+    names = ", ".join(f"`{name}`" for name in dict.fromkeys(prompt.called)) or "the tool"
+    return Reply(text=f"According to {names}: {said}", reasoning="The tools have answered, so I pass it on.")
+
+
+def _matching(tools: list[Tool], text: str) -> list[Tool]:
+    """Return the best match, and others whose very names are spoken of."""
+    scored = [(score, tool) for tool in tools if (score := _score(tool, text))]
+    if not scored:
+        return []
+    best = max(scored, key=lambda one: one[0])
+    return [tool for score, tool in scored if tool is best[1] or (score >= _STRONG and not tool.hands_off)]
+
+
+def _score(tool: Tool, text: str) -> int:
+    wanted = significant(text) - _EVERYWHERE
+    by_name = len(wanted & (tool.name_words() - _EVERYWHERE))
+    by_text = len(wanted & (tool.words() - _EVERYWHERE))
+    looks_up = bool(_LOOKS_UP.search(tool.name + " " + tool.description)) and bool(_QUESTION.search(text))
+    return _STRONG * by_name + by_text + looks_up
+
+
+def _calling(prompt: Prompt, tools: list[Tool]) -> Reply:
+    names = " and ".join(f"`{tool.name}`" for tool in tools)
+    calls = [ToolCall(tool.name, _arguments(prompt, tool)) for tool in tools]
+    return Reply(tool_calls=calls, reasoning=f"The user's words call for {names}. I fill in what they give.")
+
+
+def _arguments(prompt: Prompt, tool: Tool) -> dict[str, object]:
+    if tool.hands_off and "to_agent" in tool.fields:
+        return {"to_agent": _best_agent(tool, prompt.user), "reason": f"The user asks: {prompt.user}"}
+    filled = fill({"type": "object", **tool.parameters}, prompt.source, tool.name)
+    return dict(filled) if isinstance(filled, dict) else {}
+
+
+def _best_agent(tool: Tool, text: str) -> str:
+    """Choose from the agents that LlamaIndex lists in a hand-off's description, as `name: what it does`."""
+    listed = tool.description.partition("available agents:")[2] or tool.description
+    agents = re.findall(r"^['\"{\s]*([\w -]+?)['\"]?:\s*(.+)$", listed.replace(", '", "\n'"), re.MULTILINE)
+    wanted = significant(text)
+    ranked = sorted(agents, key=lambda one: -len(wanted & significant(" ".join(one).replace("_", " "))))
+    return str(ranked[0][0]) if ranked else "agent"

@@ -1,0 +1,157 @@
+"""A request as the rules look at it."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from tir_sandbox.embeddings import significant
+from tir_sandbox.words import text_of
+
+_HAND_OFF = re.compile(r"hand_?off|transfer_to", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A function on offer."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+    @property
+    def hands_off(self) -> bool:
+        """Tell whether the tool passes the conversation on to another agent."""
+        return bool(_HAND_OFF.match(self.name))
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The parameters' schemas by name."""
+        fields: Mapping[str, Any] = self.parameters.get("properties") or {}
+        return fields
+
+    def words(self) -> set[str]:
+        """All words that may tell when the tool is meant."""
+        texts = [self.description, *self.fields, *(str(one.get("description", "")) for one in self.fields.values())]
+        return self.name_words() | significant(_spaced(" ".join(texts)))
+
+    def name_words(self) -> set[str]:
+        """The words of its name."""
+        return significant(_spaced(self.name))
+
+
+def _spaced(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[_\W]+", " ", name)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A chat request."""
+
+    body: Mapping[str, Any]
+    ignores_forced_tools: bool = False
+
+    @cached_property
+    def messages(self) -> Sequence[Mapping[str, Any]]:
+        """The conversation."""
+        return [message for message in self.body.get("messages") or [] if isinstance(message, Mapping)]
+
+    @cached_property
+    def system(self) -> str:
+        """The text of all system messages."""
+        return "\n".join(
+            text_of(one.get("content")) for one in self.messages if one.get("role") in ("system", "developer")
+        )
+
+    @cached_property
+    def user(self) -> str:
+        """The text of the last user message."""
+        return next((text_of(m.get("content")) for m in reversed(self.messages) if m.get("role") == "user"), "")
+
+    @cached_property
+    def turn(self) -> Sequence[Mapping[str, Any]]:
+        """The messages after the last user message."""
+        places = [index for index, message in enumerate(self.messages) if message.get("role") == "user"]
+        return self.messages[places[-1] + 1 :] if places else self.messages
+
+    @cached_property
+    def called(self) -> list[str]:
+        """The names of the tools called since the last user message."""
+        calls = [call for message in self.turn for call in message.get("tool_calls") or []]
+        return [str(call.get("function", {}).get("name", "")) for call in calls]
+
+    @cached_property
+    def results(self) -> list[str]:
+        """What the tools answered since the last user message; a hand-off is no result."""
+        names = {
+            call.get("id"): str(call.get("function", {}).get("name", ""))
+            for message in self.turn
+            for call in message.get("tool_calls") or []
+        }
+        return [
+            text_of(message.get("content"))
+            for message in self.turn
+            if message.get("role") == "tool" and not _HAND_OFF.match(names.get(message.get("tool_call_id"), ""))
+        ]
+
+    @cached_property
+    def source(self) -> str:
+        """What there is to fill a schema with: the user's words, and what the tools said."""
+        return "\n".join([self.user, *self.results])
+
+    @cached_property
+    def tools(self) -> list[Tool]:
+        """The functions on offer; none if the request forbids calls."""
+        if self.body.get("tool_choice") == "none":
+            return []
+        functions = [tool.get("function") or {} for tool in self.body.get("tools") or []]
+        return [
+            Tool(str(one.get("name", "")), str(one.get("description") or ""), one.get("parameters") or {})
+            for one in functions
+        ]
+
+    @cached_property
+    def forced(self) -> bool:
+        """Tell whether some call has to be made."""
+        return self.body.get("tool_choice") not in (None, "auto", "none") and not self.ignores_forced_tools
+
+    @cached_property
+    def named(self) -> str | None:
+        """The function that has to be called."""
+        choice = self.body.get("tool_choice")
+        if not self.forced or not isinstance(choice, Mapping):
+            return None
+        return str(choice.get("function", {}).get("name"))
+
+    @cached_property
+    def schema(self) -> Mapping[str, Any] | None:
+        """The schema the answer has to fit."""
+        wanted = self.body.get("response_format") or {}
+        structured = self.body.get("structured_outputs") or {}
+        if wanted.get("type") == "json_schema":
+            schema: Mapping[str, Any] = (wanted.get("json_schema") or {}).get("schema") or {}
+            return schema
+        if "json" in structured:
+            given = structured["json"]
+            loaded: Mapping[str, Any] = json.loads(given) if isinstance(given, str) else given
+            return loaded
+        return None
+
+
+def sentences(text: str) -> list[str]:
+    """Cut a text into sentences."""
+    parts = re.split(r"(?<=[.!?])\s+|\n+", text)
+    return [part.strip() for part in parts if part.strip()]
+
+
+def best_sentences(text: str, question: str, limit: int = 2) -> list[str]:
+    """Return the sentences that share the most words with a question, at least one word, in the text's order."""
+    wanted = significant(question)
+    scored = [(len(wanted & significant(one)), one) for one in dict.fromkeys(sentences(text))]
+    best = max((score for score, _ in scored), default=0)
+    if not best:
+        return []
+    chosen = sorted((one for one in scored if 2 * one[0] > best), key=lambda one: -one[0])[:limit]
+    return [one for _, one in scored if one in {text for _, text in chosen}]

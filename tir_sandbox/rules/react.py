@@ -1,0 +1,46 @@
+"""ReAct in words, as LlamaIndex's `ReActAgent` asks for it: thought, action, observation, answer."""
+
+import json
+import re
+
+from tir_sandbox.replies import Reply
+from tir_sandbox.rules.calls import offered_call
+from tir_sandbox.rules.prompt import Prompt
+
+_TOOL = re.compile(
+    r"> Tool Name: (?P<name>.+)\nTool Description: (?P<description>[\s\S]*?)\nTool Args: (?P<args>\{.*\})"
+)
+_OBSERVATION = re.compile(r"Observation:\s*([\s\S]+)")
+
+
+def react(prompt: Prompt) -> Reply | None:
+    """Call a tool in words, and answer once it was observed to answer."""
+    if "Action Input:" not in prompt.system:
+        return None
+    observed = _OBSERVATION.search(prompt.user)
+    if observed or prompt.results:
+        said = observed[1].strip() if observed else " ".join(prompt.results)
+        return _answer(f"The tool says: {said}")
+    asked = offered_call(_with_tools(prompt))
+    if asked is None:
+        return _answer(f"I am a sandbox, not a model, and no tool fits what you said: {prompt.user}")
+    call = asked.tool_calls[0]
+    steps = "Thought: I need to use a tool to help me answer the question.\n"
+    return Reply(
+        text=f"{steps}Action: {call.name}\nAction Input: {json.dumps(call.arguments)}", reasoning=asked.reasoning
+    )
+
+
+def _with_tools(prompt: Prompt) -> Prompt:
+    """Read the tools out of the system prompt."""
+    functions = [
+        {"name": found["name"], "description": found["description"], "parameters": json.loads(found["args"])}
+        for found in _TOOL.finditer(prompt.system)
+    ]
+    tools = [{"type": "function", "function": function} for function in functions]
+    return Prompt({**prompt.body, "tools": tools, "tool_choice": "auto"})
+
+
+def _answer(text: str) -> Reply:
+    thought = "Thought: I can answer without using any more tools. I'll use the user's language to answer"
+    return Reply(text=f"{thought}\nAnswer: {text}", reasoning="Nothing is left to look up.")
