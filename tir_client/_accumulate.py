@@ -46,6 +46,7 @@ class Accumulator:
         tool_names: Names of the tools that were offered, to repair names that the model garbled.
         inline_think: Take text between `<think>` and `</think>` at the start of an answer as reasoning.
         expected: How many choices were asked for (`n`).
+        tools_allowed: False if the request forbids calls: vLLM then hides a call in a whole answer, and streams it.
     """
 
     __slots__ = (
@@ -57,14 +58,21 @@ class Accumulator:
         "_tool_names",
         "_usage",
         "request_id",
+        "tools_allowed",
     )
 
     def __init__(
-        self, tool_names: Collection[str] = (), *, inline_think: bool = True, expected: int | None = None
+        self,
+        tool_names: Collection[str] = (),
+        *,
+        inline_think: bool = True,
+        expected: int | None = None,
+        tools_allowed: bool = True,
     ) -> None:
         self._tool_names = tool_names
         self._inline_think = inline_think
         self._expected = expected or 1
+        self.tools_allowed = tools_allowed
         self._states: dict[int, ChoiceSoFar] = {}
         self._head: Json = {}
         self._usage: Json | None = None
@@ -228,11 +236,11 @@ class ChoiceSoFar:
 
     def add(self, raw: Json, so_far: Accumulator, event: Json) -> Delta | None:
         """Add what one event says of this choice; None if it says nothing new."""
-        message = _object(raw.get("delta") or raw.get("message") or _NOTHING, "message")
+        message = _object(raw.get("delta") or raw.get("message") or _empty(raw), "message")
         # Servers from 0.11.1 to 0.15 send both names with the same text: take one, never add them up.
         reasoning = _text(message.get("reasoning") or message.get("reasoning_content"))
         text = _text(message.get("content"))
-        finish = self._finish(raw)
+        finish = self._finish(raw, so_far)
         if self._think is not None and (text or finish):
             inline, text = self._split(text, finish=finish, reasoned=bool(reasoning))
             reasoning += inline
@@ -241,7 +249,7 @@ class ChoiceSoFar:
         if reasoning:
             self._reasoning.append(reasoning)
         delta = Delta(so_far, event, self.index, text, reasoning, (), finish)
-        calls = message.get("tool_calls")
+        calls = message.get("tool_calls") if so_far.tools_allowed else None
         if calls:
             delta.tool_calls = self._tools.add(_array(calls, "tool_calls"), whole="message" in raw)
         rare = self._rare(raw, message, delta)
@@ -260,11 +268,11 @@ class ChoiceSoFar:
         last_inline, last_text = think.flush()
         return inline + last_inline, text + last_text
 
-    def _finish(self, raw: Json) -> str | None:
+    def _finish(self, raw: Json, so_far: Accumulator) -> str | None:
         reason = raw.get("finish_reason")
         if not reason or self.finish_reason is not None:
             return None
-        self.finish_reason = _string(reason)
+        self.finish_reason = "stop" if reason == "tool_calls" and not so_far.tools_allowed else _string(reason)
         self.stop_reason = raw.get("stop_reason")
         return self.finish_reason
 
@@ -286,7 +294,10 @@ class ChoiceSoFar:
         return found
 
 
-_NOTHING: Json = {}
+def _empty(raw: Json) -> Json:
+    if "delta" not in raw and "message" not in raw:
+        raise ResponseError("The answer has a choice with neither a `message` nor a `delta`: it is no chat completion.")
+    return {}
 
 
 def _joined(pieces: list[str]) -> str:

@@ -31,7 +31,12 @@ DONE = b"[DONE]"
 
 def accumulator_for(request: ChatRequest, request_id: str | None = None) -> Accumulator:
     """An accumulator that knows what `request` asked for."""
-    so_far = Accumulator(request.tool_names(), inline_think=model_info(request.model).inline_think, expected=request.n)
+    so_far = Accumulator(
+        request.tool_names(),
+        inline_think=model_info(request.model).inline_think,
+        expected=request.n,
+        tools_allowed=request.tool_choice != "none",
+    )
     so_far.request_id = request_id
     return so_far
 

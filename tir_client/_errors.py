@@ -278,7 +278,7 @@ def describe_body(body: Any) -> str:
 
 
 def _text_of_html(text: str) -> str:
-    if "<" not in text:
+    if not text.lstrip().startswith("<"):
         return text
     title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
     plain = title.group(1) if title else re.sub(r"<[^>]{0,500}>", " ", text)

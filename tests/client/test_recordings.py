@@ -1,0 +1,239 @@
+"""Every recording of a real vLLM, through the code that reads answers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from tests.recorded import Recording, recording, recordings
+from tir_client import (
+    APIStatusError,
+    AuthenticationError,
+    BadRequestError,
+    ChatRequest,
+    Completion,
+    ContextOverflowError,
+    Delta,
+    NotFoundError,
+    ResponseError,
+    ServerError,
+    StreamError,
+    StreamServerError,
+)
+from tir_client._answer import AnswerStream, accumulator_for, read_answer, read_embeddings, read_models, read_token_count
+from tir_client._errors import error_from_response
+from tir_client._wire import EmbeddingRequest
+
+CHATS = [r for r in recordings() if r.is_chat and r.status == 200]
+WHOLE = [r for r in CHATS if not r.is_stream]
+BROKEN = ["vllm-engine-death/midstream-engine-killed", "vllm-sigterm/midstream-sigterm"]
+STREAMS = [r for r in CHATS if r.is_stream and r.name not in BROKEN]
+ERRORS = [r for r in recordings() if r.status >= 400]
+
+
+def request_of(rec: Recording) -> ChatRequest:
+    known = {name: value for name, value in rec.body.items() if name in ChatRequest.model_fields}
+    if not rec.is_chat:
+        known.pop("tools", None)
+    return ChatRequest.of(**{"model": "gpt_oss_120b", "messages": [], **known})
+
+
+def read_stream(rec: Recording, *, cut: int = 0) -> tuple[list[Delta], Completion]:
+    """Read a stream in two pieces, cut at a byte; 0 for one piece."""
+    answer = AnswerStream(accumulator_for(request_of(rec)))
+    answer.begin(rec.headers)
+    pieces = [rec.content[:cut], rec.content[cut:]]
+    deltas = [delta for piece in pieces for delta in answer.feed(piece)]
+    deltas += answer.close()
+    return deltas, answer.so_far.completion()
+
+
+def ids(rec: Recording) -> str:
+    return rec.name
+
+
+def words(completion: Completion) -> list[tuple[object, ...]]:
+    """What an answer says, without ids and times."""
+    return [
+        (c.index, c.text, c.reasoning, [(t.name, _arguments(t.arguments)) for t in c.tool_calls], c.finish_reason)
+        for c in completion.choices
+    ]
+
+
+def _arguments(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+@pytest.mark.parametrize("rec", WHOLE, ids=ids)
+def test_every_whole_answer_says_what_its_json_says(rec: Recording):
+    said = json.loads(rec.content)
+
+    completion = read_answer(request_of(rec), rec.content, "id-1").completion()
+
+    assert said["id"] == completion.id
+    assert said["model"] == completion.model
+    assert "id-1" == completion.request_id
+    assert said["usage"]["completion_tokens"] == completion.usage.completion_tokens
+    for raw, choice in zip(said["choices"], completion.choices, strict=True):
+        assert (raw["message"]["content"] or "") == choice.text
+        assert (raw["message"].get("reasoning") or "") == choice.reasoning
+        assert raw["finish_reason"] == choice.finish_reason
+        calls = [call["function"] for call in raw["message"].get("tool_calls") or []]
+        assert [call["arguments"] for call in calls] == [call.arguments for call in choice.tool_calls]
+
+
+@pytest.mark.parametrize("rec", STREAMS, ids=ids)
+def test_every_stream_adds_up_to_its_completion(rec: Recording):
+    deltas, completion = read_stream(rec)
+
+    assert deltas[-1].final
+    assert sum(delta.final for delta in deltas) == 1
+    for choice in completion.choices:
+        mine = [delta for delta in deltas if delta.index == choice.index]
+        assert "".join(delta.text for delta in mine) == choice.text
+        assert "".join(delta.reasoning for delta in mine) == choice.reasoning
+        assert [d.finish_reason for d in mine if d.finish_reason] == [choice.finish_reason]
+        for position, call in enumerate(choice.tool_calls):
+            pieces = [piece for delta in mine for piece in delta.tool_calls if piece.index == position]
+            assert call.arguments == "".join(piece.arguments for piece in pieces)
+            assert [call.id] == [piece.id for piece in pieces if piece.id]
+            assert [call.name] == [piece.name for piece in pieces if piece.name]
+
+
+# Where vLLM itself says different things to the same request.
+SERVER_DIFFERS = {
+    "vllm-gpt-oss/pytool-stream": "a line break between two reasoning messages only in the whole answer",
+    "vllm-generic/13-tool-required-stream": "cut off by max_tokens: the stream has calls, the whole answer their text",
+}
+
+
+def _twins() -> list[tuple[Recording, Recording]]:
+    by_request = {_asked(rec): rec for rec in WHOLE}
+    return [(s, by_request[_asked(s)]) for s in STREAMS if s.name not in SERVER_DIFFERS and _asked(s) in by_request]
+
+
+def _asked(rec: Recording) -> str:
+    same = {name: value for name, value in rec.body.items() if name not in {"stream", "stream_options"}}
+    return rec.name.split("/")[0] + json.dumps(same, sort_keys=True)
+
+
+@pytest.mark.parametrize(("stream", "whole"), _twins(), ids=lambda rec: rec.name)
+def test_a_stream_and_a_whole_answer_to_the_same_request_say_the_same(stream: Recording, whole: Recording):
+    _, streamed = read_stream(stream)
+
+    assert words(read_answer(request_of(whole), whole.content).completion()) == words(streamed)
+
+
+def test_there_are_pairs_of_streamed_and_whole_answers():
+    assert len(_twins()) >= 15
+
+
+@pytest.mark.parametrize("rec", STREAMS, ids=ids)
+def test_a_stream_may_be_cut_at_any_byte(rec: Recording):
+    expected = read_stream(rec)[1]
+    step = 1 if len(rec.content) < 10_000 else 7
+
+    for cut in range(0, len(rec.content), step):
+        assert expected == read_stream(rec, cut=cut)[1], cut
+
+
+@pytest.mark.parametrize("rec", STREAMS, ids=ids)
+def test_a_stream_may_arrive_byte_by_byte_and_with_carriage_returns(rec: Recording):
+    expected = read_stream(rec)[1]
+    for content in (rec.content, rec.content.replace(b"\n", b"\r\n"), rec.content.replace(b"\n", b"\r")):
+        answer = AnswerStream(accumulator_for(request_of(rec)))
+        answer.begin(rec.headers)
+        for position in range(len(content)):
+            list(answer.feed(content[position : position + 1]))
+        list(answer.close())
+        assert expected == answer.so_far.completion()
+
+
+@pytest.mark.parametrize("rec", STREAMS, ids=ids)
+def test_a_stream_that_ends_early_is_an_error_with_what_had_arrived(rec: Recording):
+    whole = read_stream(rec)[1]
+    finish = rec.content.index(b'"finish_reason":"')
+
+    for cut in range(1, finish, 211):
+        with pytest.raises(StreamError) as caught:
+            read_stream(replace(rec, content=rec.content[:cut]))
+        for choice in caught.value.partial.choices:
+            assert whole.choices[choice.index].text.startswith(choice.text)
+            assert choice.finish_reason is None
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_an_error_in_the_middle_of_a_stream_carries_what_had_arrived(name: str):
+    with pytest.raises(StreamServerError, match="EngineCore encountered an issue") as caught:
+        read_stream(recording(name))
+
+    assert "hmm hmm" in caught.value.partial.choice.reasoning
+    assert caught.value.status_code == 500
+
+
+def _expected_error(rec: Recording) -> type[APIStatusError]:
+    if "too-long" in rec.name:
+        return ContextOverflowError
+    return {400: BadRequestError, 401: AuthenticationError, 404: NotFoundError, 500: ServerError}.get(
+        rec.status, APIStatusError
+    )
+
+
+@pytest.mark.parametrize("rec", ERRORS, ids=ids)
+def test_every_error_becomes_its_class_and_repeats_the_servers_words(rec: Recording):
+    error = error_from_response(rec.status, rec.headers, rec.content, url="http://host/v1")
+
+    expected = _expected_error(rec)
+    assert isinstance(error, expected)
+    assert (type(error) is expected) or expected is APIStatusError
+    assert rec.status == error.status_code
+    assert rec.headers.get("x-request-id") == error.request_id
+    assert json.loads(rec.content) == error.body
+    said = error.body.get("error") or error.body.get("detail")
+    assert (said["message"] if isinstance(said, dict) else said) in str(error)
+
+
+@pytest.mark.parametrize("name", ["vllm-generic/00-models", "vllm-gpt-oss/models"])
+def test_a_list_of_models_is_read(name: str):
+    (card,) = read_models(recording(name).content, None)
+
+    assert card.id in {"tiny", "gpt_oss_120b"}
+    assert card.max_model_len in {2048, 131072}
+
+
+@pytest.mark.parametrize(
+    ("name", "count"), [("vllm-generic/80-tokenize", None), ("vllm-generic/81-tokenize-chat", 15), ("vllm-gpt-oss/tokenize", 25)]
+)
+def test_a_token_count_is_read(name: str, count: int | None):
+    content = recording(name).content
+
+    assert read_token_count(content, None) == (count or len(json.loads(content)["tokens"]))
+
+
+OTHERS = [r for r in recordings() if r.status == 200 and not r.is_chat]
+
+
+@pytest.mark.parametrize("rec", OTHERS, ids=ids)
+def test_an_answer_of_another_endpoint_is_not_taken_for_a_chat(rec: Recording):
+    with pytest.raises((ResponseError, StreamError)):
+        if rec.is_stream:
+            read_stream(rec)
+        else:
+            read_answer(request_of(rec), rec.content)
+
+
+@pytest.mark.parametrize("rec", [*OTHERS, *WHOLE], ids=ids)
+def test_no_answer_is_taken_for_embeddings(rec: Recording):
+    with pytest.raises(ResponseError):
+        read_embeddings(rec.content, None, EmbeddingRequest.of(model="m", input=["a"]))
+
+
+def test_every_recording_is_replayed_by_a_test_above():
+    covered = {r.name for r in (*WHOLE, *STREAMS, *ERRORS, *OTHERS)} | set(BROKEN)
+
+    assert covered == {r.name for r in recordings()}
