@@ -29,7 +29,7 @@ HOST = "127.0.0.1"
 API_KEY = "sk-real-vllm"
 MODELS = ("tiny", "tiny-too")
 START_LIMIT = 600.0
-STOP_LIMIT = 30.0
+STOP_LIMIT = 10.0
 POLL = 0.5
 INTERRUPTED = 130
 
@@ -48,10 +48,14 @@ class ServerError(RuntimeError):
     """The server ended or stayed silent; the message ends with the last lines of its log."""
 
 
-def free_port() -> int:
-    """Ask the system for a port nobody listens on."""
+def free_port(wanted: int = 0) -> int:
+    """Return the wanted port, or any, if nobody listens on it: else another server would seem to be ours."""
     with socket.socket() as probe:
-        probe.bind((HOST, 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, wanted))
+        except OSError as error:
+            raise ServerError(f"cannot listen on port {wanted}: {error.strerror}") from error
         return int(probe.getsockname()[1])
 
 
@@ -65,7 +69,7 @@ class VLLMServer:
 
     def __init__(self, *, port: int | None = None, home: Path | None = None) -> None:
         self.installation = Installation(home or default_home())
-        self.port = port or free_port()
+        self.port = free_port(port or 0)
         self.base_url = f"http://{HOST}:{self.port}/v1"
         self.api_key = API_KEY
         self.models = MODELS
@@ -84,6 +88,7 @@ class VLLMServer:
         if self._process:
             raise ServerError(f"this server runs already, as process {self._process.pid}")
         self.installation.install()
+        free_port(self.port)
         began = time.monotonic()
         report(f"starting vLLM at {self.base_url} (one to four minutes; log: {self.log})")
         with self.log.open("wb") as log:
