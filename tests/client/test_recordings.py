@@ -24,6 +24,7 @@ from tir_client import (
 )
 from tir_client._answer import AnswerStream, accumulator_for, read_answer, read_embeddings, read_models, read_token_count
 from tir_client._errors import error_from_response
+from tir_client._sse import SSEDecoder
 from tir_client._wire import EmbeddingRequest
 
 CHATS = [r for r in recordings() if r.is_chat and r.status == 200]
@@ -133,12 +134,30 @@ def test_there_are_pairs_of_streamed_and_whole_answers():
     assert len(_twins()) >= 15
 
 
-@pytest.mark.parametrize("rec", STREAMS, ids=ids)
-def test_a_stream_may_be_cut_at_any_byte(rec: Recording):
-    expected = read_stream(rec)[1]
-    step = 1 if len(rec.content) < 10_000 else 7
+def events(*pieces: bytes) -> list[bytes]:
+    decoder = SSEDecoder()
+    return [event for piece in pieces for event in decoder.feed(piece)] + decoder.close()
 
-    for cut in range(0, len(rec.content), step):
+
+@pytest.mark.parametrize("rec", STREAMS, ids=ids)
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+def test_the_decoder_may_be_fed_cut_at_any_byte(rec: Recording, line_end: bytes):
+    content = rec.content.replace(b"\n", line_end)
+    size = len(content)
+    expected = events(content)
+    # Of a long stream the first and last 3,000 bytes, and places between: what lies there repeats itself.
+    cuts = [*range(min(size, 3_000)), *range(3_000, size - 3_000, 101), *range(max(3_000, size - 3_000), size)]
+
+    assert len(expected) > 3
+    for cut in cuts:
+        assert expected == events(content[:cut], content[cut:]), cut
+
+
+@pytest.mark.parametrize("rec", STREAMS, ids=ids)
+def test_an_answer_does_not_depend_on_where_its_stream_is_cut(rec: Recording):
+    expected = read_stream(rec)[1]
+
+    for cut in range(0, len(rec.content), max(7, len(rec.content) // 300)):
         assert expected == read_stream(rec, cut=cut)[1], cut
 
 
