@@ -41,7 +41,7 @@ def completion(answer: Answer) -> Json:
         "system_fingerprint": FINGERPRINT,
         "usage": usage(answer, whole=True),
         "prompt_logprobs": None,
-        "prompt_token_ids": None,
+        "prompt_token_ids": _prompt_ids(answer),
         "prompt_text": None,
         "kv_transfer_params": None,
         "ec_transfer_params": None,
@@ -56,7 +56,7 @@ def _choice(answer: Answer, index: int, choice: Generation) -> Json:
         "logprobs": _logprobs(answer.body, choice.pieces),
         "finish_reason": _whole_finish(answer, choice),
         "stop_reason": choice.stop_reason,
-        "token_ids": None,
+        "token_ids": _ids(answer.body, choice.pieces),
         "routed_experts": None,
     }
 
@@ -133,7 +133,7 @@ def chunks(answer: Answer) -> Iterator[Json]:
         if continuous:
             chunk["usage"] = usage(answer, made=made, reasoned=reasoned)
         if kind == "role":
-            chunk |= {"prompt_token_ids": None, "prompt_text": None}
+            chunk |= {"prompt_token_ids": _prompt_ids(answer), "prompt_text": None}
         if step["finish_reason"] is not None and not with_usage:
             chunk["system_fingerprint"] = FINGERPRINT
         yield chunk
@@ -173,7 +173,8 @@ def _choice_steps(answer: Answer, index: int, choice: Generation) -> Iterator[tu
 
 def _step(answer: Answer, index: int, delta: Json, pieces: Sequence[Piece]) -> Json:
     logprobs = _logprobs(answer.body, pieces) if pieces else None
-    return {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": None, "token_ids": None}
+    ids = _ids(answer.body, pieces)
+    return {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": None, "token_ids": ids}
 
 
 def _finished(step: Json, choice: Generation) -> Json:
@@ -194,6 +195,16 @@ def _delta(answer: Answer, choice: Generation, piece: Piece) -> Json:
         if answer.gpt_oss:
             call["function"]["arguments"] = ""
     return ({} if answer.gpt_oss else {"content": None}) | {"tool_calls": [call]}
+
+
+def _ids(body: Mapping[str, Any], pieces: Sequence[Piece]) -> list[int] | None:
+    if not body.get("return_token_ids"):
+        return None
+    return [words.token_id(token) for piece in pieces for token in words.pieces(piece.text)]
+
+
+def _prompt_ids(answer: Answer) -> list[int] | None:
+    return list(range(answer.prompt_tokens)) if answer.body.get("return_token_ids") else None
 
 
 def _logprobs(body: Mapping[str, Any], pieces: Sequence[Piece]) -> Json | None:

@@ -22,7 +22,7 @@ def completion(answer: Answer) -> Json:
     return _frame(answer, [_choice(answer, index, whole=True) for index in range(len(answer.choices))]) | {
         "service_tier": None,
         "system_fingerprint": FINGERPRINT,
-        "usage": usage(answer, whole=True),
+        "usage": _usage(answer, whole=True),
         "kv_transfer_params": None,
         "ec_transfer_params": None,
         "metrics": None,
@@ -52,7 +52,7 @@ def chunks(answer: Answer) -> Iterator[Json]:
             yield _frame(answer, [going | {"text": text}])
         yield _frame(answer, [ended | {"text": pieces[-1]}])
     if (answer.body.get("stream_options") or {}).get("include_usage"):
-        yield _frame(answer, []) | {"usage": usage(answer), "system_fingerprint": FINGERPRINT}
+        yield _frame(answer, []) | {"usage": _usage(answer, whole=False), "system_fingerprint": FINGERPRINT}
 
 
 def _frame(answer: Answer, choices: list[Json]) -> Json:
@@ -63,3 +63,10 @@ def _frame(answer: Answer, choices: list[Json]) -> Json:
         "model": answer.model,
         "choices": choices,
     }
+
+
+def _usage(answer: Answer, *, whole: bool) -> Json:
+    counted = usage(answer, whole=whole)
+    cached = {"cached_tokens": counted["prompt_tokens_details"]["cached_tokens"]}
+    details = cached | ({"created_cache_tokens": None, "multimodal_tokens": None} if whole else {})
+    return counted | {"prompt_tokens_details": details}

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_PIECE = re.compile(r"\s*(?:\w+|[^\w\s])|\s+")
+_PIECE = re.compile(r"\s*(?:\w{1,12}|[^\w\s])|\s+")
 
 
 def pieces(text: str) -> list[str]:

@@ -15,6 +15,7 @@ _LOOKS_UP = re.compile(r"search|quer|retriev|look_?up|knowledge|documents?|index
 _QUESTION = re.compile(
     r"\?|^\W*(?:who|what|when|where|why|which|how|find|search|tell|explain|describe|list|summar)\b", re.IGNORECASE
 )
+_TIMES = re.compile(r"\btimes\b(?=\s+-?\d)", re.IGNORECASE)  # in `12 times 7` nobody asks for the time
 _STRONG = 3
 
 
@@ -61,7 +62,7 @@ def _matching(tools: list[Tool], text: str) -> list[Tool]:
 
 
 def _score(tool: Tool, text: str) -> int:
-    wanted = significant(text) - _EVERYWHERE
+    wanted = significant(_TIMES.sub("", text)) - _EVERYWHERE
     by_name = len(wanted & (tool.name_words() - _EVERYWHERE))
     by_text = len(wanted & (tool.words() - _EVERYWHERE))
     looks_up = bool(_LOOKS_UP.search(tool.name + " " + tool.description)) and bool(_QUESTION.search(text))

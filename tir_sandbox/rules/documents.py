@@ -28,6 +28,9 @@ _HOW_MANY = re.compile(r"(?:up to|give|generate|than)\s+(\d+)", re.IGNORECASE)
 _BODY = re.compile(rf"{_RULE}\n([\s\S]+?)\n{_RULE}")
 _CHOICE = re.compile(r"^\((\d+)\)\s*([\s\S]+?)(?=^\(\d+\)|\Z)", re.MULTILINE)
 _DOCUMENT = re.compile(r"^Document (\d+):\n([\s\S]+?)(?=^Document \d+:|^Question:)", re.MULTILINE)
+_METADATA = re.compile(
+    r"^(?:file_path|file_name|page_label|source|[a-z_]+_(?:id|type|date|size|name)):.*$", re.MULTILINE
+)
 _KEYWORDS = 5
 
 
@@ -142,9 +145,4 @@ def context_question(prompt: Prompt) -> Reply | None:
 
 def _without_metadata(context: str) -> str:
     """Leave out the lines that LlamaIndex puts above a document's text."""
-    return re.sub(
-        r"^(?:file_path|file_name|page_label|source|[a-z_]+_(?:id|type|date|size|name)):.*$",
-        "",
-        context,
-        flags=re.MULTILINE,
-    )
+    return _METADATA.sub("", context)
