@@ -1,0 +1,17 @@
+"""LangChain models for TIR, the inference platform of E2E Networks.
+
+model = ChatTIR(model="gpt_oss_120b", project_id=123)
+answer = model.invoke("Why is the sky blue?")
+print(answer.additional_kwargs["reasoning_content"], answer.text, answer.usage_metadata)
+"""
+
+try:
+    import langchain_core as _langchain_core  # noqa: F401 - asks only whether it is there
+except ModuleNotFoundError as error:
+    raise ImportError('langchain_tir needs langchain-core: pip install "tir-llm[langchain]"') from error
+
+from langchain_tir.chat_models import ChatTIR
+from langchain_tir.embeddings import TIREmbeddings
+from tir_client import __version__
+
+__all__ = ["ChatTIR", "TIREmbeddings", "__version__"]
