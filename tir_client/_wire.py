@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -31,7 +31,7 @@ class _Request(BaseModel):
     extra_body: Json | None = None
 
     @classmethod
-    def of(cls, **fields: Any) -> Any:
+    def of(cls, **fields: Any) -> Self:
         """Build a request.
 
         Raises:
