@@ -1,0 +1,23 @@
+"""TIR's models in LlamaIndex: `TIR`, an LLM that calls tools, and `TIREmbedding`.
+
+from llama_index_tir import TIR
+llm = TIR(model="gpt_oss_120b", project_id=123)
+print(llm.complete("What is a vector index?"))
+"""
+
+try:
+    import llama_index.core  # noqa: F401 - only to see whether it is there
+except ImportError as error:
+    raise ImportError(
+        'llama_index_tir needs LlamaIndex, which is not installed. Install it with: pip install "tir-llm[llama-index]"'
+    ) from error
+
+from llama_index.core.llms.loading import RECOGNIZED_LLMS
+
+from llama_index_tir.embeddings import TIREmbedding
+from llama_index_tir.llms import TIR
+from tir_client import __version__
+
+__all__ = ["TIR", "TIREmbedding", "__version__"]
+
+RECOGNIZED_LLMS[TIR.class_name()] = TIR  # so that extractors and programs that were saved can be loaded again

@@ -1,0 +1,167 @@
+"""Streams under LlamaIndex's instrumentation, with the callbacks and events that its own decorators give.
+
+Those decorators have two faults, for which this file exists: closing their generator does not close the one inside,
+so that the server goes on writing (and billing) until the garbage collector comes by; and they validate the whole
+history again for the event of each chunk.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing, closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
+from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
+from llama_index.core.instrumentation.events.exception import ExceptionEvent
+from llama_index.core.instrumentation.events.llm import (
+    LLMChatEndEvent,
+    LLMChatInProgressEvent,
+    LLMChatStartEvent,
+    LLMCompletionEndEvent,
+    LLMCompletionInProgressEvent,
+    LLMCompletionStartEvent,
+)
+from llama_index.core.instrumentation.span import active_span_id
+from llama_index_instrumentation import get_dispatcher
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+
+    from llama_index.core.llms import LLM
+
+dispatcher = get_dispatcher("llama_index.core.llms.callbacks")
+
+
+Response = TypeVar("Response", ChatResponse, CompletionResponse)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What chats and completions differ in: the names for what was asked and answered, and their events."""
+
+    trace: str
+    asked: str
+    question: EventPayload
+    answer: EventPayload
+    started: type[Any]
+    progressed: type[Any]
+    ended: type[Any]
+
+
+CHAT = Kind(
+    trace="chat",
+    asked="messages",
+    question=EventPayload.MESSAGES,
+    answer=EventPayload.RESPONSE,
+    started=LLMChatStartEvent,
+    progressed=LLMChatInProgressEvent,
+    ended=LLMChatEndEvent,
+)
+COMPLETION = Kind(
+    trace="completion",
+    asked="prompt",
+    question=EventPayload.PROMPT,
+    answer=EventPayload.COMPLETION,
+    started=LLMCompletionStartEvent,
+    progressed=LLMCompletionInProgressEvent,
+    ended=LLMCompletionEndEvent,
+)
+
+
+class Watch:
+    """Reports one streamed call of `llm`: that it began, each response, and how it ended."""
+
+    def __init__(self, kind: Kind, llm: LLM, asked: Any, kwargs: dict[str, Any]) -> None:
+        if not isinstance(llm.callback_manager, CallbackManager):
+            llm.callback_manager = CallbackManager()
+        self._kind = kind
+        self._llm = llm
+        self._asked = asked
+        self._kwargs = kwargs
+        self._callbacks = llm.callback_manager
+        self._span_id = active_span_id.get()
+        self._event_id = ""
+
+    def stream(self, begin: Callable[[], Generator[Response]]) -> Generator[Response]:
+        """Begin a stream and report it; closing the generator that is returned closes the one that `begin` gave."""
+        with self._begun():
+            if self._llm.rate_limiter is not None:
+                self._llm.rate_limiter.acquire()
+            responses = begin()
+        return self._followed(responses)
+
+    async def astream(self, begin: Callable[[], AsyncGenerator[Response]]) -> AsyncGenerator[Response]:
+        """`stream` for async code."""
+        with self._begun():
+            if self._llm.rate_limiter is not None:
+                await self._llm.rate_limiter.async_acquire()
+            responses = begin()
+        return self._afollowed(responses)
+
+    def _followed(self, responses: Generator[Response]) -> Generator[Response]:
+        last = None
+        with self._ended_badly(), closing(responses):
+            for response in responses:
+                self._progressed(response)
+                yield response
+                last = response
+        self._ended(last)
+
+    async def _afollowed(self, responses: AsyncGenerator[Response]) -> AsyncGenerator[Response]:
+        last = None
+        with self._ended_badly():
+            async with aclosing(responses):
+                async for response in responses:
+                    self._progressed(response)
+                    yield response
+                    last = response
+        self._ended(last)
+
+    @contextmanager
+    def _begun(self) -> Iterator[None]:
+        with self._callbacks.as_trace(self._kind.trace):
+            payload = self._llm.to_payload()
+            question = {self._kind.asked: self._asked}
+            started = self._kind.started(
+                model_dict=payload, additional_kwargs=self._kwargs, span_id=self._span_id, **question
+            )
+            dispatcher.event(started)
+            self._event_id = self._callbacks.on_event_start(
+                CBEventType.LLM,
+                payload={
+                    self._kind.question: self._asked,
+                    EventPayload.ADDITIONAL_KWARGS: self._kwargs,
+                    EventPayload.SERIALIZED: payload,
+                },
+            )
+            # What was asked, as the event has validated it: good for the events of all chunks.
+            self._asked = getattr(started, self._kind.asked)
+            try:
+                yield
+            except BaseException as error:
+                self._report({EventPayload.EXCEPTION: error})
+                raise
+
+    def _progressed(self, response: Response) -> None:
+        question = {self._kind.asked: type(self._asked)()}
+        event = self._kind.progressed(response=response, span_id=self._span_id, **question)
+        setattr(event, self._kind.asked, self._asked)
+        dispatcher.event(event)
+
+    @contextmanager
+    def _ended_badly(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            self._report({EventPayload.EXCEPTION: error})
+            dispatcher.event(ExceptionEvent(exception=error, span_id=self._span_id))
+            raise
+
+    def _ended(self, last: Response | None) -> None:
+        self._report({self._kind.question: self._asked, self._kind.answer: last})
+        question = {self._kind.asked: self._asked}
+        dispatcher.event(self._kind.ended(response=last, span_id=self._span_id, **question))
+
+    def _report(self, payload: dict[str, Any]) -> None:
+        self._callbacks.on_event_end(CBEventType.LLM, payload=payload, event_id=self._event_id)

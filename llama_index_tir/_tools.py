@@ -1,0 +1,119 @@
+"""LlamaIndex's tools to the wire, and the calls in a response back to LlamaIndex. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, ToolCallBlock
+from llama_index.core.llms.llm import ToolSelection
+
+from llama_index_tir._messages import parse_arguments
+from llama_index_tir._settings import TOOL_NAMES
+from tir_client import InvalidRequestError, ResponseError, tool_choice
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from llama_index.core.tools.types import BaseTool
+
+    from llama_index_tir._blocks import Json
+
+
+class NoToolCallError(ResponseError, ValueError):
+    """The caller needs a tool call, and the model answered without one."""
+
+
+class ToolArgumentsError(ResponseError, ValueError):
+    """The model called a tool with arguments that are not a JSON object."""
+
+
+def to_messages(user_msg: str | ChatMessage | None, chat_history: Sequence[ChatMessage] | None) -> list[ChatMessage]:
+    """The messages of a call, in a list of its own."""
+    last = ChatMessage(role=MessageRole.USER, content=user_msg) if isinstance(user_msg, str) else user_msg
+    return [*(chat_history or ()), *([] if last is None else [last])]
+
+
+def to_tools(tools: Sequence[BaseTool], *, strict: bool | None) -> list[Json]:
+    """The tools in the form in which they are sent.
+
+    Raises:
+        InvalidRequestError: Two of them have the same name on the wire.
+    """
+    wire = [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools]
+    names = [tool["function"]["name"] for tool in wire]
+    if len(set(names)) < len(names):
+        raise InvalidRequestError(f"Two tools have the same name; the names sent are {', '.join(names)}.")
+    if strict is not None:
+        wire = [{**tool, "function": {**tool["function"], "strict": strict}} for tool in wire]
+    return wire
+
+
+def to_tool_arguments(
+    tools: Sequence[BaseTool],
+    *,
+    strict: bool | None,
+    choice: Any,
+    required: bool,
+    parallel: bool,
+) -> Json:
+    """The arguments of `chat` that offer `tools`.
+
+    Args:
+        tools: What to offer; with none there is nothing to say.
+        strict: Hold arguments to their schemas strictly; None says nothing.
+        choice: The caller's `tool_choice`: None is as good as not given.
+        required: The model must call one of them.
+        parallel: It may call several at once.
+
+    Raises:
+        InvalidRequestError: The choice names no tool that is offered.
+    """
+    wire = to_tools(tools, strict=strict)
+    sent = {tool.metadata.get_name(): wired["function"]["name"] for tool, wired in zip(tools, wire, strict=True)}
+    wanted = sent.get(choice, choice) if isinstance(choice, str) else choice
+    arguments: Json = {"tool_choice": tool_choice("required" if wanted is None and required else wanted, wire)}
+    if wire:
+        arguments |= {"tools": wire, "parallel_tool_calls": parallel}
+    renamed = {wire_name: name for name, wire_name in sent.items() if name != wire_name}
+    if renamed:
+        arguments[TOOL_NAMES] = renamed
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+def to_selections(response: ChatResponse, *, demanded: bool) -> list[ToolSelection]:
+    """The tool calls of a response, in a stream also those that have only begun to arrive.
+
+    Raises:
+        NoToolCallError: There is none, although one was demanded.
+        ToolArgumentsError: The arguments of a finished call are not a JSON object.
+    """
+    blocks = [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
+    if demanded and not blocks:
+        raise NoToolCallError(
+            f"Expected at least one tool call, but the model made none (finish_reason "
+            f"{response.additional_kwargs.get('finish_reason')!r}). It said {response.message.content!r}."
+        )
+    return [_selection(block, response) for block in blocks]
+
+
+def _selection(block: ToolCallBlock, response: ChatResponse) -> ToolSelection:
+    kwargs = parse_arguments(block.tool_kwargs) if isinstance(block.tool_kwargs, str) else block.tool_kwargs
+    if kwargs is None:
+        cut = response.additional_kwargs.get("finish_reason") == "length"
+        advice = " The answer was cut off: raise `max_tokens`." if cut else ""
+        raise ToolArgumentsError(
+            f"The model called {block.tool_name!r} with arguments that are not a JSON object: "
+            f"{block.tool_kwargs!r}.{advice}"
+        )
+    return ToolSelection(tool_id=block.tool_call_id or "", tool_name=block.tool_name, tool_kwargs=kwargs)
+
+
+def first_call_only(response: ChatResponse) -> ChatResponse:
+    """`response` without the calls after its first, for a caller that can take only one."""
+    blocks = [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
+    if len(blocks) <= 1:
+        return response
+    told = response.message.additional_kwargs
+    kept = [block for block in response.message.blocks if block not in blocks[1:]]
+    changes = {"blocks": kept, "additional_kwargs": {**told, "tool_calls": told.get("tool_calls", [])[:1]}}
+    return response.model_copy(update={"message": response.message.model_copy(update=changes)})

@@ -1,0 +1,80 @@
+"""`TIREmbedding`, the embedding model. Batches, caches, events and rate limits are those of LlamaIndex's base class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
+from pydantic import Field
+
+from llama_index_tir._component import TIRComponent
+from tir_client import EmbeddingRequest, model_info
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BATCHES_AT_ONCE = 4
+"""Async batches in flight. LlamaIndex would send all of them at once, however many there are."""
+
+
+class TIREmbedding(TIRComponent, BaseEmbedding):
+    """An embedding model on E2E Networks' TIR, or on any other server of vLLM's.
+
+    Examples:
+        ```python
+        from llama_index_tir import TIREmbedding
+
+        vector = TIREmbedding(model_name="e5-mistral-7b-instruct", project_id=123).get_query_embedding("What is TIR?")
+        ```
+
+    Texts are sent as they are, line breaks included. Queries and texts get the instruction before them that their
+    model wants; `query_instruction` and `text_instruction` override what is known of it, an empty string is none.
+    """
+
+    other_names: ClassVar[Mapping[str, str]] = {**TIRComponent.other_names, "model": "model_name"}
+
+    model_name: str = Field(default="e5-mistral-7b-instruct", description="The slug of the model.")
+    dimensions: int | None = Field(default=None, description="Length of the vectors, for models that can shorten them.")
+    query_instruction: str | None = Field(default=None, description="Text to put before each query.")
+    text_instruction: str = Field(default="", description="Text to put before each text that is not a query.")
+    extra_body: dict[str, Any] | None = Field(default=None, description="What else to put into each request.")
+    embed_batch_size: int = Field(default=32, gt=0, le=2048, description="Texts in one request.")
+    num_workers: int | None = Field(default=BATCHES_AT_ONCE, description="Requests of one async call at a time.")
+
+    @classmethod
+    def class_name(cls) -> str:
+        """The name in saved objects."""
+        return "TIREmbedding"
+
+    def _get_query_embedding(self, query: str) -> Embedding:
+        return self._embed([self._query(query)])[0]
+
+    async def _aget_query_embedding(self, query: str) -> Embedding:
+        return (await self._aembed([self._query(query)]))[0]
+
+    def _get_text_embedding(self, text: str) -> Embedding:
+        return self._get_text_embeddings([text])[0]
+
+    async def _aget_text_embedding(self, text: str) -> Embedding:
+        return (await self._aget_text_embeddings([text]))[0]
+
+    def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
+        return self._embed([self.text_instruction + text for text in texts])
+
+    async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
+        return await self._aembed([self.text_instruction + text for text in texts])
+
+    def _query(self, query: str) -> str:
+        known = model_info(self.model_name).query_instruction
+        return (known if self.query_instruction is None else self.query_instruction) + query
+
+    def _embed(self, texts: list[str]) -> list[Embedding]:
+        return self.client.embed(self._request(texts)).vectors
+
+    async def _aembed(self, texts: list[str]) -> list[Embedding]:
+        return (await self.client.aembed(self._request(texts))).vectors
+
+    def _request(self, texts: list[str]) -> EmbeddingRequest:
+        return EmbeddingRequest.of(
+            model=self.model_name, input=texts, dimensions=self.dimensions, extra_body=self.extra_body
+        )

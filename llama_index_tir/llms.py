@@ -1,0 +1,181 @@
+"""`TIR`, the LLM. The methods hold no logic: fields and requests are in `_settings`, mapping in `_messages`."""
+
+from __future__ import annotations
+
+from contextlib import aclosing, closing
+from typing import TYPE_CHECKING, Any
+
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    ChatResponseAsyncGen,
+    ChatResponseGen,
+    CompletionResponse,
+    CompletionResponseAsyncGen,
+    CompletionResponseGen,
+)
+from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
+
+from llama_index_tir._events import CHAT, COMPLETION, Watch
+from llama_index_tir._messages import from_completion, to_completion
+from llama_index_tir._settings import TOOL_NAMES, TIRSettings
+from llama_index_tir._stream import GrowingResponse
+from llama_index_tir._tools import first_call_only, to_messages, to_selections, to_tool_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+
+    from llama_index.core.llms.llm import ToolSelection
+    from llama_index.core.tools.types import BaseTool
+
+    from tir_client import Delta
+
+
+class TIR(TIRSettings):
+    """A model on E2E Networks' TIR, or on any other server of vLLM's.
+
+    Examples:
+        ```python
+        from llama_index_tir import TIR
+
+        llm = TIR(model="gpt_oss_120b", project_id=123, reasoning_effort="low")
+        for response in llm.stream_complete("Name three rivers of India."):
+            print(response.delta, end="")
+        ```
+
+    Every method raises errors of `tir_client` only, all of them a `TIRError`. Arguments of a call are fields of the
+    request and win over those of the constructor; an unknown one is refused, and belongs into `extra_body`.
+    """
+
+    @classmethod
+    def class_name(cls) -> str:
+        """The name in saved objects."""
+        return "TIR"
+
+    # Chat
+
+    @llm_chat_callback()
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """Answer a conversation."""
+        return self._chat(messages, kwargs)
+
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        """Answer a conversation piece by piece. Closing the generator ends the request at once."""
+        return Watch(CHAT, self, messages, kwargs).stream(lambda: self._stream(messages, kwargs))
+
+    @llm_chat_callback()
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """`chat` for async code."""
+        return await self._achat(messages, kwargs)
+
+    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        """`stream_chat` for async code."""
+        return await Watch(CHAT, self, messages, kwargs).astream(lambda: self._astream(messages, kwargs))
+
+    # Completion: a chat of one message
+
+    @llm_completion_callback()
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        """Answer a prompt."""
+        return to_completion(self._chat(self._prompt(prompt, formatted), kwargs))
+
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
+        """Answer a prompt piece by piece. Closing the generator ends the request at once."""
+        messages = self._prompt(prompt, formatted)
+        return Watch(COMPLETION, self, prompt, kwargs).stream(lambda: _completions(self._stream(messages, kwargs)))
+
+    @llm_completion_callback()
+    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
+        """`complete` for async code."""
+        return to_completion(await self._achat(self._prompt(prompt, formatted), kwargs))
+
+    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
+        """`stream_complete` for async code."""
+        watch, messages = Watch(COMPLETION, self, prompt, kwargs), self._prompt(prompt, formatted)
+        return await watch.astream(lambda: _acompletions(self._astream(messages, kwargs)))
+
+    # Tools
+
+    def get_tool_calls_from_response(
+        self, response: ChatResponse, error_on_no_tool_call: bool = True, **_: Any
+    ) -> list[ToolSelection]:
+        """The tool calls of a response; in a stream, with as much of their arguments as has arrived.
+
+        Raises:
+            NoToolCallError: There is none, and `error_on_no_tool_call` is set.
+            ToolArgumentsError: The arguments of a finished call are not a JSON object.
+        """
+        return to_selections(response, demanded=error_on_no_tool_call)
+
+    def _prepare_chat_with_tools(  # noqa: PLR0913, PLR0917 - LlamaIndex's signature
+        self,
+        tools: Sequence[BaseTool],
+        user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None,
+        verbose: bool = False,  # noqa: ARG002 - LlamaIndex's signature
+        allow_parallel_tool_calls: bool = False,
+        tool_required: bool = False,
+        *,
+        tool_choice: Any = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        offer = to_tool_arguments(
+            tools,
+            strict=self.strict,
+            choice=tool_choice,
+            required=tool_required,
+            parallel=allow_parallel_tool_calls,
+        )
+        return {**kwargs, **offer, "messages": to_messages(user_msg, chat_history)}
+
+    def _validate_chat_with_tools_response(
+        self,
+        response: ChatResponse,
+        tools: Sequence[BaseTool],  # noqa: ARG002 - LlamaIndex's signature
+        allow_parallel_tool_calls: bool = False,
+        **_: Any,
+    ) -> ChatResponse:
+        return response if allow_parallel_tool_calls else first_call_only(response)
+
+    # What the methods above share
+
+    def _prompt(self, prompt: str, formatted: bool) -> list[ChatMessage]:
+        text = prompt if formatted or self.completion_to_prompt is None else self.completion_to_prompt(prompt)
+        return [ChatMessage(content=text)]
+
+    def _chat(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
+        return from_completion(self.client.chat(self._request(messages, kwargs)), kwargs.get(TOOL_NAMES))
+
+    async def _achat(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
+        return from_completion(await self.client.achat(self._request(messages, kwargs)), kwargs.get(TOOL_NAMES))
+
+    def _stream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseGen:
+        return _responses(self.client.stream(self._request(messages, kwargs)), GrowingResponse(kwargs.get(TOOL_NAMES)))
+
+    def _astream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseAsyncGen:
+        deltas = self.client.astream(self._request(messages, kwargs))
+        return _aresponses(deltas, GrowingResponse(kwargs.get(TOOL_NAMES)))
+
+
+def _responses(deltas: Generator[Delta], so_far: GrowingResponse) -> ChatResponseGen:
+    with closing(deltas):
+        for delta in deltas:
+            yield so_far.add(delta)
+
+
+async def _aresponses(deltas: AsyncGenerator[Delta], so_far: GrowingResponse) -> ChatResponseAsyncGen:
+    async with aclosing(deltas):
+        async for delta in deltas:
+            yield so_far.add(delta)
+
+
+def _completions(responses: ChatResponseGen) -> CompletionResponseGen:
+    with closing(responses):
+        for response in responses:
+            yield to_completion(response)
+
+
+async def _acompletions(responses: ChatResponseAsyncGen) -> CompletionResponseAsyncGen:
+    async with aclosing(responses):
+        async for response in responses:
+            yield to_completion(response)
