@@ -93,15 +93,13 @@ class Delivery:
         kind = "text/plain; charset=utf-8" if isinstance(body, str) else JSON
         raw = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else compact(body)
         await line.start(status, self._headers(kind, len(raw)))
-        await line.write(raw)
-        await line.end()
+        await line.end(raw)
 
     async def _whole(self, line: "_Line", body: bytes) -> None:
         fault = self.fault
         if fault.error_chunk:
             await line.start(500, self._headers(JSON, len(raw := compact(fault.error_body()))))
-            await line.write(raw)
-            return await line.end()
+            return await line.end(raw)
         if fault.garbage is not None:
             body = fault.garbage if isinstance(fault.garbage, bytes) else fault.garbage.encode()
         await line.start(200, self._headers(JSON, len(body)))
@@ -110,8 +108,7 @@ class Delivery:
             await line.write(body[:sent])
             body = body[sent:]
             await self._interrupt(line, action)
-        await line.write(body)
-        return await line.end()
+        return await line.end(body)
 
     async def _stream(self, line: "_Line", events: Iterable[Mapping[str, Any] | str | bytes]) -> None:
         await line.start(200, self._headers(EVENTS))
@@ -120,6 +117,8 @@ class Delivery:
             if number in interruptions:
                 await self._interrupt(line, interruptions[number])
             await line.pause(self.chunk_delay)
+            if event is DONE and max(interruptions, default=0) <= number:
+                line.seen.finished = True  # clients leave as soon as they read this
             await line.write(event)
             line.seen.sent += 1
         for at in sorted(interruptions):
@@ -208,11 +207,11 @@ class _Line:
         """Send a part of the body."""
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
-    async def end(self) -> None:
-        """End the body."""
+    async def end(self, data: bytes = b"") -> None:
+        """Send the last part of the body."""
         if not self._left.is_set():
             self.seen.finished = True
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        await self._send({"type": "http.response.body", "body": data, "more_body": False})
 
     async def hang_up(self, *, reset: bool) -> None:
         """Break the connection, and stop answering."""

@@ -18,6 +18,7 @@ try:
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
     from tir_sandbox.app import build
+    from tir_sandbox.delivery import Connections
     from tir_sandbox.desk import Desk
     from tir_sandbox.front import Front
 except ModuleNotFoundError as missing:
@@ -82,6 +83,7 @@ class Sandbox:
         if self._server is not None:
             raise RuntimeError("the sandbox is already running")
         listener = socket.create_server(self._address)
+        self._desk.connections = Connections()
         self._address = listener.getsockname()[:2]
         self._server = _Server(Front(build(self._desk), self._desk, self.token, self.project_id), self._desk)
         self._thread = threading.Thread(target=_serve, args=(self._server, listener), daemon=True, name="tir-sandbox")

@@ -1,0 +1,245 @@
+"""The sandbox misbehaves exactly as it is told."""
+
+import json
+import time
+
+import httpx
+import pytest
+
+from tir_sandbox import CLOSE, RESET, STALL, Fault, Reply, WireServer
+
+CHAT = "/v1/chat/completions"
+BODY = {"model": "gpt_oss_120b", "messages": [{"role": "user", "content": "Hello"}]}
+STREAM = BODY | {"stream": True}
+WORDS = Reply(text="one two three four five")
+
+
+def until(condition, seconds=5.0):
+    """Wait for what another thread is about to see."""
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.005)
+    assert condition()
+
+
+def test_a_status_with_headers(http, sandbox):
+    sandbox.script(Fault(status=429, headers={"Retry-After": "2"}))
+    answer = http.post(CHAT, json=BODY)
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "2")
+    assert answer.json()["error"]["code"] == 429
+
+
+@pytest.mark.parametrize(
+    ("body", "text", "kind"),
+    [
+        ("<html>", "<html>", "text/html"),
+        ({"detail": "no"}, '{"detail":"no"}', "application/json"),
+        (b"\xff", "�", None),
+    ],
+)
+def test_a_status_with_a_body_of_its_own(http, sandbox, body, text, kind):
+    sandbox.script(Fault(status=502, body=body, content_type="text/html" if kind == "text/html" else None))
+    answer = http.post(CHAT, json=BODY)
+
+    assert answer.status_code == 502
+    assert answer.content.decode(errors="replace") == text
+    assert kind is None or answer.headers["content-type"] == kind
+
+
+def read(http, seen):
+    with http.stream("POST", CHAT, json=STREAM) as answer:
+        for line in answer.iter_lines():
+            if line:
+                seen.append(line)
+
+
+def test_a_cut_stream(http, sandbox):
+    sandbox.script(Fault(after=WORDS, cut_after=3))
+    seen = []
+    with pytest.raises(httpx.RemoteProtocolError):
+        read(http, seen)
+
+    assert len(seen) == sandbox.requests[0].sent == 3
+    assert not sandbox.requests[0].finished
+    assert not sandbox.requests[0].disconnected
+
+
+def test_a_cut_after_the_last_event(http, sandbox):
+    sandbox.script(Fault(after=WORDS, cut_after=99))
+    seen = []
+    with pytest.raises(httpx.RemoteProtocolError):
+        read(http, seen)
+
+    assert seen[-1] == "data: [DONE]"
+
+
+def test_a_cut_whole_answer(http, sandbox):
+    sandbox.script(Fault(after=WORDS, cut_after=20))
+    with pytest.raises(httpx.RemoteProtocolError, match="received 20 bytes"):
+        http.post(CHAT, json=BODY)
+
+
+@pytest.mark.parametrize("fault", [Fault(reset_before_headers=True), Fault(after=WORDS, reset_after=0)])
+@pytest.mark.parametrize("body", [BODY, STREAM])
+def test_a_reset(http, sandbox, fault, body):
+    sandbox.script(fault)
+    with pytest.raises(httpx.ReadError):
+        http.post(CHAT, json=body)
+
+
+@pytest.mark.parametrize("body", [BODY, STREAM])
+def test_a_stall_ends_when_the_client_gives_up(http, sandbox, body):
+    sandbox.script(Fault(after=WORDS, stall_after=2))
+    with pytest.raises(httpx.ReadTimeout):
+        http.post(CHAT, json=body, timeout=0.2)
+
+    until(lambda: sandbox.requests[0].disconnected)
+    assert sandbox.requests[0].disconnected_at > sandbox.requests[0].at
+    until(lambda: sandbox.open_connections == 0)
+
+
+def test_a_stall_may_end_by_itself(http, sandbox):
+    sandbox.script(Fault(after=WORDS, stall_after=2, stall=0.15))
+    start = time.monotonic()
+    seen = []
+    read(http, seen)
+
+    assert time.monotonic() - start >= 0.15
+    assert seen[-1] == "data: [DONE]"
+
+
+@pytest.mark.parametrize("delay", [Fault(delay=0.15), Reply(text="x", delay=0.15), Reply(text="x", chunk_delay=0.05)])
+def test_delays(http, sandbox, delay):
+    sandbox.script(delay)
+    start = time.monotonic()
+    read(http, [])
+
+    assert time.monotonic() - start >= 0.15
+
+
+def test_an_error_in_mid_stream(http, sandbox):
+    sandbox.script(Fault(after=WORDS, error_chunk=True, at=3))
+    seen = []
+    read(http, seen)
+
+    assert seen[-1] == "data: [DONE]"
+    assert json.loads(seen[3].removeprefix("data: "))["error"]["type"] == "InternalServerError"
+    assert len(seen) == 5
+
+
+def test_a_dead_engine_answers_500(http, sandbox):
+    sandbox.script(Fault(error_chunk="gone"))
+    answer = http.post(CHAT, json=BODY)
+
+    assert (answer.status_code, answer.json()["error"]["message"]) == (500, "gone")
+
+
+def test_garbage(http, sandbox):
+    sandbox.script(Fault(after=WORDS, garbage="{not json", at=1), Fault(garbage=b"<html>"))
+    seen = []
+    read(http, seen)
+
+    assert seen[1] == "data: {not json"
+    assert seen[-1] == "data: [DONE]"
+    assert http.post(CHAT, json=BODY).content == b"<html>"
+
+
+@pytest.mark.parametrize("holds_text", [False, True])
+def test_no_finish_and_no_done(http, sandbox, holds_text):
+    sandbox.script(Fault(after=Reply(text="one two", final_delta_holds_text=holds_text), no_finish=True, no_done=True))
+    seen = []
+    read(http, seen)
+
+    chunks = [json.loads(line.removeprefix("data: ")) for line in seen]
+    assert "".join(chunk["choices"][0]["delta"]["content"] for chunk in chunks) == "one two"
+    assert {chunk["choices"][0]["finish_reason"] for chunk in chunks} == {None}
+
+
+def test_another_content_type(http, sandbox):
+    sandbox.script(Fault(after=WORDS, content_type="text/plain"))
+
+    assert http.post(CHAT, json=STREAM).headers["content-type"] == "text/plain"
+
+
+def test_leaving_a_stream_is_noticed(http, sandbox):
+    sandbox.script(Reply(text="word " * 500, chunk_delay=0.01))
+    with http.stream("POST", CHAT, json=STREAM) as answer:
+        next(answer.iter_lines())
+
+    until(lambda: sandbox.requests[0].disconnected)
+    assert 0 < sandbox.requests[0].sent < 500
+
+
+def test_connections_are_counted(http, sandbox):
+    for _ in range(3):
+        http.post(CHAT, json=BODY)
+
+    assert (sandbox.connections, sandbox.open_connections) == (1, 1)
+    http.close()
+    until(lambda: sandbox.open_connections == 0)
+
+
+def test_stopping_does_not_wait_for_a_stall(sandbox):
+    sandbox.script(Fault(after=WORDS, stall_after=1))
+    headers = {"Authorization": f"Bearer {sandbox.token}"}
+    with httpx.stream("POST", f"{sandbox.host}{CHAT}", json=STREAM, headers=headers) as answer:
+        next(answer.iter_lines())
+        start = time.monotonic()
+        sandbox.stop()
+
+    assert time.monotonic() - start < 2
+
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\ncontent-type: application/json\r\n\r\n"
+
+
+def test_the_wire_server_plays_bytes():
+    with WireServer([OK, b"nu", 0.02, b"ll", CLOSE]) as server:
+        answer = httpx.post(f"{server.base_url}/x", json={"a": 1})
+
+    assert answer.json() is None
+    assert server.connections[0].body == {"a": 1}
+    assert server.connections[0].done
+
+
+@pytest.mark.parametrize(
+    ("script", "error"),
+    [
+        ([RESET], httpx.ReadError),
+        ([CLOSE], httpx.RemoteProtocolError),
+        ([OK[:20], RESET], httpx.ReadError),
+        ([OK, b"nu", CLOSE], httpx.RemoteProtocolError),
+        ([OK, b"nu", 0.05, RESET], httpx.ReadError),
+        ([STALL], httpx.ReadTimeout),
+        ([OK[:20], STALL], httpx.ReadTimeout),
+        ([OK, b"nu", STALL], httpx.ReadTimeout),
+    ],
+)
+def test_the_wire_server_fails_at_any_point(script, error):
+    with WireServer(script) as server, pytest.raises(error):
+        httpx.post(server.host, json={}, timeout=0.3)
+
+
+def test_the_wire_server_sees_the_client_leave():
+    with WireServer([OK, STALL]) as server:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(server.host, json={}, timeout=0.1)
+        until(lambda: server.connections[0].disconnected)
+
+    assert server.connections[0].disconnected_at is not None
+
+
+def test_the_wire_server_has_a_script_for_each_connection():
+    with WireServer([RESET], [OK, b"null", CLOSE]) as server:
+        with pytest.raises(httpx.ReadError):
+            httpx.post(server.host, json={})
+        texts = [httpx.post(server.host, json={}).text for _ in range(2)]
+
+    assert texts == ["null", "null"]
+    assert len(server.connections) == 3
+
+
+def test_the_wire_server_has_no_address_before_it_runs():
+    with pytest.raises(RuntimeError, match="not running"):
+        WireServer().host  # noqa: B018

@@ -1,0 +1,164 @@
+"""What the sandbox fills in fits the schema it was given."""
+
+import re
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tir_sandbox.rules.regex import example_of
+from tir_sandbox.rules.schema import fill
+
+TEXT = "Ada Lovelace met Charles Babbage in London in 1833. She was 17. Write to ada@example.org by 2026-02-03."
+NAMES = st.sampled_from(["name", "city", "age", "when", "tags", "score", "query", "note"])
+
+
+def bounded(kind):
+    def build(low, span, exclusive):
+        names = ("exclusiveMinimum", "exclusiveMaximum") if exclusive else ("minimum", "maximum")
+        return {"type": kind, names[0]: low, names[1]: low + span}
+
+    return st.builds(build, st.integers(-50, 50), st.integers(2, 90), st.booleans())
+
+
+SCALARS = st.one_of(
+    st.just({"type": "boolean"}),
+    st.just({"type": "null"}),
+    st.just({"type": ["string", "null"]}),
+    st.builds(
+        lambda low, more: {"type": "string", "minLength": low, "maxLength": low + more}, *[st.integers(0, 9)] * 2
+    ),
+    st.builds(lambda kind: {"type": "string", "format": kind}, st.sampled_from(["date", "email", "uuid", "uri"])),
+    bounded("integer"),
+    bounded("number"),
+    st.builds(lambda step: {"type": "integer", "multipleOf": step}, st.integers(1, 9)),
+    st.builds(lambda values: {"enum": values}, st.lists(st.integers() | st.text(max_size=5), min_size=1, max_size=4)),
+    st.builds(lambda value: {"const": value}, st.integers() | st.text(max_size=5) | st.booleans()),
+)
+
+
+def nested(inner):
+    def array(items, least, more):
+        return {"type": "array", "items": items, "minItems": least, "maxItems": least + more}
+
+    def record(fields, required):
+        wanted = [name for name, flag in zip(fields, required, strict=False) if flag]
+        return {"type": "object", "properties": fields, "required": wanted, "additionalProperties": False}
+
+    return st.one_of(
+        st.builds(array, inner, st.integers(0, 3), st.integers(0, 3)),
+        st.builds(record, st.dictionaries(NAMES, inner, max_size=4), st.lists(st.booleans(), min_size=4, max_size=4)),
+        st.builds(lambda options: {"anyOf": options}, st.lists(inner, min_size=1, max_size=3)),
+        st.builds(lambda one: {"$defs": {"one": one}, "$ref": "#/$defs/one"}, SCALARS),
+    )
+
+
+SCHEMAS = st.recursive(SCALARS, nested, max_leaves=8)
+
+
+def hoisted(schema, found):
+    """Move definitions to the root, where references look for them."""
+    if isinstance(schema, list):
+        return [hoisted(one, found) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$defs" in schema:
+        name = f"d{len(found)}"
+        found[name] = schema["$defs"]["one"]
+        return {"$ref": f"#/$defs/{name}"}
+    return {key: hoisted(value, found) for key, value in schema.items()}
+
+
+@settings(max_examples=150, deadline=None)
+@given(SCHEMAS, st.sampled_from([TEXT, "", "no 7 no -3.5"]))
+def test_the_filling_fits_the_schema(schema, text):
+    definitions = {}
+    root = {**hoisted(schema, definitions), "$defs": definitions}
+    jsonschema.validate(fill(root, text), root)
+
+
+TREE = {
+    "$defs": {
+        "Node": {
+            "type": "object",
+            "properties": {
+                "label": {"type": "string"},
+                "left": {"anyOf": [{"$ref": "#/$defs/Node"}, {"type": "null"}]},
+                "children": {"type": "array", "items": {"$ref": "#/$defs/Node"}},
+            },
+            "required": ["label", "left", "children"],
+        }
+    },
+    "$ref": "#/$defs/Node",
+}
+
+
+def test_recursion_ends():
+    jsonschema.validate(fill(TREE, TEXT), TREE)
+
+
+def test_parts_are_merged():
+    schema = {
+        "allOf": [
+            {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]},
+            {"properties": {"b": {"const": "x"}}, "required": ["b"]},
+        ]
+    }
+    assert fill(schema, "7") == {"a": 7, "b": "x"}
+
+
+def test_distinct_items_are_distinct():
+    schema = {"type": "array", "items": {"type": "string"}, "minItems": 4, "uniqueItems": True}
+    value = fill(schema, TEXT, "name")
+    assert len(set(value)) == len(value) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "schema", "value"),
+    [
+        ("name", {"type": "string"}, "Ada Lovelace"),
+        ("year", {"type": "integer"}, 1833),
+        ("email", {"type": "string", "format": "email"}, "ada@example.org"),
+        ("when", {"type": "string", "format": "date"}, "2026-02-03"),
+        ("town", {"enum": ["Paris", "London"]}, "London"),
+        ("query", {"type": "string"}, TEXT),
+        ("towns", {"type": "array", "items": {"enum": ["Paris", "London", "Write"]}}, ["London", "Write"]),
+        ("ok", {"type": "boolean"}, True),
+        ("pair", {"type": "array", "prefixItems": [{"type": "integer"}, {"const": "x"}]}, [1833, "x"]),
+    ],
+)
+def test_values_come_from_the_text(name, schema, value):
+    assert fill(schema, TEXT, name) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "schema", "value"),
+    [
+        ("My name is bob, my age is 42, not 7.", {"name": "string", "age": "integer"}, {"name": "bob", "age": 42}),
+        ("What is (2 + 3) * 4?", {"expression": "string"}, {"expression": "(2 + 3) * 4"}),
+        ("This is not urgent.", {"urgent": "boolean"}, {"urgent": False}),
+        ("What's the weather in New Delhi and Pune?", {"city": "string"}, {"city": "New Delhi"}),
+    ],
+)
+def test_fields_are_found_by_their_names(text, schema, value):
+    properties = {name: {"type": kind} for name, kind in schema.items()}
+    assert fill({"type": "object", "properties": properties, "required": list(schema)}, text) == value
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"^\d{4}-\d{2}$",
+        r"[A-Z]{2}\d+",
+        r"(red|green)?x*y+",
+        r"[^a-z]{3}",
+        r"a\.b|c",
+        r"(?:ab){2}\w",
+        r"\[\d\]",
+        r"a{2,3}?",
+    ],
+)
+def test_examples_match_their_pattern(pattern):
+    assert re.fullmatch(pattern, example_of(pattern))
+    assert re.search(pattern, fill({"type": "string", "pattern": pattern}, ""))
