@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeGuard
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
@@ -52,7 +53,7 @@ class Timeouts:
     def __post_init__(self) -> None:
         for name in self.__slots__:
             seconds = getattr(self, name)
-            if seconds is not None and not seconds > 0:
+            if seconds is not None and not (_is_number(seconds) and seconds > 0):
                 raise ConfigurationError(f"`timeout`: `{name}` must be a number of seconds above 0, not {seconds!r}.")
 
     @classmethod
@@ -65,7 +66,7 @@ class Timeouts:
             return cls()
         if isinstance(value, Timeouts):
             return value
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if _is_number(value):
             return cls(connect=min(10.0, value), first_byte=float(value), chunk=float(value))
         if isinstance(value, Mapping) and set(value) <= set(cls.__slots__):
             return cls(**value)
@@ -173,6 +174,10 @@ class Config:
 
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:+-]*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def check_model(model: object) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from tir_client._errors import APIConnectionError, APITimeoutError, ResponseError, TIRError
+from tir_client._errors import APIConnectionError, APITimeoutError, ConfigurationError, ResponseError, TIRError
 
 if TYPE_CHECKING:
     import ssl
@@ -55,7 +55,7 @@ class Clients:
     def sync(self) -> Any:
         """The client for sync calls. After a fork the child makes its own: sockets cannot be shared."""
         if self.given is not None:
-            return self.given
+            return _opened(self.given, "http_client")
         pid = os.getpid()
         with self._lock:
             if self._sync is None or self._sync[0] != pid or self._sync[1].is_closed:
@@ -67,7 +67,7 @@ class Clients:
     async def of_loop(self) -> Any:
         """The client for async calls in the running loop."""
         if self.given_async is not None:
-            return self.given_async
+            return _opened(self.given_async, "http_async_client")
         loop = asyncio.get_running_loop()
         entry = self._async.get(id(loop))
         if entry is not None and entry[0] is loop and not entry[1].is_closed:
@@ -94,6 +94,12 @@ class Clients:
         entry = self._async.pop(id(asyncio.get_running_loop()), None)
         if entry is not None:
             await entry[1].aclose()
+
+
+def _opened(client: Any, name: str) -> Any:
+    if client.is_closed:
+        raise ConfigurationError(f"`{name}` has been closed; it is yours to keep open.")
+    return client
 
 
 async def _close_with_loop(client: httpx.AsyncClient) -> AsyncIterator[None]:

@@ -22,7 +22,14 @@ from tir_client import (
     StreamError,
     StreamServerError,
 )
-from tir_client._answer import AnswerStream, accumulator_for, read_answer, read_embeddings, read_models, read_token_count
+from tir_client._answer import (
+    AnswerStream,
+    accumulator_for,
+    read_answer,
+    read_embeddings,
+    read_models,
+    read_token_count,
+)
 from tir_client._errors import error_from_response
 from tir_client._sse import SSEDecoder
 from tir_client._wire import EmbeddingRequest
@@ -78,7 +85,7 @@ def test_every_whole_answer_says_what_its_json_says(rec: Recording):
 
     assert said["id"] == completion.id
     assert said["model"] == completion.model
-    assert "id-1" == completion.request_id
+    assert completion.request_id == "id-1"
     assert said["usage"]["completion_tokens"] == completion.usage.completion_tokens
     for raw, choice in zip(said["choices"], completion.choices, strict=True):
         assert (raw["message"]["content"] or "") == choice.text
@@ -226,7 +233,8 @@ def test_a_list_of_models_is_read(name: str):
 
 
 @pytest.mark.parametrize(
-    ("name", "count"), [("vllm-generic/80-tokenize", None), ("vllm-generic/81-tokenize-chat", 15), ("vllm-gpt-oss/tokenize", 25)]
+    ("name", "count"),
+    [("vllm-generic/80-tokenize", None), ("vllm-generic/81-tokenize-chat", 15), ("vllm-gpt-oss/tokenize", 25)],
 )
 def test_a_token_count_is_read(name: str, count: int | None):
     content = recording(name).content
@@ -240,10 +248,7 @@ OTHERS = [r for r in recordings() if r.status == 200 and not r.is_chat]
 @pytest.mark.parametrize("rec", OTHERS, ids=ids)
 def test_an_answer_of_another_endpoint_is_not_taken_for_a_chat(rec: Recording):
     with pytest.raises((ResponseError, StreamError)):
-        if rec.is_stream:
-            read_stream(rec)
-        else:
-            read_answer(request_of(rec), rec.content)
+        read_stream(rec) if rec.is_stream else read_answer(request_of(rec), rec.content)
 
 
 @pytest.mark.parametrize("rec", [*OTHERS, *WHOLE], ids=ids)

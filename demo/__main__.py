@@ -1,0 +1,71 @@
+"""`make demo`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from demo import with_langchain, with_llama_index
+from demo.endpoint import PROJECT, TOKEN, Endpoint, open_endpoint
+from demo.tally import Tally
+from tir_client import TIRError
+
+console = Console(highlight=False)
+
+PASTE = """\
+from langchain_tir import ChatTIR           # or: from llama_index_tir import TIR
+llm = ChatTIR({shown})     #     llm = TIR({shown})
+print(llm.invoke("Why is the sky blue?").text)  # print(llm.complete("Why is the sky blue?"))"""
+
+
+def main() -> int:
+    """Run the demo; return the exit status of the process."""
+    tally = Tally()
+    try:
+        with open_endpoint() as endpoint:
+            _greet(endpoint)
+            _run(endpoint, tally)
+    except TIRError as error:
+        console.print(Panel(Text(str(error)), title=type(error).__name__, border_style="red"))
+        return 1
+    _tell(tally, endpoint)
+    return 0
+
+
+def _greet(endpoint: Endpoint) -> None:
+    said = Text.assemble("Calling ", (endpoint.name, "bold"), f", model {endpoint.model}.")
+    if not endpoint.is_model:
+        said.append(
+            "\nThe sandbox is not a model: it speaks TIR's protocol over real HTTP, but simple rules make its answers. "
+            f"Set {TOKEN} and {PROJECT} to call TIR.",
+            style="yellow",
+        )
+    console.print(Panel(said, title="tir-llm"))
+
+
+def _run(endpoint: Endpoint, tally: Tally) -> None:
+    console.rule("LangChain: a chain, streaming reasoning and answer apart")
+    with_langchain.chain(endpoint, console, tally)
+    console.rule("LangChain: an agent that calls a Python function")
+    with_langchain.agent(endpoint, console, tally)
+    console.rule("LlamaIndex: a query engine over this repository's documents")
+    with_llama_index.query_engine(endpoint, console, tally)
+    console.rule("LlamaIndex: an agent that calls a Python function")
+    asyncio.run(with_llama_index.agent(endpoint, console, tally))
+
+
+def _tell(tally: Tally, endpoint: Endpoint) -> None:
+    table = Table("part", "prompt tokens", "completion tokens", title="Tokens, as the server counted them")
+    for part, counts in tally.parts.items():
+        table.add_row(part, f"{counts.prompt:,}", f"{counts.completion:,}")
+    console.print(table)
+    console.print(Panel(Text(PASTE.format(shown=endpoint.shown)), title="In your own project"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

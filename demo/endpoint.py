@@ -1,0 +1,60 @@
+"""Chooses where the demo calls: TIR with a token, a server named by TIR_BASE_URL, or the local sandbox."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tir_client import DEFAULT_MODEL, Config, TIRClient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BASE_URL = "TIR_BASE_URL"
+TOKEN = "E2E_TIR_ACCESS_TOKEN"  # noqa: S105 - the variable's name, not its value
+PROJECT = "E2E_TIR_PROJECT_ID"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where to call: `settings` are the arguments that every model and embedding of the demo is built with."""
+
+    name: str
+    model: str = DEFAULT_MODEL
+    embedding_model: str = "e5-mistral-7b-instruct"
+    is_model: bool = True
+    settings: dict[str, Any] = field(default_factory=dict, repr=False)
+    shown: str = ""
+
+
+@contextmanager
+def open_endpoint() -> Iterator[Endpoint]:
+    """Open the endpoint that the environment names; the sandbox, if it names none, is stopped at the end."""
+    if os.environ.get(BASE_URL):
+        yield _server(os.environ[BASE_URL])
+    elif os.environ.get(TOKEN) and os.environ.get(PROJECT):
+        model = os.environ.get("TIR_MODEL", DEFAULT_MODEL)
+        yield Endpoint("TIR", model=model, shown=f'model="{model}"')
+    else:
+        with _sandbox() as endpoint:
+            yield endpoint
+
+
+def _server(base_url: str) -> Endpoint:
+    settings = {"base_url": base_url, "api_key": os.environ.get(TOKEN) or "no-key", "allow_http": True}
+    with TIRClient(Config.resolve(**settings)) as client:
+        model = os.environ.get("TIR_MODEL") or client.models()[0].id
+    return Endpoint(f"the server at {base_url}", model=model, settings=settings, shown=f'model="{model}"')
+
+
+@contextmanager
+def _sandbox() -> Iterator[Endpoint]:
+    from tir_sandbox import Sandbox  # noqa: PLC0415 - not needed where there is a token
+
+    with Sandbox() as sandbox:
+        settings = {"api_key": sandbox.token, "project_id": sandbox.project_id, "host": sandbox.host}
+        yield Endpoint(
+            "the sandbox on this machine", is_model=False, settings=settings, shown=f'model="{DEFAULT_MODEL}"'
+        )

@@ -1,0 +1,10 @@
+"""The Python function that both agents of the demo call."""
+
+from __future__ import annotations
+
+WEATHER = {"Delhi": "31 °C and hazy", "Mumbai": "33 °C and humid", "Paris": "9 °C and raining"}
+
+
+def get_weather(city: str) -> str:
+    """The weather in a city today."""
+    return f"{city}: {WEATHER.get(city, 'no report for this city')}"

@@ -1,0 +1,76 @@
+"""The demo's LlamaIndex half."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llama_index.core import Document, SimpleKeywordTableIndex, VectorStoreIndex
+from llama_index.core.agent.workflow import AgentStream, FunctionAgent, ToolCallResult
+from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
+from llama_index.core.node_parser import MarkdownNodeParser
+from rich.text import Text
+
+from demo.tools import get_weather
+from llama_index_tir import TIR, TIREmbedding
+from tir_client import TIRError
+
+if TYPE_CHECKING:
+    from llama_index.core.base.base_query_engine import BaseQueryEngine
+    from rich.console import Console
+
+    from demo.endpoint import Endpoint
+    from demo.tally import Tally
+
+ROOT = Path(__file__).resolve().parent.parent
+QUESTION = "Which environment variable holds the project id?"
+
+
+def query_engine(endpoint: Endpoint, console: Console, tally: Tally) -> None:
+    """Ask this repository's own documents, and show where the answer comes from."""
+    llm, counter = _model(endpoint)
+    engine = _engine(endpoint, llm, console)
+    console.print(Text(f"> {QUESTION}", style="cyan"))
+    answer = engine.query(QUESTION)
+    console.print(Text(str(answer), style="bold"))
+    for source in answer.source_nodes:
+        where = f"{source.node.metadata.get('file', '')} {source.node.metadata.get('header_path', '')}"
+        score = "" if source.score is None else f" ({source.score:.2f})"
+        console.print(Text(f"  from {where.strip()}{score}", style="green"))
+    tally.add("LlamaIndex query engine", counter.prompt_llm_token_count, counter.completion_llm_token_count)
+
+
+def _engine(endpoint: Endpoint, llm: TIR, console: Console) -> BaseQueryEngine:
+    paths = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    documents = [Document(text=path.read_text("utf-8"), metadata={"file": path.name}) for path in sorted(paths)]
+    nodes = MarkdownNodeParser().get_nodes_from_documents(documents)
+    embedding = TIREmbedding(model_name=endpoint.embedding_model, **endpoint.settings)
+    try:
+        return VectorStoreIndex(nodes, embed_model=embedding).as_query_engine(llm=llm, similarity_top_k=3)
+    except TIRError as error:
+        console.print(Text(f"No embeddings here ({type(error).__name__}): searching by keyword.", style="yellow"))
+        return SimpleKeywordTableIndex(nodes, llm=llm).as_query_engine(llm=llm, retriever_mode="simple")
+
+
+async def agent(endpoint: Endpoint, console: Console, tally: Tally) -> None:
+    """A `FunctionAgent`: what it thinks, calls and says, as it comes."""
+    llm, counter = _model(endpoint)
+    question = "Is it colder in Paris than in Delhi today?"
+    console.print(Text(f"> {question}", style="cyan"))
+    run = FunctionAgent(tools=[get_weather], llm=llm).run(question)
+    async for event in run.stream_events():
+        if isinstance(event, AgentStream):
+            console.print(Text(event.thinking_delta or "", style="dim italic"), end="")
+            console.print(Text(event.delta, style="bold"), end="")
+        elif isinstance(event, ToolCallResult):
+            console.print(Text(f"\n  calls {event.tool_name}({event.tool_kwargs})", style="magenta"))
+            console.print(Text(f"  -> {event.tool_output.content}", style="green"))
+    await run
+    console.print()
+    tally.add("LlamaIndex agent", counter.prompt_llm_token_count, counter.completion_llm_token_count)
+
+
+def _model(endpoint: Endpoint) -> tuple[TIR, TokenCountingHandler]:
+    counter = TokenCountingHandler()
+    manager = CallbackManager([counter])
+    return TIR(model=endpoint.model, callback_manager=manager, **endpoint.settings), counter

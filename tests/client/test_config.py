@@ -1,0 +1,215 @@
+"""Who calls and where to: everything that is refused before a request, and every URL that is built."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from tir_client import Config, ConfigurationError, Timeouts
+
+VARIABLES = ("E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN", "E2E_TIR_PROJECT_ID", "TIR_BASE_URL", "MODEL_API_CLIENT_HOST")
+JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJtZSJ9.c2ln"
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*VARIABLES, "E2E_TIR_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def config(**given: object) -> Config:
+    return Config.resolve(**{"api_key": JWT, **given})
+
+
+@pytest.mark.parametrize("project", [123, "123", "p-123", "p-p-123", " 123 ", "0123"])
+def test_a_project_may_be_written_in_every_way_seen(project):
+    assert config(project_id=project).url_for("gpt_oss_120b") == (
+        "https://infer.e2enetworks.net/project/p-123/genai/gpt_oss_120b/v1/chat/completions"
+    )
+    assert config(project_id=project).params() == {"project_id": "123"}
+
+
+@pytest.mark.parametrize("endpoint", [45, "45", "is-45", "is-is-45"])
+def test_an_own_deployment_takes_any_model_name(endpoint):
+    found = config(project_id=1, endpoint_id=endpoint)
+
+    expected = "https://infer.e2enetworks.net/project/p-1/endpoint/is-45/v1/embeddings"
+    assert expected == found.url_for("meta-llama/Llama-3", "embeddings")
+    assert expected == found.url_for("/mnt/models", "embeddings")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "https://host/v1",
+        "https://host/v1/",
+        " https://host/v1// ",
+        "https://host/v1/chat/completions",
+        "https://host/v1/embeddings/",
+    ],
+)
+def test_a_base_url_is_used_as_given_whatever_its_end(given):
+    assert config(base_url=given).url_for("any/model") == "https://host/v1/chat/completions"
+    assert config(base_url=given).root_for("any/model") == "https://host"
+
+
+def test_the_url_follows_the_model_of_each_call():
+    found = config(project_id=1)
+
+    assert "genai/qwen3_32b/v1" in found.url_for("qwen3_32b")
+    assert "genai/bge-large-en-v1_5/v1" in found.url_for("bge-large-en-v1_5")
+
+
+def test_a_project_is_not_needed_with_a_base_url_but_sent_if_known():
+    assert config(base_url="https://host/v1").params() == {}
+    assert config(base_url="https://host/v1", project_id="p-7").params() == {"project_id": "7"}
+
+
+def test_more_query_parameters_and_headers_are_sent_along():
+    found = config(project_id=1, default_query={"apikey": "k", "location": 2}, default_headers={"X-Team": "a"})
+
+    assert found.params() == {"project_id": "1", "apikey": "k", "location": "2"}
+    assert found.headers == {"X-Team": "a"}
+
+
+def test_the_environment_fills_what_was_not_given(monkeypatch):
+    monkeypatch.setenv("TIR_API_TOKEN", "second")
+    monkeypatch.setenv("E2E_TIR_PROJECT_ID", "p-9")
+    assert Config.resolve().bearer() == "Bearer second"
+
+    monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", "first")
+    assert Config.resolve().bearer() == "Bearer first"
+    assert Config.resolve(api_key="mine").bearer() == "Bearer mine"
+    assert "/project/p-9/" in Config.resolve().url_for("m")
+    assert "/project/p-8/" in Config.resolve(project_id=8).url_for("m")
+
+    monkeypatch.setenv("MODEL_API_CLIENT_HOST", "https://chennai.example/")
+    assert Config.resolve().url_for("m").startswith("https://chennai.example/project/p-9/genai/m/")
+
+    monkeypatch.setenv("TIR_BASE_URL", "http://127.0.0.1:8000/v1")
+    assert Config.resolve().url_for("m") == "http://127.0.0.1:8000/v1/chat/completions"
+    assert "/endpoint/is-5/" in Config.resolve(endpoint_id=5).url_for("m")
+    assert Config.resolve(host="https://h").url_for("m").startswith("https://h/project/p-9/")
+
+
+@pytest.mark.parametrize("name", ["E2E_TIR_API_KEY", "OPENAI_API_KEY"])
+def test_other_services_keys_are_never_used(monkeypatch, name):
+    monkeypatch.setenv(name, "not-for-inference")
+
+    with pytest.raises(ConfigurationError, match="No token: pass `api_key` or set E2E_TIR_ACCESS_TOKEN"):
+        Config.resolve(project_id=1)
+
+
+def test_a_missing_project_is_refused_with_what_would_help():
+    with pytest.raises(ConfigurationError, match=r"No project: pass `project_id` or set E2E_TIR_PROJECT_ID.*base_url"):
+        config()
+
+
+@pytest.mark.parametrize("token", ["", "  ", "two words", "line\nbreak", "snow☃", 5, b"bytes"])
+def test_a_token_that_cannot_be_one_is_refused_without_being_repeated(token):
+    with pytest.raises(ConfigurationError, match="`api_key`") as caught:
+        Config.resolve(api_key=token, project_id=1)
+
+    assert not token or not str(token).strip() or str(token) not in str(caught.value)
+
+
+@pytest.mark.parametrize("token", [f" {JWT}\n", f"Bearer {JWT}", SecretStr(JWT), lambda: JWT, lambda: SecretStr(JWT)])
+def test_a_token_may_be_given_in_every_usual_form(token):
+    assert Config.resolve(api_key=token, project_id=1).bearer() == f"Bearer {JWT}"
+
+
+@pytest.mark.parametrize("project", ["", "abc", "p-", "12-3", "-1", 0, True, 1.5, "\uff11\uff12"])
+def test_a_malformed_project_is_refused_with_its_variable(project):
+    with pytest.raises(ConfigurationError, match=r"`project_id` must be a number.*E2E_TIR_PROJECT_ID"):
+        config(project_id=project)
+
+
+@pytest.mark.parametrize("endpoint", ["", "is-", "https://x", False])
+def test_a_malformed_endpoint_is_refused(endpoint):
+    with pytest.raises(ConfigurationError, match="`endpoint_id` must be a number"):
+        config(project_id=1, endpoint_id=endpoint)
+
+
+@pytest.mark.parametrize("model", ["", " ", None, 5, "two words", "tab\t"])
+def test_an_empty_or_broken_model_is_refused(model):
+    with pytest.raises(ConfigurationError, match="`model`"):
+        config(base_url="https://host/v1").url_for(model)
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-oss-120b", "/mnt/models", "a?b", "a#b", "..", "a%2Fb", "é"])
+def test_a_name_that_would_change_the_url_is_refused_for_a_hosted_model(model):
+    with pytest.raises(ConfigurationError, match="`endpoint_id`"):
+        config(project_id=1).url_for(model)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["host/v1", "ftp://host", "https://", "http://[::1", "https://host:99999/v1", "https://a b/v1", "https:///v1", 5],
+)
+def test_a_malformed_url_is_refused_with_its_variable(url):
+    with pytest.raises(ConfigurationError, match=r"`base_url` \(or TIR_BASE_URL\)"):
+        config(base_url=url)
+
+
+def test_secrets_and_parameters_do_not_belong_into_a_url():
+    with pytest.raises(ConfigurationError, match="pass the token as `api_key`") as caught:
+        config(base_url="https://me:hunter2@host/v1")
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(ConfigurationError, match="`default_query`"):
+        config(base_url="https://host/v1?apikey=hunter2")
+
+
+def test_plain_http_is_for_this_machine_only():
+    for url in ("http://localhost:1/v1", "http://127.9.9.9/v1", "http://[::1]:80/v1", "http://a.localhost/v1"):
+        assert config(base_url=url).base_url == url
+    with pytest.raises(ConfigurationError, match="allow_http=True"):
+        config(base_url="http://10.0.0.1/v1")
+    with pytest.raises(ConfigurationError, match="allow_http=True"):
+        config(project_id=1, host="http://localhost.example")
+    assert config(base_url="http://10.0.0.1/v1", allow_http=True).base_url == "http://10.0.0.1/v1"
+
+
+def test_two_addresses_at_once_are_refused():
+    with pytest.raises(ConfigurationError, match="not both"):
+        config(base_url="https://host/v1", endpoint_id=4)
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Authorization": "x"}, {"a b": "x"}, {"X": "a\nb"}, {"X": "é"}, {"": "x"}, {"X": 1}]
+)
+def test_headers_that_cannot_be_sent_are_refused_without_their_value(headers):
+    with pytest.raises(ConfigurationError, match="`default_headers`"):
+        config(project_id=1, default_headers=headers)
+
+
+def test_nothing_secret_is_in_the_repr():
+    shown = repr(config(project_id=1, default_headers={"X-Key": "hunter2"}, default_query={"apikey": "hunter2"}))
+
+    assert "hunter2" not in shown
+    assert JWT not in shown
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, Timeouts(10.0, 600.0, 120.0, None)),
+        (5, Timeouts(5, 5.0, 5.0, None)),
+        (90.0, Timeouts(10.0, 90.0, 90.0, None)),
+        ({"total": 30}, Timeouts(10.0, 600.0, 120.0, 30)),
+        ({"first_byte": None}, Timeouts(10.0, None, 120.0, None)),
+        (Timeouts(chunk=3), Timeouts(10.0, 600.0, 3, None)),
+    ],
+)
+def test_a_timeout_may_be_seconds_or_phases(given, expected):
+    assert expected == Timeouts.of(given)
+
+
+def test_an_httpx_timeout_keeps_its_phases():
+    assert Timeouts(1.0, 2.0, 2.0, None) == Timeouts.of(httpx.Timeout(9, connect=1, read=2))
+
+
+@pytest.mark.parametrize("given", [0, -1, float("nan"), True, "5", {"read": 5}, {"connect": 0}, {"chunk": "x"}])
+def test_a_timeout_that_means_nothing_is_refused(given):
+    with pytest.raises(ConfigurationError, match="`timeout`"):
+        Timeouts.of(given)

@@ -1,0 +1,94 @@
+"""When a failure is retried and how long the pause is: no clock, no chance."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tir_client import (
+    APIConnectionError,
+    APITimeoutError,
+    BadRequestError,
+    ConfigurationError,
+    RateLimitError,
+    ResponseError,
+    RetryPolicy,
+    ServerError,
+    StreamInterruptedError,
+)
+from tir_client._errors import error_from_response
+from tir_client._retry_after import retry_after
+
+NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
+PLAIN = RetryPolicy(max_retries=10, base=0.5, ceiling=8, patience=60, jitter=0)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("3", 3.0),
+        ("0.5", 0.5),
+        ("0", 0.0),
+        ("-5", 0.0),
+        ("Mon, 23 Nov 2026 12:00:07 GMT", 7.0),
+        ("Mon, 23 Nov 2026 11:59:00 GMT", 0.0),
+        ("Mon, 23 Nov 2026 17:30:10 +0530", 10.0),
+        ("999999999", 999999999.0),
+        ("soon", None),
+        ("", None),
+        ("nan", None),
+        ("inf", None),
+        ("Mon, 99 Nov 2026 12:00:07 GMT", None),
+    ],
+)
+def test_retry_after_is_read_in_every_form(value, seconds):
+    assert seconds == retry_after({"retry-after": value}, NOW)
+
+
+def test_retry_after_in_milliseconds_comes_first():
+    assert retry_after({"retry-after-ms": "250", "retry-after": "9"}) == 0.25
+    assert retry_after({"retry-after-ms": "x", "retry-after": "9"}) == 9.0
+    assert retry_after({}) is None
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504])
+def test_statuses_that_pass_are_retried(status):
+    assert PLAIN.delay(1, error_from_response(status, {}, b"")) == 0.5
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 413, 422, 501])
+def test_statuses_that_stay_are_not(status):
+    assert PLAIN.delay(1, error_from_response(status, {}, b"")) is None
+
+
+def test_lost_connections_are_retried_and_slow_answers_are_not():
+    assert PLAIN.delay(1, APIConnectionError("reset")) == 0.5
+    assert PLAIN.delay(1, StreamInterruptedError("cut")) == 0.5
+    assert PLAIN.delay(1, APITimeoutError("slow", phase="connect")) == 0.5
+    for phase in ("first_byte", "chunk", "total"):
+        assert PLAIN.delay(1, APITimeoutError("slow", phase=phase)) is None
+    for failure in (ConfigurationError("x"), ResponseError("x"), BadRequestError("x")):
+        assert PLAIN.delay(1, failure) is None
+
+
+def test_pauses_double_up_to_a_ceiling_and_end_after_the_last_try():
+    failure = ServerError("x", status_code=500)
+
+    assert [PLAIN.delay(n, failure) for n in range(1, 7)] == [0.5, 1, 2, 4, 8, 8]
+    assert RetryPolicy(max_retries=2).delay(2, failure) is not None
+    assert RetryPolicy(max_retries=2).delay(3, failure) is None
+    assert RetryPolicy(max_retries=0).delay(1, failure) is None
+
+
+def test_jitter_shortens_a_pause_by_its_share():
+    policy = RetryPolicy(jitter=0.25)
+    failure = ServerError("x", status_code=500)
+
+    assert (policy.delay(1, failure, chance=0), policy.delay(1, failure, chance=1)) == (0.5, 0.375)
+    assert 0.375 <= policy.delay(1, failure) <= 0.5
+
+
+@pytest.mark.parametrize(("wish", "pause"), [(3.0, 3.0), (60.0, 60.0), (60.5, None), (0.0, 0.5), (None, 0.5)])
+def test_the_servers_wish_is_granted_up_to_ones_patience(wish, pause):
+    assert pause == PLAIN.delay(1, RateLimitError("x", status_code=429, retry_after=wish))

@@ -1,0 +1,55 @@
+"""Reasoning between tags, cut anywhere."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tir_client._think import ThinkSplitter
+
+
+def split(pieces: list[str]) -> tuple[str, str]:
+    splitter = ThinkSplitter()
+    pairs = [splitter.feed(piece) for piece in pieces] + [splitter.flush()]
+    return "".join(reasoning for reasoning, _ in pairs), "".join(text for _, text in pairs)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<think>\nHm.\n</think>\n\nYes.", ("Hm.", "Yes.")),
+        ("\n <think>Hm.</think>Yes.", ("Hm.", "Yes.")),
+        ("<think></think>Yes.", ("", "Yes.")),
+        ("<think>cut off", ("cut off", "")),
+        ("<think>cut off</thi", ("cut off</thi", "")),
+        ("Yes.", ("", "Yes.")),
+        ("  Yes.", ("", "  Yes.")),
+        ("", ("", "")),
+        ("<thin", ("", "<thin")),
+        ("<thinking>no</thinking>", ("", "<thinking>no</thinking>")),
+        ("The tag <think>a</think> is text here.", ("", "The tag <think>a</think> is text here.")),
+        ("<think>a</think>b<think>c</think>", ("a", "b<think>c</think>")),
+        ("<think>a < b\n\nc</think>\r\nd", ("a < b\n\nc", "d")),
+        ("<think>\n\na\n\n</think>b", ("\na\n", "b")),
+    ],
+)
+def test_text_is_split_the_same_wherever_it_is_cut(text, expected):
+    assert expected == split([text])
+    assert expected == split(list(text))
+    for cut in range(len(text)):
+        assert expected == split([text[:cut], text[cut:]])
+
+
+@given(st.lists(st.sampled_from(["<think>", "</think>", "\n", "<", "</", "th", "a", "</think", ">", "é"]), max_size=12))
+def test_no_character_is_lost_but_tags_and_line_breaks(pieces):
+    whole = "".join(pieces)
+    reasoning, text = split(pieces)
+
+    assert (reasoning, text) == split([whole])
+    kept = (reasoning + text).replace("\n", "")
+    dropped = whole.replace("\n", "")
+    for tag in ("<think>", "</think>"):
+        if kept != dropped and kept.count(tag) < dropped.count(tag):
+            dropped = dropped.replace(tag, "", 1)
+    assert kept == dropped

@@ -1,0 +1,191 @@
+"""Tool calls, in every way servers have been seen to cut them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tir_client import ResponseError, ToolCall
+from tir_client._tool_calls import ToolCallAssembler, repair_name
+
+
+def piece(index=None, id=None, name=None, arguments=None):  # noqa: A002 - the wire's name
+    return {"index": index, "id": id, "function": {"name": name, "arguments": arguments}}
+
+
+def assemble(*events, offered=("add", "sub")) -> list[ToolCall]:
+    """Add events, and check on the way that the deltas add up to the calls."""
+    assembler = ToolCallAssembler(offered, "chat-1")
+    deltas = [delta for event in events for delta in assembler.add(event)]
+    calls = assembler.calls()
+    for position, call in enumerate(calls):
+        mine = [delta for delta in deltas if delta.index == position]
+        assert call.id == mine[0].id
+        assert all(delta.id is None for delta in mine[1:])
+        assert call.name == "".join(delta.name or "" for delta in mine)
+        assert call.arguments == "".join(delta.arguments for delta in mine)
+    return calls
+
+
+A = ToolCall("c1", "add", '{"a": 1}')
+B = ToolCall("c2", "sub", '{"b": 2}')
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        pytest.param([[piece(0, "c1", "add", '{"a": 1}')], [piece(1, "c2", "sub", '{"b": 2}')]], id="whole calls"),
+        pytest.param([[piece(0, "c1", "add", '{"a": 1}'), piece(1, "c2", "sub", '{"b": 2}')]], id="both in one event"),
+        pytest.param(
+            [
+                [piece(0, "c1", "add", "")],
+                [piece(0, arguments='{"a"')],
+                [piece(0, arguments=": 1}")],
+                [piece(1, "c2", "sub", '{"b": 2}')],
+            ],
+            id="as vLLM cuts them",
+        ),
+        pytest.param(
+            [
+                [piece(0, "c1", "add", '{"a"'), piece(1, "c2", "sub", '{"b"')],
+                [piece(1, arguments=": 2"), piece(0, arguments=": 1")],
+                [piece(0, arguments="}"), piece(1, arguments="}")],
+            ],
+            id="interleaved",
+        ),
+        pytest.param(
+            [
+                [piece(0, "c1", "add", '{"a"')],
+                [piece(0, "c1", "add", ": 1}")],
+                [piece(1, "c2", "sub", '{"b"')],
+                [piece(1, "c2", "sub", ": 2}")],
+            ],
+            id="id and name in each piece",
+        ),
+        pytest.param(
+            [
+                [piece(None, "c1", "add", '{"a"')],
+                [piece(None, None, None, ": 1}")],
+                [piece(None, "c2", "sub", '{"b"')],
+                [piece(None, "c2", None, ": 2}")],
+            ],
+            id="no index",
+        ),
+        pytest.param(
+            [[piece(0, "c1", "add", '{"a": 1}')], [piece(0, "c2", "sub", '{"b": 2}')]], id="one index for two calls"
+        ),
+        pytest.param(
+            [[piece(0, "c1", "add", '{"a": 1')], [piece(1, None, None, "}")], [piece(2, "c2", "sub", '{"b": 2}')]],
+            id="the end of the arguments under the next index",
+        ),
+        pytest.param(
+            [
+                [piece(0, "c1", "add", None)],
+                [piece(0, None, None, '{"a": 1}')],
+                [None, piece(7, "c2", "sub", {"b": 2})],
+            ],
+            id="null arguments, null entries, arguments as an object",
+        ),
+        pytest.param(
+            [
+                [piece(0, "c1", "add<|channel|>commentary", '{"a": 1}')],
+                [piece(1, "c2", "functions.sub", '{"b": 2}')],
+            ],
+            id="leaked markers",
+        ),
+    ],
+)
+def test_calls_are_assembled_whatever_way_they_are_cut(events):
+    assert assemble(*events) == [A, B]
+
+
+def test_two_calls_of_one_tool_without_index_or_id_are_two():
+    one, two = assemble([piece(name="add", arguments='{"a": 1}')], [piece(name="add", arguments='{"a": 2}')])
+
+    assert (one.name, one.arguments) == ("add", '{"a": 1}')
+    assert (two.name, two.arguments) == ("add", '{"a": 2}')
+    assert one.id != two.id
+
+
+def test_a_name_in_pieces_is_put_together_if_it_was_offered():
+    (call,) = assemble([piece(0, "c1", "get_", "")], [piece(0, None, "weather", "")], offered=("get_weather",))
+
+    assert call.name == "get_weather"
+
+
+def test_calls_without_an_id_get_one_that_is_stable_and_their_own():
+    events = [[piece(0, None, "add", "{}")], [piece(1, None, "sub", "{}")]]
+
+    ids = [call.id for call in assemble(*events)]
+    assert ids == [call.id for call in assemble(*events)]
+    assert len(set(ids)) == 2
+
+
+def test_two_calls_with_the_same_id_are_told_apart():
+    one, two = assemble(
+        [piece(0, "c1", "add", "{")],
+        [piece(1, "c1", "sub", "{")],
+        [piece(0, "c1", None, "}"), piece(1, "c1", None, "}")],
+    )
+
+    assert one.id != two.id
+    assert (one.arguments, two.arguments) == ("{}", "{}")
+
+
+def test_entries_of_a_whole_answer_are_calls_of_their_own():
+    assembler = ToolCallAssembler(("add",), "chat-1")
+    assembler.add(
+        [piece(None, "c1", "add", "{}"), piece(None, "c1", "add", "{}"), piece(None, None, "add", None)], whole=True
+    )
+
+    assert [call.name for call in assembler.calls()] == ["add"] * 3
+    assert len({call.id for call in assembler.calls()}) == 3
+
+
+@pytest.mark.parametrize("event", [["text"], [5], [{"function": "add"}], [{"function": [1]}]])
+def test_a_call_that_is_no_object_is_refused(event):
+    with pytest.raises(ResponseError, match="tool call"):
+        assemble(event)
+
+
+@pytest.mark.parametrize(
+    ("name", "repaired"),
+    [
+        ("add", "add"),
+        ("add<|channel|>commentary", "add"),
+        ("add <|constrain|>json", "add"),
+        ("functions.add", "add"),
+        ("add.json", "add"),
+        ("addjson", "add"),
+        ("add.", "add"),
+        ("other", "other"),
+        ("functions.other", "functions.other"),
+        ("<|weird|>", "<|weird|>"),
+    ],
+)
+def test_a_name_is_repaired_only_into_one_that_was_offered(name, repaired):
+    assert repaired == repair_name(name, ("add", "sub"))
+
+
+@pytest.mark.parametrize(("text", "parsed"), [("", {}), ("  ", {}), ("null", {}), ('{"a": 1}', {"a": 1})])
+def test_no_arguments_are_an_empty_object(text, parsed):
+    assert parsed == ToolCall("c", "add", text).parsed()
+
+
+@pytest.mark.parametrize("text", ['{"a": ', "5", "[1]", '"a"'])
+def test_arguments_that_are_no_object_are_an_error(text):
+    with pytest.raises(ValueError):
+        ToolCall("c", "add", text).parsed()
+
+
+def test_many_pieces_cost_linear_time():
+    """A call in 50,000 pieces is joined once, when it is asked for."""
+    assembler = ToolCallAssembler(("add",), "chat-1")
+    assembler.add([piece(0, "c1", "add", '{"a": "')])
+    for _ in range(50_000):
+        assembler.add([piece(0, arguments="xy")])
+    assembler.add([piece(0, arguments='"}')])
+
+    (call,) = assembler.calls()
+    assert len(json.loads(call.arguments)["a"]) == 100_000
