@@ -1,7 +1,7 @@
 """The endpoint: routes, authentication, bodies."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -99,21 +99,12 @@ class Endpoint:
         fault = item if isinstance(item, Fault) else None
         reply = item if isinstance(item, Reply) else Reply()
         size, encoding = dimensions_of(body | {"model": model}), body.get("encoding_format")
-        vectors = [encoded(embed(text, size), encoding) for text in texts]
-        tokens = sum(map(words.count, texts))
-        answer = {
-            "id": self._id(request, body, "embd"),
-            "object": "list",
-            "created": self._desk.clock(),
-            "model": model,
-            "data": [{"index": i, "object": "embedding", "embedding": v} for i, v in enumerate(vectors)],
-            "usage": {
-                "prompt_tokens": tokens,
-                "total_tokens": tokens,
-                "completion_tokens": 0,
-                "prompt_tokens_details": None,
-            },
-        }
+        data = [
+            {"index": index, "object": "embedding", "embedding": encoded(embed(text, size), encoding)}
+            for index, text in enumerate(texts)
+        ]
+        head = {"id": self._id(request, body, "embd"), "object": "list", "created": self._desk.clock()}
+        answer = head | {"model": model, "data": data, "usage": _embedding_usage(texts)}
         return self._deliver(reply, fault, whole=answer)
 
     async def models(self, request: HttpRequest) -> Response:
@@ -180,6 +171,12 @@ class Endpoint:
     def _id(self, request: HttpRequest, body: Mapping[str, Any], prefix: str) -> str:
         given = request.headers.get("x-request-id") or body.get("request_id")
         return f"{prefix}-{given or format(next(self._desk.ids), '016x')}"
+
+
+def _embedding_usage(texts: Sequence[str]) -> dict[str, Any]:
+    tokens = sum(map(words.count, texts))
+    counted = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return counted | {"completion_tokens": 0, "prompt_tokens_details": None}
 
 
 def _json_body(request: HttpRequest) -> dict[str, Any]:

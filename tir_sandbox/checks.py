@@ -21,6 +21,10 @@ def _messages_are_there(body: Body) -> None:
     if not isinstance(body["messages"], list):
         problem = {"type": "list_type", "loc": "body.messages", "msg": "Input should be a valid list"}
         raise errors.invalid(problem | {"input": body["messages"]})
+    for index, message in enumerate(body["messages"]):
+        if not isinstance(message, Mapping):
+            problem = {"type": "dict_type", "loc": f"body.messages.{index}", "msg": "Input should be an object"}
+            raise errors.invalid(problem | {"input": message})
 
 
 def _numbers_are_numbers(body: Body) -> None:

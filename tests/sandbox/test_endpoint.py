@@ -253,6 +253,7 @@ def test_embeddings_without_input_are_refused(http):
 def test_a_body_that_is_no_object_is_refused(http):
     assert http.post(CHAT, json=[1]).status_code == 400
     assert http.post(CHAT, json={"messages": "Hello"}).status_code == 400
+    assert http.post(CHAT, json={"messages": ["Hello"]}).status_code == 400
 
 
 def test_it_cannot_be_started_twice():

@@ -108,6 +108,13 @@ def test_after_a_hand_off_the_work_is_done():
     assert called(reply) == {"get_weather": {"city": "Delhi"}}
 
 
+def test_a_hand_off_is_no_source():
+    handed = turn("handoff", "Agent Forecaster is now handling the request.")
+    told = [{**message, **({"tool_call_id": "2"} if "tool_call_id" in message else {})} for message in turn("f", "31")]
+    told[1] = {**told[1], "tool_calls": [{**told[1]["tool_calls"][0], "id": "2"}]}
+    assert answer(*handed, *told[1:]).text == "According to `f`: 31."
+
+
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
 
@@ -216,14 +223,14 @@ def test_a_context_that_does_not_say_leaves_the_answer():
         ),
         (
             (
-                f"Here is the content of the section:\n{CONTEXT}\n\nSummarize the key topics and entities of the section. "
+                f"Here is the content of the section:\n{CONTEXT}\n\nSummarize the key topics and entities of it. "
                 "\n\nSummary: "
             ),
             "TIR has GPUs. The H100 costs 249 rupees per hour.",
         ),
         (
             (
-                f"Here is the context:\n{CONTEXT}\n\nGiven the contextual information, generate 1 questions this context "
+                f"Here is the context:\n{CONTEXT}\n\nGiven the contextual information, generate 1 questions it "
                 "can provide specific answers to."
             ),
             "1. What does the text say about: TIR has GPUs?",
@@ -267,7 +274,10 @@ FAITHFUL = (
 )
 
 
-@pytest.mark.parametrize(("claim", "verdict"), [("The H100 costs 249 rupees.", "YES"), ("Mangoes ripen in May.", "NO")])
+@pytest.mark.parametrize(
+    ("claim", "verdict"),
+    [("The H100 costs 249 rupees.", "YES"), ("TIR has GPUs.", "YES"), ("Mangoes ripen in May.", "NO")],
+)
 def test_evaluators_get_yes_or_no(claim, verdict):
     assert answer(FAITHFUL.format(claim, CONTEXT)).text == verdict
 

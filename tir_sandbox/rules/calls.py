@@ -4,7 +4,7 @@ import re
 
 from tir_sandbox.embeddings import significant
 from tir_sandbox.replies import Reply, ToolCall
-from tir_sandbox.rules.prompt import Prompt, Tool
+from tir_sandbox.rules.prompt import Prompt, Tool, hands_off
 from tir_sandbox.rules.schema import fill
 
 _EVERYWHERE = significant(
@@ -48,7 +48,7 @@ def after_tools(prompt: Prompt) -> Reply | None:
     if not prompt.results:
         return None
     said = " ".join(result.strip().rstrip(".") + "." for result in prompt.results if result.strip())
-    names = ", ".join(f"`{name}`" for name in dict.fromkeys(prompt.called)) or "the tool"
+    names = ", ".join(f"`{name}`" for name in dict.fromkeys(prompt.called) if not hands_off(name)) or "the tool"
     return Reply(text=f"According to {names}: {said}", reasoning="The tools have answered, so I pass it on.")
 
 

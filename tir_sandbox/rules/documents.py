@@ -29,7 +29,8 @@ _BODY = re.compile(rf"{_RULE}\n([\s\S]+?)\n{_RULE}")
 _CHOICE = re.compile(r"^\((\d+)\)\s*([\s\S]+?)(?=^\(\d+\)|\Z)", re.MULTILINE)
 _DOCUMENT = re.compile(r"^Document (\d+):\n([\s\S]+?)(?=^Document \d+:|^Question:)", re.MULTILINE)
 _METADATA = re.compile(
-    r"^(?:file_path|file_name|page_label|source|[a-z_]+_(?:id|type|date|size|name)):.*$", re.MULTILINE
+    r"^(?:file_path|file_name|page_label|source|[a-z_]+_(?:id|type|date|size|name)|Sub question):.*$|^Response:",
+    re.MULTILINE,
 )
 _KEYWORDS = 5
 

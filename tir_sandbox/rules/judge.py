@@ -20,12 +20,12 @@ def yes_or_no(prompt: Prompt) -> Reply | None:
     """Say YES when the context holds most of the claim's words."""
     if not _YES_NO.search(prompt.user):
         return None
-    claims = _CLAIM.findall(prompt.user)
+    claims = list(_CLAIM.finditer(prompt.user))
     if not claims:
         return None
-    after = prompt.user.rpartition(claims[-1])[2]
-    found = _SINCE.search("\n" + after)
-    share = _share(claims[-1], found[1] if found else after)
+    after = prompt.user[claims[-1].end(1) :]
+    found = _SINCE.search(after)
+    share = _share(claims[-1][1], found[1] if found else after)
     stays = bool(re.search(r"existing YES/NO answer:\s*YES", prompt.user))
     return Reply(text="YES" if share >= _ENOUGH or stays else "NO", reasoning=f"{share:.0%} of the words are there.")
 

@@ -13,6 +13,11 @@ from tir_sandbox.words import text_of
 _HAND_OFF = re.compile(r"hand_?off|transfer_to", re.IGNORECASE)
 
 
+def hands_off(name: str) -> bool:
+    """Tell whether a tool of this name passes the conversation on to another agent."""
+    return bool(_HAND_OFF.match(name))
+
+
 @dataclass(frozen=True)
 class Tool:
     """A function on offer."""
@@ -24,7 +29,7 @@ class Tool:
     @property
     def hands_off(self) -> bool:
         """Tell whether the tool passes the conversation on to another agent."""
-        return bool(_HAND_OFF.match(self.name))
+        return hands_off(self.name)
 
     @property
     def fields(self) -> Mapping[str, Any]:
@@ -93,7 +98,7 @@ class Prompt:
         return [
             text_of(message.get("content"))
             for message in self.turn
-            if message.get("role") == "tool" and not _HAND_OFF.match(names.get(message.get("tool_call_id"), ""))
+            if message.get("role") == "tool" and not hands_off(names.get(message.get("tool_call_id"), ""))
         ]
 
     @cached_property
