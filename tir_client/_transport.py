@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
 import socket
 import sys
 import threading
@@ -145,11 +144,12 @@ def timed_out(phase: str) -> APITimeoutError:
 
 def drain(chunks: Iterator[bytes], response: Any) -> None:
     """Read what follows `[DONE]`, so that the connection can be used again; give it up if that takes long."""
+    if response.is_closed:
+        return  # the body has ended already
     stream = response.extensions.get("network_stream")
     sock = stream.get_extra_info("socket") if stream is not None else None
     timer = None
-    if isinstance(sock, socket.socket) and not select.select([sock], [], [], 0)[0]:
-        # Nothing to read on the socket: the end is already in httpx's buffer, or it may never come.
+    if isinstance(sock, socket.socket):
         timer = threading.Timer(DRAIN_SECONDS, _hang_up, [sock])
         timer.daemon = True
         timer.start()
