@@ -241,7 +241,7 @@ def error_from_event(event: dict[str, Any], partial: Completion | None) -> Strea
     The status in such an event is the server's guess (vLLM up to 0.12 calls all of them 400), so the class
     does not depend on it.
     """
-    if "error" not in event and event.get("object") != "error":
+    if event.get("error") is None and event.get("object") != "error":
         return None
     body = event.get("error") or event
     code = body.get("code") if isinstance(body, dict) else None
