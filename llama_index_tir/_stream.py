@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing, closing
 from typing import TYPE_CHECKING
 
 from llama_index.core.base.llms.types import ChatResponse, ContentBlock, TextBlock, ThinkingBlock, ToolCallBlock
-from pydantic_core import from_json
 
-from llama_index_tir._messages import assistant, from_completion, from_logprobs, to_block, to_told
+from llama_index_tir._messages import assistant, from_completion, from_logprobs, to_block, to_completion, to_told
+from llama_index_tir._partial import PartialJson
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncGenerator, Generator, Mapping
+
+    from llama_index.core.base.llms.types import (
+        ChatResponseAsyncGen,
+        ChatResponseGen,
+        CompletionResponseAsyncGen,
+        CompletionResponseGen,
+    )
 
     from llama_index_tir._blocks import Json
     from tir_client import ChoiceSoFar, Delta, ToolCall
-
-SMALL = 2_000
-"""Characters of arguments that are parsed anew with each piece; longer ones only when they have grown by an eighth."""
 
 
 class GrowingResponse:
@@ -31,7 +36,7 @@ class GrowingResponse:
         self._thinking: list[ContentBlock] = []
         self._calls: list[ToolCallBlock] = []
         self._told: list[Json] = []
-        self._arguments: dict[str, _PartialArguments] = {}
+        self._arguments: dict[str, PartialJson] = {}
 
     def add(self, delta: Delta) -> ChatResponse:
         """The response that follows one delta. The last one is that of the whole answer, with the usage."""
@@ -58,31 +63,7 @@ class GrowingResponse:
         self._told = [to_told(call, self._names) for call in calls]
 
     def _parsed(self, call: ToolCall) -> Json:
-        return self._arguments.setdefault(call.id, _PartialArguments()).parse(call.arguments)
-
-
-class _PartialArguments:
-    """The arguments of a call while they arrive: what can be known of an object that is not closed yet."""
-
-    __slots__ = ("_known", "_size")
-
-    def __init__(self) -> None:
-        self._size = -1
-        self._known: Json = {}
-
-    def parse(self, text: str) -> Json:
-        if len(text) != self._size and (len(text) <= SMALL or len(text) >= self._size * 9 / 8):
-            self._size = len(text)
-            self._known = _partial(text, self._known)
-        return self._known
-
-
-def _partial(text: str, known: Json) -> Json:
-    try:
-        value = from_json(text, allow_partial="trailing-strings")
-    except ValueError:
-        return known
-    return value if isinstance(value, dict) else known
+        return self._arguments.setdefault(call.id, PartialJson()).parse(call.arguments)
 
 
 def _told_of(delta: Delta) -> Json:
@@ -92,3 +73,31 @@ def _told_of(delta: Delta) -> Json:
     if delta.finish_reason:
         told["finish_reason"] = delta.finish_reason
     return told
+
+
+def responses(deltas: Generator[Delta], so_far: GrowingResponse) -> ChatResponseGen:
+    """Each delta as a response."""
+    with closing(deltas):
+        for delta in deltas:
+            yield so_far.add(delta)
+
+
+async def aresponses(deltas: AsyncGenerator[Delta], so_far: GrowingResponse) -> ChatResponseAsyncGen:
+    """`responses` for async code."""
+    async with aclosing(deltas):
+        async for delta in deltas:
+            yield so_far.add(delta)
+
+
+def completions(chat: ChatResponseGen) -> CompletionResponseGen:
+    """Each response as the answer to a prompt."""
+    with closing(chat):
+        for response in chat:
+            yield to_completion(response)
+
+
+async def acompletions(chat: ChatResponseAsyncGen) -> CompletionResponseAsyncGen:
+    """`completions` for async code."""
+    async with aclosing(chat):
+        async for response in chat:
+            yield to_completion(response)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import (
@@ -15,20 +14,26 @@ from llama_index.core.base.llms.types import (
     CompletionResponseGen,
 )
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
+from llama_index.core.llms.llm import dispatcher
+from llama_index.core.types import Model, PydanticProgramMode
 
+from llama_index_tir._asking import aask, aobjects, ask, objects
 from llama_index_tir._events import CHAT, COMPLETION, Watch
 from llama_index_tir._messages import from_completion, to_completion
 from llama_index_tir._settings import TOOL_NAMES, TIRSettings
-from llama_index_tir._stream import GrowingResponse
+from llama_index_tir._stream import GrowingResponse, acompletions, aresponses, completions, responses
+from llama_index_tir._structured import StructuredTask
 from llama_index_tir._tools import first_call_only, to_messages, to_selections, to_tool_arguments
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 
+    from llama_index.core.chat_engine.types import AgentChatResponse
     from llama_index.core.llms.llm import ToolSelection
+    from llama_index.core.llms.structured_llm import StructuredLLM
+    from llama_index.core.prompts import PromptTemplate
     from llama_index.core.tools.types import BaseTool
-
-    from tir_client import Delta
+    from pydantic import BaseModel
 
 
 class TIR(TIRSettings):
@@ -82,7 +87,7 @@ class TIR(TIRSettings):
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
         """Answer a prompt piece by piece. Closing the generator ends the request at once."""
         messages = self._prompt(prompt, formatted)
-        return Watch(COMPLETION, self, prompt, kwargs).stream(lambda: _completions(self._stream(messages, kwargs)))
+        return Watch(COMPLETION, self, prompt, kwargs).stream(lambda: completions(self._stream(messages, kwargs)))
 
     @llm_completion_callback()
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
@@ -92,7 +97,7 @@ class TIR(TIRSettings):
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """`stream_complete` for async code."""
         watch, messages = Watch(COMPLETION, self, prompt, kwargs), self._prompt(prompt, formatted)
-        return await watch.astream(lambda: _acompletions(self._astream(messages, kwargs)))
+        return await watch.astream(lambda: acompletions(self._astream(messages, kwargs)))
 
     # Tools
 
@@ -137,7 +142,112 @@ class TIR(TIRSettings):
     ) -> ChatResponse:
         return response if allow_parallel_tool_calls else first_call_only(response)
 
+    def predict_and_call(  # type: ignore[override]  # what else there is goes through as it is
+        self,
+        tools: Sequence[BaseTool],
+        user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None,
+        **kwargs: Any,
+    ) -> AgentChatResponse:
+        """Let the model call one of `tools`, and run it. `system_prompt` comes first, unless it does already."""
+        return super().predict_and_call(tools, user_msg, self._prompted(chat_history), **kwargs)
+
+    async def apredict_and_call(  # type: ignore[override]  # likewise
+        self,
+        tools: Sequence[BaseTool],
+        user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None,
+        **kwargs: Any,
+    ) -> AgentChatResponse:
+        """`predict_and_call` for async code. LlamaIndex's async program relies on it for the system prompt."""
+        return await super().apredict_and_call(tools, user_msg, self._prompted(chat_history), **kwargs)
+
+    # Structured answers
+
+    @dispatcher.span
+    def structured_predict(
+        self,
+        output_cls: type[Model],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Model:
+        """Answer a prompt with an object of `output_cls`.
+
+        The server is made to keep to its JSON schema; `pydantic_program_mode` selects LlamaIndex's other ways.
+
+        Raises:
+            StructuredOutputError: The answer is no such object, after it was asked for twice.
+        """
+        if self.pydantic_program_mode is not PydanticProgramMode.DEFAULT:
+            other: Model = super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+            return other
+        task = self._task(output_cls, prompt, llm_kwargs, prompt_args)
+        ask(self, task)
+        return task.result
+
+    @dispatcher.span
+    async def astructured_predict(
+        self,
+        output_cls: type[Model],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Model:
+        """`structured_predict` for async code."""
+        if self.pydantic_program_mode is not PydanticProgramMode.DEFAULT:
+            other: Model = await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+            return other
+        task = self._task(output_cls, prompt, llm_kwargs, prompt_args)
+        await aask(self, task)
+        return task.result
+
+    def _structured_stream_call(
+        self,
+        output_cls: type[Model],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Generator[Any]:
+        if self.pydantic_program_mode is not PydanticProgramMode.DEFAULT:
+            return super()._structured_stream_call(output_cls, prompt, llm_kwargs, **prompt_args)
+        return objects(self, self._task(output_cls, prompt, llm_kwargs, prompt_args))
+
+    async def _structured_astream_call(
+        self,
+        output_cls: type[Model],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> AsyncGenerator[Any]:
+        if self.pydantic_program_mode is not PydanticProgramMode.DEFAULT:
+            return await super()._structured_astream_call(output_cls, prompt, llm_kwargs, **prompt_args)
+        return aobjects(self, self._task(output_cls, prompt, llm_kwargs, prompt_args))
+
+    def as_structured_llm(self, output_cls: type[BaseModel], **kwargs: Any) -> StructuredLLM:
+        """An LLM all of whose answers are objects of `output_cls`."""
+        from llama_index_tir.structured_llm import StructuredTIR  # noqa: PLC0415 - it imports this file
+
+        if self.pydantic_program_mode is not PydanticProgramMode.DEFAULT:
+            return super().as_structured_llm(output_cls, **kwargs)
+        return StructuredTIR(llm=self, output_cls=output_cls, **kwargs)
+
     # What the methods above share
+
+    def _task(
+        self,
+        output_cls: type[Model],
+        prompt: PromptTemplate,
+        kwargs: Mapping[str, Any] | None,
+        args: dict[str, Any],
+    ) -> StructuredTask[Model]:
+        messages = self._extend_messages(prompt.format_messages(llm=self, **args))
+        return StructuredTask(output_cls, (prompt, args), messages, kwargs, strict=self.strict)
+
+    def _prompted(self, chat_history: list[ChatMessage] | None) -> list[ChatMessage]:
+        history = chat_history or []
+        extended = self._extend_messages(history)
+        return history if history[:1] == extended[:1] else extended
 
     def _prompt(self, prompt: str, formatted: bool) -> list[ChatMessage]:
         text = prompt if formatted or self.completion_to_prompt is None else self.completion_to_prompt(prompt)
@@ -150,32 +260,8 @@ class TIR(TIRSettings):
         return from_completion(await self.client.achat(self._request(messages, kwargs)), kwargs.get(TOOL_NAMES))
 
     def _stream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseGen:
-        return _responses(self.client.stream(self._request(messages, kwargs)), GrowingResponse(kwargs.get(TOOL_NAMES)))
+        return responses(self.client.stream(self._request(messages, kwargs)), GrowingResponse(kwargs.get(TOOL_NAMES)))
 
     def _astream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseAsyncGen:
         deltas = self.client.astream(self._request(messages, kwargs))
-        return _aresponses(deltas, GrowingResponse(kwargs.get(TOOL_NAMES)))
-
-
-def _responses(deltas: Generator[Delta], so_far: GrowingResponse) -> ChatResponseGen:
-    with closing(deltas):
-        for delta in deltas:
-            yield so_far.add(delta)
-
-
-async def _aresponses(deltas: AsyncGenerator[Delta], so_far: GrowingResponse) -> ChatResponseAsyncGen:
-    async with aclosing(deltas):
-        async for delta in deltas:
-            yield so_far.add(delta)
-
-
-def _completions(responses: ChatResponseGen) -> CompletionResponseGen:
-    with closing(responses):
-        for response in responses:
-            yield to_completion(response)
-
-
-async def _acompletions(responses: ChatResponseAsyncGen) -> CompletionResponseAsyncGen:
-    async with aclosing(responses):
-        async for response in responses:
-            yield to_completion(response)
+        return aresponses(deltas, GrowingResponse(kwargs.get(TOOL_NAMES)))

@@ -1,0 +1,129 @@
+"""`StructuredTIR`: an LLM all of whose answers are objects of one pydantic class."""
+
+from __future__ import annotations
+
+from contextlib import aclosing, closing
+from typing import TYPE_CHECKING, Any
+
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
+from llama_index.core.llms.callbacks import llm_chat_callback
+from llama_index.core.llms.structured_llm import StructuredLLM
+from llama_index.core.prompts import ChatPromptTemplate
+from pydantic import SerializeAsAny  # noqa: TC002 - pydantic reads the annotation
+
+from llama_index_tir._asking import Step, aask, ask, asteps, steps
+from llama_index_tir._events import CHAT, COMPLETION, Watch
+from llama_index_tir._stream import acompletions, completions
+from llama_index_tir._structured import StructuredTask
+from llama_index_tir.llms import TIR  # noqa: TC001 - likewise
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator, Sequence
+
+    from llama_index.core.base.llms.types import (
+        ChatResponseAsyncGen,
+        ChatResponseGen,
+        CompletionResponseAsyncGen,
+        CompletionResponseGen,
+    )
+    from pydantic import BaseModel
+
+
+class StructuredTIR(StructuredLLM):
+    """What `TIR.as_structured_llm` returns.
+
+    The text of an answer is the object's JSON, `raw` the object itself. In a stream, `raw` is the object so far, and
+    the deltas are the text that the model writes; they cannot be taken back, so an answer that turns out not to be the
+    object raises `StructuredOutputError` there, where `chat` would ask once more.
+    """
+
+    llm: SerializeAsAny[TIR]
+
+    @llm_chat_callback()
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """Answer a conversation with an object."""
+        task = self._task(messages, kwargs)
+        return _answer(ask(self.llm, task), task.output, task.result.model_dump_json())
+
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        """Answer a conversation with an object that grows."""
+        return Watch(CHAT, self, messages, kwargs).stream(lambda: self._stream(messages, kwargs))
+
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:  # noqa: ARG002 - LlamaIndex's signature
+        """Answer a prompt with an object that grows."""
+        messages = [ChatMessage(content=prompt)]
+        return Watch(COMPLETION, self, prompt, kwargs).stream(lambda: completions(self._stream(messages, kwargs)))
+
+    @llm_chat_callback()
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """`chat` for async code."""
+        task = self._task(messages, kwargs)
+        return _answer(await aask(self.llm, task), task.output, task.result.model_dump_json())
+
+    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
+        """`stream_chat` for async code."""
+        return await Watch(CHAT, self, messages, kwargs).astream(lambda: self._astream(messages, kwargs))
+
+    async def astream_complete(
+        self,
+        prompt: str,
+        formatted: bool = False,  # noqa: ARG002 - LlamaIndex's signature
+        **kwargs: Any,
+    ) -> CompletionResponseAsyncGen:
+        """`stream_complete` for async code."""
+        watch, messages = Watch(COMPLETION, self, prompt, kwargs), [ChatMessage(content=prompt)]
+        return await watch.astream(lambda: acompletions(self._astream(messages, kwargs)))
+
+    def _task(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> StructuredTask[BaseModel]:
+        own = list(messages)
+        template = ChatPromptTemplate(message_templates=own)
+        asked = self.llm._extend_messages(own)  # noqa: SLF001 - a wrapper of its own LLM
+        return StructuredTask(self.output_cls, (template, {}), asked, kwargs, strict=self.llm.strict)
+
+    def _stream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseGen:
+        task = self._task(messages, kwargs)
+        return _responses(steps(self.llm, task), _GrowingObject(task))
+
+    def _astream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseAsyncGen:
+        task = self._task(messages, kwargs)
+        return _aresponses(asteps(self.llm, task), _GrowingObject(task))
+
+
+class _GrowingObject:
+    """Adds up the steps of a stream, and reports them."""
+
+    def __init__(self, task: StructuredTask[BaseModel]) -> None:
+        self._task = task
+        self._object: Any = None
+        self._text = ""
+        task.started()
+
+    def add(self, response: ChatResponse, output: BaseModel | None) -> ChatResponse:
+        if output is not None:
+            self._task.progressed(output)
+            self._object, self._text = output, output.model_dump_json()
+        return _answer(response, self._object, self._text)
+
+    def end(self, response: ChatResponse) -> None:
+        self._task.settle(response)
+        self._task.ended()
+
+
+def _responses(growing: Generator[Step], so_far: _GrowingObject) -> ChatResponseGen:
+    with closing(growing):
+        for response, output in growing:
+            yield so_far.add(response, output)
+    so_far.end(response)
+
+
+async def _aresponses(growing: AsyncGenerator[Step], so_far: _GrowingObject) -> ChatResponseAsyncGen:
+    async with aclosing(growing):
+        async for response, output in growing:
+            yield so_far.add(response, output)
+    so_far.end(response)
+
+
+def _answer(response: ChatResponse, output: Any, text: str) -> ChatResponse:
+    message = ChatMessage(role=MessageRole.ASSISTANT, content=text)
+    told = dict(response.additional_kwargs)
+    return ChatResponse(message=message, raw=output, delta=response.delta, additional_kwargs=told)
