@@ -6,12 +6,24 @@ print(answer.additional_kwargs["reasoning_content"], answer.text, answer.usage_m
 """
 
 try:
-    import langchain_core as _langchain_core  # noqa: F401 - asks only whether it is there
-except ModuleNotFoundError as error:
-    raise ImportError('langchain_tir needs langchain-core: pip install "tir-llm[langchain]"') from error
+    import langchain_core  # noqa: F401 - only to see whether it is there
+except ImportError as error:
+    raise ImportError(
+        'langchain_tir needs LangChain, which is not installed. Install it with: pip install "tir-llm[langchain]"'
+    ) from error
 
+from langchain_tir._register import register_provider
+from langchain_tir._structured import RefusedOutputError, StructuredOutputError, TruncatedOutputError
 from langchain_tir.chat_models import ChatTIR
 from langchain_tir.embeddings import TIREmbeddings
 from tir_client import __version__
 
-__all__ = ["ChatTIR", "TIREmbeddings", "__version__"]
+__all__ = [
+    "ChatTIR",
+    "RefusedOutputError",
+    "StructuredOutputError",
+    "TIREmbeddings",
+    "TruncatedOutputError",
+    "__version__",
+    "register_provider",
+]

@@ -1,63 +1,165 @@
-"""Standard content blocks of our messages: what LangChain shows as `content_blocks`, and `output_version="v1"`.
+"""Content blocks, in any shape LangChain knows, as parts of a message on the wire. Pure.
 
-LangChain adds streamed blocks up by their `index`. Left to itself it numbers blocks by position, where reasoning,
-text and parallel tool calls collide; the indices given here are apart for each of them.
+The shapes: strings, OpenAI's chat parts, LangChain's content blocks (v1, and v0 with `source_type`), Anthropic's
+blocks. What has no place on the wire raises and names itself: a part that is left out silently is an answer to
+another question.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from langchain_core.messages import AIMessageChunk
-from langchain_core.messages.block_translators import register_translator
+from tir_client import InvalidRequestError
 
 if TYPE_CHECKING:
-    from langchain_core.messages import AIMessage
-    from langchain_core.messages.content import ContentBlock
+    from collections.abc import Callable
 
-PROVIDER = "tir"
-"""Name of this provider in metadata and traces."""
+Json = dict[str, Any]
+Block = Json
+Part = Json
+
+CALLS = frozenset({"tool_call", "tool_call_chunk", "invalid_tool_call", "tool_use", "input_json_delta"})
+REASONING = frozenset({"reasoning", "thinking"})
 
 
-def blocks_of_answer(message: AIMessage, *, indexed: bool) -> list[ContentBlock]:
-    """The blocks of a message whose content is text: reasoning, text, tool calls.
+def blocks_of(content: object) -> list[Block]:
+    """The blocks of a message's content, each a dict with a `type`.
 
-    Args:
-        message: A message, or a chunk of one.
-        indexed: Give text and reasoning the index under which chunks of them are added up.
+    Raises:
+        InvalidRequestError: The content has a member that is neither text nor a block.
     """
-    blocks: list[dict[str, Any]] = []
-    if reasoning := message.additional_kwargs.get("reasoning_content"):
-        blocks.append({"type": "reasoning", "reasoning": reasoning, "index": "lc_reasoning"})
-    if message.content:
-        blocks.append({"type": "text", "text": message.content, "index": "lc_text"})
-    if not indexed:
-        blocks = [{key: value for key, value in block.items() if key != "index"} for block in blocks]
-    return cast("list[ContentBlock]", [*blocks, *_calls(message)])
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}] if content else []
+    if not isinstance(content, list):
+        _refuse(content)
+    return [_block(item) for item in content]
 
 
-def _calls(message: AIMessage) -> list[dict[str, Any]]:
-    if isinstance(message, AIMessageChunk) and message.chunk_position != "last":
-        return [
-            {**chunk, "type": "tool_call_chunk", "index": f"lc_tool_{chunk['index']}"}
-            for chunk in message.tool_call_chunks
-        ]
-    return [
-        *({**call, "type": "tool_call"} for call in message.tool_calls),
-        *({**call, "type": "invalid_tool_call"} for call in message.invalid_tool_calls),
-    ]
+def _block(item: object) -> Block:
+    if isinstance(item, str):
+        return {"type": "text", "text": item}
+    if not isinstance(item, dict):
+        _refuse(item)
+    value = item.get("value")
+    if item.get("type") == "non_standard" and isinstance(value, dict):
+        return _block(value)
+    return item if "type" in item or "text" not in item else {"type": "text", **item}
 
 
-def _translate(message: AIMessage) -> list[ContentBlock]:
-    if not isinstance(message.content, str):
-        raise NotImplementedError  # LangChain then reads the list itself
-    return blocks_of_answer(message, indexed=False)
+def _refuse(item: object) -> NoReturn:
+    raise InvalidRequestError(
+        f"Content of the type {type(item).__name__} cannot be sent: it is neither text nor a block."
+    )
 
 
-def _translate_chunk(message: AIMessageChunk) -> list[ContentBlock]:
-    if not isinstance(message.content, str):
-        raise NotImplementedError
-    return blocks_of_answer(message, indexed=message.chunk_position != "last")
+def text_of(blocks: list[Block], role: str) -> str:
+    """The text of blocks, for a role whose messages hold nothing else.
+
+    Raises:
+        InvalidRequestError: A block is not text; the message names it.
+    """
+    texts = []
+    for block in blocks:
+        part = to_part(block, role)
+        if part["type"] != "text":
+            raise InvalidRequestError(f"A {role} message cannot hold a block of type {block['type']!r}: only text.")
+        texts.append(part["text"])
+    return "".join(texts)
 
 
-register_translator(PROVIDER, _translate, _translate_chunk)
+def parts_of(blocks: list[Block], role: str) -> str | list[Part]:
+    """The content to send for blocks: text alone as a string, which every server understands, else parts."""
+    parts = [to_part(block, role) for block in blocks]
+    if all(part["type"] == "text" for part in parts) and (role != "user" or len(parts) <= 1):
+        return "".join(part["text"] for part in parts)
+    return parts
+
+
+def to_part(block: Block, role: str) -> Part:
+    """One content block as a part of a message on the wire.
+
+    Raises:
+        InvalidRequestError: The wire has no such part; the message names the type.
+    """
+    kind = block.get("type")
+    make = _PARTS.get(str(kind))
+    part = make(block) if make else None
+    if part is None:
+        raise InvalidRequestError(
+            f"A content block of type {kind!r} (keys: {', '.join(sorted(map(str, block)))}) cannot be sent in a {role} "
+            "message."
+        )
+    return part
+
+
+def reasoning_of(block: Block) -> str:
+    """The text of a reasoning block; Anthropic and Gemini call it `thinking`."""
+    return str(block.get("reasoning") or block.get("thinking") or "")
+
+
+def _text(block: Block) -> Part | None:
+    text = block.get("text")
+    return {"type": "text", "text": text} if isinstance(text, str) else None
+
+
+def _refusal(block: Block) -> Part:
+    return {"type": "text", "text": str(block.get("refusal") or "")}
+
+
+def _image_url(block: Block) -> Part | None:
+    image = block.get("image_url")
+    image = {"url": image} if isinstance(image, str) else image
+    return {"type": "image_url", "image_url": image} if isinstance(image, dict) and image.get("url") else None
+
+
+def _media(name: str) -> Callable[[Block], Part | None]:
+    """A part that refers to its data by a URL: `image_url`, `video_url`, and `audio_url` of vLLM."""
+
+    def make(block: Block) -> Part | None:
+        url = _url(block)
+        return {"type": f"{name}_url", f"{name}_url": {"url": url}} if url else None
+
+    return make
+
+
+def _audio(block: Block) -> Part | None:
+    data, mime = _base64(block)
+    if not data:
+        return _media("audio")(block)
+    return {"type": "input_audio", "input_audio": {"data": data, "format": mime.rpartition("/")[2] or "wav"}}
+
+
+def _url(block: Block) -> str | None:
+    """Where a block's data is: its URL, or the data itself as one."""
+    source = block["source"] if isinstance(block.get("source"), dict) else block
+    data, mime = _base64(block)
+    if data and mime:
+        return f"data:{mime};base64,{data}"
+    return source.get("url")
+
+
+def _base64(block: Block) -> tuple[str | None, str]:
+    """Data and MIME type of a block of LangChain v1 (`base64`), v0 (`data`) or Anthropic (`source`)."""
+    source = block["source"] if isinstance(block.get("source"), dict) else block
+    mime = source.get("mime_type") or source.get("media_type") or ""
+    data = source.get("base64") or source.get("data")
+    return data, mime
+
+
+def _given(name: str) -> Callable[[Block], Part | None]:
+    """A part that has its wire form already."""
+    return lambda block: {"type": name, name: block[name]} if isinstance(block.get(name), dict) else None
+
+
+_PARTS: dict[str, Callable[[Block], Part | None]] = {
+    "text": _text,
+    "text-plain": _text,
+    "refusal": _refusal,
+    "image_url": _image_url,
+    "image": _media("image"),
+    "video": _media("video"),
+    "audio": _audio,
+    "input_audio": _given("input_audio"),
+    "audio_url": _given("audio_url"),
+    "video_url": _given("video_url"),
+}

@@ -1,4 +1,4 @@
-"""Messages, from LangChain's to the wire. Pure. The way back is in `_answers`.
+"""LangChain's messages to the wire, and an answer back to LangChain's. Pure.
 
 What servers of several generations need is settled here: reasoning goes back under both of its names, a tool
 message carries its tool's name, an assistant's content is never null, and arguments are always JSON.
@@ -17,14 +17,19 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
+from langchain_core.messages.tool import invalid_tool_call, tool_call
+from langchain_core.outputs import ChatGeneration, ChatResult
 
-from langchain_tir._content import CALLS, REASONING, Block, blocks_of, parts_of, reasoning_of, text_of
+from langchain_tir._blocks import CALLS, REASONING, Block, Json, blocks_of, parts_of, reasoning_of, text_of
+from langchain_tir._standard import PROVIDER, standard_blocks
 from tir_client import InvalidRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Json = dict[str, Any]
+    from langchain_core.messages.ai import UsageMetadata
+
+    from tir_client import Choice, Completion, Delta, Usage
 
 
 def to_wire(messages: Sequence[BaseMessage]) -> list[Json]:
@@ -52,14 +57,15 @@ def _message(message: BaseMessage, names: dict[str, str]) -> Json:
             names.update({call["id"]: call["function"]["name"] for call in wire.get("tool_calls", ())})
             return wire
         case ToolMessage():
-            return _tool(message, names)
+            return _tool_result(message, names)
         case SystemMessage():
+            # LangChain keeps ("developer", "...") as a system message with this mark.
             role = message.additional_kwargs.get("__openai_role__", "system")
             return _named(message, role, text_of(blocks_of(message.content), role))
         case ChatMessage():
             return _named(message, message.role, parts_of(blocks_of(message.content), message.role))
         case _:
-            raise InvalidRequestError(f"A {type(message).__name__} cannot be sent.")
+            raise InvalidRequestError(f"a {type(message).__name__} cannot be sent.")
 
 
 def _named(message: BaseMessage, role: str, content: str | list[Json]) -> Json:
@@ -67,22 +73,20 @@ def _named(message: BaseMessage, role: str, content: str | list[Json]) -> Json:
     return {**wire, "name": message.name} if message.name else wire
 
 
-def _tool(message: ToolMessage, names: dict[str, str]) -> Json:
-    wire: Json = {
-        "role": "tool",
-        "tool_call_id": message.tool_call_id,
-        "content": parts_of(blocks_of(message.content), "tool"),
-    }
+def _tool_result(message: ToolMessage, names: dict[str, str]) -> Json:
+    content = parts_of(blocks_of(message.content), "tool")
+    wire: Json = {"role": "tool", "tool_call_id": message.tool_call_id, "content": content}
+    # Servers before 0.13 read the tool's name from here; later ones find it through the id.
     name = message.name or names.get(message.tool_call_id)
     return {**wire, "name": name} if name else wire
 
 
 def _assistant(message: AIMessage) -> Json:
     blocks = blocks_of(message.content)
-    plain = [block for block in blocks if block.get("type") not in CALLS | REASONING]
-    wire = _named(message, "assistant", text_of(plain, "assistant"))
+    said = [block for block in blocks if block.get("type") not in CALLS | REASONING]
+    wire = _named(message, "assistant", text_of(said, "assistant"))
     thoughts = [reasoning_of(block) for block in blocks if block.get("type") in REASONING]
-    reasoning = "".join(thoughts) or message.additional_kwargs.get("reasoning_content")
+    reasoning = "\n".join(filter(None, thoughts)) or message.additional_kwargs.get("reasoning_content")
     if reasoning:
         wire |= {"reasoning": reasoning, "reasoning_content": reasoning}
     calls = _calls(message, blocks)
@@ -90,6 +94,7 @@ def _assistant(message: AIMessage) -> Json:
 
 
 def _calls(message: AIMessage, blocks: list[Block]) -> list[Json]:
+    """The tool calls of a message, and those that stand in its content only, as with Anthropic's `tool_use`."""
     calls = [_call(call["id"], call["name"], call["args"]) for call in message.tool_calls]
     calls += [_call(call["id"], call["name"], call["args"]) for call in message.invalid_tool_calls]
     known = {call["id"] for call in calls}
@@ -101,20 +106,107 @@ def _calls(message: AIMessage, blocks: list[Block]) -> list[Json]:
 
 
 def _call(call_id: str | None, name: str | None, args: object) -> Json:
-    return {
-        "id": call_id or "",
-        "type": "function",
-        "function": {"name": name or "", "arguments": _arguments(args)},
-    }
+    if not call_id:
+        raise InvalidRequestError(f"the call of {name!r} has no `id` to match its result with.")
+    return {"id": call_id, "type": "function", "function": {"name": name or "", "arguments": _arguments(args)}}
 
 
 def _arguments(args: object) -> str:
     """Arguments as JSON. Servers parse them to render the prompt: broken ones go back inside an object."""
     if not isinstance(args, str):
         return json.dumps({} if args is None else args, ensure_ascii=False)
-    try:
-        if isinstance(json.loads(args), dict):
-            return args
-    except ValueError:
-        pass
+    if is_json_object(args):
+        return args
     return json.dumps({"invalid_arguments": args}, ensure_ascii=False)
+
+
+def is_json_object(text: str) -> bool:
+    """Whether a text is a JSON object."""
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
+
+
+def from_completion(completion: Completion, output_version: str | None = None) -> ChatResult:
+    """The result of a call: one generation for each choice. The first one carries the usage.
+
+    Args:
+        completion: The answer.
+        output_version: "v1" puts standard blocks into the messages' content, as in a stream.
+    """
+    generations = [_generation(completion, choice, output_version) for choice in completion.choices]
+    first = generations[0].message
+    if isinstance(first, AIMessage) and completion.usage is not None:
+        first.usage_metadata = usage_metadata(completion.usage)
+    output = set_only(model_name=completion.model, token_usage=completion.raw_usage)
+    return ChatResult(generations=generations, llm_output=output)
+
+
+def _generation(completion: Completion, choice: Choice, output_version: str | None) -> ChatGeneration:
+    message = AIMessage(content=choice.text, additional_kwargs=extras(choice), **_parsed_calls(choice))
+    message.response_metadata = {**head(completion), **of_choice(choice), **tail(completion)}
+    if output_version == "v1":
+        message.content = [dict(block) for block in standard_blocks(message, indexed=True)]
+        message.response_metadata["output_version"] = "v1"
+    return ChatGeneration(message=message, generation_info=set_only(finish_reason=choice.finish_reason))
+
+
+def _parsed_calls(choice: Choice) -> Json:
+    valid, invalid = [], []
+    for call in choice.tool_calls:
+        try:
+            valid.append(tool_call(name=call.name, args=call.parsed(), id=call.id))
+        except ValueError:
+            invalid.append(invalid_tool_call(name=call.name, args=call.arguments, id=call.id, error=None))
+    return {"tool_calls": valid, "invalid_tool_calls": invalid}
+
+
+def extras(said: Choice | Delta) -> Json:
+    """What goes into `additional_kwargs`; LangChain reads reasoning from there."""
+    return set_only(reasoning_content=said.reasoning, refusal=said.refusal)
+
+
+def head(completion: Completion) -> Json:
+    """Metadata that are known when an answer begins."""
+    told = set_only(id=completion.id, created=completion.created, request_id=completion.request_id)
+    return {"model_provider": PROVIDER, "model_name": completion.model, **told}
+
+
+def of_choice(choice: Choice) -> Json:
+    """Metadata of one choice."""
+    logprobs = None if choice.logprobs is None else {"content": choice.logprobs}
+    return {**end(choice), **set_only(logprobs=logprobs, token_ids=choice.token_ids)}
+
+
+def end(choice: Choice) -> Json:
+    """Why a choice ended."""
+    return set_only(finish_reason=choice.finish_reason, stop_reason=choice.stop_reason)
+
+
+def tail(completion: Completion) -> Json:
+    """Metadata that may come as late as an answer's end."""
+    return set_only(
+        system_fingerprint=completion.system_fingerprint,
+        service_tier=completion.service_tier,
+        token_usage=completion.raw_usage,
+    )
+
+
+def set_only(**values: Any) -> Json:
+    """The values that are there."""
+    return {name: value for name, value in values.items() if value is not None and value != ""}
+
+
+def usage_metadata(usage: Usage) -> UsageMetadata:
+    """Token counts as LangChain names them; details only where the server reports them."""
+    counts: UsageMetadata = {
+        "input_tokens": usage.prompt_tokens,
+        "output_tokens": usage.completion_tokens,
+        "total_tokens": usage.total_tokens,
+    }
+    if usage.cached_tokens is not None:
+        counts["input_token_details"] = {"cache_read": usage.cached_tokens}
+    if usage.reasoning_tokens is not None:
+        counts["output_token_details"] = {"reasoning": usage.reasoning_tokens}
+    return counts

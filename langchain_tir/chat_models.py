@@ -6,41 +6,97 @@ from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models.chat_models import BaseChatModel
-from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import model_validator
+from pydantic import ConfigDict, PrivateAttr, model_validator
 
-from langchain_tir._answers import ChunkReader, from_completion
-from langchain_tir._connection import Connection
+from langchain_tir._component import TOKEN_VARIABLES, Component
 from langchain_tir._errors import model_errors
-from langchain_tir._messages import to_wire
-from langchain_tir._params import Sampling, merged
-from tir_client import ChatRequest, __version__, tool_choice
+from langchain_tir._messages import from_completion, to_wire
+from langchain_tir._profile import profile_of
+from langchain_tir._settings import Settings, renamed
+from langchain_tir._standard import PROVIDER
+from langchain_tir._stream import ChunkReader
+from langchain_tir._structured import Method, beside_raw, structured_call
+from langchain_tir._tokens import estimate, estimate_text
+from langchain_tir._tools import to_response_format, tool_fields
+from tir_client import APIConnectionError, APIStatusError, ChatRequest, ResponseError, Usage, __version__
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
     from typing import Self
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-    from langchain_core.language_models import LanguageModelInput
+    from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
     from langchain_core.messages import AIMessage, BaseMessage
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
     from langchain_core.runnables import Runnable
     from langchain_core.tools import BaseTool
 
-Json = dict[str, Any]
+    from langchain_tir._blocks import Json
+
+_NOT_THERE = frozenset({401, 403, 404, 405, 501})
+"""What a gateway says of a path that it does not pass on."""
 
 
-class ChatTIR(BaseChatModel, Sampling, Connection):
-    """A chat model on TIR, or on any server that speaks its protocol."""
+class ChatTIR(BaseChatModel, Settings, Component):
+    """A chat model on TIR, or on any server that speaks its protocol.
+
+    Setup: `pip install "tir-llm[langchain]"`, and E2E_TIR_ACCESS_TOKEN and E2E_TIR_PROJECT_ID in the environment.
+
+    ```python
+    model = ChatTIR(model="gpt_oss_120b", reasoning_effort="low", max_tokens=2000)
+    ```
+
+    Invoke and stream, also with `ainvoke`, `astream`, `batch`, `abatch`:
+    ```python
+    answer = model.invoke("Why is the sky blue?")
+    answer.text, answer.additional_kwargs["reasoning_content"], answer.usage_metadata
+    for chunk in model.stream("Why is the sky blue?"):
+        print(chunk.text, end="")
+    ```
+
+    Tools; a call that is demanded with `tool_choice` is made, or a `ForcedToolError` says why not:
+    ```python
+    model.bind_tools([get_weather], tool_choice="any").invoke("Weather in Pune?").tool_calls
+    ```
+
+    Structured output, streamed as it grows for schemas that give a dict:
+    ```python
+    model.with_structured_output(Person).invoke("Ada Lovelace, born in 1815")
+    ```
+
+    Reasoning is in `additional_kwargs["reasoning_content"]` and in `content_blocks`; with `output_version="v1"`, in
+    `content`. Put an answer back into the conversation as it is: its reasoning is sent along, as gpt-oss needs it
+    between two calls of a tool.
+
+    What is not set is not sent. A call's arguments beat the constructor's, `model` included, which also changes the
+    URL. Every error is one of `tir_client` and one of LangChain's `ModelError`s at once.
+    """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    _asks_server: bool = PrivateAttr(default=True)
+    """Whether the server is asked to count tokens; False once it turned out that it cannot be."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.client  # noqa: B018 - a missing token or project is reported here, not by the first call
+        _ = self.client  # a mistake in the configuration is reported here, not by the first call
 
     @model_validator(mode="after")
     def _set_tir_version(self) -> Self:
         self._add_version("tir-llm", __version__)
         return self
+
+    # What LangChain asks about the model
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """`dumps` and `loads` work; secrets stay out, and come from the environment or `secrets_map`."""
+        return True
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """The token's place in a dump names the variable that holds it."""
+        return {"api_key": TOKEN_VARIABLES[0]}
 
     @property
     def _llm_type(self) -> str:
@@ -48,13 +104,31 @@ class ChatTIR(BaseChatModel, Sampling, Connection):
 
     @property
     def _identifying_params(self) -> Json:
-        return self._set_params()
+        return self.set_parameters()
 
-    def _request(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Json) -> ChatRequest:
-        fields = merged(self._set_params(), kwargs if stop is None else {**kwargs, "stop": stop})
-        if tools := fields.get("tools"):
-            fields["tools"] = [convert_to_openai_tool(tool) for tool in tools]
-            fields["tool_choice"] = tool_choice(fields.get("tool_choice"), fields["tools"])
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        call = renamed(kwargs)
+        given = stop or call.get("stop") or self.stop
+        stops = [given] if isinstance(given, str) else given
+        return {**super()._get_ls_params(stop=stops, **call), "ls_provider": PROVIDER}
+
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        return profile_of(self.model)
+
+    def _combine_llm_outputs(self, llm_outputs: list[Json | None], /) -> Json:
+        usages = [Usage.of(output["token_usage"]) for output in llm_outputs if output and output.get("token_usage")]
+        names = [output["model_name"] for output in llm_outputs if output and output.get("model_name")]
+        total = sum(usages, Usage())
+        counts = {name: getattr(total, name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
+        return {**({"token_usage": counts} if usages else {}), **({"model_name": names[0]} if names else {})}
+
+    # Requests and answers
+
+    def _request(self, messages: list[BaseMessage], stop: list[str] | None, call: Json) -> ChatRequest:
+        fields = self.call_parameters(call if stop is None else {**call, "stop": stop})
+        if "response_format" in fields:
+            fields["response_format"] = to_response_format(fields["response_format"])
+        fields |= tool_fields(fields.get("tools") or (), fields.get("tool_choice"))
         request: ChatRequest = ChatRequest.of(messages=to_wire(messages), **fields)
         return request
 
@@ -87,11 +161,10 @@ class ChatTIR(BaseChatModel, Sampling, Connection):
     ) -> Iterator[ChatGenerationChunk]:
         reader = ChunkReader()
         with model_errors(), closing(self.client.stream(self._request(messages, stop, kwargs))) as deltas:
-            for delta in deltas:
-                if chunk := reader.read(delta):
-                    if run_manager:
-                        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                    yield chunk
+            for chunk in filter(None, map(reader.read, deltas)):
+                if run_manager:
+                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                yield chunk
 
     async def _astream(
         self,
@@ -109,6 +182,8 @@ class ChatTIR(BaseChatModel, Sampling, Connection):
                             await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                         yield chunk
 
+    # Tools and structured output
+
     def bind_tools(
         self,
         tools: Sequence[Json | type | Callable[..., Any] | BaseTool],
@@ -118,10 +193,95 @@ class ChatTIR(BaseChatModel, Sampling, Connection):
         parallel_tool_calls: bool | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Offer tools to the model."""
-        return self.bind(
-            tools=[convert_to_openai_tool(tool, strict=strict) for tool in tools],
-            tool_choice=tool_choice,
-            parallel_tool_calls=parallel_tool_calls,
-            **kwargs,
-        )
+        """Offer tools to the model.
+
+        Args:
+            tools: Classes, functions, `BaseTool`s, JSON schemas, or tools in another provider's form.
+            tool_choice: "auto", "none", "any" or "required" (a call must be made), the name of a tool (that one),
+                True (the only tool, or any), or a choice in wire form.
+            strict: Have the server bind arguments to their schema.
+            parallel_tool_calls: Whether an answer may hold several calls.
+            kwargs: Further parameters of the call.
+
+        Raises:
+            InvalidRequestError: A tool cannot be offered, or `tool_choice` names none of them.
+        """
+        with model_errors():
+            fields = tool_fields(tools, tool_choice, strict=strict)
+        if parallel_tool_calls is not None:
+            fields["parallel_tool_calls"] = parallel_tool_calls
+        return self.bind(**fields, **kwargs)
+
+    def with_structured_output(
+        self,
+        schema: Json | type | None = None,
+        *,
+        method: Method = "json_schema",
+        include_raw: bool = False,
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """A chain that answers with an object.
+
+        Args:
+            schema: A pydantic class (v2 or v1), which gives an instance; a `TypedDict` or a JSON schema, which give a
+                dict, and grow while they are streamed.
+            method: "json_schema" binds the answer to the schema, "function_calling" demands a call of a tool with
+                that schema, "json_mode" asks for any JSON object: the prompt has to say which.
+            include_raw: Answer with `{"raw": message, "parsed": object, "parsing_error": error}` instead of raising.
+            strict: Have the server be strict about the schema.
+            kwargs: Further parameters of the call.
+
+        Raises:
+            TruncatedOutputError: When called: the answer was cut off.
+            RefusedOutputError: When called: the model refused.
+            StructuredOutputError: When called: the answer is not the object. All three carry what the model wrote.
+        """
+        with model_errors():
+            fields, parser = structured_call(schema, method, strict)
+        if schema is not None:
+            told = {"method": method} if strict is None else {"method": method, "strict": strict}
+            fields["ls_structured_output_format"] = {"kwargs": told, "schema": schema}
+        model = self.bind(**fields, **kwargs)
+        return beside_raw(model, parser) if include_raw else model | parser
+
+    # Tokens
+
+    def get_num_tokens_from_messages(
+        self,
+        messages: list[BaseMessage],
+        tools: Sequence[Json | type | Callable[..., Any] | BaseTool] | None = None,
+    ) -> int:
+        """Count the tokens of a prompt, tools included.
+
+        The server is asked with vLLM's `/tokenize`; where that cannot be reached, the count is an estimate: one token
+        for four bytes of UTF-8, three for each message, a thousand for an image. For gpt-oss the server counts with
+        another template than the one it prompts with, so leave some room.
+        """
+        if self.custom_get_token_ids is not None:
+            return super().get_num_tokens_from_messages(messages, tools)
+        with model_errors():
+            fields = {"messages": to_wire(messages), "tools": tool_fields(tools or (), None)["tools"]}
+            counted = self._count(ChatRequest.of(model=self.model, **fields)) if self._asks_server else None
+        return estimate(fields["messages"], fields["tools"]) if counted is None else counted
+
+    def _count(self, request: ChatRequest) -> int | None:
+        try:
+            return self.client.count_tokens(request)
+        except (APIStatusError, APIConnectionError, ResponseError) as error:
+            self._asks_server = error.status_code not in _NOT_THERE
+            return None
+
+    def get_num_tokens(self, text: str) -> int:
+        """Estimate the tokens of a text: one for four bytes of UTF-8."""
+        return estimate_text(text) if self.custom_get_token_ids is None else super().get_num_tokens(text)
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """The tokens of a text, by `custom_get_token_ids`.
+
+        Raises:
+            NotImplementedError: There is none: another model's tokenizer would be wrong, and a download.
+        """
+        if self.custom_get_token_ids is None:
+            raise NotImplementedError("TIR tells no token ids: pass `custom_get_token_ids` to `ChatTIR`.")
+        return self.custom_get_token_ids(text)

@@ -2,23 +2,104 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Any
+
 from langchain_core.embeddings import Embeddings
+from pydantic import AliasChoices, ConfigDict, Field
 
-from langchain_tir._connection import Connection
+from langchain_tir._component import Component
 from langchain_tir._errors import model_errors
-from tir_client import EmbeddingRequest
+from tir_client import EmbeddingRequest, ResponseError, model_info
+
+DEFAULT_MODEL = "e5-mistral-7b-instruct"
 
 
-class TIREmbeddings(Connection, Embeddings):
-    """An embedding model on TIR."""
+class TIREmbeddings(Component, Embeddings):
+    """Embeddings by a model on TIR, or on any server that speaks its protocol.
 
-    model: str = "e5-mistral-7b-instruct"
+    ```python
+    embeddings = TIREmbeddings(model="e5-mistral-7b-instruct", project_id=123)
+    embeddings.embed_query("What is a transit gateway?")
+    ```
+
+    Texts are sent as they are, `chunk_size` per request and `max_concurrency` requests at a time; the vectors come
+    back in the order of the texts. `embed_query` puts `query_instruction` before its text, which models such as
+    e5-mistral want for queries and not for documents.
+
+    Every method raises the errors of `tir_client`, each of which is one of LangChain's `ModelError`s, too. A server
+    that returns too few vectors, or vectors of different lengths, is a `ResponseError`.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str = Field(default=DEFAULT_MODEL, validation_alias=AliasChoices("model", "model_name"))
+    """Slug of the model, or the name that your server has for it."""
+    dimensions: int | None = Field(default=None, ge=1)
+    """Length of the vectors, for models that offer several."""
+    chunk_size: int = Field(default=64, ge=1)
+    """Texts per request."""
+    max_concurrency: int = Field(default=4, ge=1)
+    """Requests at a time."""
+    query_instruction: str | None = None
+    """What to put before a query; by default what is known of the model. An empty string puts nothing."""
+    extra_body: dict[str, Any] | None = None
+    """Whatever else the deployment knows, put into the body as it is."""
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields)
+        _ = self.client  # a mistake in the configuration is reported here, not by the first call
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Embed documents."""
+        """Embed texts; one vector for each, in their order."""
         with model_errors():
-            return self.client.embed(EmbeddingRequest.of(model=self.model, input=texts)).vectors
+            requests = self._requests(texts)
+            if len(requests) <= 1:
+                return self._checked([self.client.embed(request).vectors for request in requests])
+            context = copy_context()
+            with ThreadPoolExecutor(self.max_concurrency) as pool:
+                answers = pool.map(lambda request: context.copy().run(self.client.embed, request), requests)
+                return self._checked([answer.vectors for answer in answers])
+
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        """`embed_documents` for async code. A request that fails ends the others."""
+        with model_errors():
+            free = asyncio.Semaphore(self.max_concurrency)
+            tasks = [asyncio.ensure_future(self._aembed(request, free)) for request in self._requests(texts)]
+            try:
+                return self._checked(await asyncio.gather(*tasks))
+            finally:
+                for task in tasks:
+                    task.cancel()
 
     def embed_query(self, text: str) -> list[float]:
-        """Embed a query."""
-        return self.embed_documents([text])[0]
+        """Embed a query, with the instruction that the model wants before it."""
+        return self.embed_documents([self._query(text)])[0]
+
+    async def aembed_query(self, text: str) -> list[float]:
+        """`embed_query` for async code."""
+        return (await self.aembed_documents([self._query(text)]))[0]
+
+    async def _aembed(self, request: EmbeddingRequest, free: asyncio.Semaphore) -> list[list[float]]:
+        async with free:
+            return (await self.client.aembed(request)).vectors
+
+    def _query(self, text: str) -> str:
+        instruction = self.query_instruction
+        return (model_info(self.model).query_instruction if instruction is None else instruction) + text
+
+    def _requests(self, texts: list[str]) -> list[EmbeddingRequest]:
+        fields = {"model": self.model, "dimensions": self.dimensions, "extra_body": self.extra_body}
+        starts = range(0, len(texts), self.chunk_size)
+        return [EmbeddingRequest.of(input=texts[start : start + self.chunk_size], **fields) for start in starts]
+
+    def _checked(self, answers: list[list[list[float]]]) -> list[list[float]]:
+        vectors = [vector for answer in answers for vector in answer]
+        lengths = {len(vector) for vector in vectors}
+        if len(lengths) > 1:
+            raise ResponseError(f"The server returned vectors of different lengths: {sorted(lengths)}.")
+        if self.dimensions is not None and lengths - {self.dimensions}:
+            raise ResponseError(f"`dimensions` is {self.dimensions}; the server returned vectors of {lengths.pop()}.")
+        return vectors

@@ -37,7 +37,7 @@ def _project() -> str | None:
     return os.environ.get(PROJECT_VARIABLE, "").strip() or None
 
 
-class Connection(BaseModel):
+class Component(BaseModel):
     """Where to call, and as whom. What is not given is taken from the environment."""
 
     model_config = ConfigDict(
@@ -118,9 +118,7 @@ class Connection(BaseModel):
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """Copy everything but what stands for something outside: clients, limiters, caches, callbacks."""
         kept = {id(thing): thing for thing in (getattr(self, name, None) for name in _SHARED) if thing is not None}
-        copy = super().__deepcopy__({**kept, **(memo or {})})
-        copy._built = None  # noqa: SLF001 - the copy is of this very class
-        return copy
+        return super().__deepcopy__({**kept, **(memo or {})})
 
     def __getstate__(self) -> dict[Any, Any]:
         for name in (*_SHARED[:2], *_SECRET):
@@ -128,7 +126,8 @@ class Connection(BaseModel):
                 raise TypeError(f"A {type(self).__name__} with `{name}` cannot be pickled: a pickle would hold it.")
         state = super().__getstate__()
         fields = {**state["__dict__"], "api_key": None}
-        return {**state, "__dict__": fields, "__pydantic_private__": {"_built": None}}
+        private = {**(state["__pydantic_private__"] or {}), "_built": None}
+        return {**state, "__dict__": fields, "__pydantic_private__": private}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         super().__setstate__(state)

@@ -1,0 +1,24 @@
+"""`init_chat_model("tir:...")`, for those who ask for it."""
+
+from __future__ import annotations
+
+from langchain_tir._standard import PROVIDER
+
+
+def register_provider() -> None:
+    """Make `langchain.chat_models.init_chat_model` know `tir`, as in `init_chat_model("tir:gpt_oss_120b")`.
+
+    LangChain has no public way to add a provider, so this writes into its list of the built-in ones; hence it is
+    not done by importing the package.
+
+    Raises:
+        ImportError: `langchain` is not installed, or its list is no longer where it was: then use `ChatTIR(...)`.
+    """
+    try:
+        from langchain.chat_models.base import _BUILTIN_PROVIDERS, _call  # noqa: PLC0415 - an optional package
+    except ImportError as error:
+        raise ImportError(
+            "`init_chat_model` needs the package `langchain` in a version that this one knows. "
+            "Without it, make the model with `ChatTIR(...)` and pass it on."
+        ) from error
+    _BUILTIN_PROVIDERS.setdefault(PROVIDER, ("langchain_tir", "ChatTIR", _call))

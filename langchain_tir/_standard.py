@@ -1,0 +1,76 @@
+"""Standard content blocks of our messages: what LangChain shows as `content_blocks`, and `output_version="v1"`.
+
+LangChain adds streamed blocks up by their `index`. Left to itself it numbers blocks by position, where reasoning,
+text and parallel tool calls collide; the indices given here are apart for each of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from langchain_core.messages import AIMessageChunk
+from langchain_core.messages.block_translators import register_translator
+
+if TYPE_CHECKING:
+    from langchain_core.messages import AIMessage
+    from langchain_core.messages.content import ContentBlock
+    from langchain_core.messages.tool import ToolCallChunk
+
+PROVIDER = "tir"
+"""Name of this provider in metadata and traces."""
+
+
+def standard_blocks(message: AIMessage, *, indexed: bool) -> list[ContentBlock]:
+    """The blocks of a message whose content is text: reasoning, text, tool calls.
+
+    Args:
+        message: A message, or a chunk of one.
+        indexed: Give text and reasoning the index under which chunks of them are added up.
+    """
+    blocks: list[dict[str, Any]] = []
+    if reasoning := message.additional_kwargs.get("reasoning_content"):
+        blocks.append({"type": "reasoning", "reasoning": reasoning, "index": "lc_reasoning"})
+    if message.content:
+        blocks.append({"type": "text", "text": message.content, "index": "lc_text"})
+    if not indexed:
+        blocks = [{key: value for key, value in block.items() if key != "index"} for block in blocks]
+    return cast("list[ContentBlock]", [*blocks, *_calls(message)])
+
+
+def _calls(message: AIMessage) -> list[dict[str, Any]]:
+    pieces = message.tool_call_chunks if isinstance(message, AIMessageChunk) else []
+    if pieces and not _is_whole(message):
+        return [_piece(piece) for piece in pieces]
+    return [
+        *({**call, "type": "tool_call"} for call in message.tool_calls),
+        *({**call, "type": "invalid_tool_call"} for call in message.invalid_tool_calls),
+    ]
+
+
+def _piece(piece: ToolCallChunk) -> dict[str, Any]:
+    block: dict[str, Any] = {**piece, "type": "tool_call_chunk"}
+    if block.get("index") is not None:
+        block["index"] = f"lc_tool_{block['index']}"
+    return block
+
+
+def _is_whole(message: AIMessage) -> bool:
+    """Whether a message holds an answer's beginning and its end, and so calls that are complete."""
+    if not isinstance(message, AIMessageChunk):
+        return True
+    return message.chunk_position == "last" and "model_name" in message.response_metadata
+
+
+def _translate(message: AIMessage) -> list[ContentBlock]:
+    if not isinstance(message.content, str):
+        raise NotImplementedError  # LangChain then reads the list itself
+    return standard_blocks(message, indexed=False)
+
+
+def _translate_chunk(message: AIMessageChunk) -> list[ContentBlock]:
+    if not isinstance(message.content, str):
+        raise NotImplementedError
+    return standard_blocks(message, indexed=not _is_whole(message))
+
+
+register_translator(PROVIDER, _translate, _translate_chunk)

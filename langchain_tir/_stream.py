@@ -1,0 +1,123 @@
+"""The deltas of a stream to LangChain's chunks, which add up to the message of a whole answer. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from langchain_core.messages import AIMessageChunk
+from langchain_core.messages.tool import ToolCallChunk, tool_call_chunk
+from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.utils.json import parse_partial_json
+
+from langchain_tir._messages import end, extras, head, of_choice, set_only, tail, usage_metadata
+from langchain_tir._standard import PROVIDER
+
+if TYPE_CHECKING:
+    from langchain_tir._blocks import Json
+    from tir_client import Choice, Delta, ToolCall, ToolCallDelta
+
+
+class ChunkReader:
+    """Turns the deltas of one answer into chunks.
+
+    A LangChain stream is one message: of several choices it is the first, as with `invoke`; the others are whole in
+    the last chunk's `response_metadata["other_choices"]`.
+    """
+
+    __slots__ = ("_arguments", "_begun")
+
+    def __init__(self) -> None:
+        self._begun = False
+        self._arguments = _Arguments()
+
+    def read(self, delta: Delta) -> ChatGenerationChunk | None:
+        """The chunk for a delta, or None if it belongs to another choice."""
+        if delta.final:
+            return self._last(delta)
+        if delta.index:
+            return None
+        metadata: Json = {"model_provider": PROVIDER}
+        if not self._begun:
+            self._begun = True
+            metadata = head(delta.so_far.completion())
+        if delta.logprobs:
+            metadata["logprobs"] = {"content": delta.logprobs}
+        if delta.token_ids:
+            metadata["token_ids"] = delta.token_ids
+        message = AIMessageChunk(
+            content=delta.text,
+            additional_kwargs=extras(delta) if delta.reasoning or delta.refusal else {},
+            response_metadata=metadata,
+            tool_call_chunks=[self._arguments.chunk(piece) for piece in delta.tool_calls],
+        )
+        return ChatGenerationChunk(message=message)
+
+    def _last(self, delta: Delta) -> ChatGenerationChunk:
+        completion = delta.so_far.completion()
+        first, *others = completion.choices
+        metadata = {**({"model_provider": PROVIDER} if self._begun else head(completion)), **end(first)}
+        metadata |= tail(completion) | set_only(other_choices=[_other(choice) for choice in others] or None)
+        message = AIMessageChunk(
+            content="",
+            chunk_position="last",
+            response_metadata=metadata,
+            tool_call_chunks=[
+                tool_call_chunk(args=end_of_call, index=index)
+                for index, end_of_call in enumerate(map(spoiler, first.tool_calls))
+                if end_of_call
+            ],
+            usage_metadata=usage_metadata(completion.usage) if completion.usage else None,
+        )
+        return ChatGenerationChunk(message=message, generation_info=set_only(finish_reason=first.finish_reason))
+
+
+class _Arguments:
+    """The arguments of tool calls on their way, without a bare `null`, which models write for "none".
+
+    LangChain would take a streamed `null` for broken, and a whole one for an empty object.
+    """
+
+    __slots__ = ("_held", "_passed")
+
+    def __init__(self) -> None:
+        self._held: dict[int, str] = {}
+        self._passed: set[int] = set()
+
+    def chunk(self, piece: ToolCallDelta) -> ToolCallChunk:
+        return tool_call_chunk(name=piece.name, args=self._cleared(piece), id=piece.id, index=piece.index)
+
+    def _cleared(self, piece: ToolCallDelta) -> str:
+        if piece.index in self._passed:
+            return piece.arguments
+        text = self._held.pop(piece.index, "") + piece.arguments
+        if "null".startswith(text.strip()):
+            self._held[piece.index] = text
+            return ""
+        self._passed.add(piece.index)
+        return text
+
+
+def spoiler(call: ToolCall) -> str:
+    """What to put behind the arguments of a call, so that LangChain does not mend broken ones; mostly nothing.
+
+    LangChain closes what is open and leaves out what it cannot read: of a call that was cut off, half the arguments
+    would remain, look like all of them, and be executed. Only a bracket that matches none makes it report an invalid
+    call, as `invoke` does.
+    """
+    try:
+        call.parsed()
+    except ValueError:
+        return next(end for end in ("", "]", "}", '"]', '"}', '""]', '""}') if not _mended(call.arguments + end))
+    return ""
+
+
+def _mended(arguments: str) -> bool:
+    try:
+        return isinstance(parse_partial_json(arguments), dict)
+    except ValueError:
+        return False
+
+
+def _other(choice: Choice) -> Json:
+    calls = [{"id": call.id, "name": call.name, "args": call.arguments} for call in choice.tool_calls]
+    return {"content": choice.text, **extras(choice), "tool_calls": calls, **of_choice(choice)}

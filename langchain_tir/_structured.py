@@ -1,0 +1,162 @@
+"""Structured output: an answer as an object, or an error that says why there is none."""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Literal
+
+from langchain_core import exceptions as lc
+from langchain_core.messages import AIMessage
+from langchain_core.output_parsers import BaseCumulativeTransformOutputParser, JsonOutputParser
+from langchain_core.outputs import ChatGeneration
+from langchain_core.runnables import RunnableMap, RunnablePassthrough
+from langchain_core.utils.pydantic import is_basemodel_subclass
+
+from langchain_tir._tools import to_response_format, to_tool, tool_fields
+from tir_client import InvalidRequestError
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import LanguageModelInput
+    from langchain_core.outputs import Generation
+    from langchain_core.runnables import Runnable
+
+    from langchain_tir._blocks import Json
+
+Method = Literal["json_schema", "function_calling", "json_mode"]
+
+if TYPE_CHECKING:
+    _Refusal = lc.ModelError
+else:
+    _Refusal = getattr(lc, "ModelRefusalError", lc.ModelError)  # langchain-core has it from 1.7.5 on
+
+
+class StructuredOutputError(lc.OutputParserException):
+    """There is an answer, but not the object that was asked for. `llm_output` is what the model wrote."""
+
+
+class TruncatedOutputError(StructuredOutputError):
+    """The answer was cut off by `max_tokens`, or by the end of the context window."""
+
+
+class RefusedOutputError(StructuredOutputError, _Refusal):
+    """The model refused, or a filter of the server did."""
+
+
+class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
+    """Makes an object of a message; in a stream, of what there is of it.
+
+    Args:
+        target: A pydantic class (v2 or v1) to make an instance of; None gives a dict.
+        tool: Name of the tool whose arguments are the object; None reads the message's text.
+    """
+
+    target: Any = None
+    tool: str | None = None
+
+    @property
+    def _type(self) -> str:
+        return "tir_structured"
+
+    def parse(self, text: str) -> Any:
+        """Parse a text."""
+        return self._made(JsonOutputParser().parse(text), text, ended=True)
+
+    def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
+        """Parse an answer.
+
+        Args:
+            result: The answer, or what there is of it.
+            partial: More may come.
+
+        Raises:
+            TruncatedOutputError: It was cut off.
+            RefusedOutputError: It is a refusal.
+            StructuredOutputError: It is not the object that was asked for.
+        """
+        generation = result[0]
+        message = generation.message if isinstance(generation, ChatGeneration) else AIMessage(generation.text)
+        ended = not partial or "finish_reason" in message.response_metadata
+        raw = _raw(message)
+        if ended:
+            _check_end(message, raw)
+        try:
+            value = self._value(message, raw, partial=not ended)
+        except lc.OutputParserException as error:
+            raise StructuredOutputError(f"The answer is not JSON: {raw!r}", llm_output=raw) from error
+        return self._made(value, raw, ended=ended)
+
+    def _value(self, message: Any, raw: str, *, partial: bool) -> Any:
+        if self.tool is not None:
+            return next((call["args"] for call in message.tool_calls if call["name"] == self.tool), None)
+        return JsonOutputParser().parse_result([ChatGeneration(message=AIMessage(raw))], partial=partial)
+
+    def _made(self, value: Any, raw: str, *, ended: bool) -> Any:
+        if value is None:
+            if ended:
+                what = f"a call of {self.tool!r}" if self.tool else "an object"
+                raise StructuredOutputError(f"The answer is not {what}: {raw!r}", llm_output=raw)
+            return None
+        if self.target is None:
+            return value
+        is_v1 = not hasattr(self.target, "model_validate")
+        try:
+            return self.target.parse_obj(value) if is_v1 else self.target.model_validate(value)
+        except ValueError as error:
+            if not ended:
+                return None
+            said = f"The answer does not fit {self.target.__name__}: {error}"
+            raise StructuredOutputError(said, llm_output=raw) from error
+
+
+def _raw(message: Any) -> str:
+    """What the model wrote, for an error to carry: its text, or the arguments of its calls."""
+    calls = [*message.tool_calls, *message.invalid_tool_calls] if isinstance(message, AIMessage) else []
+    return str(message.text) or "\n".join(f"{call['name']}({call['args']})" for call in calls)
+
+
+def _check_end(message: Any, raw: str) -> None:
+    refusal = message.additional_kwargs.get("refusal")
+    finish = message.response_metadata.get("finish_reason")
+    if refusal or finish == "content_filter":
+        raise RefusedOutputError(f"The model refused: {refusal or finish}", llm_output=refusal or raw)
+    if finish == "length":
+        raise TruncatedOutputError(
+            f"The answer was cut off before the object was complete; raise `max_tokens`. It begins {raw[:200]!r}.",
+            llm_output=raw,
+        )
+
+
+def structured_call(schema: Any, method: Method, strict: bool | None) -> tuple[Json, StructuredParser]:
+    """The fields of a request for an object, and the parser of its answer.
+
+    Args:
+        schema: What the object is; None, with `json_mode` only, takes any.
+        method: How to ask for it.
+        strict: Have the server bind the answer to the schema, as far as the method knows that.
+
+    Raises:
+        InvalidRequestError: There is no schema, or it cannot be sent, or the method is unknown.
+    """
+    target = schema if isinstance(schema, type) and is_basemodel_subclass(schema) else None
+    if method == "json_mode":
+        if strict is not None:
+            raise InvalidRequestError("`strict` has no meaning with `method='json_mode'`: it sends no schema.")
+        return {"response_format": {"type": "json_object"}}, StructuredParser(target=target)
+    if schema is None:
+        raise InvalidRequestError(f"`schema` is missing: `method={method!r}` needs one.")
+    if method == "json_schema":
+        return {"response_format": to_response_format(schema, strict=strict)}, StructuredParser(target=target)
+    if method == "function_calling":
+        name = to_tool(schema)["function"]["name"]
+        fields = tool_fields([schema], name, strict=strict)
+        return {**fields, "parallel_tool_calls": False}, StructuredParser(target=target, tool=name)
+    raise InvalidRequestError(f"`method` is 'json_schema', 'function_calling' or 'json_mode', not {method!r}.")
+
+
+def beside_raw(
+    model: Runnable[LanguageModelInput, AIMessage], parser: StructuredParser
+) -> Runnable[LanguageModelInput, Any]:
+    """A chain that gives the message (`raw`), the object (`parsed`), and what kept it from being one."""
+    parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
+    failed = RunnablePassthrough.assign(parsed=lambda _: None)
+    return RunnableMap(raw=model) | parsed.with_fallbacks([failed], exception_key="parsing_error")

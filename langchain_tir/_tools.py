@@ -1,0 +1,82 @@
+"""Tools and schemas, in any form LangChain knows, to their forms on the wire. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import BaseModel
+
+from tir_client import InvalidRequestError, response_format, tool_choice
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_tir._blocks import Json
+
+UNNAMED = "answer"
+"""Name of a JSON schema that has no title."""
+
+
+def to_tool(tool: Any, *, strict: bool | None = None) -> Json:
+    """A tool in wire form: of a class, a function, a `BaseTool`, a JSON schema, or another provider's form.
+
+    Args:
+        tool: The tool.
+        strict: Have the server bind the call's arguments to the schema.
+
+    Raises:
+        InvalidRequestError: It cannot be made a tool, or is one that only another provider runs.
+    """
+    try:
+        wire: Json = convert_to_openai_tool(_titled(tool), strict=strict)
+    except (ValueError, TypeError, KeyError) as error:
+        raise InvalidRequestError(f"{tool!r} cannot be offered as a tool: {error}") from error
+    function = wire.get("function")
+    if wire.get("type") != "function" or not isinstance(function, dict) or not function.get("name"):
+        raise InvalidRequestError(f"{tool!r} cannot be offered as a tool: it is no function with a name.")
+    if strict is not None and "strict" not in function:
+        return {**wire, "function": {**function, "strict": strict}}
+    return wire
+
+
+def tool_fields(tools: Sequence[Any], choice: object, *, strict: bool | None = None) -> Json:
+    """The fields of a request that offers tools.
+
+    Raises:
+        InvalidRequestError: A tool cannot be offered, or the choice names none of them.
+    """
+    wire = [to_tool(tool, strict=strict) for tool in tools]
+    chosen = tool_choice(choice, wire)
+    return {"tools": wire} if chosen is None else {"tools": wire, "tool_choice": chosen}
+
+
+def to_response_format(schema: Any, *, strict: bool | None = None) -> Json:
+    """The `response_format` that binds an answer to a schema: a class, a `TypedDict`, a JSON schema.
+
+    What is in wire form already stays as it is.
+
+    Raises:
+        InvalidRequestError: It is no schema.
+    """
+    if isinstance(schema, dict) and schema.get("type") in {"json_schema", "json_object", "text", "structural_tag"}:
+        return schema
+    if isinstance(schema, dict) and isinstance(schema.get("schema"), dict):
+        return response_format(schema.get("name", UNNAMED), schema["schema"], strict=schema.get("strict", strict))
+    function = to_tool(schema, strict=strict or None)["function"]
+    return response_format(function["name"], _json_schema(schema, function), strict=strict)
+
+
+def _json_schema(schema: Any, function: Json) -> Json:
+    """The schema itself. LangChain's conversion resolves references, which a recursive model does not survive."""
+    if isinstance(schema, type) and issubclass(schema, BaseModel) and "strict" not in function:
+        return schema.model_json_schema()
+    if isinstance(schema, dict) and "parameters" not in schema and "strict" not in function:
+        return schema
+    return {"type": "object", "properties": {}, **function.get("parameters", {})}
+
+
+def _titled(tool: Any) -> Any:
+    """A JSON schema with the title that LangChain wants as its name."""
+    nameless = isinstance(tool, dict) and not {"title", "name", "function", "toolSpec"} & tool.keys()
+    return {"title": UNNAMED, **tool} if nameless and "properties" in tool else tool
