@@ -36,6 +36,7 @@ class Call:
         self._failures = 0
         self._deadline = None if timeouts.total is None else time.monotonic() + timeouts.total
         self._limits: dict[str, float | None] = {}
+        self._request_id: str | None = None
 
     def authorize(self, request: Any) -> Any:
         """Sign a request: handed to httpx as `auth`, so that the token stands in no variable of ours."""
@@ -49,6 +50,7 @@ class Call:
             APITimeoutError: The time for the whole call is over.
         """
         self.phase = "first_byte"
+        self._request_id = None
         self._limits = {
             "connect": self._left(self._timeouts.connect),
             "read": self._left(self._timeouts.first_byte),
@@ -72,18 +74,19 @@ class Call:
             extensions={"timeout": self._limits},
         )
 
-    def answered(self) -> None:
+    def answered(self, response: Any) -> None:
         """The headers have come: from here on the timeout between pieces holds.
 
         httpx hands the dictionary of timeouts through to the connection, which looks at it again for the body.
         """
         self.phase = "chunk"
+        self._request_id = response.headers.get("x-request-id")
         self._limits["read"] = self._left(self._timeouts.chunk)
 
     def check_time(self) -> None:
         """Raise `APITimeoutError` if the time for the whole call is over."""
-        if self._deadline is not None and time.monotonic() >= self._deadline:
-            raise timed_out("total")
+        if self._is_over():
+            raise self._identified(timed_out("total"))
 
     def refused(self, response: Any, content: bytes) -> TIRError:
         """The error for an answer with an error status, whose body has been read."""
@@ -95,10 +98,11 @@ class Call:
 
     def broken(self, failure: Exception) -> TIRError:
         """The error for what httpx raised in the present phase."""
-        if self._deadline is not None and time.monotonic() >= self._deadline:
-            return timed_out("total")
+        if self._is_over():
+            return self._identified(timed_out("total"))
         names = {cls.__name__ for cls in type(failure).__mro__}
-        return translate(failure, "connect" if names & {"ConnectError", "ConnectTimeout"} else self.phase)
+        phase = "connect" if names & {"ConnectError", "ConnectTimeout"} else self.phase
+        return self._identified(translate(failure, phase))
 
     def pause(self, failure: TIRError) -> float | None:
         """Seconds to wait before the next try after `failure`, or None to report it."""
@@ -108,6 +112,13 @@ class Call:
             pause = None
         logger.debug("%s: try %d failed (%s), %s", self.url, self._failures, type(failure).__name__, _next(pause))
         return pause
+
+    def _is_over(self) -> bool:
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
+    def _identified(self, error: TIRError) -> TIRError:
+        error.request_id = self._request_id
+        return error
 
     def _left(self, seconds: float | None) -> float | None:
         if self._deadline is None:
