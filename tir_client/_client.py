@@ -7,9 +7,8 @@ files. Here are only the loops that wait, each twice: sync and async side by sid
 from __future__ import annotations
 
 import asyncio
-import math
 import time
-from contextlib import aclosing, closing
+from contextlib import aclosing, closing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -249,40 +248,59 @@ class TIRClient:
         client = self._clients.sync()
         request = call.request(client, streamed=streamed)
         response = client.send(request, stream=True, auth=call.authorize, follow_redirects=False)
-        call.answered()
+        call.answered(response)
         if response.status_code == OK:
             return response
         with closing(response):
-            raise call.refused(response, self._read(response, call, ERROR_BYTES))
+            raise call.refused(response, self._read_refusal(response, call))
 
     async def _aopen(self, call: Call, *, streamed: bool = False) -> Any:
         client = await self._clients.of_loop()
         request = call.request(client, streamed=streamed)
         response = await client.send(request, stream=True, auth=call.authorize, follow_redirects=False)
-        call.answered()
+        call.answered(response)
         if response.status_code == OK:
             return response
         async with aclosing(response):
-            raise call.refused(response, await self._aread(response, call, ERROR_BYTES))
+            raise call.refused(response, await self._aread_refusal(response, call))
 
     @staticmethod
-    def _read(response: Any, call: Call, limit: float = math.inf) -> bytes:
+    def _read(response: Any, call: Call) -> bytes:
         content = bytearray()
         for data in response.iter_bytes():
             content += data
-            if len(content) > limit:
-                break
             call.check_time()
         return bytes(content)
 
     @staticmethod
-    async def _aread(response: Any, call: Call, limit: float = math.inf) -> bytes:
+    async def _aread(response: Any, call: Call) -> bytes:
         content = bytearray()
         async for data in response.aiter_bytes():
             content += data
-            if len(content) > limit:
-                break
             call.check_time()
+        return bytes(content)
+
+    @staticmethod
+    def _read_refusal(response: Any, call: Call) -> bytes:
+        """The body of an error, or its beginning: the status has said the most, whatever happens to the rest."""
+        content = bytearray()
+        with suppress(TIRError, *transport_errors()):
+            for data in response.iter_bytes():
+                content += data
+                if len(content) > ERROR_BYTES:
+                    break
+                call.check_time()
+        return bytes(content)
+
+    @staticmethod
+    async def _aread_refusal(response: Any, call: Call) -> bytes:
+        content = bytearray()
+        with suppress(TIRError, *transport_errors()):
+            async for data in response.aiter_bytes():
+                content += data
+                if len(content) > ERROR_BYTES:
+                    break
+                call.check_time()
         return bytes(content)
 
     # Lifecycle
