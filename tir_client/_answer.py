@@ -20,7 +20,7 @@ from tir_client._errors import (
     read_body,
 )
 from tir_client._models import model_info
-from tir_client._sse import SSEDecoder
+from tir_client._sse import BOM, SSEDecoder
 from tir_client._wire import ChatRequest, EmbeddingRequest, Embeddings, Json, ModelCard, Usage
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def read_token_count(content: bytes, request_id: str | None) -> int:
 
 def _read_object(content: bytes, request_id: str | None) -> Json:
     try:
-        answer = from_json(content)
+        answer = from_json(content.removeprefix(BOM))
     except ValueError:
         answer = None
     if isinstance(answer, dict) and error_from_event(answer, None) is None:

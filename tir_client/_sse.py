@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 
 
 class SSEDecoder:
@@ -60,7 +60,7 @@ class SSEDecoder:
 
     def _without_bom(self, chunk: bytes) -> bytes:
         self._at_start = False
-        return chunk.removeprefix(_BOM)
+        return chunk.removeprefix(BOM)
 
     def _line(self, line: bytes) -> bytes | None:
         if not line:
