@@ -271,10 +271,8 @@ def describe_body(body: Any) -> str:
         return _cut(_text_of_html(body))
     if not isinstance(body, dict):
         return "" if body is None else _cut(str(body))
-    for key in ("error", "message", "detail", "errors"):
-        if body.get(key):
-            return describe_body(body[key])
-    return _cut(str(body)) if body else ""
+    said = [describe_body(body[key]) for key in ("error", "message", "detail", "errors") if body.get(key)]
+    return _cut("; ".join(dict.fromkeys(said)) or (str(body) if body else ""))
 
 
 def _text_of_html(text: str) -> str:
