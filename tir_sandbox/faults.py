@@ -6,6 +6,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from http import HTTPStatus
@@ -234,7 +235,8 @@ def _leave(client: socket.socket, *, reset: bool) -> None:
     if reset:
         linger_not_at_all(client)
     else:
-        client.shutdown(socket.SHUT_WR)
+        with suppress(OSError):  # the client may be gone already
+            client.shutdown(socket.SHUT_WR)
 
 
 def linger_not_at_all(client: Any) -> None:
