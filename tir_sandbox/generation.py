@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import count as counter
 from typing import Any, Literal
 
 from tir_sandbox import words
@@ -158,8 +157,3 @@ def _ended(whole: Generation, kind: Kind, end: int, stop: str) -> Generation:
         kept.append(replace(piece, text=piece.text[:room]))
         room -= len(piece.text)
     return replace(whole, pieces=tuple(kept), finish_reason="stop", stop_reason=stop, ends_with_text=True)
-
-
-def identifiers() -> Iterator[int]:
-    """Count, for ids that are the same in every run."""
-    return counter(1)

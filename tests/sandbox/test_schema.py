@@ -108,10 +108,25 @@ def test_parts_are_merged():
     assert fill(schema, "7") == {"a": 7, "b": "x"}
 
 
-def test_distinct_items_are_distinct():
-    schema = {"type": "array", "items": {"type": "string"}, "minItems": 4, "uniqueItems": True}
-    value = fill(schema, TEXT, "name")
-    assert len(set(value)) == len(value) == 4
+@pytest.mark.parametrize(
+    ("items", "text"),
+    [
+        ({"type": "string"}, TEXT),
+        ({"type": "string"}, "one word"),
+        ({"type": "string", "maxLength": 3}, "one word"),
+        ({"type": "integer"}, "7 and 7"),
+        ({"type": "integer", "minimum": 1}, ""),
+        ({"enum": ["a", "b", "c", "d"]}, ""),
+    ],
+)
+def test_distinct_items_are_distinct(items, text):
+    schema = {"type": "array", "items": items, "minItems": 4, "uniqueItems": True}
+    jsonschema.validate(fill(schema, text, "name"), schema)
+
+
+def test_two_booleans_are_distinct():
+    schema = {"type": "array", "items": {"type": "boolean"}, "minItems": 2, "uniqueItems": True}
+    assert fill(schema, "") == [True, False]
 
 
 @pytest.mark.parametrize(
