@@ -12,6 +12,8 @@ import socket
 import sys
 import threading
 import weakref
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,7 @@ from tir_client._errors import APIConnectionError, APITimeoutError, Configuratio
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
 DRAIN_SECONDS = 0.5
 """How long the end of a body may take after `[DONE]`; reading it keeps the connection for the next request."""
@@ -49,7 +51,7 @@ class Clients:
         self.given_async = http_async_client
         self._lock = threading.Lock()
         self._sync: tuple[int, httpx.Client] | None = None
-        self._async: dict[int, tuple[asyncio.AbstractEventLoop, httpx.AsyncClient, AsyncIterator[None]]] = {}
+        self._async: dict[int, _OfLoop] = {}
 
     def sync(self) -> Any:
         """The client for sync calls. After a fork the child makes its own: sockets cannot be shared."""
@@ -69,16 +71,21 @@ class Clients:
             return _opened(self.given_async, "http_async_client")
         loop = asyncio.get_running_loop()
         entry = self._async.get(id(loop))
-        if entry is not None and entry[0] is loop and not entry[1].is_closed:
-            return entry[1]
-        for key, (other, _, _) in list(self._async.items()):
-            if other.is_closed():
-                del self._async[key]
-        client = httpx.AsyncClient(verify=_tls(), limits=LIMITS)
-        keeper = _close_with_loop(client)
-        await anext(keeper)
-        self._async[id(loop)] = (loop, client, keeper)
-        return client
+        if entry is None or entry.loop is not loop or entry.client.is_closed:
+            self._forget_closed_loops()
+            client = httpx.AsyncClient(verify=_tls(), limits=LIMITS)
+            keeper = _close_with_loop(client)
+            await anext(keeper)
+            entry = _OfLoop(loop, client, keeper, weakref.finalize(self, _retire, loop, keeper))
+            entry.farewell.atexit = False
+            self._async[id(loop)] = entry
+        return entry.client
+
+    def _forget_closed_loops(self) -> None:
+        for key, entry in list(self._async.items()):
+            if entry.loop.is_closed() or entry.client.is_closed:
+                entry.farewell.detach()
+                self._async.pop(key, None)
 
     def close(self) -> None:
         """Close the sync client, if this object made one. The next call makes another."""
@@ -92,7 +99,18 @@ class Clients:
         self.close()
         entry = self._async.pop(id(asyncio.get_running_loop()), None)
         if entry is not None:
-            await entry[1].aclose()
+            entry.farewell.detach()
+            await entry.keeper.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class _OfLoop:
+    """An async client, the loop it belongs to, what closes it with the loop, and what closes it before that."""
+
+    loop: asyncio.AbstractEventLoop
+    client: httpx.AsyncClient
+    keeper: AsyncGenerator[None]
+    farewell: weakref.finalize[Any, Any]
 
 
 def _opened(client: Any, name: str) -> Any:
@@ -101,15 +119,34 @@ def _opened(client: Any, name: str) -> Any:
     return client
 
 
-async def _close_with_loop(client: httpx.AsyncClient) -> AsyncIterator[None]:
-    """Close `client` when its loop shuts down: a loop ends the async generators that were begun in it.
-
-    It is also what closes the client of a model that is garbage-collected while its loop runs on.
-    """
+async def _close_with_loop(client: httpx.AsyncClient) -> AsyncGenerator[None]:
+    """Close `client` when its loop shuts down: a loop ends the async generators that were begun in it."""
     try:
         yield
     finally:
         await client.aclose()
+
+
+def _retire(loop: asyncio.AbstractEventLoop, keeper: AsyncGenerator[None]) -> None:
+    """Close the client of a model that was garbage-collected, from whatever thread that happened in."""
+    with suppress(RuntimeError):  # the loop is closed, and the client with it
+        loop.call_soon_threadsafe(_end, loop, keeper)
+
+
+def _end(loop: asyncio.AbstractEventLoop, keeper: AsyncGenerator[None]) -> None:
+    # A loop that shuts down cancels its tasks first and ends its generators then: a keeper whose task was
+    # cancelled must live until that moment.
+    _RETIRED.difference_update([old for old in _RETIRED if old.ag_frame is None])
+    _RETIRED.add(keeper)
+    task = loop.create_task(_finish(keeper))
+    task.add_done_callback(lambda done: None if done.cancelled() else _RETIRED.discard(keeper))
+
+
+async def _finish(keeper: AsyncGenerator[None]) -> None:
+    await keeper.aclose()
+
+
+_RETIRED: set[Any] = set()
 
 
 def transport_errors() -> tuple[type[Exception], ...]:
