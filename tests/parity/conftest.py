@@ -1,0 +1,25 @@
+"""Parity tests run on the sandbox, and with `-m real` on a real vLLM."""
+
+import pytest
+
+from tests.real.plugin import pytest_collection_modifyitems, real_server
+from tir_sandbox import Sandbox
+
+__all__ = ["pytest_collection_modifyitems", "real_server"]
+
+
+@pytest.fixture
+def sandbox():
+    with Sandbox() as started:
+        yield started
+
+
+@pytest.fixture
+def endpoint(sandbox: Sandbox) -> dict[str, str]:
+    return {
+        "model": "gpt_oss_120b",
+        "api_key": sandbox.token,
+        "project_id": sandbox.project_id,
+        "host": sandbox.host,
+        "max_retries": 0,
+    }

@@ -1,0 +1,264 @@
+"""One script through all eight paths: the same answers, the same requests, the same errors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.parity.paths import EVERY, Answer, Call, Script, Turn, plain
+from tir_client import (
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    ContextOverflowError,
+    InvalidRequestError,
+    NotFoundError,
+    RateLimitError,
+    ResponseError,
+    ServerError,
+    TIRError,
+)
+from tir_sandbox import Fault, Reply, Sandbox, ToolCall
+
+
+def get_weather(city: str, days: int = 1) -> str:
+    """The weather in a city."""
+    return f"{city}: haze for {days} days"
+
+
+def get_time(zone: str) -> str:
+    """The time in a zone."""
+    return f"noon in {zone}"
+
+
+ASK = (Turn("system", "Be brief."), Turn("user", "Weather in Delhi?"))
+TOOLS = (get_weather, get_time)
+TWO_CALLS = [ToolCall("get_weather", {"city": "Delhi", "days": 2}), ToolCall("get_time", {"zone": "IST"})]
+
+
+async def through_all(script: Script, sandbox: Sandbox, endpoint: dict[str, Any], reply: Reply | Fault) -> Answer:
+    """Ask on all eight paths; return the one answer, after checking that answers and requests are the same."""
+    answers, bodies = {}, {}
+    if isinstance(reply, Reply) and reply.usage is None:
+        # The frameworks describe tools in different words, so the prompt's own count would differ.
+        reply = replace(reply, usage=USAGE)
+    for path in EVERY:
+        sandbox.reset()
+        sandbox.script(reply)
+        answers[path.__name__] = replace(await path(script, endpoint), id="")
+        (seen,) = sandbox.requests
+        bodies[path.__name__] = (seen.path, seen.query, plain(seen.body))
+        assert ("stream" in path.__name__) == bool(seen.body.get("stream"))
+    first = answers["langchain_whole"]
+    calls = [replace(answer, calls=_without_ids(answer)) for answer in answers.values()]
+    assert calls == [replace(first, calls=_without_ids(first))] * len(EVERY), answers
+    assert list(bodies.values()) == [bodies["langchain_whole"]] * len(EVERY)
+    return first
+
+
+def _without_ids(answer: Answer) -> tuple[Call, ...]:
+    assert all(call.id for call in answer.calls)
+    assert len({call.id for call in answer.calls}) == len(answer.calls)
+    return tuple(replace(call, id="") for call in answer.calls)
+
+
+USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+FIELDS = ["reasoning", "reasoning_content", "both"]
+
+
+@pytest.mark.parametrize("field", FIELDS)
+async def test_text_and_reasoning(sandbox, endpoint, field):
+    reply = Reply(text="Haze, 31 °C.\n\nWear 😷.", reasoning="They ask\nabout weather.", reasoning_field=field)
+
+    answer = await through_all(Script(ASK), sandbox, endpoint, reply)
+
+    assert (
+        answer.text,
+        answer.reasoning,
+        answer.finish_reason,
+    ) == ("Haze, 31 °C.\n\nWear 😷.", "They ask\nabout weather.", "stop")
+
+
+async def test_inline_reasoning_of_a_model_without_a_parser(sandbox, endpoint):
+    reply = Reply(text="Haze.", reasoning="Hm. <b>", reasoning_field="think")
+
+    answer = await through_all(Script(ASK), sandbox, {**endpoint, "model": "deepseek_r1"}, reply)
+
+    assert (answer.text, answer.reasoning) == ("Haze.", "Hm. <b>")
+
+
+async def test_parallel_tool_calls_together_with_reasoning_and_text(sandbox, endpoint):
+    reply = Reply(text="Let me look.", reasoning="Two tools.", tool_calls=TWO_CALLS)
+
+    answer = await through_all(Script(ASK, TOOLS), sandbox, endpoint, reply)
+
+    assert [(call.name, call.arguments) for call in answer.calls] == [
+        ("get_weather", {"city": "Delhi", "days": 2}),
+        ("get_time", {"zone": "IST"}),
+    ]
+    assert (answer.reasoning, answer.text, answer.finish_reason) == ("Two tools.", "Let me look.", "tool_calls")
+
+
+@pytest.mark.parametrize("choice", ["get_time", "required", "none", "auto"])
+async def test_a_tool_choice(sandbox, endpoint, choice):
+    calls = [] if choice == "none" else [ToolCall("get_time", {"zone": "UTC"})]
+
+    await through_all(
+        Script(ASK, TOOLS, choice), sandbox, endpoint, Reply(text="" if calls else "No.", tool_calls=calls)
+    )
+
+    wire = {"get_time": {"type": "function", "function": {"name": "get_time"}}}.get(choice, choice)
+    assert wire == sandbox.requests[-1].body["tool_choice"]
+
+
+async def test_a_conversation_with_tool_results_and_past_reasoning(sandbox, endpoint):
+    turns = (
+        *ASK,
+        Turn(
+            "assistant",
+            "",
+            "Look first.",
+            (Call("c1", "get_weather", {"city": "Delhi"}), Call("c2", "get_time", {"zone": "IST"})),
+        ),
+        Turn("tool", "haze", call_id="c1"),
+        Turn("tool", "noon", call_id="c2"),
+        Turn("assistant", "Haze at noon.", "Put it together."),
+        Turn("user", "And tomorrow?"),
+    )
+
+    await through_all(Script(turns, TOOLS), sandbox, endpoint, Reply(text="Haze again.", reasoning="Guess."))
+
+    asked = sandbox.requests[-1].body["messages"]
+    assert [said["role"] for said in asked] == ["system", "user", "assistant", "tool", "tool", "assistant", "user"]
+    assert (
+        asked[2]["reasoning"],
+        asked[2]["reasoning_content"],
+        asked[2]["content"],
+    ) == ("Look first.", "Look first.", "")
+    assert [(said["tool_call_id"], said["name"]) for said in asked[3:5]] == [("c1", "get_weather"), ("c2", "get_time")]
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {**USAGE, "prompt_tokens_details": None, "completion_tokens_details": None},
+        {
+            **USAGE,
+            "prompt_tokens_details": {"cached_tokens": 4},
+            "completion_tokens_details": {"reasoning_tokens": 2},
+        },
+    ],
+)
+@pytest.mark.parametrize("cumulative", [False, True])
+async def test_usage_is_counted_once(sandbox, endpoint, usage, cumulative):
+    reply = Reply(text="One two three.", usage=usage, continuous_usage=cumulative)
+
+    answer = await through_all(Script(ASK), sandbox, endpoint, reply)
+
+    details = (4, 2) if usage["prompt_tokens_details"] else (None, None)
+    assert answer.usage == (7, 3, 10, *details)
+
+
+async def test_settings_are_sent_under_their_names_and_nothing_else_is(sandbox, endpoint):
+    settings = {
+        "temperature": 0.0,
+        "top_p": 0.9,
+        "top_k": 5,
+        "min_p": 0.1,
+        "max_tokens": 50,
+        "seed": 7,
+        "stop": ["END"],
+        "frequency_penalty": 0.1,
+        "presence_penalty": 0.2,
+        "repetition_penalty": 1.1,
+        "reasoning_effort": "low",
+        "extra_body": {"priority": 1},
+    }
+
+    await through_all(Script(ASK, settings=settings), sandbox, endpoint, Reply(text="Ok."))
+
+    body = plain(sandbox.requests[-1].body)
+    assert body.pop("model") == "gpt_oss_120b"
+    assert body.pop("messages") == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Weather in Delhi?"},
+    ]
+    assert body == {**{name: value for name, value in settings.items() if name != "extra_body"}, "priority": 1}
+
+
+async def test_an_answer_that_was_cut_off_says_so(sandbox, endpoint):
+    reply = Reply(text="Half an", finish_reason="length")
+
+    assert (await through_all(Script(ASK), sandbox, endpoint, reply)).finish_reason == "length"
+
+
+async def test_a_leaked_tool_name_is_repaired(sandbox, endpoint):
+    reply = Reply(tool_calls=[ToolCall("get_time<|channel|>commentary", {"zone": "IST"})])
+
+    (call,) = (await through_all(Script(ASK, TOOLS), sandbox, endpoint, reply)).calls
+    assert call.name == "get_time"
+
+
+async def test_broken_arguments_are_kept_as_the_model_wrote_them(sandbox, endpoint):
+    reply = Reply(tool_calls=[ToolCall("get_time", '{"zone": ')])
+
+    (call,) = (await through_all(Script(ASK, TOOLS), sandbox, endpoint, reply)).calls
+    # LangChain adds up a stream's pieces by itself, and takes cut-off JSON for whole: a mark keeps it from that.
+    assert call.arguments.startswith('{"zone": ')
+
+
+@pytest.mark.parametrize("path", EVERY)
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (
+            Fault(status=400, body={"error": {"message": "This model's maximum context length is 5 tokens."}}),
+            ContextOverflowError,
+        ),
+        (Fault(status=422, body={"detail": "bad"}), BadRequestError),
+        (Fault(status=401, body={"error": "Unauthorized"}), AuthenticationError),
+        (Fault(status=404, body={"error": {"message": "no such model"}}), NotFoundError),
+        (Fault(status=429, body="slow down", headers={"Retry-After": "7"}), RateLimitError),
+        (Fault(status=502, body="<html><title>Bad Gateway</title></html>"), ServerError),
+        (Fault(status=200, body="<html></html>", content_type="text/html"), ResponseError),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+)
+async def test_errors_are_of_one_tree(sandbox, endpoint, path, fault, expected):
+    sandbox.script(fault)
+
+    with pytest.raises(expected) as caught:
+        await path(Script(ASK), endpoint)
+    if expected is not ResponseError:
+        assert fault.status == caught.value.status_code
+    if expected is RateLimitError:
+        assert caught.value.retry_after == 7
+    assert sandbox.token not in repr(caught.value)
+
+
+@pytest.mark.parametrize("path", [path for path in EVERY if "stream" in path.__name__])
+async def test_a_broken_stream_carries_what_had_arrived(sandbox, endpoint, path):
+    sandbox.script(Fault(after=Reply(text="one two three four"), cut_after=4))
+
+    with pytest.raises(TIRError) as caught:
+        await path(Script(ASK), endpoint)
+    assert caught.value.partial.choice.text.startswith("one")
+
+
+@pytest.mark.parametrize("path", EVERY)
+async def test_what_cannot_be_sent_is_refused_before_a_request(sandbox, endpoint, path, monkeypatch):
+    for name in ("E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN", "E2E_TIR_PROJECT_ID", "TIR_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for wrong, error in (
+        ({"model": ""}, ConfigurationError),
+        ({"project_id": "abc"}, ConfigurationError),
+        ({"api_key": None}, ConfigurationError),
+        ({"host": "ftp://x"}, ConfigurationError),
+    ):
+        with pytest.raises(error):
+            await path(Script(ASK), {**endpoint, **wrong})
+    with pytest.raises(InvalidRequestError):
+        await path(Script(ASK, settings={"extra_body": {"messages": []}}), endpoint)
+    assert sandbox.requests == []
