@@ -1,0 +1,115 @@
+"""Cells with status 200 and a body that is odd, or no answer at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.faults.table import Cell, Fails, Right, case
+from tests.faults.wire import (
+    PAGE,
+    TEXT,
+    VLLM_ERROR,
+    answer,
+    as_json,
+    chunks,
+    completion,
+    head,
+    stream,
+    zipped,
+)
+from tir_sandbox import CLOSE
+
+_A = "Whole answers"
+_NULLS: dict[str, Any] = dict.fromkeys(
+    ("id", "object", "created", "model", "service_tier", "system_fingerprint", "prompt_logprobs", "kv_transfer_params")
+)
+
+
+def _whole(name: str, raw: bytes, expected: Right | Fails) -> Cell:
+    return Cell(name=name, group=_A, whole=case([raw, CLOSE], expected))
+
+
+def _json(name: str, value: Any, expected: Right | Fails) -> Cell:
+    return _whole(name, answer(as_json(value)), expected)
+
+
+def _choice(message: Any, finish: Any = "stop", **fields: Any) -> dict[str, Any]:
+    return completion(choices=[{"index": 0, "message": message, "finish_reason": finish, **fields}])
+
+
+def _no(*said: str, error: str = "ResponseError", partial: str | None = None) -> Fails:
+    return Fails(error=error, said=said, partial=partial)
+
+
+CELLS = [
+    _json("in good order", completion(), Right()),
+    _whole("compressed", zipped(as_json(completion())), Right()),
+    _whole(
+        "a compressed body that is cut",
+        answer(zipped(as_json(completion())).partition(b"\r\n\r\n")[2][:60], content_encoding="gzip"),
+        _no(),
+    ),
+    _whole(
+        "said to be compressed, and is not", answer(as_json(completion()), content_encoding="gzip"), _no("decompressed")
+    ),
+    _whole("HTML", answer(PAGE, 200, "text/html"), _no("502 Bad Gateway")),
+    _whole("empty", answer(b""), _no("empty body")),
+    _whole("half a JSON", answer(as_json(completion())[:100]), _no("not a JSON object")),
+    _whole(
+        "a UTF-8 sequence cut",
+        answer(as_json(completion()).replace("👋".encode(), b"\xf0\x9f")),
+        _no("not a JSON object"),
+    ),
+    _whole("a byte order mark", answer(b"\xef\xbb\xbf" + as_json(completion())), Right()),
+    _whole("white space around it", answer(b"\r\n  " + as_json(completion()) + b"\n\n"), Right()),
+    _whole("an error in it", answer(as_json(VLLM_ERROR)), _no("The model broke.")),
+    _whole("an error that is a text", answer(as_json({"error": "overloaded"})), _no("overloaded")),
+    _whole("events where none were asked for", stream(*chunks()), _no("not a JSON object")),
+    _json("`error: null` in it", completion(error=None), Right()),
+    _json("an array", [completion()], _no("not a JSON object")),
+    _json("null", None, _no("not a JSON object")),
+    _json("an empty object", {}, _no("no choices", error="EmptyAnswerError")),
+    _json("`choices: []`", completion(choices=[]), _no("no choices", error="EmptyAnswerError")),
+    _json("`choices: null`", completion(choices=None), _no("no choices", error="EmptyAnswerError")),
+    _json("`choices: [null]`", completion(choices=[None]), _no("`choices[]`")),
+    _json("choices that are an object", completion(choices={"0": {}}), _no("`choices`")),
+    _json("`message: null`", _choice(None), Right(text="")),
+    _json("a choice without a message", completion(choices=[{"index": 0, "finish_reason": "stop"}]), _no("`message`")),
+    _json(
+        "nulls everywhere around the text",
+        {
+            **_choice(
+                {"role": None, "content": TEXT, "tool_calls": None, "reasoning": None, "refusal": None},
+                logprobs=None,
+                stop_reason=None,
+            ),
+            **_NULLS,
+            "usage": None,
+        },
+        Right(usage=None),
+    ),
+    _json(
+        "nulls in the usage",
+        completion(
+            usage={"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": None, "prompt_tokens_details": None}
+        ),
+        Right(),
+    ),
+    _json("no content", _choice({"role": "assistant", "content": None}), Right(text="")),
+    _json("no finish reason", _choice({"content": TEXT}, None), _no("finish reason", partial=TEXT)),
+    _json("broken off by the engine", _choice({"content": TEXT[:5]}, "abort"), _no("broke it off", partial=TEXT[:5])),
+    _json("a text that is a number", _choice({"content": 5}), _no("not a string")),
+    _json("a text in parts", _choice({"content": [{"type": "text", "text": TEXT}]}), Right()),
+    _json(
+        "fields nobody knows",
+        completion(novelty={"a": [1]}, choices=[{**completion()["choices"][0], "x": {}}]),
+        Right(),
+    ),
+    _json("10 MB", completion("x" * 10_000_000), Right(text="x" * 10_000_000)),
+    _whole("HTTP/1.0", answer(as_json(completion())).replace(b"HTTP/1.1", b"HTTP/1.0"), Right()),
+    _whole("without a length", head() + as_json(completion()), Right()),
+    _whole("longer than it says", answer(as_json(completion())) + b"}}}", Right()),
+    _whole(
+        "no content type", answer(as_json(completion())).replace(b"content-type: application/json\r\n", b""), Right()
+    ),
+]

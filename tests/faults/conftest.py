@@ -1,0 +1,32 @@
+"""The servers of the matrix, and a clock that does not wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+
+from tests.faults.places import Places
+
+
+@pytest.fixture(scope="package")
+def places() -> Iterator[Places]:
+    """The servers that the matrix calls."""
+    with Places() as running:
+        yield running
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses between tries, noted instead of waited for."""
+    noted: list[float] = []
+
+    async def asleep(seconds: float) -> None:
+        noted.append(seconds)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr("tir_client._client.time", SimpleNamespace(sleep=noted.append))
+    monkeypatch.setattr("tir_client._client.asyncio", SimpleNamespace(sleep=asleep))
+    return noted

@@ -1,0 +1,77 @@
+"""Whatever a server does, a call gives the right answer, or one of our errors that says all that is known."""
+
+from __future__ import annotations
+
+import pytest
+
+import tir_client
+from tests.faults.cells import CELLS
+from tests.faults.drivers import OURS, TOKEN, Outcome, Way, ways
+from tests.faults.places import Places
+from tests.faults.table import Case, Cell, Fails, Right
+
+SLACK = 5.0
+"""Seconds that a call may take beyond its timeouts, for a machine that is busy."""
+
+PLAYED = [
+    pytest.param(way, cell, id=f"{way} - {cell.group}: {cell.name}")
+    for cell in CELLS
+    for way in ways(OURS)
+    if getattr(cell, way.mode) is not None
+]
+
+
+@pytest.mark.parametrize(("way", "cell"), PLAYED)
+def test_outcome(way: Way, cell: Cell, places: Places, pauses: list[float]) -> None:
+    """The outcome is the one in the table, after the number of requests in the table, within the timeouts."""
+    case: Case = getattr(cell, way.mode)
+    places.play(case)
+    model = way.driver.model(places.address(cell.address), cell.timeouts)
+
+    outcome = way.call(model)
+    model.close()
+
+    if isinstance(case.expected, Right):
+        check_right(outcome, case.expected)
+    else:
+        check_failure(outcome, case.expected, way.mode)
+    assert len(pauses) + 1 == case.expected.tries
+    if case.expected.pauses is not None:
+        assert pauses == pytest.approx(list(case.expected.pauses), abs=5 if len(pauses) > 1 and pauses[0] > 10 else 0)
+    assert places.requests == (case.expected.tries if cell.reached else 0)
+    assert outcome.seconds < limit(cell, case)
+
+
+def check_right(outcome: Outcome, expected: Right) -> None:
+    """The text is whole, piece by piece and as a whole, and the tokens were counted once."""
+    if outcome.error is not None:
+        raise outcome.error
+    assert outcome.text == expected.text
+    assert outcome.streamed in (None, expected.text)
+    assert outcome.usage == expected.usage
+
+
+def check_failure(outcome: Outcome, expected: Fails, mode: str) -> None:
+    """The error is of the class in the table, and carries what is known; no text was passed off as the answer."""
+    error = outcome.error
+    assert error is not None, f"no error, but the text {outcome.text!r}"
+    if not isinstance(error, getattr(tir_client, expected.error)):
+        raise error
+    assert isinstance(error, tir_client.TIRError)
+    assert type(error).__name__ == expected.error
+    for words in expected.said:
+        assert words in str(error)
+    assert (error.status_code, error.phase) == (expected.status, expected.phase)
+    assert error.retry_after == pytest.approx(expected.retry_after, abs=5 if expected.retry_after == 30 else 0)
+    assert error.request_id == ("req-5a17" if expected.identified else None)
+    assert outcome.text == ((expected.partial or "") if mode == "stream" else "")
+    arrived = error.partial.choices if error.partial is not None else []
+    assert "".join(choice.text for choice in arrived) == (expected.partial or "")
+    assert len(str(error)) < 5000
+    assert TOKEN not in str(error) + repr(error)
+
+
+def limit(cell: Cell, case: Case) -> float:
+    """Seconds that the call may take."""
+    phase = case.expected.phase if isinstance(case.expected, Fails) else None
+    return SLACK + (cell.timeouts[phase] * case.expected.tries if phase in cell.timeouts else 0)
