@@ -17,10 +17,14 @@ from tir_client import TIRError
 
 console = Console(highlight=False)
 
-PASTE = """\
-from langchain_tir import ChatTIR           # or: from llama_index_tir import TIR
-llm = ChatTIR({shown})     #     llm = TIR({shown})
-print(llm.invoke("Why is the sky blue?").text)  # print(llm.complete("Why is the sky blue?"))"""
+LANGCHAIN = """\
+from langchain_tir import ChatTIR
+llm = ChatTIR({shown})
+print(llm.invoke("Why is the sky blue?").text)"""
+LLAMA_INDEX = """\
+from llama_index_tir import TIR
+llm = TIR({shown})
+print(llm.complete("Why is the sky blue?"))"""
 
 
 def main() -> int:
@@ -64,7 +68,9 @@ def _tell(tally: Tally, endpoint: Endpoint) -> None:
     for part, counts in tally.parts.items():
         table.add_row(part, f"{counts.prompt:,}", f"{counts.completion:,}")
     console.print(table)
-    console.print(Panel(Text(PASTE.format(shown=endpoint.shown)), title="In your own project"))
+    console.rule("In your own project, with E2E_TIR_ACCESS_TOKEN and E2E_TIR_PROJECT_ID set")
+    for title, lines in (("LangChain", LANGCHAIN), ("LlamaIndex", LLAMA_INDEX)):
+        console.print(Panel(Text(lines.format(shown=endpoint.shown)), title=title))
 
 
 if __name__ == "__main__":

@@ -18,18 +18,25 @@ if TYPE_CHECKING:
     from demo.endpoint import Endpoint
     from demo.tally import Tally
 
-QUESTION = "Which city is warmer today, Delhi or Mumbai, and what should I wear?"
+NOTES = """\
+Reasoning is for the one who builds: it tells why an answer came out as it did.
+The answer is for the one who asks: it must not be mixed with the reasoning.
+A stream therefore keeps the two apart from the first token on."""
+NOTES_QUESTION = "Why does a stream keep reasoning and answer apart?"
+AGENT_QUESTION = "What is the weather in Mumbai today, and what should I wear?"
 
 
 def chain(endpoint: Endpoint, console: Console, tally: Tally) -> None:
     """A prompt and a model, streamed: the reasoning dim, the answer bright."""
     llm = ChatTIR(model=endpoint.model, **endpoint.settings)
-    prompt = ChatPromptTemplate.from_messages([("system", "Answer in one sentence."), ("user", "{question}")])
+    prompt = ChatPromptTemplate.from_messages(
+        [("system", "Answer in one sentence, from these notes.\n\nNotes:\n{notes}"), ("user", "{question}")]
+    )
     usage = UsageMetadataCallbackHandler()
-    question = "Why does a stream of tokens need two channels?"
-    console.print(Text(f"> {question}", style="cyan"))
+    console.print(Text(f"> {NOTES_QUESTION}", style="cyan"))
     kind = ""
-    for chunk in (prompt | llm).stream({"question": question}, config={"callbacks": [usage]}):
+    asked = {"notes": NOTES, "question": NOTES_QUESTION}
+    for chunk in (prompt | llm).stream(asked, config={"callbacks": [usage]}):
         for block in chunk.content_blocks:
             if kind and block["type"] != kind:
                 console.print()
@@ -44,9 +51,9 @@ def agent(endpoint: Endpoint, console: Console, tally: Tally) -> None:
     """An agent of `create_agent`: each step as it happens."""
     llm = ChatTIR(model=endpoint.model, **endpoint.settings)
     usage = UsageMetadataCallbackHandler()
-    console.print(Text(f"> {QUESTION}", style="cyan"))
+    console.print(Text(f"> {AGENT_QUESTION}", style="cyan"))
     steps = create_agent(llm, [get_weather]).stream(
-        {"messages": [{"role": "user", "content": QUESTION}]},
+        {"messages": [{"role": "user", "content": AGENT_QUESTION}]},
         config={"callbacks": [usage]},
         stream_mode="values",
     )

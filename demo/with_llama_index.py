@@ -23,20 +23,22 @@ if TYPE_CHECKING:
     from demo.tally import Tally
 
 ROOT = Path(__file__).resolve().parent.parent
-QUESTION = "Which environment variable holds the project id?"
+QUESTION = "Is the sandbox a model, and how are its answers made?"
 
 
 def query_engine(endpoint: Endpoint, console: Console, tally: Tally) -> None:
     """Ask this repository's own documents, and show where the answer comes from."""
     llm, counter = _model(endpoint)
     engine = _engine(endpoint, llm, console)
+    llm.callback_manager = CallbackManager([counter])  # an index puts its own in its place
     console.print(Text(f"> {QUESTION}", style="cyan"))
     answer = engine.query(QUESTION)
     console.print(Text(str(answer), style="bold"))
     for source in answer.source_nodes:
-        where = f"{source.node.metadata.get('file', '')} {source.node.metadata.get('header_path', '')}"
+        title = source.node.get_content().strip().partition("\n")[0].lstrip("# ")
+        where = f"{source.node.metadata['file']}, “{title}”"
         score = "" if source.score is None else f" ({source.score:.2f})"
-        console.print(Text(f"  from {where.strip()}{score}", style="green"))
+        console.print(Text(f"  from {where}{score}", style="green"))
     tally.add("LlamaIndex query engine", counter.prompt_llm_token_count, counter.completion_llm_token_count)
 
 
