@@ -1,0 +1,271 @@
+"""Whoever leaves, the server is told at once: nobody pays for words that nobody reads, and no connection stays open."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import aclosing, closing, contextmanager, suppress
+from typing import Any
+
+import pytest
+
+from tests.faults.drivers import OURS, Driver
+from tests.faults.table import PATIENT, hasty
+from tests.faults.wire import chunk, head, stream
+from tir_client import APITimeoutError
+from tir_sandbox import STALL, WireServer
+
+AT_ONCE = 0.1
+"""Seconds after which the server must know."""
+
+ATTEMPTS = 3
+"""The best of some attempts counts: what is looked for is not how busy the machine is."""
+
+TALK = stream(chunk({"role": "assistant", "content": ""}), *[chunk({"content": "word "})] * 3, done=False)
+SILENT = head(content_length="500")
+
+
+class Left(Exception):  # noqa: N818 - nothing is wrong
+    """Somebody has left."""
+
+
+# In sync code
+
+
+def close(driver: Driver, model: Any) -> None:
+    pieces = driver.stream(model)
+    next(pieces)
+    pieces.close()
+
+
+def leave_the_loop(driver: Driver, model: Any) -> None:
+    for _ in driver.stream(model):
+        break
+
+
+def raise_in_the_loop(driver: Driver, model: Any) -> None:
+    with suppress(Left):
+        for _ in driver.stream(model):
+            raise Left
+
+
+def forget_everything(driver: Driver, kept: Any) -> None:
+    model = driver.model(kept.base_url, PATIENT)
+    pieces = driver.stream(model)
+    next(pieces)
+    del model, pieces
+    gc.collect()
+
+
+def interrupt_a_stream(driver: Driver, model: Any) -> None:
+    with interrupted():
+        for _ in driver.stream(model):
+            pass
+
+
+def interrupt_a_whole_answer(driver: Driver, model: Any) -> None:
+    with interrupted():
+        driver.whole(model)
+
+
+def run_out_of_time_in_a_stream(driver: Driver, model: Any) -> None:
+    with pytest.raises(APITimeoutError), closing(driver.stream(hurried(driver, model))) as pieces:
+        for _ in pieces:
+            pass
+
+
+def run_out_of_time_in_a_whole_answer(driver: Driver, model: Any) -> None:
+    with pytest.raises(APITimeoutError):
+        driver.whole(hurried(driver, model))
+
+
+# In async code
+
+
+async def aclose(driver: Driver, model: Any) -> None:
+    pieces = driver.astream(model)
+    await anext(pieces)
+    await pieces.aclose()
+
+
+async def leave_the_async_loop(driver: Driver, model: Any) -> None:
+    async for _ in driver.astream(model):
+        break
+
+
+async def raise_in_the_async_loop(driver: Driver, model: Any) -> None:
+    with suppress(Left):
+        async with aclosing(driver.astream(model)) as pieces:
+            async for _ in pieces:
+                raise Left
+
+
+async def cancel_a_stream(driver: Driver, model: Any) -> None:
+    await cancelled(read(driver, model))
+
+
+async def cancel_a_whole_answer(driver: Driver, model: Any) -> None:
+    await cancelled(driver.awhole(model))
+
+
+async def run_out_of_patience_in_a_stream(driver: Driver, model: Any) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.15):
+            await read(driver, model)
+
+
+async def run_out_of_patience_in_a_whole_answer(driver: Driver, model: Any) -> None:
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(driver.awhole(model), 0.15)
+
+
+async def run_out_of_time_in_an_async_stream(driver: Driver, model: Any) -> None:
+    with pytest.raises(APITimeoutError):
+        await read(driver, hurried(driver, model))
+
+
+async def fail_beside_a_stream(driver: Driver, model: Any) -> None:
+    async def fail() -> None:
+        await asyncio.sleep(0.15)
+        raise Left
+
+    with suppress(ExceptionGroup):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(read(driver, model))
+            group.create_task(fail())
+
+
+async def read(driver: Driver, model: Any) -> None:
+    async with aclosing(driver.astream(model)) as pieces:
+        async for _ in pieces:
+            pass
+
+
+async def cancelled(coroutine: Any) -> None:
+    task = asyncio.create_task(coroutine)
+    await asyncio.sleep(0.15)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+# What is common to them
+
+
+@contextmanager
+def interrupted() -> Iterator[None]:
+    """The user presses Ctrl-C while the block runs."""
+    main = threading.main_thread().ident
+    timer = threading.Timer(0.15, signal.pthread_kill, [main, signal.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        yield
+    timer.join()
+
+
+def hurried(driver: Driver, model: Any) -> Any:
+    """A model like this one that waits for a short time only."""
+    return driver.model(model.base_url, hasty("chunk", 0.15))
+
+
+def delay(server: WireServer, since: float) -> float:
+    """Seconds after `since` at which the server saw that the client had left, the only one it ever had."""
+    (connection,) = server.connections
+    end = time.monotonic() + 2
+    while not connection.disconnected and time.monotonic() < end:
+        time.sleep(0.002)
+    assert connection.disconnected_at is not None, "the server never saw the client leave"
+    return connection.disconnected_at - since
+
+
+def script_for(leave: Any) -> list[Any]:
+    """Talk and fall silent for a stream; for a whole answer, fall silent after the headers."""
+    return [SILENT if "whole" in leave.__name__ else TALK, STALL]
+
+
+SYNC = [
+    close,
+    leave_the_loop,
+    raise_in_the_loop,
+    forget_everything,
+    interrupt_a_stream,
+    interrupt_a_whole_answer,
+    run_out_of_time_in_a_stream,
+    run_out_of_time_in_a_whole_answer,
+]
+ASYNC = [
+    aclose,
+    leave_the_async_loop,
+    raise_in_the_async_loop,
+    cancel_a_stream,
+    cancel_a_whole_answer,
+    run_out_of_patience_in_a_stream,
+    run_out_of_patience_in_a_whole_answer,
+    run_out_of_time_in_an_async_stream,
+    fail_beside_a_stream,
+]
+
+
+@pytest.mark.parametrize("driver", OURS, ids=lambda driver: driver.name)
+@pytest.mark.parametrize("leave", SYNC, ids=lambda leave: leave.__name__)
+def test_server_is_told_at_once(driver: Driver, leave: Any) -> None:
+    """Leaving an answer, in whatever way, closes its connection."""
+    delays = []
+    while len(delays) < ATTEMPTS and min(delays, default=1) > AT_ONCE:
+        with WireServer(script_for(leave)) as server:
+            model = driver.model(server.base_url, PATIENT)
+            leave(driver, model)
+            delays.append(delay(server, time.monotonic()))
+            model.close()
+
+    assert min(delays) < AT_ONCE
+
+
+@pytest.mark.parametrize("driver", OURS, ids=lambda driver: driver.name)
+@pytest.mark.parametrize("leave", ASYNC, ids=lambda leave: leave.__name__)
+def test_server_is_told_at_once_by_async_code(driver: Driver, leave: Any) -> None:
+    """The same in a loop that runs on."""
+    delays = []
+    while len(delays) < ATTEMPTS and min(delays, default=1) > AT_ONCE:
+        with WireServer(script_for(leave)) as server:
+            delays.append(asyncio.run(_leave_and_stay(server, driver, leave)))
+
+    assert min(delays) < AT_ONCE
+
+
+async def _leave_and_stay(server: WireServer, driver: Driver, leave: Any) -> float:
+    model = driver.model(server.base_url, PATIENT)
+    await leave(driver, model)
+    left = time.monotonic()
+    await asyncio.sleep(2 * AT_ONCE)
+    return delay(server, left)
+
+
+@pytest.mark.parametrize("driver", OURS, ids=lambda driver: driver.name)
+def test_loop_that_is_interrupted_tells_the_server(driver: Driver) -> None:
+    """Ctrl-C in `asyncio.run` closes the connections of its loop."""
+    with WireServer([TALK, STALL]) as server:
+        model = driver.model(server.base_url, PATIENT)
+        with interrupted():
+            asyncio.run(read(driver, model))
+
+        assert delay(server, time.monotonic()) < 1
+
+
+@pytest.mark.parametrize("driver", OURS, ids=lambda driver: driver.name)
+def test_model_is_of_use_after_its_streams_were_left(driver: Driver) -> None:
+    """A hundred streams that were left do not use up the pool of connections."""
+    with WireServer([TALK, STALL]) as server:
+        model = driver.model(server.base_url, PATIENT)
+        for _ in range(100):
+            close(driver, model)
+        end = time.monotonic() + 5
+        while not all(one.disconnected for one in server.connections) and time.monotonic() < end:
+            time.sleep(0.01)
+        model.close()
+
+        assert [one.disconnected for one in server.connections] == [True] * 100
