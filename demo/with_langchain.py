@@ -30,7 +30,7 @@ def chain(endpoint: Endpoint, console: Console, tally: Tally) -> None:
     """A prompt and a model, streamed: the reasoning dim, the answer bright."""
     llm = ChatTIR(model=endpoint.model, **endpoint.settings)
     prompt = ChatPromptTemplate.from_messages(
-        [("system", "Answer in one sentence, from these notes.\n\nNotes:\n{notes}"), ("user", "{question}")]
+        [("system", "Answer from the context."), ("user", "Context: {notes}\n\nQuestion: {question}")]
     )
     usage = UsageMetadataCallbackHandler()
     console.print(Text(f"> {NOTES_QUESTION}", style="cyan"))

@@ -60,13 +60,18 @@ async def agent(endpoint: Endpoint, console: Console, tally: Tally) -> None:
     question = "Is it colder in Paris than in Delhi today?"
     console.print(Text(f"> {question}", style="cyan"))
     run = FunctionAgent(tools=[get_weather], llm=llm).run(question)
+    thinking = False
     async for event in run.stream_events():
         if isinstance(event, AgentStream):
+            if thinking and event.delta:
+                console.print()
+            thinking = bool(event.thinking_delta) or (thinking and not event.delta)
             console.print(Text(event.thinking_delta or "", style="dim italic"), end="")
             console.print(Text(event.delta, style="bold"), end="")
         elif isinstance(event, ToolCallResult):
             console.print(Text(f"\n  calls {event.tool_name}({event.tool_kwargs})", style="magenta"))
             console.print(Text(f"  -> {event.tool_output.content}", style="green"))
+            thinking = False
     await run
     console.print()
     tally.add("LlamaIndex agent", counter.prompt_llm_token_count, counter.completion_llm_token_count)

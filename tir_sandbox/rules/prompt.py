@@ -10,6 +10,7 @@ from typing import Any
 from tir_sandbox.embeddings import significant
 from tir_sandbox.words import text_of
 
+_WRAPPED = re.compile(r"(?<=[\w,;)*`])\n(?=[\w(*`])(?!\d+[.)]\s|\w+:|```|\* )")
 _HAND_OFF = re.compile(r"hand_?off|transfer_to", re.IGNORECASE)
 
 
@@ -146,8 +147,9 @@ class Prompt:
 
 
 def sentences(text: str) -> list[str]:
-    """Cut a text into sentences."""
-    parts = re.split(r"(?<=[.!?])\s+|\n+", text)
+    """Cut a text into sentences. A line that only wraps is joined to the next; headings, lists and tables are not."""
+    joined = _WRAPPED.sub(" ", text)
+    parts = re.split(r"(?<=[.!?])\s+|\n+", joined)
     return [part.strip() for part in parts if part.strip()]
 
 
