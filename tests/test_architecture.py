@@ -1,0 +1,208 @@
+"""Imports point down only, and each package does without what it does not need."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS = ("tir_client", "langchain_tir", "llama_index_tir", "tir_sandbox")
+
+MAY_IMPORT = {
+    "tir_client": {"httpx", "pydantic", "pydantic_core"},
+    "langchain_tir": {"tir_client", "langchain_core", "pydantic"},
+    "llama_index_tir": {"tir_client", "llama_index", "llama_index_instrumentation", "pydantic", "pydantic_core"},
+    "tir_sandbox": {"starlette", "uvicorn"},
+}
+"""What a package's dependencies and its extra install; the standard library and the package itself are not listed."""
+
+ONLY_IN = {
+    "langchain_tir/_register.py": {"langchain"},  # in a function that users of `langchain` call
+    "tir_sandbox/pytest_plugin.py": {"pytest"},  # which pytest imports
+}
+
+FRAMEWORKS = {"langchain_tir": "langchain_core", "llama_index_tir": "llama_index"}
+EXTRAS = {"langchain_tir": "langchain", "llama_index_tir": "llama-index"}
+
+DOES_IO = {"tir_client._client", "tir_client._transport", "tir_client._call"}
+IO_MODULES = {"asyncio", "http", "httpx", "socket", "ssl", "subprocess", "threading", "time", "urllib.request"}
+
+
+def files(package: str) -> list[Path]:
+    found = sorted((ROOT / package).rglob("*.py"))
+    assert found, f"{package} has no files"
+    return found
+
+
+def imported(nodes: Iterator[ast.AST]) -> set[str]:
+    """Names of the modules that some statements import; no statement of ours may be relative."""
+    names = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, ast.unparse(node)
+            names |= {_origin(str(node.module), alias.name) for alias in node.names}
+    return names
+
+
+def _origin(module: str, name: str) -> str:
+    """`from a import b` imports `a.b` if that is a file of ours, else something of `a`."""
+    path = ROOT.joinpath(*module.split("."), name)
+    return f"{module}.{name}" if path.is_dir() or path.with_suffix(".py").is_file() else module
+
+
+def all_imports(path: Path) -> set[str]:
+    return imported(ast.walk(ast.parse(path.read_text("utf-8"))))
+
+
+def imports_when_loaded(path: Path) -> set[str]:
+    """What loading a file imports: not what stands in functions, or under `if TYPE_CHECKING`."""
+
+    def executed(nodes: list[ast.stmt]) -> Iterator[ast.stmt]:
+        for node in nodes:
+            yield node
+            if isinstance(node, ast.Try):
+                yield from executed(node.body)
+
+    return imported(executed(ast.parse(path.read_text("utf-8")).body))
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def top(name: str) -> str:
+    return name.partition(".")[0]
+
+
+@pytest.mark.parametrize("package", OURS)
+def test_a_package_imports_only_what_is_below_it(package: str) -> None:
+    found = {(str(path.relative_to(ROOT)), top(name)) for path in files(package) for name in all_imports(path)}
+    allowed = MAY_IMPORT[package] | {package} | sys.stdlib_module_names
+    above = sorted((path, name) for path, name in found if name not in allowed | ONLY_IN.get(path, set()))
+
+    assert above == []
+
+
+def test_every_permission_to_import_is_used() -> None:
+    for package, allowed in MAY_IMPORT.items():
+        assert allowed <= {top(name) for path in files(package) for name in all_imports(path)}, package
+    for path, names in ONLY_IN.items():
+        assert names <= {top(name) for name in all_imports(ROOT / path)}, path
+
+
+@pytest.mark.parametrize("package", OURS)
+def test_no_file_needs_itself_to_load(package: str) -> None:
+    imports = {module_name(path): imports_when_loaded(path) for path in files(package)}
+
+    order = TopologicalSorter({name: needed & imports.keys() for name, needed in imports.items()})
+
+    order.prepare()  # raises CycleError, which names the circle
+
+
+def test_http_is_spoken_in_one_file() -> None:
+    importers = [module_name(path) for package in OURS for path in files(package) if "httpx" in all_imports(path)]
+
+    assert importers == ["tir_client._transport"]
+
+
+def test_what_decides_in_the_core_does_no_io() -> None:
+    pure = [path for path in files("tir_client") if module_name(path) not in DOES_IO | {"tir_client"}]
+    impure = {module_name(path): all_imports(path) & (DOES_IO | IO_MODULES) for path in pure}
+
+    assert len(pure) > 10
+    assert {name: names for name, names in impure.items() if names} == {}
+
+
+IMPORT = """
+import json, sys, threading
+statement, *blocked = sys.argv[1:]
+
+class Blocker:
+    def find_spec(name, path=None, target=None):
+        if name in blocked:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+calls = []  # making a socket is none: urllib3, which LangChain and LlamaIndex load, makes one to see if there is IPv6
+looked_for = {"socket.connect", "socket.getaddrinfo", "socket.sendto", "subprocess.Popen", "os.system"}
+sys.addaudithook(lambda event, _: calls.append(event) if event in looked_for else None)
+sys.meta_path.insert(0, Blocker)
+exec(statement)
+loaded = sorted(name for name in sys.modules if "." not in name)
+print(json.dumps({"loaded": loaded, "calls": calls, "threads": threading.active_count()}))
+"""
+
+
+def run_import(statement: str, *blocked: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", "-c", IMPORT, statement, *blocked]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+def loaded_by(statement: str, *blocked: str) -> dict[str, Any]:
+    done = run_import(statement, *blocked)
+    assert done.returncode == 0, done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+@pytest.mark.parametrize("package", FRAMEWORKS)
+def test_a_face_works_without_the_other_framework_and_the_other_face(package: str) -> None:
+    (other,) = FRAMEWORKS.keys() - {package}
+
+    report = loaded_by(f"import {package}", other, FRAMEWORKS[other], "tir_sandbox")
+
+    assert {package, "tir_client", FRAMEWORKS[package]} <= set(report["loaded"])
+    assert not {"langchain", "langgraph", "openai", "starlette", "uvicorn"} & set(report["loaded"])
+    assert report["calls"] == []
+    assert report["threads"] == 1
+
+
+@pytest.mark.parametrize("package", FRAMEWORKS)
+def test_a_face_without_its_framework_names_the_extra_to_install(package: str) -> None:
+    done = run_import(f"import {package}", FRAMEWORKS[package])
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("ImportError: ")
+    assert f'pip install "tir-llm[{EXTRAS[package]}]"' in done.stderr
+
+
+def test_the_core_is_light_and_needs_no_framework() -> None:
+    blocked = {*FRAMEWORKS, *FRAMEWORKS.values(), "langchain", "llama_index_instrumentation", "langsmith", "openai"}
+
+    report = loaded_by("import tir_client", *sorted(blocked), "tir_sandbox", "starlette", "numpy", "requests")
+
+    assert "tir_client" in report["loaded"]
+    assert report["calls"] == []
+    assert report["threads"] == 1
+
+
+def test_the_sandbox_loads_nothing_until_it_is_used() -> None:
+    report = loaded_by("import tir_sandbox", *(set(OURS) - {"tir_sandbox"}), "starlette", "uvicorn", "httpx")
+
+    assert not set(report["loaded"]) & {"asyncio", "socket", "pydantic"}
+
+
+@pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
+def test_the_sandbox_without_its_server_names_the_extra_to_install(missing: str) -> None:
+    done = run_import("from tir_sandbox import Sandbox", missing)
+
+    assert done.returncode == 1
+    assert f"The sandbox needs `{missing}`" in done.stderr
+    assert 'pip install "tir-llm[sandbox]"' in done.stderr
+
+
+def test_the_sandbox_runs_alone() -> None:
+    others = (*FRAMEWORKS.values(), *(set(OURS) - {"tir_sandbox"}), "httpx", "pydantic")
+
+    loaded_by("from tir_sandbox import Sandbox, Reply, Fault\nwith Sandbox() as sandbox: sandbox.env", *others)
