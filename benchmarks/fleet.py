@@ -1,0 +1,115 @@
+"""The server and the contenders, each a process of its own."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Self
+
+from benchmarks.environments import Environments, our_python, start_python
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Sequence
+
+Result = dict[str, Any]
+
+WARM_UP = (
+    ("stream", {"answer": "text/20/1"}),
+    ("astream", {"answer": "text/20/1"}),
+    ("ask", {"answer": "whole/1/1", "repeat": 1}),
+)
+
+
+class WorkerError(Exception):
+    """A contender died on a job."""
+
+
+class Worker:
+    """One contender's process."""
+
+    def __init__(self, name: str, process: subprocess.Popen[str]) -> None:
+        self.name = name
+        self._process = process
+
+    def __call__(self, job: str, **arguments: Any) -> Result:
+        """Do a job; return what it cost."""
+        asked, told = self._process.stdin, self._process.stdout
+        if asked is None or told is None:
+            raise WorkerError(self.name)
+        print(json.dumps({"job": job, **arguments}), file=asked, flush=True)
+        answer = told.readline()
+        if not answer:
+            raise WorkerError(f"{self.name} died on {job} {arguments}")
+        result: Result = json.loads(answer)
+        return result
+
+
+class Fleet:
+    """The server, and one worker for each contender, warmed up."""
+
+    def __init__(self, environments: Environments) -> None:
+        self._environments = environments
+        self._stack = ExitStack()
+        self._workers: dict[str, Worker] = {}
+        self._looks = 0
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        server = self._start(our_python(), "-m", "benchmarks.server")
+        self.port = int(server.stdout.readline()) if server.stdout else 0
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def base_url(self) -> str:
+        """Where the server is."""
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    def workers(self, names: Sequence[str]) -> list[Worker]:
+        """The workers of some contenders, started when they are first needed."""
+        return [self._workers.get(name) or self._warm(name) for name in names]
+
+    def connections(self) -> int:
+        """How many connections the server has seen, those of this method not counted."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        connection.request("GET", "/connections")
+        opened = json.loads(connection.getresponse().read())
+        connection.close()
+        self._looks += 1
+        return int(opened) - self._looks
+
+    def read_raw(self, answer: str) -> float:
+        """Seconds until a reader that only counts bytes has an answer: what the server can deliver."""
+        body = json.dumps({"messages": [{"content": f"bench:{answer}"}]}).encode()
+        start = time.perf_counter()
+        with socket.create_connection(("127.0.0.1", self.port)) as connection:
+            connection.sendall(
+                b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
+            )
+            tail = b""
+            while not tail.endswith(b"0\r\n\r\n"):
+                tail = (tail + connection.recv(65536))[-16:]
+        return time.perf_counter() - start
+
+    def fresh(self, name: str) -> Worker:
+        """A new worker that has made no request."""
+        python = self._environments.python_for(name)
+        return Worker(name, self._start(python, "-m", "benchmarks.worker", name, self.base_url))
+
+    def _warm(self, name: str) -> Worker:
+        worker = self._workers[name] = self.fresh(name)
+        for job, arguments in WARM_UP:
+            worker(job, **arguments)
+        return worker
+
+    def _start(self, *command: Any) -> subprocess.Popen[str]:
+        process = start_python(*command)
+        self._stack.callback(process.wait)
+        self._stack.callback(process.kill)
+        return process

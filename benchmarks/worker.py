@@ -1,0 +1,145 @@
+"""One contender in a process of its own: takes jobs on standard input, answers with what they cost.
+
+A job is a line of JSON with the name of a function below and its arguments; so is an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import os
+import sys
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.contenders import Contender, contender
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+Result = dict[str, Any]
+STEP = 1000
+"""How many chunks lie between two looks at the clock."""
+
+
+class Jobs:
+    """What a contender is asked to do."""
+
+    def __init__(self, client: Contender) -> None:
+        self._client = client
+
+    def _prompt(self, answer: str, turns: int = 1) -> Any:
+        roles = ("user", "assistant")
+        history = [(roles[place % 2], f"Message {place} of a longer conversation.") for place in range(turns - 1)]
+        return self._client.prompt([*history, ("user", f"bench:{answer}")])
+
+    def ready(self) -> Result:
+        """Nothing: the answer says that everything is imported and built."""
+        return {}
+
+    def stream(self, answer: str, *, turns: int = 1, tools: bool = False) -> Result:
+        """CPU seconds of a stream; of its opening to the first chunk; and at each thousandth chunk."""
+        prompt = self._prompt(answer, turns)
+        count = 0
+        start = time.process_time()
+        marks = []
+        for _ in self._client.stream(prompt, tools=tools):
+            if not count % STEP:
+                marks.append(time.process_time() - start)
+            count += 1
+        return {"cpu": time.process_time() - start, "count": count, "marks": marks}
+
+    async def astream(self, answer: str, *, turns: int = 1, tools: bool = False) -> Result:
+        """`stream` for async code."""
+        prompt = self._prompt(answer, turns)
+        count = 0
+        start = time.process_time()
+        marks = []
+        async for _ in await self._client.astream(prompt, tools=tools):
+            if not count % STEP:
+                marks.append(time.process_time() - start)
+            count += 1
+        return {"cpu": time.process_time() - start, "count": count, "marks": marks}
+
+    def first(self, answer: str, repeat: int) -> Result:
+        """Seconds from the call to the first text, for some streams in a row."""
+        prompt = self._prompt(answer)
+        seconds = []
+        for _ in range(repeat):
+            start = time.perf_counter()
+            chunks = iter(self._client.stream(prompt))
+            next(chunk for chunk in chunks if self._client.text(chunk))
+            seconds.append(time.perf_counter() - start)
+            deque(chunks, maxlen=0)
+        return {"seconds": seconds}
+
+    def ask(self, answer: str, *, repeat: int, turns: int = 1) -> Result:
+        """CPU seconds of whole answers in a row."""
+        prompt = self._prompt(answer, turns)
+        start = time.process_time()
+        for _ in range(repeat):
+            self._client.ask(prompt)
+        return {"cpu": time.process_time() - start}
+
+    async def aask(self, answer: str, *, repeat: int, turns: int = 1) -> Result:
+        """`ask` for async code."""
+        prompt = self._prompt(answer, turns)
+        start = time.process_time()
+        for _ in range(repeat):
+            await self._client.aask(prompt)
+        return {"cpu": time.process_time() - start}
+
+    async def flight(self, answer: str, *, at_once: int, each: int) -> Result:
+        """Calls per second with some of them always in flight."""
+        prompt = self._prompt(answer)
+
+        async def caller() -> None:
+            for _ in range(each):
+                await self._client.aask(prompt)
+
+        cpu, start = time.process_time(), time.perf_counter()
+        errors = await _errors(caller, at_once)
+        seconds = time.perf_counter() - start
+        return {"per_second": at_once * each / seconds, "cpu": time.process_time() - cpu, "errors": errors}
+
+    async def paced(self, answer: str, *, at_once: int, ramp: float, limit: float) -> Result:
+        """CPU seconds of many streams at a model's pace, the delays of their chunks, and how many failed."""
+        prompt = self._prompt(answer)
+        delays: list[float] = []
+        starts = iter(range(at_once))
+
+        async def reader() -> None:
+            nonlocal delays
+            await asyncio.sleep(ramp * next(starts) / at_once)
+            async with asyncio.timeout(limit):
+                async for chunk in await self._client.astream(prompt):
+                    written = self._client.text(chunk)
+                    delays += [time.monotonic() - float(written)] if written else []
+
+        start = time.process_time()
+        errors = await _errors(reader, at_once)
+        return {"cpu": time.process_time() - start, "errors": errors, "delays": sorted(delays)}
+
+
+async def _errors(task: Callable[[], Awaitable[None]], at_once: int) -> list[str]:
+    results = await asyncio.gather(*(task() for _ in range(at_once)), return_exceptions=True)
+    return [repr(result) for result in results if result is not None]
+
+
+def main(name: str, base_url: str) -> None:
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not look like an answer
+    jobs = Jobs(contender(name, base_url))
+    with asyncio.Runner() as runner:
+        for line in sys.stdin:
+            job = json.loads(line)
+            result = getattr(jobs, job.pop("job"))(**job)
+            if inspect.iscoroutine(result):
+                result = runner.run(result)
+            print(json.dumps(result), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
