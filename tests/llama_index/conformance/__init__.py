@@ -1,0 +1,32 @@
+"""What an LLM of LlamaIndex owes its callers, one test for each promise, over a real socket.
+
+LlamaIndex has no standard tests for LLMs. To put one to this test, subclass and give it the fixture `make`:
+
+    class TestMine(LLMConformance):
+        @pytest.fixture
+        def make(self, sandbox):
+            return lambda **fields: Mine(api_base=sandbox.base_url, api_key=sandbox.token, **fields)
+"""
+
+from .answers import AnswerPromises
+from .events import EventPromises
+from .lifecycle import LifecyclePromises
+from .requests import RequestPromises
+from .streams import StreamPromises
+from .structured import StructuredPromises
+from .tools import ToolPromises
+
+
+class LLMConformance(
+    AnswerPromises,
+    StreamPromises,
+    ToolPromises,
+    StructuredPromises,
+    RequestPromises,
+    LifecyclePromises,
+    EventPromises,
+):
+    """All promises."""
+
+
+__all__ = ["LLMConformance"]

@@ -1,0 +1,138 @@
+"""Promises about an LLM as an object: loops, threads, copies, saved forms, secrets, failures."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import pickle
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from llama_index.core import Settings
+from llama_index.core.llms.loading import load_llm
+
+from tir_sandbox import Fault, Reply
+
+from .base import Promises, asked, collect
+
+SECRET = "a-secret-that-nobody-may-see"
+
+
+def to_json(llm):
+    return llm.to_json()
+
+
+def to_payload(llm):
+    return str(llm.to_payload())
+
+
+class LifecyclePromises(Promises):
+    def test_each_event_loop_works_at_the_first_try(self, make, sandbox):
+        """LlamaIndex's evaluators and extractors make a loop for each call."""
+        llm = make(max_retries=0)
+        for _ in range(3):
+            assert asyncio.run(llm.achat(asked())).message.content
+            assert asyncio.run(collect(llm.astream_chat(asked())))
+        assert len(sandbox.requests) == 6
+
+    def test_threads_share_an_llm(self, llm):
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda _: llm.chat(asked()).message.content, range(8)))
+        assert all(answers)
+
+    def test_an_llm_can_be_copied_after_use(self, llm):
+        llm.chat(asked())
+        assert copy.deepcopy(llm).chat(asked()).message.content
+
+    def test_an_llm_can_be_pickled_after_use(self, llm):
+        llm.chat(asked())
+        assert pickle.loads(pickle.dumps(llm)).model == llm.model
+
+    def test_pickling_leaves_the_original_as_it_was(self, llm):
+        llm.chat(asked())
+        before = dict(llm.__dict__)
+        pickle.dumps(llm)
+        assert llm.__dict__ == before
+        assert llm.chat(asked()).message.content
+
+    @pytest.mark.parametrize("shown", [repr, str, to_json, to_payload])
+    def test_the_key_is_shown_nowhere(self, make, shown):
+        assert SECRET not in shown(make(api_key=SECRET))
+
+    @pytest.mark.parametrize("shown", [repr, to_json])
+    def test_values_of_headers_are_shown_nowhere(self, make, shown):
+        assert SECRET not in shown(make(default_headers={"X-Key": SECRET}))
+
+    def test_the_key_is_not_pickled(self, make):
+        assert SECRET.encode() not in pickle.dumps(make(api_key=SECRET))
+
+    def test_an_openai_key_of_the_environment_is_not_sent(self, make_without_key, sandbox, monkeypatch):
+        monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+        with contextlib.suppress(Exception):  # to refuse is as good
+            make_without_key().chat(asked())
+        assert all(SECRET not in request.headers.get("authorization", "") for request in sandbox.requests)
+
+    def test_its_saved_form_is_always_the_same(self, make):
+        """The cache of an ingestion pipeline is keyed by it."""
+        first = make().to_json()
+        assert make().to_json() == first
+        assert " at 0x" not in first
+
+    def test_it_can_be_saved_and_loaded(self, make, sandbox):
+        llm = make(temperature=0.25)
+        loaded = load_llm({**llm.to_dict(), "api_key": sandbox.token})
+        assert (type(loaded), loaded.temperature) == (type(llm), 0.25)
+
+    def test_it_can_be_closed(self, llm):
+        llm.chat(asked())
+        llm.close()
+        asyncio.run(llm.aclose())
+
+    def test_it_can_be_the_default_llm(self, llm):
+        """`Settings` sets a field of it."""
+        before = Settings._llm
+        try:
+            Settings.llm = llm
+            assert Settings.llm is llm
+        finally:
+            Settings._llm = before
+
+    def test_a_field_can_be_changed(self, llm, sandbox):
+        llm.temperature = 0.75
+        llm.chat(asked())
+        assert sandbox.requests[-1].body["temperature"] == 0.75
+
+    # Failures
+
+    @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503])
+    def test_a_failure_carries_its_status(self, llm, sandbox, status):
+        sandbox.script(Fault(status=status))
+        with pytest.raises(Exception, match=r".") as caught:
+            llm.chat(asked())
+        assert caught.value.status_code == status
+
+    def test_an_answer_without_choices_is_an_error_that_says_so(self, llm, sandbox):
+        sandbox.script(Reply(body={"id": "1", "object": "chat.completion", "choices": [], "usage": None}))
+        with pytest.raises(Exception, match="choice"):
+            llm.chat(asked())
+
+    def test_a_failure_is_retried_as_often_as_was_asked(self, make, sandbox):
+        """One layer of retries: two layers multiply."""
+        sandbox.script(*[Fault(status=500)] * 20)
+        with pytest.raises(Exception, match=r"."):
+            make(max_retries=1).chat(asked())
+        assert len(sandbox.requests) == 2
+
+    def test_a_failure_is_not_retried_if_that_was_asked(self, make, sandbox):
+        sandbox.script(*[Fault(status=500)] * 5)
+        with pytest.raises(Exception, match=r"."):
+            make(max_retries=0).chat(asked())
+        assert len(sandbox.requests) == 1
+
+    def test_a_wish_to_wait_is_heeded(self, make, sandbox):
+        sandbox.script(Fault(status=429, headers={"Retry-After": "1"}), Reply(text="Fine."))
+        began = time.monotonic()
+        assert make(max_retries=1).chat(asked()).message.content == "Fine."
+        assert time.monotonic() - began >= 0.95

@@ -1,0 +1,137 @@
+"""Promises about what is sent: parameters, roles, blocks."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from llama_index.core.base.llms.types import (
+    CacheControl,
+    CachePoint,
+    ChatMessage,
+    CitableBlock,
+    DocumentBlock,
+    ImageBlock,
+    MessageRole,
+    TextBlock,
+    ToolCallBlock,
+    VideoBlock,
+)
+
+from .base import Promises, asked
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+class RequestPromises(Promises):
+    def test_nothing_is_sent_that_nobody_set(self, llm, sandbox):
+        llm.chat(asked())
+        assert set(sandbox.requests[-1].body) == {"model", "messages"}
+
+    def test_fields_are_sent(self, make, sandbox):
+        make(temperature=0.25, max_tokens=7).chat(asked())
+        body = sandbox.requests[-1].body
+        assert (body["temperature"], body["max_tokens"]) == (0.25, 7)
+
+    def test_zero_is_a_temperature(self, make, sandbox):
+        make(temperature=0.0).chat(asked())
+        assert sandbox.requests[-1].body["temperature"] == 0
+
+    @pytest.mark.parametrize(("name", "own", "called"), [("temperature", 0.25, 0.75), ("max_tokens", 100, 5)])
+    def test_the_call_wins_over_the_constructor(self, make, sandbox, name, own, called):
+        make(**{name: own}).chat(asked(), **{name: called})
+        assert sandbox.requests[-1].body[name] == called
+
+    def test_the_call_wins_over_additional_kwargs(self, make, sandbox):
+        make(additional_kwargs={"temperature": 0.25}).chat(asked(), temperature=0.75)
+        assert sandbox.requests[-1].body["temperature"] == 0.75
+
+    def test_reasoning_effort_is_sent(self, make, sandbox):
+        make(reasoning_effort="low").chat(asked())
+        assert sandbox.requests[-1].body.get("reasoning_effort") == "low"
+
+    def test_what_the_deployment_knows_besides_goes_through_extra_body(self, make, sandbox):
+        make(additional_kwargs={"extra_body": {"top_k": 5}}).chat(asked())
+        assert sandbox.requests[-1].body["top_k"] == 5
+
+    def test_a_misspelt_argument_is_refused(self, llm):
+        """The server would ignore it without a word."""
+        with pytest.raises(Exception, match="temprature"):
+            llm.chat(asked(), temprature=0.5)
+
+    def test_texts_of_a_message_are_all_sent(self, llm, sandbox):
+        llm.chat([ChatMessage(blocks=[TextBlock(text="one"), TextBlock(text="two")])])
+        sent = str(sandbox.requests[-1].body["messages"])
+        assert "one" in sent
+        assert "two" in sent
+
+    @pytest.mark.parametrize(
+        ("role", "sent"),
+        [
+            (MessageRole.SYSTEM, "system"),
+            (MessageRole.USER, "user"),
+            (MessageRole.ASSISTANT, "assistant"),
+            (MessageRole.CHATBOT, "assistant"),
+            (MessageRole.MODEL, "assistant"),
+        ],
+    )
+    def test_roles_are_those_the_server_knows(self, llm, sandbox, role, sent):
+        """Histories that were made with other providers' models go on."""
+        llm.chat([ChatMessage(role=role, content="Hi"), *asked()])
+        assert sandbox.requests[-1].body["messages"][0]["role"] == sent
+
+    def test_a_result_in_the_role_function_is_a_tools(self, llm, sandbox):
+        call = ToolCallBlock(tool_call_id="c1", tool_name="now", tool_kwargs={})
+        result = ChatMessage(role=MessageRole.FUNCTION, content="noon", additional_kwargs={"tool_call_id": "c1"})
+        llm.chat([*asked(), ChatMessage(role=MessageRole.ASSISTANT, blocks=[call]), result])
+        assert sandbox.requests[-1].body["messages"][-1]["role"] == "tool"
+
+    def test_a_call_of_the_assistant_has_an_empty_text_not_null(self, llm, sandbox):
+        """Old servers iterate over it."""
+        call = ToolCallBlock(tool_call_id="c1", tool_name="now", tool_kwargs={})
+        result = ChatMessage(role=MessageRole.TOOL, content="noon", additional_kwargs={"tool_call_id": "c1"})
+        llm.chat([*asked(), ChatMessage(role=MessageRole.ASSISTANT, blocks=[call]), result])
+        assert sandbox.requests[-1].body["messages"][1].get("content") == ""
+
+    def test_images_are_sent_inline(self, llm, sandbox):
+        llm.chat([ChatMessage(blocks=[TextBlock(text="What is it?"), ImageBlock(image=PIXEL)])])
+        image = sandbox.requests[-1].body["messages"][0]["content"][1]
+        assert image["image_url"]["url"] == "data:image/png;base64," + base64.b64encode(PIXEL).decode()
+
+    def test_images_are_sent_by_their_address(self, llm, sandbox):
+        llm.chat([ChatMessage(blocks=[TextBlock(text="What is it?"), ImageBlock(url="https://example.com/a.png")])])
+        image = sandbox.requests[-1].body["messages"][0]["content"][1]
+        assert image["image_url"]["url"] == "https://example.com/a.png"
+
+    def test_a_cache_point_is_no_harm(self, llm, sandbox):
+        point = CachePoint(cache_control=CacheControl(type="ephemeral"))
+        llm.chat([ChatMessage(blocks=[TextBlock(text="Hi"), point])])
+        assert sandbox.requests[-1].body["messages"][0]["content"] == "Hi"
+
+    def test_citable_content_is_sent_as_text(self, llm, sandbox):
+        citable = CitableBlock(title="Rivers", source="atlas", content=[TextBlock(text="The Ganges is long.")])
+        llm.chat([ChatMessage(blocks=[citable, TextBlock(text="Which is long?")])])
+        assert "The Ganges is long." in str(sandbox.requests[-1].body["messages"])
+
+    def test_a_document_that_is_text_is_sent_as_text(self, llm, sandbox):
+        document = DocumentBlock(data=b"The Ganges is long.", document_mimetype="text/plain", title="rivers.txt")
+        llm.chat([ChatMessage(blocks=[document])])
+        assert "The Ganges is long." in str(sandbox.requests[-1].body["messages"])
+
+    def test_a_video_is_refused_by_name(self, llm, sandbox):
+        with pytest.raises(ValueError, match=r"(?i)video"):
+            llm.chat([ChatMessage(blocks=[VideoBlock(video=b"\0\0\0\x18ftypmp42")])])
+        assert not sandbox.requests
+
+    def test_messages_are_the_callers(self, llm):
+        messages = [ChatMessage(role=MessageRole.SYSTEM, content="Be brief."), *asked()]
+        before = [message.model_dump() for message in messages]
+        llm.chat(messages)
+        assert [message.model_dump() for message in messages] == before
+
+    def test_system_messages_may_stand_anywhere(self, llm, sandbox):
+        """Agents put one at the end when they stop early."""
+        llm.chat([*asked(), ChatMessage(role=MessageRole.SYSTEM, content="Stop now.")])
+        assert [message["role"] for message in sandbox.requests[-1].body["messages"]] == ["user", "system"]

@@ -1,0 +1,51 @@
+"""The sandbox for the tests of this folder: one server, forgetful between tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from llama_index_tir import TIR, TIREmbedding
+from tir_sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytest.register_assert_rewrite("tests.llama_index.conformance")
+
+
+@pytest.fixture(scope="session")
+def running_sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    for name, value in running_sandbox.env.items():
+        monkeypatch.setenv(name, value)
+    running_sandbox.reset()
+    return running_sandbox
+
+
+@pytest.fixture
+def make_llm(sandbox: Sandbox) -> Callable[..., TIR]:
+    """Makes a `TIR` that calls the sandbox, with further fields as given."""
+    return TIR
+
+
+@pytest.fixture
+def llm(make_llm: Callable[..., TIR]) -> TIR:
+    return make_llm(max_retries=0)
+
+
+@pytest.fixture
+def embedding(sandbox: Sandbox) -> TIREmbedding:
+    return TIREmbedding(max_retries=0)
+
+
+def chunk(delta: dict[str, Any], finish: str | None = None, **more: Any) -> dict[str, Any]:
+    """A chunk of a stream as vLLM sends it."""
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return {"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": "m", "choices": [choice], **more}
