@@ -14,10 +14,12 @@ except ImportError as error:
 
 from llama_index.core.llms.loading import RECOGNIZED_LLMS
 
+from llama_index_tir._structured import StructuredOutputError
+from llama_index_tir._tools import NoToolCallError, ToolArgumentsError
 from llama_index_tir.embeddings import TIREmbedding
 from llama_index_tir.llms import TIR
 from tir_client import __version__
 
-__all__ = ["TIR", "TIREmbedding", "__version__"]
+__all__ = ["TIR", "NoToolCallError", "StructuredOutputError", "TIREmbedding", "ToolArgumentsError", "__version__"]
 
 RECOGNIZED_LLMS[TIR.class_name()] = TIR  # so that extractors and programs that were saved can be loaded again
