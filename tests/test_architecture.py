@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import ast
-import json
-import subprocess
 import sys
 from graphlib import TopologicalSorter
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.blocked import ROOT, report, run
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
 OURS = ("tir_client", "langchain_tir", "llama_index_tir", "tir_sandbox")
 
 MAY_IMPORT = {
@@ -125,52 +124,21 @@ def test_what_decides_in_the_core_does_no_io() -> None:
     assert {name: names for name, names in impure.items() if names} == {}
 
 
-IMPORT = """
-import json, sys, threading
-statement, *blocked = sys.argv[1:]
-
-class Blocker:
-    def find_spec(name, path=None, target=None):
-        if name in blocked:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-calls = []  # making a socket is none: urllib3, which LangChain and LlamaIndex load, makes one to see if there is IPv6
-looked_for = {"socket.connect", "socket.getaddrinfo", "socket.sendto", "subprocess.Popen", "os.system"}
-sys.addaudithook(lambda event, _: calls.append(event) if event in looked_for else None)
-sys.meta_path.insert(0, Blocker)
-exec(statement)
-loaded = sorted(name for name in sys.modules if "." not in name)
-print(json.dumps({"loaded": loaded, "calls": calls, "threads": threading.active_count()}))
-"""
-
-
-def run_import(statement: str, *blocked: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "error", "-c", IMPORT, statement, *blocked]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-
-
-def loaded_by(statement: str, *blocked: str) -> dict[str, Any]:
-    done = run_import(statement, *blocked)
-    assert done.returncode == 0, done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
-    return report
-
-
 @pytest.mark.parametrize("package", FRAMEWORKS)
 def test_a_face_works_without_the_other_framework_and_the_other_face(package: str) -> None:
     (other,) = FRAMEWORKS.keys() - {package}
 
-    report = loaded_by(f"import {package}", other, FRAMEWORKS[other], "tir_sandbox")
+    found = report(f"import {package}", other, FRAMEWORKS[other], "tir_sandbox")
 
-    assert {package, "tir_client", FRAMEWORKS[package]} <= set(report["loaded"])
-    assert not {"langchain", "langgraph", "openai", "starlette", "uvicorn"} & set(report["loaded"])
-    assert report["calls"] == []
-    assert report["threads"] == 1
+    assert {package, "tir_client", FRAMEWORKS[package]} <= set(found["loaded"])
+    assert not {"langchain", "langgraph", "openai", "starlette", "uvicorn"} & set(found["loaded"])
+    assert found["calls"] == []
+    assert found["threads"] == 1
 
 
 @pytest.mark.parametrize("package", FRAMEWORKS)
 def test_a_face_without_its_framework_names_the_extra_to_install(package: str) -> None:
-    done = run_import(f"import {package}", FRAMEWORKS[package])
+    done = run(f"import {package}", FRAMEWORKS[package])
 
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("ImportError: ")
@@ -180,22 +148,22 @@ def test_a_face_without_its_framework_names_the_extra_to_install(package: str) -
 def test_the_core_is_light_and_needs_no_framework() -> None:
     blocked = {*FRAMEWORKS, *FRAMEWORKS.values(), "langchain", "llama_index_instrumentation", "langsmith", "openai"}
 
-    report = loaded_by("import tir_client", *sorted(blocked), "tir_sandbox", "starlette", "numpy", "requests")
+    found = report("import tir_client", *sorted(blocked), "tir_sandbox", "starlette", "numpy", "requests")
 
-    assert "tir_client" in report["loaded"]
-    assert report["calls"] == []
-    assert report["threads"] == 1
+    assert "tir_client" in found["loaded"]
+    assert found["calls"] == []
+    assert found["threads"] == 1
 
 
 def test_the_sandbox_loads_nothing_until_it_is_used() -> None:
-    report = loaded_by("import tir_sandbox", *(set(OURS) - {"tir_sandbox"}), "starlette", "uvicorn", "httpx")
+    found = report("import tir_sandbox", *(set(OURS) - {"tir_sandbox"}), "starlette", "uvicorn", "httpx")
 
-    assert not set(report["loaded"]) & {"asyncio", "socket", "pydantic"}
+    assert not set(found["loaded"]) & {"asyncio", "socket", "pydantic"}
 
 
 @pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
 def test_the_sandbox_without_its_server_names_the_extra_to_install(missing: str) -> None:
-    done = run_import("from tir_sandbox import Sandbox", missing)
+    done = run("from tir_sandbox import Sandbox", missing)
 
     assert done.returncode == 1
     assert f"The sandbox needs `{missing}`" in done.stderr
@@ -205,4 +173,4 @@ def test_the_sandbox_without_its_server_names_the_extra_to_install(missing: str)
 def test_the_sandbox_runs_alone() -> None:
     others = (*FRAMEWORKS.values(), *(set(OURS) - {"tir_sandbox"}), "httpx", "pydantic")
 
-    loaded_by("from tir_sandbox import Sandbox, Reply, Fault\nwith Sandbox() as sandbox: sandbox.env", *others)
+    report("from tir_sandbox import Sandbox, Reply, Fault\nwith Sandbox() as sandbox: sandbox.env", *others)
