@@ -93,8 +93,9 @@ class Call:
         hint = self._config.token_hint() if response.status_code == 401 else ""  # noqa: PLR2004 - HTTP
         if response.headers.get("location"):
             hint = f"It redirects to {response.headers['location']!r}, which is not followed. Check the URL."
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return error_from_response(response.status_code, headers, self._config.redact(content), url=self.url, hint=hint)
+        redact = self._config.redact
+        headers = {name.lower(): redact(value.encode()).decode() for name, value in response.headers.items()}
+        return error_from_response(response.status_code, headers, redact(content), url=self.url, hint=hint)
 
     def broken(self, failure: Exception) -> TIRError:
         """The error for what httpx raised in the present phase."""

@@ -200,13 +200,14 @@ def _env(name: str) -> str | None:
 def _token(api_key: ApiKey | None) -> ApiKey:
     if callable(api_key):
         return api_key
-    value = api_key if api_key is not None else next(filter(None, map(_env, TOKEN_VARIABLES)), None)
-    if value is None:
+    if api_key is None:
+        api_key = next((SecretStr(value) for value in map(_env, TOKEN_VARIABLES) if value), None)
+    if api_key is None:
         raise ConfigurationError(
             f"No token: pass `api_key` or set {TOKEN_VARIABLES[0]} (or {TOKEN_VARIABLES[1]}) to the Auth Token "
             "that TIR shows when you create a token."
         )
-    return SecretStr(_clean_token(value))
+    return SecretStr(_clean_token(api_key))
 
 
 def environment_token() -> SecretStr:
@@ -215,12 +216,14 @@ def environment_token() -> SecretStr:
     return found if isinstance(found, SecretStr) else SecretStr("")
 
 
-def _clean_token(value: str | SecretStr) -> str:
-    text = value.get_secret_value() if isinstance(value, SecretStr) else value
-    if not isinstance(text, str):
-        raise ConfigurationError(f"`api_key` must be a string, or a function that returns one, not {type(text)!r}.")
-    token = text.strip().removeprefix("Bearer ").strip()
+def _clean_token(token: str | SecretStr) -> str:
+    if isinstance(token, SecretStr):
+        token = token.get_secret_value()
+    if not isinstance(token, str):
+        raise ConfigurationError(f"`api_key` must be a string, or a function that returns one, not {type(token)!r}.")
+    token = token.strip().removeprefix("Bearer ").strip()
     if not token or not token.isascii() or not token.isprintable() or " " in token:
+        del token  # even a bad token must not stand among the locals of a traceback
         raise ConfigurationError(
             "`api_key` is empty, or has spaces, line breaks or other characters inside that no token has. "
             f"Copy the Auth Token again, or set {TOKEN_VARIABLES[0]}."
