@@ -108,7 +108,8 @@ class ChatTIR(BaseChatModel, Settings, Component):
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         call = renamed(kwargs)
-        given = stop or call.get("stop") or self.stop
+        given = call.pop("stop", None)
+        given = stop or given or self.stop
         stops = [given] if isinstance(given, str) else given
         return {**super()._get_ls_params(stop=stops, **call), "ls_provider": PROVIDER}
 

@@ -1,0 +1,240 @@
+"""LangChain's messages on their way to the wire."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    ChatMessage,
+    FunctionMessage,
+    HumanMessage,
+    RemoveMessage,
+    SystemMessage,
+    ToolMessage,
+    convert_to_messages,
+)
+
+from langchain_tir import ChatTIR
+from langchain_tir._messages import to_wire
+from tir_client import InvalidRequestError
+from tir_sandbox import Reply, Sandbox, ToolCall
+
+PNG = "iVBORw0KGgo="
+IMAGE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
+CALL = {"id": "1", "name": "get_weather", "args": {"city": "पुणे"}}
+
+
+def one(message: BaseMessage) -> dict[str, Any]:
+    (wire,) = to_wire([message])
+    return wire
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (HumanMessage("Hi"), {"role": "user", "content": "Hi"}),
+        (HumanMessage("Hi", name="ada"), {"role": "user", "content": "Hi", "name": "ada"}),
+        (SystemMessage("Be brief."), {"role": "system", "content": "Be brief."}),
+        (convert_to_messages([("developer", "Be brief.")])[0], {"role": "developer", "content": "Be brief."}),
+        (SystemMessage([{"type": "text", "text": "a"}, "b"]), {"role": "system", "content": "ab"}),
+        (ChatMessage("Hi", role="user"), {"role": "user", "content": "Hi"}),
+        (AIMessage("Hello"), {"role": "assistant", "content": "Hello"}),
+        (AIMessageChunk("Hello"), {"role": "assistant", "content": "Hello"}),
+        (AIMessage([{"type": "refusal", "refusal": "No."}]), {"role": "assistant", "content": "No."}),
+        (ToolMessage("31", tool_call_id="1"), {"role": "tool", "tool_call_id": "1", "content": "31"}),
+        (
+            ToolMessage([{"type": "text", "text": "3"}, {"type": "text", "text": "1"}], tool_call_id="1", name="t"),
+            {"role": "tool", "tool_call_id": "1", "content": "31", "name": "t"},
+        ),
+    ],
+)
+def test_a_message_has_its_role_and_text(message: BaseMessage, expected: dict[str, Any]):
+    assert one(message) == expected
+
+
+IMAGES = {
+    "openai": IMAGE,
+    "openai, url only": {"type": "image_url", "image_url": f"data:image/png;base64,{PNG}"},
+    "v1": {"type": "image", "base64": PNG, "mime_type": "image/png"},
+    "v0": {"type": "image", "source_type": "base64", "data": PNG, "mime_type": "image/png"},
+    "anthropic": {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}},
+    "non-standard": {"type": "non_standard", "value": IMAGE},
+}
+
+
+@pytest.mark.parametrize("block", IMAGES.values(), ids=IMAGES)
+def test_an_image_of_any_form_is_sent_as_an_image_url(block: dict[str, Any]):
+    assert one(HumanMessage(["Look:", block]))["content"] == [{"type": "text", "text": "Look:"}, IMAGE]
+
+
+URLS = {
+    "v1": {"type": "image", "url": "https://a/b.png"},
+    "v0": {"type": "image", "source_type": "url", "url": "https://a/b.png"},
+    "anthropic": {"type": "image", "source": {"type": "url", "url": "https://a/b.png"}},
+}
+
+
+@pytest.mark.parametrize("block", URLS.values(), ids=URLS)
+def test_the_url_of_an_image_is_sent_as_it_is(block: dict[str, Any]):
+    assert one(HumanMessage([block]))["content"] == [{"type": "image_url", "image_url": {"url": "https://a/b.png"}}]
+
+
+def test_the_detail_of_an_image_is_kept():
+    image = {"url": "https://a/b.png", "detail": "low"}
+
+    assert one(HumanMessage([{"type": "image_url", "image_url": image}]))["content"][0]["image_url"] == image
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        (
+            {"type": "audio", "base64": "AA==", "mime_type": "audio/wav"},
+            {"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}},
+        ),
+        (
+            {"type": "input_audio", "input_audio": {"data": "AA==", "format": "mp3"}},
+            {"type": "input_audio", "input_audio": {"data": "AA==", "format": "mp3"}},
+        ),
+        ({"type": "audio", "url": "https://a/b"}, {"type": "audio_url", "audio_url": {"url": "https://a/b"}}),
+        ({"type": "video", "url": "https://a/b"}, {"type": "video_url", "video_url": {"url": "https://a/b"}}),
+        ({"type": "text-plain", "text": "A document."}, {"type": "text", "text": "A document."}),
+    ],
+)
+def test_sounds_videos_and_plain_documents_have_their_parts(block: dict[str, Any], expected: dict[str, Any]):
+    assert one(HumanMessage([block, IMAGE]))["content"][0] == expected
+
+
+def test_what_other_providers_hang_on_a_text_is_not_sent():
+    block = {"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}, "index": 0, "id": "x"}
+
+    assert one(HumanMessage([block, "there"]))["content"] == [
+        {"type": "text", "text": "Hi"},
+        {"type": "text", "text": "there"},
+    ]
+
+
+UNSENDABLE = {
+    "a file": HumanMessage([{"type": "file", "base64": "AA==", "mime_type": "application/pdf"}]),
+    "an image by id": HumanMessage([{"type": "image", "file_id": "x"}]),
+    "an image without its type": HumanMessage([{"type": "image", "base64": PNG}]),
+    "a block nobody knows": HumanMessage([{"type": "hologram"}]),
+    "a block without a type": HumanMessage([{"hologram": 1}]),
+    "a tool result": HumanMessage([{"type": "tool_result", "tool_use_id": "1", "content": "31"}]),
+    "hidden reasoning": AIMessage([{"type": "redacted_thinking", "data": "x"}]),
+    "an image of the assistant": AIMessage([IMAGE]),
+    "an image of the system": SystemMessage([IMAGE]),
+    "a function's message": FunctionMessage("31", name="get_weather"),
+    "a removal": RemoveMessage(id="1"),
+    "a call without an id": AIMessage("", tool_calls=[{"id": None, "name": "t", "args": {}}]),
+}
+
+
+@pytest.mark.parametrize("message", UNSENDABLE.values(), ids=UNSENDABLE)
+def test_what_cannot_be_sent_is_refused_with_its_place(message: BaseMessage):
+    with pytest.raises(InvalidRequestError, match=r"messages\[1\]: .*(type|cannot be sent|no `id`)"):
+        to_wire([HumanMessage("Hi"), message])
+
+
+def test_reasoning_goes_back_under_both_names():
+    message = AIMessage("So", additional_kwargs={"reasoning_content": "Because."})
+
+    assert one(message) == {
+        "role": "assistant",
+        "content": "So",
+        "reasoning": "Because.",
+        "reasoning_content": "Because.",
+    }
+
+
+@pytest.mark.parametrize(
+    "block", [{"type": "reasoning", "reasoning": "Because."}, {"type": "thinking", "thinking": "Because."}]
+)
+def test_reasoning_in_the_content_goes_back_once(block: dict[str, Any]):
+    content = [{**block, "signature": "x"}, {"type": "text", "text": "So"}]
+    message = AIMessage(content, additional_kwargs={"reasoning_content": "Because."})
+
+    wire = one(message)
+
+    assert (wire["reasoning"], wire["content"]) == ("Because.", "So")
+
+
+def test_calls_go_back_and_name_their_results():
+    asked, told = to_wire([AIMessage("", tool_calls=[CALL]), ToolMessage("31", tool_call_id="1")])
+
+    assert asked["content"] == ""
+    assert asked["tool_calls"] == [
+        {"id": "1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "पुणे"}'}}
+    ]
+    assert told["name"] == "get_weather"
+
+
+def test_a_call_that_stands_in_the_content_too_goes_back_once():
+    use = {"type": "tool_use", "id": "1", "name": "get_weather", "input": CALL["args"]}
+
+    assert one(AIMessage([use], tool_calls=[CALL])) == one(AIMessage("", tool_calls=[CALL]))
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "tool_use", "id": "1", "name": "get_weather", "input": CALL["args"]},
+        {"type": "tool_call", **CALL},
+        {"type": "tool_call_chunk", "id": "1", "name": "get_weather", "args": '{"city": "पुणे"}', "index": 0},
+    ],
+)
+def test_a_call_that_stands_in_the_content_only_goes_back(block: dict[str, Any]):
+    assert one(AIMessage([block]))["tool_calls"] == one(AIMessage("", tool_calls=[CALL]))["tool_calls"]
+
+
+@pytest.mark.parametrize("args", ["{'city': Pune", "[1]", "null", ""])
+def test_a_broken_call_goes_back_as_json(args: str):
+    call = {"id": "1", "name": "t", "args": args, "error": None, "type": "invalid_tool_call"}
+
+    (sent,) = one(AIMessage("", invalid_tool_calls=[call]))["tool_calls"]
+
+    assert json.loads(sent["function"]["arguments"]) == {"invalid_arguments": args}
+
+
+@given(st.dictionaries(st.text(), st.recursive(st.none() | st.integers() | st.text(), st.lists)))
+def test_arguments_survive_the_way(args: dict[str, Any]):
+    (sent,) = one(AIMessage("", tool_calls=[{"id": "1", "name": "t", "args": args}]))["tool_calls"]
+
+    assert json.loads(sent["function"]["arguments"]) == args
+
+
+def test_the_callers_messages_stay_as_they_were():
+    messages = [HumanMessage(["Hi", IMAGE]), AIMessage("", tool_calls=[CALL]), ToolMessage("31", tool_call_id="1")]
+    before = copy.deepcopy(messages)
+
+    to_wire(messages)
+
+    assert messages == before
+
+
+@pytest.mark.parametrize("output_version", ["v0", "v1"])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_answer_goes_back_as_it_came(make: Any, sandbox: Sandbox, output_version: str, streamed: bool):
+    model: ChatTIR = make(output_version=output_version)
+    calls = [ToolCall("a", {"x": 1}, id="1"), ToolCall("b", {"y": "é"}, id="2"), ToolCall("c", "{broken", id="3")]
+    sandbox.script(Reply(reasoning="I think.", text="I say.", tool_calls=calls), Reply(text="Done."))
+    answer = sum(model.stream("Hi"), AIMessageChunk("")) if streamed else model.invoke("Hi")
+    results = [ToolMessage("ok", tool_call_id=str(number)) for number in (1, 2, 3)]
+
+    model.invoke([HumanMessage("Hi"), answer, *results])
+
+    _, sent, *told = sandbox.requests[-1].body["messages"]
+    assert (sent["reasoning"], sent["content"]) == ("I think.", "I say.")
+    functions = [call["function"] for call in sent["tool_calls"]]
+    assert [function["name"] for function in functions] == ["a", "b", "c"]
+    assert [json.loads(function["arguments"]) for function in functions[:2]] == [{"x": 1}, {"y": "é"}]
+    assert json.loads(functions[2]["arguments"])["invalid_arguments"].startswith("{broken")
+    assert [message["name"] for message in told] == ["a", "b", "c"]

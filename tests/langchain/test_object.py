@@ -1,0 +1,366 @@
+"""The model as an object: what it shows, how it is saved, copied, configured, cached, traced and registered."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import pickle
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from langchain_core.caches import InMemoryCache
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.load import dumpd, dumps, loads
+from langchain_core.rate_limiters import InMemoryRateLimiter
+from langchain_core.runnables import ConfigurableField
+from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
+from pydantic import SecretStr
+
+import langchain_tir
+from langchain_tir import ChatTIR, TIREmbeddings, register_provider
+from tir_client import APIStatusError, __version__
+from tir_sandbox import Fault, Reply, Sandbox
+
+SECRET = "a-secret-that-nobody-may-see"
+HEADERS = {"x-key": SECRET}
+
+
+@pytest.fixture
+def secretive() -> ChatTIR:
+    return ChatTIR(api_key=SECRET, project_id=1, default_headers=HEADERS, default_query={"key": SECRET})
+
+
+def test_the_package_has_the_names_that_it_lists():
+    assert langchain_tir.__all__ == sorted(langchain_tir.__all__)
+    assert langchain_tir.__version__ == __version__
+    assert all(hasattr(langchain_tir, name) for name in langchain_tir.__all__)
+
+
+def test_without_langchain_the_import_says_what_to_install():
+    code = "import sys; sys.modules['langchain_core'] = None; import langchain_tir"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert 'pip install "tir-llm[langchain]"' in done.stderr
+
+
+def test_secrets_are_in_no_form_of_the_model(secretive: ChatTIR):
+    shown = [
+        repr(secretive),
+        str(secretive),
+        str(secretive.model_dump()),
+        secretive.model_dump_json(),
+        str(secretive.asdict()),
+        dumps(secretive),
+        str(secretive.to_json()),
+        secretive._get_llm_string(),
+        str(secretive._get_invocation_params()),
+        str(secretive._get_ls_params()),
+        str(secretive.metadata),
+    ]
+
+    assert not [form for form in shown if SECRET in form]
+
+
+def test_secrets_are_in_no_trace_of_a_call(make: Callable[..., ChatTIR], sandbox: Sandbox):
+    traces = RunCollectorCallbackHandler()
+    model = make(default_headers=HEADERS, metadata={"team": "blue"})
+    sandbox.script(Reply(text="Hi"), Fault(status=500))
+
+    model.invoke("Hi", {"callbacks": [traces]})
+    with pytest.raises(APIStatusError) as raised:
+        model.invoke("Hi", {"callbacks": [traces]})
+
+    told = "".join(run.model_dump_json() for run in traces.traced_runs) + repr(raised.value.__dict__)
+    assert SECRET not in told
+    assert sandbox.token not in told
+    assert '"status_code":500' in told
+
+
+def test_a_trace_tells_the_versions_and_the_parameters_of_the_call(model: ChatTIR):
+    traces = RunCollectorCallbackHandler()
+
+    model.invoke("Hi", {"callbacks": [traces]}, temperature=0.5, model="qwen3_32b", stop=["x"])
+
+    metadata = traces.traced_runs[0].extra["metadata"]
+    assert metadata["lc_versions"].keys() >= {"langchain-core", "tir-llm"}
+    assert (metadata["ls_provider"], metadata["ls_model_type"]) == ("tir", "chat")
+    assert (metadata["ls_model_name"], metadata["ls_temperature"]) == ("qwen3_32b", 0.5)
+    assert metadata["ls_stop"] == ["x"]
+
+
+def test_the_stop_of_a_trace_is_a_list(make: Callable[..., ChatTIR]):
+    params = make(stop="x", max_tokens=9)._get_ls_params(max_completion_tokens=5)
+
+    assert (params["ls_stop"], params["ls_max_tokens"]) == (["x"], 5)
+
+
+# Saving and copying
+
+
+@pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning")
+@pytest.mark.parametrize("how", ["secrets_map", "secrets_from_env"])
+def test_a_dump_is_loaded_with_the_token_from_outside(
+    make: Callable[..., ChatTIR], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, how: str
+):
+    model = make(temperature=0.5, stop=["x"], extra_body={"echo": False}, timeout=httpx.Timeout(5.0, connect=1.0))
+    monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", sandbox.token)
+    where = {"secrets_map": {"E2E_TIR_ACCESS_TOKEN": sandbox.token}, "secrets_from_env": True}[how]
+
+    loaded = loads(dumps(model), allowed_objects=[ChatTIR], valid_namespaces=["langchain_tir"], **{how: where})
+
+    assert loaded.asdict() == model.asdict()
+    assert loaded.client.timeouts == model.client.timeouts
+    assert loaded.invoke("Hi").text
+
+
+def test_a_dump_says_where_the_token_comes_from():
+    kwargs = dumpd(ChatTIR(api_key=SECRET, project_id=1))["kwargs"]
+
+    assert kwargs["api_key"] == {"lc": 1, "type": "secret", "id": ["E2E_TIR_ACCESS_TOKEN"]}
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_a_pickle_has_no_token_and_takes_it_from_the_environment(
+    make: Callable[..., ChatTIR], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, used: bool
+):
+    model = make(temperature=0.5)
+    if used:
+        model.invoke("Hi")
+        asyncio.run(model.ainvoke("Hi"))
+
+    pickled = pickle.dumps(model)
+    monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", sandbox.token)
+    loaded = pickle.loads(pickled)
+
+    assert sandbox.token.encode() not in pickled
+    assert loaded.asdict() == model.asdict()
+    assert loaded.invoke("Hi").text
+
+
+@pytest.mark.parametrize("field", [{"default_headers": HEADERS}, {"default_query": HEADERS}, {"http_client": object()}])
+def test_what_may_be_in_no_pickle_is_refused(field: dict[str, Any]):
+    with pytest.raises(TypeError, match=f"A ChatTIR with `{next(iter(field))}` cannot be pickled"):
+        pickle.dumps(ChatTIR(api_key=SECRET, project_id=1, **field))
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_a_deep_copy_works_and_shares_what_is_outside(make: Callable[..., ChatTIR], used: bool):
+    with httpx.Client() as client:
+        model = make(
+            http_client=client, rate_limiter=InMemoryRateLimiter(requests_per_second=1000), extra_body={"a": []}
+        )
+        if used:
+            model.invoke("Hi")
+
+        copied = copy.deepcopy(model)
+
+        assert copied.http_client is client
+        assert copied.rate_limiter is model.rate_limiter
+        assert copied.extra_body["a"] is not model.extra_body["a"]
+        assert copied.invoke("Hi").text
+
+
+def test_a_changed_setting_is_obeyed(model: ChatTIR, sandbox: Sandbox):
+    before = model.client
+    copied = model.model_copy(update={"endpoint_id": 7})
+
+    copied.invoke("Hi")
+    model.max_retries = 5
+
+    assert "/endpoint/is-7/" in sandbox.requests[-1].path
+    assert copied.client is not before
+    assert model.client.retry.max_retries == 5
+
+
+@pytest.mark.parametrize(
+    ("timeout", "phases"),
+    [
+        (7, (7, 7, 7, None)),
+        ((1, 5), (1, 5, 5, None)),
+        (httpx.Timeout(5.0, connect=1.0), (1, 5, 5, None)),
+        ({"total": 30, "connect": 2}, (2, 600, 120, 30)),
+        (None, (10, 600, 120, None)),
+    ],
+)
+def test_a_timeout_may_have_any_of_the_usual_forms(timeout: Any, phases: tuple[Any, ...]):
+    limits = ChatTIR(api_key=SECRET, project_id=1, timeout=timeout).client.timeouts
+
+    assert (limits.connect, limits.first_byte, limits.chunk, limits.total) == phases
+
+
+def test_a_timeout_may_be_called_request_timeout():
+    assert ChatTIR(api_key=SECRET, project_id=1, request_timeout=5).timeout == 5
+
+
+def test_a_token_may_be_a_function_asked_at_each_call(sandbox: Sandbox):
+    asked: list[int] = []
+
+    def token() -> SecretStr:
+        asked.append(1)
+        return SecretStr(sandbox.token)
+
+    model = ChatTIR(api_key=token, base_url=sandbox.base_url)
+    before = len(asked)
+    model.invoke("Hi")
+    model.invoke("Hi")
+
+    assert len(asked) == before + 2
+
+
+def test_one_client_of_ones_own_serves_both_ways(make: Callable[..., ChatTIR], sandbox: Sandbox):
+    with httpx.Client(headers={"x-mine": "yes"}) as client:
+        make(http_client=client).invoke("Hi")
+
+    assert sandbox.requests[-1].headers["x-mine"] == "yes"
+
+
+async def test_connections_are_kept_and_closed(model: ChatTIR, sandbox: Sandbox):
+    for _ in range(3):
+        await model.ainvoke("Hi")
+        [chunk async for chunk in model.astream("Hi")]
+    model.invoke("Hi")
+
+    assert sandbox.connections == 2
+    await model.aclose()
+    await asyncio.sleep(0.05)
+    assert sandbox.open_connections == 0
+    assert (await model.ainvoke("Hi")).text
+
+
+def test_a_model_may_be_used_by_several_event_loops(model: ChatTIR):
+    assert [asyncio.run(model.ainvoke("Hi")).text for _ in range(3)]
+
+
+# What LangChain does around a call
+
+
+def test_the_model_can_be_configured_at_run_time(make: Callable[..., ChatTIR], sandbox: Sandbox):
+    model = make(temperature=0.1).configurable_fields(
+        model=ConfigurableField("model"), temperature=ConfigurableField("temperature")
+    )
+
+    chunks = list(model.with_config(configurable={"model": "qwen3_32b", "temperature": 0.9}).stream("Hi"))
+
+    assert len(chunks) > 1
+    assert (sandbox.requests[-1].body["model"], sandbox.requests[-1].body["temperature"]) == ("qwen3_32b", 0.9)
+
+
+def test_a_cached_answer_costs_no_call_and_depends_on_the_parameters(make: Callable[..., ChatTIR], sandbox: Sandbox):
+    cache = InMemoryCache()
+
+    first, second = make(cache=cache).invoke("Hi"), make(cache=cache).invoke("Hi")
+    make(cache=cache, temperature=0.5).invoke("Hi")
+    make(cache=cache).invoke("Hi", seed=1)
+
+    assert second.text == first.text
+    assert len(sandbox.requests) == 3
+
+
+def test_a_cached_answer_keeps_its_calls_and_its_reasoning(make: Callable[..., ChatTIR], sandbox: Sandbox):
+    model = make(cache=InMemoryCache(), output_version="v1")
+    sandbox.script(Reply(reasoning="Hm.", text="Hello"))
+
+    assert [model.invoke("Hi").content for _ in range(2)][1] == [
+        {"type": "reasoning", "reasoning": "Hm.", "index": "lc_reasoning"},
+        {"type": "text", "text": "Hello", "index": "lc_text"},
+    ]
+
+
+async def test_the_rate_limiter_is_asked_once_for_each_call(make: Callable[..., ChatTIR]):
+    class Counter(InMemoryRateLimiter):
+        asked = 0
+
+        def acquire(self, *, blocking: bool = True) -> bool:
+            Counter.asked += 1
+            return True
+
+        async def aacquire(self, *, blocking: bool = True) -> bool:
+            Counter.asked += 1
+            return True
+
+    model = make(rate_limiter=Counter())
+
+    model.invoke("Hi")
+    list(model.stream("Hi"))
+    await model.ainvoke("Hi")
+    [chunk async for chunk in model.astream("Hi")]
+
+    assert Counter.asked == 4
+
+
+def test_an_answer_falls_back_and_is_retried_by_langchain(make: Callable[..., ChatTIR], sandbox: Sandbox):
+    sandbox.script(Fault(status=500), Fault(status=500), Reply(text="At last."))
+    model = make().with_retry(stop_after_attempt=2, wait_exponential_jitter=False).with_fallbacks([make(model="phi_4")])
+
+    assert model.invoke("Hi").text == "At last."
+    assert sandbox.requests[-1].body["model"] == "phi_4"
+
+
+def test_an_error_is_told_to_callbacks_with_what_had_arrived(model: ChatTIR, sandbox: Sandbox):
+    class Listener(BaseCallbackHandler):
+        told: Any = None
+
+        def on_llm_error(self, error: BaseException, **kwargs: Any) -> None:
+            Listener.told = kwargs["response"]
+
+    sandbox.script(Fault(after=Reply(text=["Hel", "lo"]), error_chunk=True, at=2))
+
+    with pytest.raises(Exception, match="EngineCore"):
+        list(model.stream("Hi", {"callbacks": [Listener()]}))
+    assert Listener.told.generations[0][0].text.startswith("Hel")
+
+
+# Profile and registration
+
+
+def test_the_profile_of_gpt_oss_says_what_it_can():
+    profile = ChatTIR(api_key=SECRET, project_id=1).profile
+
+    assert (profile["max_input_tokens"], profile["max_output_tokens"]) == (131_072, 131_072)
+    assert profile["reasoning_effort_levels"] == ["low", "medium", "high"]
+    assert profile["tool_calling"]
+    assert profile["reasoning_output"]
+    assert not profile["image_inputs"]
+    assert "structured_output" not in profile
+
+
+def test_a_profile_may_be_given_and_an_unknown_model_has_none():
+    assert ChatTIR(api_key=SECRET, project_id=1, model="my_model").profile is None
+    assert ChatTIR(api_key=SECRET, project_id=1, profile={"max_input_tokens": 9}).profile == {"max_input_tokens": 9}
+
+
+def test_a_registered_provider_is_found_by_name(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
+    base = pytest.importorskip("langchain.chat_models.base")
+    monkeypatch.setattr(base, "_BUILTIN_PROVIDERS", dict(base._BUILTIN_PROVIDERS))
+    with pytest.raises(ValueError, match="Unable to infer"):
+        base.init_chat_model("tir:gpt_oss_120b")
+
+    register_provider()
+    register_provider()
+    model = base.init_chat_model("tir:qwen3_32b", api_key=sandbox.token, project_id=12345, host=sandbox.host)
+
+    assert isinstance(model, ChatTIR)
+    assert model.invoke("Hi").response_metadata["model_name"] == "qwen3_32b"
+
+
+def test_a_provider_cannot_be_registered_without_langchain(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "langchain.chat_models.base", None)
+
+    with pytest.raises(ImportError, match=r"ChatTIR\(\.\.\.\)"):
+        register_provider()
+
+
+def test_construction_warns_of_nothing_and_opens_no_connection(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(httpx, "Client", None)
+    monkeypatch.setattr(httpx, "AsyncClient", None)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ChatTIR(api_key=SECRET, project_id=1)
+        TIREmbeddings(api_key=SECRET, project_id=1)
