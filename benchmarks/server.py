@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from typing import Any
 
 from benchmarks.bodies import MODEL, TIME, Answer, answer_to, as_json
 
@@ -28,7 +29,7 @@ class Exchange(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         Exchange.opened += 1
-        self._transport = transport
+        self._transport: Any = transport  # typed as what cannot write
         self._ready.set()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
