@@ -1,0 +1,242 @@
+"""Answers of every shape that servers have been seen to send, streamed and whole."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tir_client import Accumulator, EmptyAnswerError, ResponseError, TIRError, Usage
+
+
+def chunk(delta=None, *, index=0, finish=None, **more):
+    return {"id": "c1", "model": "m", "choices": [{"index": index, "delta": delta, "finish_reason": finish}], **more}
+
+
+def add_up(*events, **options):
+    so_far = Accumulator(**options)
+    deltas = [delta for event in events for delta in so_far.add(event)]
+    return deltas, so_far
+
+
+STOP = chunk({}, finish="stop")
+
+
+def test_empty_and_null_pieces_are_no_deltas():
+    deltas, so_far = add_up(
+        chunk({"role": "assistant", "content": ""}),
+        chunk({"content": None, "tool_calls": None, "reasoning": None, "refusal": None}),
+        chunk(None),
+        chunk({}),
+        {"choices": None},
+        {"choices": []},
+        STOP,
+    )
+
+    assert [delta.finish_reason for delta in deltas] == ["stop"]
+    assert so_far.finish().final
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"reasoning": "Hm."},
+        {"reasoning_content": "Hm."},
+        {"reasoning": "Hm.", "reasoning_content": "Hm."},
+        {"reasoning": None, "reasoning_content": "Hm."},
+        {"reasoning": "Hm.", "reasoning_content": None},
+        {"reasoning": "Hm.", "content": None},
+        {"reasoning": "Hm.", "content": ""},
+        {"content": "<think>Hm.</think>"},
+    ],
+)
+def test_reasoning_is_taken_once_from_wherever_it_stands(delta):
+    _, so_far = add_up(chunk(delta), chunk({"content": "Yes."}), STOP)
+
+    assert (so_far.choice().reasoning, so_far.choice().text) == ("Hm.", "Yes.")
+
+
+def test_a_tag_behind_the_servers_own_reasoning_is_text():
+    _, so_far = add_up(
+        chunk({"reasoning": "Hm."}), chunk({"content": "<think>"}), chunk({"content": " is a tag."}), STOP
+    )
+
+    assert (so_far.choice().reasoning, so_far.choice().text) == ("Hm.", "<think> is a tag.")
+
+
+def test_a_tag_is_text_where_the_model_is_known_not_to_use_it():
+    _, so_far = add_up(chunk({"content": "<think>a</think>b"}), STOP, inline_think=False)
+
+    assert so_far.choice().text == "<think>a</think>b"
+
+
+def test_what_was_held_back_comes_with_the_finish():
+    deltas, so_far = add_up(chunk({"content": "<thi"}), STOP)
+
+    assert [(delta.text, delta.finish_reason) for delta in deltas] == [("<thi", "stop")]
+    assert so_far.choice().text == "<thi"
+
+
+def test_a_repeated_finish_counts_once():
+    deltas, so_far = add_up(chunk({"content": "a"}, finish="stop"), STOP, chunk({}, finish="length"))
+
+    assert [delta.finish_reason for delta in deltas] == ["stop"]
+    assert so_far.completion().choice.finish_reason == "stop"
+
+
+def test_cumulative_usage_counts_once():
+    counts = [{"prompt_tokens": 5, "completion_tokens": n, "total_tokens": 5 + n} for n in (1, 2, 3)]
+    _, so_far = add_up(*[chunk({"content": "a"}, usage=usage) for usage in counts], STOP)
+
+    assert so_far.finish().usage == Usage(5, 3, 8)
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        ({}, None),
+        (None, None),
+        ({"prompt_tokens": None, "completion_tokens": 3}, Usage(0, 3, 3)),
+        ({"prompt_tokens": 2, "completion_tokens": 3, "prompt_tokens_details": None}, Usage(2, 3, 5)),
+        (
+            {"prompt_tokens": 2, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 1}},
+            Usage(2, 3, 5, 1),
+        ),
+        ({"prompt_tokens": 2, "completion_tokens_details": {"reasoning_tokens": 0}}, Usage(2, 0, 2, None, 0)),
+    ],
+)
+def test_usage_may_be_missing_in_part(usage, expected):
+    _, so_far = add_up(STOP, {"choices": [], "usage": usage})
+
+    assert expected == so_far.finish().usage
+
+
+def test_choices_interleave_and_each_has_its_end():
+    deltas, so_far = add_up(
+        chunk({"content": "a"}),
+        chunk({"content": "x"}, index=1),
+        chunk({"content": "b"}, finish="stop"),
+        chunk({}, index=1, finish="length"),
+        expected=2,
+    )
+
+    assert [(delta.index, delta.text) for delta in deltas] == [(0, "a"), (1, "x"), (0, "b"), (1, "")]
+    assert [(c.text, c.finish_reason) for c in so_far.completion().choices] == [("ab", "stop"), ("x", "length")]
+
+
+@pytest.mark.parametrize(
+    ("events", "expected", "words"),
+    [
+        ([], 1, "no choices"),
+        ([{"choices": []}], 1, "no choices"),
+        ([chunk({"content": "a"})], 1, "without a finish reason"),
+        ([STOP], 2, "1 of 2"),
+        ([STOP, chunk({"content": "a"}, index=1)], 2, "without a finish reason"),
+        ([chunk({"content": "a"}, finish="abort")], 1, "broke it off"),
+        ([chunk({}, finish="error")], 1, "broke it off"),
+    ],
+)
+def test_what_is_not_complete_is_an_error_with_what_had_arrived(events, expected, words):
+    _, so_far = add_up(*events, expected=expected)
+
+    with pytest.raises(ResponseError, match=words) as caught:
+        so_far.finish()
+    assert isinstance(caught.value, EmptyAnswerError) == (words == "no choices")
+    assert caught.value.partial == so_far.completion()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"choices": {}},
+        {"choices": ["a"]},
+        {"choices": [{"index": "0", "delta": {}}]},
+        {"choices": [{"index": [0], "delta": {}}]},
+        {"choices": [{"index": 0}]},
+        {"choices": [{"index": 0, "text": "legacy"}]},
+        chunk("text"),
+        chunk({"content": 5}),
+        chunk({"content": {"text": "a"}}),
+        chunk({"reasoning": ["a", 5]}),
+        chunk({"tool_calls": {"id": "c"}}),
+        chunk({}, usage=[1]),
+    ],
+)
+def test_what_no_answer_looks_like_is_refused(event):
+    with pytest.raises(ResponseError):
+        add_up(event)
+
+
+def test_content_in_parts_is_joined():
+    _, so_far = add_up(chunk({"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}), STOP)
+
+    assert so_far.choice().text == "ab"
+
+
+def test_calls_of_a_request_that_forbids_them_are_hidden_as_in_a_whole_answer():
+    call = {"index": 0, "id": "c", "function": {"name": "add", "arguments": "{}"}}
+    deltas, so_far = add_up(chunk({"tool_calls": [call]}), chunk({}, finish="tool_calls"), tools_allowed=False)
+
+    assert [(delta.tool_calls, delta.finish_reason) for delta in deltas] == [((), "stop")]
+    assert so_far.completion().choice.tool_calls == []
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "choices",
+                    "index",
+                    "delta",
+                    "message",
+                    "content",
+                    "reasoning",
+                    "reasoning_content",
+                    "tool_calls",
+                    "function",
+                    "name",
+                    "arguments",
+                    "id",
+                    "finish_reason",
+                    "usage",
+                    "error",
+                    "logprobs",
+                    "refusal",
+                    "token_ids",
+                    "model",
+                ]
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(st.dictionaries(st.sampled_from(["choices", "usage", "id", "model"]), JSON, max_size=4), max_size=4))
+def test_any_json_is_an_answer_or_our_error(events):
+    so_far = Accumulator(("add",))
+    try:
+        for event in events:
+            for delta in so_far.add(event):
+                json.dumps([delta.text, delta.reasoning, delta.finish_reason])
+        so_far.finish()
+    except TIRError:
+        pass
+    assert so_far.completion().choices is not None
+
+
+def test_a_long_answer_costs_linear_time_to_add_and_to_read():
+    so_far = Accumulator()
+    for _ in range(100_000):
+        for _ in so_far.add(chunk({"content": "word "})):
+            pass
+
+    assert len(so_far.choice().text) == 500_000

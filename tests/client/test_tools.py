@@ -1,0 +1,153 @@
+"""Tool choices on the wire, and the rescue of a call that was demanded and not made."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import jsonschema
+import pytest
+
+from tir_client import ChatRequest, Choice, Completion, ForcedToolError, InvalidRequestError, ToolCall, Usage
+from tir_client import response_format as make_format
+from tir_client import tool_choice as wire_choice
+from tir_client._tools import rescue_request, rescued_call
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+NESTED = {
+    "type": "object",
+    "properties": {"point": {"$ref": "#/$defs/Point"}},
+    "required": ["point"],
+    "$defs": {"Point": {"type": "object", "properties": {"next": {"$ref": "#/$defs/Point"}, "x": {"type": "number"}}}},
+}
+
+
+def tool(name, parameters=None):
+    return {"type": "function", "function": {"name": name, "parameters": parameters or SCHEMA}}
+
+
+ADD, SUB, MOVE = tool("add"), tool("sub"), tool("move", NESTED)
+
+
+def named(name):
+    return {"type": "function", "function": {"name": name}}
+
+
+@pytest.mark.parametrize(
+    ("choice", "tools", "wire"),
+    [
+        (None, [], None),
+        (None, [ADD], None),
+        ("auto", [], "auto"),
+        ("none", [], "none"),
+        (False, [ADD], "none"),
+        (True, [ADD], named("add")),
+        (True, [ADD, SUB], "required"),
+        ("any", [ADD], "required"),
+        ("required", [ADD, SUB], "required"),
+        ("sub", [ADD, SUB], named("sub")),
+        (named("sub"), [ADD, SUB], named("sub")),
+    ],
+)
+def test_what_frameworks_call_a_choice_becomes_what_the_server_knows(choice, tools, wire):
+    assert wire == wire_choice(choice, tools)
+
+
+@pytest.mark.parametrize(
+    ("choice", "tools"), [("mul", [ADD]), (named("mul"), [ADD]), ("any", []), (True, []), (5, [ADD]), ({}, [ADD])]
+)
+def test_a_choice_that_cannot_be_met_is_refused(choice, tools):
+    with pytest.raises(InvalidRequestError, match="`tool_choice`"):
+        wire_choice(choice, tools)
+
+
+def test_a_response_format_says_strict_only_if_it_was_said():
+    assert make_format("A", SCHEMA) == {"type": "json_schema", "json_schema": {"name": "A", "schema": SCHEMA}}
+    assert make_format("A", SCHEMA, strict=True)["json_schema"]["strict"] is True
+
+
+def request(choice, *tools):
+    return ChatRequest.of(
+        model="m", messages=[], tools=list(tools), tool_choice=choice, parallel_tool_calls=True, seed=1
+    )
+
+
+def answer(text="No.", finish="stop", calls=(), usage=None):
+    return Completion(
+        id="chat-1", choices=[Choice(text=text, finish_reason=finish, tool_calls=list(calls))], usage=usage
+    )
+
+
+@pytest.mark.parametrize("choice", [None, "auto", "none"])
+def test_nothing_is_rescued_that_was_not_demanded(choice):
+    assert rescue_request(request(choice, ADD), answer()) is None
+
+
+def test_nothing_is_rescued_that_is_there():
+    assert rescue_request(request("required", ADD), answer(calls=[ToolCall("c", "add", "{}")])) is None
+
+
+def test_a_named_call_is_asked_for_by_its_own_schema():
+    asked = request(named("sub"), ADD, SUB)
+    before = copy.deepcopy(asked)
+    second = rescue_request(asked, answer())
+
+    assert second.body() == {
+        "model": "m",
+        "messages": [],
+        "seed": 1,
+        "response_format": make_format("sub", SCHEMA),
+    }
+    assert asked == before
+    call = rescued_call(asked, answer(), answer('{"a": 1}'))
+    assert (call.name, call.parsed()) == ("sub", {"a": 1})
+
+
+def test_one_of_several_calls_is_asked_for_by_a_schema_of_all_of_them():
+    asked = request("required", ADD, MOVE)
+    before = copy.deepcopy(asked)
+
+    schema = rescue_request(asked, answer()).response_format["json_schema"]["schema"]
+
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate({"name": "add", "arguments": {"a": 1}}, schema)
+    jsonschema.validate({"name": "move", "arguments": {"point": {"x": 1, "next": {"x": 2}}}}, schema)
+    for wrong in (
+        {"name": "add", "arguments": {}},
+        {"name": "mul", "arguments": {}},
+        {"name": "move", "arguments": {"point": {"x": "1"}}},
+    ):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schema)
+    assert asked == before
+    call = rescued_call(asked, answer(), answer(json.dumps({"name": "move", "arguments": {"point": {"x": 1}}})))
+    assert (call.name, call.parsed()) == ("move", {"point": {"x": 1}})
+
+
+def test_a_tool_without_parameters_is_called_with_none():
+    plain = {"type": "function", "function": {"name": "ping"}}
+    second = rescue_request(request("required", plain), answer())
+
+    jsonschema.validate({}, second.response_format["json_schema"]["schema"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["No.", "5", "[]", '{"name": "mul", "arguments": {}}', '{"name": "add"}', '{"name": "add", "arguments": 5}', ""],
+)
+def test_a_rescue_that_fails_is_an_error_that_shows_what_came(text):
+    with pytest.raises(ForcedToolError, match="ignored `tool_choice`") as caught:
+        rescued_call(request("required", ADD, SUB), answer("First."), answer(text))
+
+    assert caught.value.partial.choice.text == "First."
+    assert repr(text) in str(caught.value)
+
+
+def test_an_answer_that_was_cut_off_is_not_rescued():
+    with pytest.raises(ForcedToolError, match="raise `max_tokens`"):
+        rescue_request(request("required", ADD), answer(finish="length"))
+
+
+def test_usage_adds_up_and_keeps_what_is_not_reported_apart():
+    assert Usage(1, 2, 3) + Usage(10, 20, 30) == Usage(11, 22, 33)
+    assert Usage(1, 2, 3, 1, None) + Usage(10, 20, 30, None, 4) == Usage(11, 22, 33, 1, 4)
