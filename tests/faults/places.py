@@ -9,13 +9,10 @@ from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from tests.faults.status_cells import IN_30_SECONDS
 from tir_sandbox import WireServer
-
-if TYPE_CHECKING:
-    from tests.faults.table import Case
 
 CERTIFICATE = Path(__file__).with_name("self_signed.pem")
 
@@ -45,9 +42,9 @@ class Places:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def play(self, case: Case) -> None:
-        """Take the scripts of a case, and forget the connections of the last one."""
-        self._line._scripts = [[_dated(step) for step in script] for script in case.scripts]
+    def play(self, *scripts: Any) -> None:
+        """Take a script for each connection, and forget the connections of the last ones."""
+        self._line._scripts = [[_dated(step) for step in script] for script in scripts]
         self._line.connections.clear()
 
     def address(self, template: str) -> str:
@@ -57,7 +54,12 @@ class Places:
     @property
     def requests(self) -> int:
         """How many requests have arrived."""
-        return sum(one.received.count(b"POST /") for one in self._line.connections)
+        return self.received.count(b"POST /")
+
+    @property
+    def received(self) -> bytes:
+        """All that has arrived."""
+        return b"".join(one.received for one in self._line.connections)
 
     def _listen(self, serve: Any) -> str:
         listener = self._stack.enter_context(socket.create_server(("127.0.0.1", 0)))

@@ -25,7 +25,7 @@ PLAYED = [
 def test_outcome(way: Way, cell: Cell, places: Places, pauses: list[float]) -> None:
     """The outcome is the one in the table, after the number of requests in the table, within the timeouts."""
     case: Case = getattr(cell, way.mode)
-    places.play(case)
+    places.play(*case.scripts)
     model = way.driver.model(places.address(cell.address), cell.timeouts)
 
     outcome = way.call(model)

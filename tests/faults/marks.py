@@ -1,0 +1,50 @@
+"""Secrets that can be recognised, and the search for them."""
+
+from __future__ import annotations
+
+import pickle
+import pprint
+import traceback
+from typing import Any
+
+from tests.faults.drivers import MODEL, TOKEN
+
+HEADER = "marked-header-0123456789"
+QUERY = "marked-query-0123456789"
+MARKS = (TOKEN, HEADER, QUERY)
+SECRETS = {
+    "model": MODEL,
+    "api_key": TOKEN,
+    "default_headers": {"x-gateway-key": HEADER},
+    "default_query": {"key": QUERY},
+}
+
+
+def found(text: object) -> list[str]:
+    """The secrets that `text`, or the text of it, holds."""
+    shown = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+    return [mark for mark in MARKS if mark in shown]
+
+
+def shown(thing: object) -> list[str]:
+    """The ways in which any object may be shown."""
+    return [repr(thing), str(thing), f"{thing}", pprint.pformat(thing), repr([thing]), repr({"it": thing})]
+
+
+def told(error: BaseException) -> list[str]:
+    """The ways in which an error may be shown: with what it came from, with all locals, pickled."""
+    whole = traceback.TracebackException.from_exception(error, capture_locals=True)
+    members: dict[str, Any] = {"details": vars(error), "args": error.args}
+    return [
+        *shown(error),
+        "".join(whole.format()),
+        "".join(traceback.format_exception(error)),
+        repr(members),
+        repr(getattr(error, "response", None) and vars_of(error.response)),
+        pickle.dumps(error).decode("latin-1"),
+    ]
+
+
+def vars_of(thing: Any) -> dict[str, Any]:
+    """The public attributes of an object."""
+    return {name: getattr(thing, name) for name in dir(thing) if not name.startswith("_")}

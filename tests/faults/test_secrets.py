@@ -1,0 +1,249 @@
+"""The token, and the values of headers and query, are seen by the configured server and by nobody else."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import vcr
+from IPython.core.formatters import DisplayFormatter
+from langchain_core.load import dumpd, dumps
+
+from langchain_tir import ChatTIR, TIREmbeddings
+from llama_index_tir import TIR, TIREmbedding
+from tests.faults.drivers import OURS, QUESTION, TOKEN, Way, ways
+from tests.faults.marks import HEADER, MARKS, QUERY, SECRETS, found, shown, told
+from tests.faults.places import Places
+from tests.faults.table import PATIENT, hasty
+from tests.faults.wire import answer, as_json, chunk, completion, head, refusal, stream
+from tir_client import AuthenticationError, ConfigurationError, TIRError
+from tir_sandbox import CLOSE, RESET, STALL, WireServer
+
+WHOLE = answer(as_json(completion()))
+ECHO = {"error": {"message": f"The token {TOKEN} is not known.", "code": 401}}
+TROUBLE: dict[str, list[Any]] = {
+    "a whole answer": [WHOLE, CLOSE],
+    "a server that repeats the token": [refusal(401, ECHO), CLOSE],
+    "refusals": [refusal(503), CLOSE],
+    "reset": [RESET],
+    "reset in the answer": [head(content_length="500") + b"{", 0.02, RESET],
+    "silence": [STALL],
+    "silence in the answer": [head(content_length="500") + b"{", STALL],
+    "garbage": [stream(chunk({"content": "x"}), b"<garbage>"), CLOSE],
+    "not HTTP": [b"hello\r\n\r\n", CLOSE],
+    "a redirect": [refusal(307, location="http://127.0.0.1:9/elsewhere"), CLOSE],
+}
+LOGGERS = ("httpx", "httpcore", "tir_client", "asyncio", "langchain_core", "llama_index")
+CHATS: list[Callable[..., Any]] = [ChatTIR, TIR]
+MAKERS: list[Callable[..., Any]] = [*CHATS, TIREmbeddings, TIREmbedding]
+OF_DRIVER = {"LangChain": ChatTIR, "LlamaIndex": TIR}
+
+
+def made(maker: Callable[..., Any], **fields: Any) -> Any:
+    """A model with all secrets, and others of its fields."""
+    return maker(**{"base_url": "https://host.invalid/v1", **SECRETS, **fields})
+
+
+# Calls
+
+
+@pytest.mark.parametrize("trouble", TROUBLE)
+@pytest.mark.parametrize("way", ways(OURS), ids=str)
+@pytest.mark.usefixtures("pauses")
+def test_no_log_and_no_error_has_a_secret(
+    way: Way, trouble: str, places: Places, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All loggers at DEBUG; errors with all their locals, chained and pickled.
+
+    The query is left out of the search in logs: httpx logs the URL of each request.
+    """
+    for name in (None, *LOGGERS):
+        caplog.set_level(logging.DEBUG, name)
+    places.play(TROUBLE[trouble])
+    timeout = {**hasty("chunk", 0.1), "first_byte": 0.1} if "silence" in trouble else PATIENT
+    model = made(OF_DRIVER[way.driver.name], base_url=places.address("{line}/v1"), timeout=timeout)
+
+    outcome = way.call(model)
+    model.close()
+
+    assert [mark for mark in MARKS if mark.encode() not in places.received] == []
+    assert [mark for mark in found(caplog.text) if mark != QUERY] == []
+    assert "httpcore" in {record.name.partition(".")[0] for record in caplog.records}
+    assert (outcome.error is None) == (trouble == "a whole answer")
+    if outcome.error is not None:
+        assert [words for words in told(outcome.error) if found(words)] == []
+
+
+@pytest.mark.parametrize("way", ways(OURS), ids=str)
+def test_headers_that_repeat_the_token_are_blacked_out(way: Way, places: Places) -> None:
+    """A server may send back what it was sent."""
+    places.play([refusal(401, x_echo=f"Bearer {TOKEN}"), CLOSE])
+    outcome = way.call(way.driver.model(places.address("{line}/v1"), PATIENT))
+
+    assert isinstance(outcome.error, AuthenticationError)
+    assert "**" in outcome.error.headers["x-echo"]
+    assert [words for words in told(outcome.error) if found(words)] == []
+
+
+@pytest.mark.parametrize("way", ways(OURS), ids=str)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_token_does_not_follow_a_redirect(way: Way, status: int, places: Places) -> None:
+    """Another host may say what it likes; nothing is sent to where it points."""
+    with WireServer([WHOLE, CLOSE]) as other:
+        places.play([refusal(status, location=f"{other.host}/v1/chat/completions"), CLOSE])
+        outcome = way.call(way.driver.model(places.address("{line}/v1"), PATIENT))
+
+        assert isinstance(outcome.error, TIRError)
+        assert outcome.error.status_code == status
+        assert places.requests == 1
+        assert other.connections == []
+
+
+@pytest.mark.parametrize("maker", CHATS)
+def test_token_does_not_follow_a_redirect_of_a_users_client(maker: Callable[..., Any], places: Places) -> None:
+    """Not even with a client that is set to follow redirects."""
+    with WireServer([WHOLE, CLOSE]) as other, httpx.Client(follow_redirects=True) as client:
+        places.play([refusal(307, location=f"{other.host}/v1/chat/completions"), CLOSE])
+        model = made(maker, base_url=places.address("{line}/v1"), http_client=client)
+
+        with pytest.raises(TIRError, match="redirects"):
+            ask(model)
+        assert other.connections == []
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+@pytest.mark.parametrize("field", ["base_url", "host"])
+def test_plain_http_to_another_machine_is_refused(maker: Callable[..., Any], field: str) -> None:
+    """It is refused before anything is sent, unless it is allowed by name."""
+    fields = {"model": SECRETS["model"], "api_key": TOKEN, "project_id": 1, field: "http://example.com"}
+
+    with pytest.raises(ConfigurationError, match="allow_http"):
+        maker(**fields)
+    assert maker(**fields, allow_http=True).client.config.url_for("x").startswith("http://example.com/")
+
+
+# Models
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_nothing_that_shows_a_model_has_a_secret(maker: Callable[..., Any]) -> None:
+    """Representations, dumps, copies, and what a notebook shows."""
+    model = made(maker)
+    views = [*shown(model), *shown(model.client), *shown(model.client.config), *shown(copy.deepcopy(model))]
+    views += [*shown(copy.copy(model)), *shown(model.model_copy()), *shown(model.model_copy(deep=True))]
+    views += [repr(model.model_dump()), model.model_dump_json(), repr(model.client.timeouts), repr(model.client.retry)]
+    data, metadata = DisplayFormatter().format(model)
+
+    assert [view for view in [*views, repr(data), repr(metadata)] if found(view)] == []
+
+
+@pytest.mark.parametrize("maker", [ChatTIR, TIREmbeddings])
+def test_no_serialised_form_of_langchain_has_a_secret(maker: Callable[..., Any]) -> None:
+    """`dumps` names the variable that holds the token."""
+    model = made(maker)
+
+    assert found(dumps(model) + dumps(model, pretty=True) + repr(dumpd(model))) == []
+
+
+def test_nothing_that_langchain_stores_or_traces_has_a_secret() -> None:
+    """Cache keys, parameters of a call, and what a bound or configured model shows."""
+    model = made(ChatTIR)
+    bound = model.bind_tools([{"name": "f", "description": "", "parameters": {"type": "object", "properties": {}}}])
+    views = [model._get_llm_string(), model._get_invocation_params(), model._identifying_params]
+    views += [model._get_ls_params(), model.lc_attributes, model.lc_secrets, dumps(bound), bound, bound.get_graph()]
+
+    assert [view for view in views if found(repr(view))] == []
+
+
+@pytest.mark.parametrize("maker", [TIR, TIREmbedding])
+def test_no_serialised_form_of_llama_index_has_a_secret(maker: Callable[..., Any]) -> None:
+    """What pipelines store and events carry."""
+    model = made(maker)
+
+    assert found(json.dumps(model.to_dict()) + model.to_json() + repr(model.to_payload())) == []
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_no_pickle_has_a_secret(maker: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read from a pickle takes the token of the environment; headers are refused, or left out."""
+    model = maker(model=SECRETS["model"], api_key=TOKEN, base_url="https://host.invalid/v1")
+    model.client.close()
+    pickled = pickle.dumps(model)
+    monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", "another-token-0123456789")
+
+    assert found(pickled) == []
+    assert pickle.loads(pickled).client.config.bearer() == "Bearer another-token-0123456789"
+    try:
+        with_headers = pickle.dumps(made(maker))
+    except TypeError as refused:
+        with_headers = str(refused).encode()
+    assert found(with_headers) == []
+
+
+# Mistakes
+
+
+MISTAKES: dict[str, dict[str, Any]] = {
+    "a token with a space": {"api_key": f"{TOKEN} {TOKEN}"},
+    "a token with a line break": {"api_key": f"{TOKEN}\n{TOKEN}"},
+    "a token that is a list": {"api_key": [TOKEN]},
+    "a token in the URL": {"base_url": f"https://user:{TOKEN}@host/v1"},
+    "a token in the query of the URL": {"base_url": f"https://host/v1?key={TOKEN}"},
+    "a project that is not a number": {"project_id": "ours", "base_url": None},
+    "a header that cannot be sent": {"default_headers": {"x-key": f"{HEADER}\n"}},
+    "a timeout that makes no sense": {"timeout": -1},
+    "a number of tries that makes no sense": {"max_retries": "many"},
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.parametrize("maker", CHATS)
+def test_no_error_about_a_mistake_has_a_secret(maker: Callable[..., Any], mistake: str) -> None:
+    """What is said about a mistake does not repeat what must not be shown."""
+    with pytest.raises((ValueError, TypeError)) as caught:
+        made(maker, **MISTAKES[mistake])
+
+    assert found(repr(caught.value) + str(caught.value)) == []
+
+
+BAD_TOKENS = {"a space": f"{TOKEN} x", "an accent": f"{TOKEN}é", "lines": f"\n{TOKEN}\n!"}
+
+
+@pytest.mark.parametrize("flaw", BAD_TOKENS)
+def test_token_that_turns_out_bad_is_not_in_the_locals_of_the_error(flaw: str, places: Places) -> None:
+    """A function may return a token that cannot be sent."""
+    model = ChatTIR(api_key=lambda: BAD_TOKENS[flaw], base_url=places.address("{line}/v1"))
+
+    with pytest.raises(ConfigurationError) as caught:
+        model.invoke(QUESTION)
+    assert [words for words in told(caught.value) if found(words)] == []
+
+
+# Records of others
+
+
+@pytest.mark.parametrize("maker", CHATS)
+def test_cassette_has_the_token_in_the_header_that_is_filtered_and_nowhere_else(
+    maker: Callable[..., Any], tmp_path: Path, places: Places
+) -> None:
+    """The settings that LangChain's standard tests use are enough."""
+    places.play([WHOLE, CLOSE])
+    cassette = tmp_path / "cassette.yaml"
+    recorder = vcr.VCR(filter_headers=["authorization"])
+    with recorder.use_cassette(str(cassette), allow_playback_repeats=True):
+        ask(maker(model=SECRETS["model"], api_key=TOKEN, base_url=places.address("{line}/v1")))
+
+    assert QUESTION.split()[0] in cassette.read_text("utf-8")
+    assert found(cassette.read_text("utf-8")) == []
+
+
+def ask(model: Any) -> Any:
+    """Ask a model of either face for a whole answer."""
+    return model.invoke(QUESTION) if isinstance(model, ChatTIR) else model.complete(QUESTION)
