@@ -30,14 +30,13 @@ from tir_client._errors import (
     TIRError,
 )
 from tir_client._models import ModelInfo, model_info
+from tir_client._requests import ChatRequest, EmbeddingRequest
 from tir_client._retry import RetryPolicy
 from tir_client._tools import response_format, tool_choice
 from tir_client._version import __version__
 from tir_client._wire import (
-    ChatRequest,
     Choice,
     Completion,
-    EmbeddingRequest,
     Embeddings,
     ModelCard,
     ToolCall,

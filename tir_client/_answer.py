@@ -21,10 +21,12 @@ from tir_client._errors import (
 )
 from tir_client._models import model_info
 from tir_client._sse import BOM, SSEDecoder
-from tir_client._wire import ChatRequest, EmbeddingRequest, Embeddings, Json, ModelCard, Usage
+from tir_client._wire import Embeddings, Json, ModelCard, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from tir_client._requests import ChatRequest, EmbeddingRequest
 
 DONE = b"[DONE]"
 

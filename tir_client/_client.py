@@ -24,14 +24,15 @@ from tir_client._call import Call
 from tir_client._config import DEFAULT_MODEL, Config, Timeouts, environment_token
 from tir_client._errors import TIRError
 from tir_client._forced import ForcedCall
+from tir_client._requests import ChatRequest, EmbeddingRequest, to_bytes
 from tir_client._retry import RetryPolicy
 from tir_client._transport import Clients, adrain, drain, transport_errors
-from tir_client._wire import ChatRequest, Completion, EmbeddingRequest, Embeddings, Json, ModelCard, to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
 
     from tir_client._accumulate import Accumulator, Delta
+    from tir_client._wire import Completion, Embeddings, Json, ModelCard
 
 OK = 200
 CHAT = "chat/completions"

@@ -8,7 +8,7 @@ from tir_client._tools import rescue_request, rescued_call
 
 if TYPE_CHECKING:
     from tir_client._accumulate import Accumulator, Delta
-    from tir_client._wire import ChatRequest
+    from tir_client._requests import ChatRequest
 
 
 class ForcedCall:

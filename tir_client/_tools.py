@@ -10,10 +10,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tir_client._errors import ForcedToolError, InvalidRequestError
-from tir_client._wire import ChatRequest, Completion, Json, ToolCall
+from tir_client._wire import Completion, Json, ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tir_client._requests import ChatRequest
 
 
 def response_format(name: str, schema: Json, *, strict: bool | None = None) -> Json:

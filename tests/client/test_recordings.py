@@ -31,8 +31,8 @@ from tir_client._answer import (
     read_token_count,
 )
 from tir_client._errors import error_from_response
+from tir_client._requests import EmbeddingRequest
 from tir_client._sse import SSEDecoder
-from tir_client._wire import EmbeddingRequest
 
 CHATS = [r for r in recordings() if r.is_chat and r.status == 200]
 WHOLE = [r for r in CHATS if not r.is_stream]
