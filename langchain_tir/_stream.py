@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from langchain_core.messages import AIMessageChunk
-from langchain_core.messages.tool import ToolCallChunk, tool_call_chunk
+from langchain_core.messages.tool import invalid_tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.utils.json import parse_partial_json
 
@@ -13,6 +13,9 @@ from langchain_tir._messages import end, extras, head, of_choice, set_only, tail
 from langchain_tir._standard import PROVIDER
 
 if TYPE_CHECKING:
+    from langchain_core.messages import InvalidToolCall, ToolCallChunk
+    from langchain_core.messages import ToolCall as ParsedCall
+
     from langchain_tir._blocks import Json
     from tir_client import Choice, Delta, ToolCall, ToolCallDelta
 
@@ -44,13 +47,12 @@ class ChunkReader:
             metadata["logprobs"] = {"content": delta.logprobs}
         if delta.token_ids:
             metadata["token_ids"] = delta.token_ids
-        message = AIMessageChunk(
-            content=delta.text,
-            additional_kwargs=extras(delta) if delta.reasoning or delta.refusal else {},
-            response_metadata=metadata,
-            tool_call_chunks=[self._arguments.chunk(piece) for piece in delta.tool_calls],
+        return _unchecked(
+            delta.text,
+            extras(delta) if delta.reasoning or delta.refusal else {},
+            metadata,
+            [self._arguments.chunk(piece) for piece in delta.tool_calls],
         )
-        return ChatGenerationChunk(message=message)
 
     def _last(self, delta: Delta) -> ChatGenerationChunk:
         completion = delta.so_far.completion()
@@ -69,6 +71,45 @@ class ChunkReader:
             usage_metadata=usage_metadata(completion.usage) if completion.usage else None,
         )
         return ChatGenerationChunk(message=message, generation_info=set_only(finish_reason=first.finish_reason))
+
+
+_BLANK = ChatGenerationChunk(message=AIMessageChunk(content=""))
+
+
+def _unchecked(text: str, extra: Json, metadata: Json, pieces: list[ToolCallChunk]) -> ChatGenerationChunk:
+    """A chunk as LangChain's constructors make it, without their validation: it costs more than all else we do to one.
+
+    It is a copy of one that they have made; the core has seen to the types of what is put into it.
+    """
+    calls, invalid = _calls_of(pieces) if pieces else ([], [])
+    message = _BLANK.message.model_copy(
+        update={
+            "content": text,
+            "additional_kwargs": extra,
+            "response_metadata": metadata,
+            "tool_calls": calls,
+            "invalid_tool_calls": invalid,
+            "tool_call_chunks": pieces,
+        }
+    )
+    return _BLANK.model_copy(update={"message": message, "text": text})
+
+
+def _calls_of(pieces: list[ToolCallChunk]) -> tuple[list[ParsedCall], list[InvalidToolCall]]:
+    """What LangChain makes of pieces of calls, each by itself: a call if it is empty or begins an object, else invalid.
+
+    Only what begins an object is parsed: of anything else LangChain finds out by trying, a character less each time.
+    """
+    calls: list[ParsedCall] = []
+    invalid: list[InvalidToolCall] = []
+    for piece in pieces:
+        if (piece["args"] or "{").lstrip().startswith("{"):
+            parsed = AIMessageChunk(content="", tool_call_chunks=[piece])
+            calls += parsed.tool_calls
+            invalid += parsed.invalid_tool_calls
+        else:
+            invalid.append(invalid_tool_call(name=piece["name"], args=piece["args"], id=piece["id"], error=None))
+    return calls, invalid
 
 
 class _Arguments:

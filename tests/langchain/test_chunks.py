@@ -1,0 +1,45 @@
+"""Chunks are made without LangChain's validation, and must not differ from those that are made with it."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.messages import AIMessageChunk
+from langchain_core.messages.tool import tool_call_chunk
+from langchain_core.outputs import ChatGenerationChunk
+
+from langchain_tir._stream import _unchecked
+
+ARGUMENTS = st.none() | st.text('{}[]",: \n\t\\ntrue0123ab\x0b\xa0', max_size=8)
+PIECES = st.lists(
+    st.builds(
+        tool_call_chunk,
+        name=st.sampled_from([None, "", "f"]),
+        args=ARGUMENTS,
+        id=st.sampled_from([None, "i"]),
+        index=st.integers(0, 2),
+    ),
+    max_size=3,
+)
+
+
+@given(PIECES)
+def test_a_chunk_is_the_same_as_langchains_constructors_make_it(pieces):
+    extra, metadata = {"reasoning_content": "so"}, {"model_provider": "tir"}
+    message = AIMessageChunk(
+        content="hi", additional_kwargs=extra, response_metadata=metadata, tool_call_chunks=[*pieces]
+    )
+    expected = ChatGenerationChunk(message=message)
+
+    chunk = _unchecked("hi", extra, metadata, [*pieces])
+
+    assert expected == chunk
+    assert expected.message.__dict__ == chunk.message.__dict__
+
+
+def test_chunks_share_nothing():
+    one, other = (_unchecked("", {}, {}, []).message for _ in range(2))
+
+    one.tool_calls.append("mine")
+    one.invalid_tool_calls.append("mine")
+
+    assert not other.tool_calls
+    assert not other.invalid_tool_calls
