@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping  # noqa: TC003 - pydantic reads the annotations
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator

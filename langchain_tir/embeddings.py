@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.embeddings import Embeddings
 from pydantic import AliasChoices, ConfigDict, Field
@@ -13,6 +13,9 @@ from pydantic import AliasChoices, ConfigDict, Field
 from langchain_tir._component import Component
 from langchain_tir._errors import model_errors
 from tir_client import EmbeddingRequest, ResponseError, model_info
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 DEFAULT_MODEL = "e5-mistral-7b-instruct"
 
@@ -57,11 +60,11 @@ class TIREmbeddings(Component, Embeddings):
         with model_errors():
             requests = self._requests(texts)
             if len(requests) <= 1:
-                return self._checked([self.client.embed(request).vectors for request in requests])
+                return self._joined(self.client.embed(request).vectors for request in requests)
             context = copy_context()
             with ThreadPoolExecutor(self.max_concurrency) as pool:
                 answers = pool.map(lambda request: context.copy().run(self.client.embed, request), requests)
-                return self._checked([answer.vectors for answer in answers])
+                return self._joined(answer.vectors for answer in answers)
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
         """`embed_documents` for async code. A request that fails ends the others."""
@@ -69,7 +72,7 @@ class TIREmbeddings(Component, Embeddings):
             free = asyncio.Semaphore(self.max_concurrency)
             tasks = [asyncio.ensure_future(self._aembed(request, free)) for request in self._requests(texts)]
             try:
-                return self._checked(await asyncio.gather(*tasks))
+                return self._joined(await asyncio.gather(*tasks))
             finally:
                 for task in tasks:
                     task.cancel()
@@ -95,11 +98,11 @@ class TIREmbeddings(Component, Embeddings):
         starts = range(0, len(texts), self.chunk_size)
         return [EmbeddingRequest.of(input=texts[start : start + self.chunk_size], **fields) for start in starts]
 
-    def _checked(self, answers: list[list[list[float]]]) -> list[list[float]]:
+    @staticmethod
+    def _joined(answers: Iterable[list[list[float]]]) -> list[list[float]]:
+        """The vectors of all batches; those of one are checked where they are read."""
         vectors = [vector for answer in answers for vector in answer]
         lengths = {len(vector) for vector in vectors}
         if len(lengths) > 1:
             raise ResponseError(f"The server returned vectors of different lengths: {sorted(lengths)}.")
-        if self.dimensions is not None and lengths - {self.dimensions}:
-            raise ResponseError(f"`dimensions` is {self.dimensions}; the server returned vectors of {lengths.pop()}.")
         return vectors

@@ -169,7 +169,8 @@ def test_a_summary_that_overflows_the_context_is_asked_for_again_with_less(model
     assert len(sandbox.requests[1].raw) < len(sandbox.requests[0].raw)
 
 
-def test_old_tool_results_are_cleared_by_a_count_of_the_server(model: ChatTIR, sandbox: Sandbox):
+def test_old_tool_results_are_cleared_by_a_count_of_the_server(make: Callable[..., ChatTIR], sandbox: Sandbox):
+    model = make(base_url=sandbox.base_url)
     edit = ClearToolUsesEdit(trigger=10, keep=0)
     middleware = ContextEditingMiddleware(edits=[edit], token_count_method="model")
 

@@ -1,0 +1,207 @@
+"""Embeddings: in order, in batches, a few at a time, and checked."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import threading
+from typing import Any
+
+import pytest
+from langchain_core.vectorstores import InMemoryVectorStore
+from pydantic import ValidationError
+
+from langchain_tir import TIREmbeddings
+from tir_client import BadRequestError, ConfigurationError, InvalidRequestError, ResponseError
+from tir_sandbox import Fault, Reply, Sandbox
+
+TEXTS = [f"text number {number}" for number in range(10)]
+
+
+def answer(*vectors: list[float], backwards: bool = False) -> Reply:
+    rows = [{"index": index, "embedding": vector} for index, vector in enumerate(vectors)]
+    return Reply(body={"data": rows[::-1] if backwards else rows, "model": "m"})
+
+
+@pytest.fixture
+def embeddings(endpoint: dict[str, Any]) -> TIREmbeddings:
+    return TIREmbeddings(**endpoint, chunk_size=3)
+
+
+async def test_batches_come_back_in_the_order_of_the_texts(embeddings: TIREmbeddings, sandbox: Sandbox):
+    one_by_one = [embeddings.embed_documents([text])[0] for text in TEXTS]
+    sandbox.reset()
+
+    batched = embeddings.embed_documents(TEXTS)
+
+    assert batched == one_by_one == await embeddings.aembed_documents(TEXTS)
+    assert sorted(len(request.body["input"]) for request in sandbox.requests[:4]) == [1, 3, 3, 3]
+
+
+async def test_vectors_are_put_in_order_by_their_index(embeddings: TIREmbeddings, sandbox: Sandbox):
+    sandbox.script(*[answer([1.0], [2.0], [3.0], backwards=True)] * 2)
+
+    assert embeddings.embed_documents(["a", "b", "c"]) == [[1.0], [2.0], [3.0]]
+    assert await embeddings.aembed_documents(["a", "b", "c"]) == [[1.0], [2.0], [3.0]]
+
+
+async def test_no_texts_are_no_request(embeddings: TIREmbeddings, sandbox: Sandbox):
+    assert embeddings.embed_documents([]) == await embeddings.aembed_documents([]) == []
+    assert not sandbox.requests
+
+
+async def test_a_query_has_the_instruction_that_the_model_wants(embeddings: TIREmbeddings, sandbox: Sandbox):
+    embeddings.embed_query("transit gateways")
+    await embeddings.aembed_query("transit gateways")
+    embeddings.embed_documents(["transit gateways"])
+
+    query, aquery, document = (request.body["input"][0] for request in sandbox.requests)
+    assert query == aquery
+    assert query.startswith("Instruct: ")
+    assert query.endswith("Query: transit gateways")
+    assert document == "transit gateways"
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"query_instruction": "query: "}, "query: x"),
+        ({"query_instruction": ""}, "x"),
+        ({"model": "bge-large-en-v1_5"}, "x"),
+    ],
+)
+def test_the_instruction_may_be_chosen(endpoint: dict[str, Any], sandbox: Sandbox, fields: Any, text: str):
+    TIREmbeddings(**endpoint, **fields).embed_query("x")
+
+    assert sandbox.requests[-1].body["input"] == [text]
+
+
+def test_parameters_are_sent(endpoint: dict[str, Any], sandbox: Sandbox):
+    model = TIREmbeddings(**endpoint, model_name="m", dimensions=8, extra_body={"truncate_prompt_tokens": 5})
+
+    assert len(model.embed_documents(["a"])[0]) == 8
+    assert sandbox.requests[-1].path.endswith("/genai/m/v1/embeddings")
+    assert sandbox.requests[-1].body == {
+        "model": "m",
+        "input": ["a"],
+        "encoding_format": "float",
+        "dimensions": 8,
+        "truncate_prompt_tokens": 5,
+    }
+
+
+WRONG = {
+    "too few": ({}, answer([1.0]), "2 texts were sent"),
+    "of two lengths": ({}, answer([1.0], [1.0, 2.0]), "one length was expected"),
+    "not of the length asked for": ({"dimensions": 3}, answer([1.0], [2.0]), "3 was expected"),
+}
+
+
+@pytest.mark.parametrize(("fields", "reply", "said"), WRONG.values(), ids=WRONG)
+async def test_wrong_vectors_are_an_error(
+    endpoint: dict[str, Any], sandbox: Sandbox, fields: Any, reply: Any, said: str
+):
+    sandbox.script(reply, reply)
+    model = TIREmbeddings(**endpoint, **fields)
+
+    with pytest.raises(ResponseError, match=said):
+        model.embed_documents(["a", "b"])
+    with pytest.raises(ResponseError, match=said):
+        await model.aembed_documents(["a", "b"])
+
+
+def test_batches_of_different_lengths_are_an_error(embeddings: TIREmbeddings, sandbox: Sandbox):
+    sandbox.script(answer([1.0], [2.0], [3.0]), answer([1.0, 2.0]))
+
+    with pytest.raises(ResponseError, match="different lengths"):
+        embeddings.embed_documents(TEXTS[:4])
+
+
+class Busy:
+    """Counts how many calls are under way at a time."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, step: int) -> None:
+        with self._lock:
+            self.now += step
+            self.most = max(self.most, self.now)
+
+
+async def test_only_a_few_requests_are_under_way_at_a_time(
+    endpoint: dict[str, Any], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    model = TIREmbeddings(**endpoint, chunk_size=1, max_concurrency=3)
+    client, busy, abusy = model.client, Busy(), Busy()
+    embed, aembed = client.embed, client.aembed
+
+    def counted(request: Any) -> Any:
+        busy(1)
+        try:
+            return embed(request)
+        finally:
+            busy(-1)
+
+    async def acounted(request: Any) -> Any:
+        abusy(1)
+        try:
+            return await aembed(request)
+        finally:
+            abusy(-1)
+
+    monkeypatch.setattr(client, "embed", counted)
+    monkeypatch.setattr(client, "aembed", acounted)
+    sandbox.script(*[Reply(delay=0.02, body={"data": [{"index": 0, "embedding": [1.0]}]})] * 20)
+    model.embed_documents(TEXTS)
+    await model.aembed_documents(TEXTS)
+
+    assert 1 < busy.most <= 3
+    assert abusy.most == 3
+
+
+async def test_a_request_that_fails_ends_the_others(endpoint: dict[str, Any], sandbox: Sandbox):
+    model = TIREmbeddings(**endpoint, chunk_size=1, max_concurrency=10)
+    sandbox.script(*[Fault(status=400)] + [Reply(delay=30)] * 9)
+
+    async with asyncio.timeout(5):
+        with pytest.raises(BadRequestError):
+            await model.aembed_documents(TEXTS)
+
+
+def test_a_text_that_is_none_is_refused(embeddings: TIREmbeddings, sandbox: Sandbox):
+    with pytest.raises(InvalidRequestError, match="input"):
+        embeddings.embed_documents([None])
+    assert not sandbox.requests
+
+
+def test_a_misspelt_argument_is_refused_without_the_token():
+    with pytest.raises(ValidationError, match="chunksize") as raised:
+        TIREmbeddings(api_key="a-secret", project_id=1, chunksize=3)
+    assert "a-secret" not in str(raised.value)
+
+
+def test_a_missing_project_is_reported_at_once(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("E2E_TIR_PROJECT_ID", raising=False)
+    monkeypatch.delenv("TIR_BASE_URL", raising=False)
+
+    with pytest.raises(ConfigurationError, match="No project"):
+        TIREmbeddings(api_key="a-secret")
+
+
+def test_a_pickle_has_no_token(embeddings: TIREmbeddings, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
+    embeddings.embed_query("x")
+    pickled = pickle.dumps(embeddings)
+    monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", sandbox.token)
+
+    assert sandbox.token.encode() not in pickled + repr(embeddings).encode()
+    assert pickle.loads(pickled).embed_query("x")
+
+
+async def test_a_vector_store_finds_by_them(embeddings: TIREmbeddings):
+    store = InMemoryVectorStore(embeddings)
+    store.add_texts(["Cats sleep all day.", "Rockets fly to the moon.", "Bread is baked in ovens."])
+
+    assert store.similarity_search("rockets and the moon", k=1)[0].page_content == "Rockets fly to the moon."
+    assert (await store.asimilarity_search("bread ovens", k=1))[0].page_content == "Bread is baked in ovens."

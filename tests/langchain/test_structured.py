@@ -1,0 +1,239 @@
+"""Structured output: an object by any method and of any schema, or an error that carries what the model wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypedDict
+
+import pytest
+from langchain_core.exceptions import ModelError, ModelInvalidRequestError, OutputParserException
+from langchain_core.messages import AIMessage
+from pydantic import BaseModel
+from pydantic.v1 import BaseModel as BaseModelV1
+
+from langchain_tir import ChatTIR, RefusedOutputError, StructuredOutputError, TruncatedOutputError
+from langchain_tir._structured import StructuredParser
+from tir_sandbox import Reply, Sandbox, ToolCall
+
+METHODS = ["json_schema", "function_calling", "json_mode"]
+PROMPT = "The name is Ada, her age 36."
+TEXT = '{"name": "Ada", "age": 36}'
+ADA = {"name": "Ada", "age": 36}
+
+
+class Person(BaseModel):
+    """A person."""
+
+    name: str
+    age: int
+
+
+class PersonV1(BaseModelV1):
+    """A person."""
+
+    name: str
+    age: int
+
+
+class PersonDict(TypedDict):
+    """A person."""
+
+    name: Annotated[str, ..., "The name."]
+    age: Annotated[int, ..., "The age."]
+
+
+class Tree(BaseModel):
+    """A tree of names."""
+
+    name: str
+    children: list[Tree]
+
+
+SCHEMAS: dict[str, Any] = {
+    "pydantic": Person,
+    "pydantic 1": PersonV1,
+    "TypedDict": PersonDict,
+    "JSON schema": Person.model_json_schema(),
+    "a schema without a title": {key: value for key, value in Person.model_json_schema().items() if key != "title"},
+    "OpenAI's function": {"name": "Person", "description": "A person.", "parameters": Person.model_json_schema()},
+}
+
+
+def script(sandbox: Sandbox, method: str, text: str = TEXT, *, name: str = "Person", **reply: Any) -> None:
+    """Let the model write `text`, where the method has it written."""
+    calls = [ToolCall(name, text, id="1")] if method == "function_calling" else []
+    sandbox.script(Reply(reasoning="I fill it in.", text=None if calls else text, tool_calls=calls, **reply))
+
+
+def plain(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else dict(value)
+
+
+@pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
+@pytest.mark.parametrize("strict", [None, True, False])
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+async def test_an_object_of_any_schema_comes_any_way(model: ChatTIR, schema: Any, method: Any, strict: bool | None):
+    chain = model.with_structured_output(schema, method=method, strict=strict)
+
+    whole = chain.invoke(PROMPT)
+
+    assert plain(whole) == ADA
+    assert isinstance(whole, schema if schema in (Person, PersonV1) else dict)
+    assert await chain.ainvoke(PROMPT) == whole
+    assert list(chain.stream(PROMPT))[-1] == whole
+    assert [part async for part in chain.astream(PROMPT)][-1] == whole
+
+
+@pytest.mark.parametrize("schema", [Person, PersonV1, PersonDict, None])
+@pytest.mark.parametrize("text", [TEXT, f"```json\n{TEXT}\n```"])
+def test_json_mode_takes_what_the_prompt_asked_for(model: ChatTIR, sandbox: Sandbox, schema: Any, text: str):
+    sandbox.script(Reply(text=text))
+
+    assert plain(model.with_structured_output(schema, method="json_mode").invoke(PROMPT)) == ADA
+    assert sandbox.requests[-1].body["response_format"] == {"type": "json_object"}
+
+
+def test_a_schema_is_sent_by_each_method_in_its_place(model: ChatTIR, sandbox: Sandbox):
+    model.with_structured_output(Person, strict=True).invoke(PROMPT)
+    model.with_structured_output(Person, method="function_calling").invoke(PROMPT)
+
+    bound, called = (request.body for request in sandbox.requests)
+    assert bound["response_format"]["json_schema"]["name"] == "Person"
+    assert bound["response_format"]["json_schema"]["strict"] is True
+    assert bound["response_format"]["json_schema"]["schema"]["additionalProperties"] is False
+    assert called["tool_choice"] == {"type": "function", "function": {"name": "Person"}}
+    assert called["parallel_tool_calls"] is False
+
+
+def test_a_recursive_schema_keeps_its_references(model: ChatTIR, sandbox: Sandbox):
+    sandbox.script(Reply(text='{"name": "a", "children": [{"name": "b", "children": []}]}'))
+
+    tree = model.with_structured_output(Tree).invoke("A tree")
+
+    assert tree.children[0].name == "b"
+    assert sandbox.requests[-1].body["response_format"]["json_schema"]["schema"]["$defs"]["Tree"]
+
+
+def test_a_response_format_in_wire_form_is_sent_as_it_is(model: ChatTIR, sandbox: Sandbox):
+    wire = {"type": "json_schema", "json_schema": {"name": "p", "schema": Person.model_json_schema(), "strict": True}}
+
+    assert model.with_structured_output(wire).invoke(PROMPT) == ADA
+    assert sandbox.requests[-1].body["response_format"] == wire
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_dict_grows_while_it_is_streamed(model: ChatTIR, sandbox: Sandbox, method: Any):
+    script(sandbox, method, name="PersonDict")
+
+    parts = list(model.with_structured_output(PersonDict, method=method).stream(PROMPT))
+
+    assert parts[-1] == ADA
+    assert {"name": "Ada"} in parts
+    assert len(parts) > 2
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_parameters_of_the_call_may_be_bound_with_it(model: ChatTIR, sandbox: Sandbox, method: Any):
+    script(sandbox, method)
+
+    model.with_structured_output(Person, method=method, temperature=0).invoke(PROMPT)
+
+    assert sandbox.requests[-1].body["temperature"] == 0
+
+
+@pytest.mark.parametrize("output_version", ["v0", "v1"])
+@pytest.mark.parametrize("method", METHODS)
+def test_the_message_may_come_with_it(make: Callable[..., ChatTIR], sandbox: Sandbox, method: Any, output_version: str):
+    script(sandbox, method)
+    chain = make(output_version=output_version).with_structured_output(Person, method=method, include_raw=True)
+
+    result = chain.invoke(PROMPT)
+
+    assert result["parsed"] == Person(**ADA)
+    assert result["parsing_error"] is None
+    assert result["raw"].content_blocks[0]["reasoning"] == "I fill it in."
+
+
+# What is not an object
+
+FAILURES: dict[str, tuple[str, dict[str, Any], type[Exception]]] = {
+    "cut off": ('{"name": "Ad', {"finish_reason": "length"}, TruncatedOutputError),
+    "a filter": (TEXT, {"finish_reason": "content_filter"}, RefusedOutputError),
+    "broken": ('{"name" "Ada"}', {}, StructuredOutputError),
+    "not fitting": ('{"name": "Ada"}', {}, StructuredOutputError),
+}
+
+
+@pytest.mark.parametrize(("text", "reply", "error"), FAILURES.values(), ids=FAILURES)
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_what_is_no_object_is_an_error_with_what_was_written(  # noqa: PLR0913 - the cells of a table
+    *, model: ChatTIR, sandbox: Sandbox, text: str, reply: Any, error: type[Exception], method: Any, streamed: bool
+):
+    script(sandbox, method, text, **reply)
+    chain = model.with_structured_output(Person, method=method)
+
+    with pytest.raises(error) as raised:
+        list(chain.stream(PROMPT)) if streamed else chain.invoke(PROMPT)
+    assert type(raised.value) is error
+    assert isinstance(raised.value, OutputParserException)
+    assert "name" in raised.value.llm_output
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_refusal_is_an_error_with_its_words(model: ChatTIR, sandbox: Sandbox, method: Any):
+    calls = [ToolCall("Person", "{}", id="1")] if method == "function_calling" else []
+    sandbox.script(Reply(refusal="I do not do that.", tool_calls=calls))
+
+    with pytest.raises(RefusedOutputError, match="I do not do that") as raised:
+        model.with_structured_output(Person, method=method).invoke(PROMPT)
+    assert raised.value.llm_output == "I do not do that."
+    assert isinstance(raised.value, ModelError)
+
+
+@pytest.mark.parametrize("text", ["", "Ada is 36."])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_answer_in_prose_is_an_error_and_not_none(model: ChatTIR, sandbox: Sandbox, text: str, streamed: bool):
+    sandbox.script(Reply(text=text))
+    chain = model.with_structured_output(PersonDict)
+
+    with pytest.raises(StructuredOutputError) as raised:
+        list(chain.stream(PROMPT)) if streamed else chain.invoke(PROMPT)
+    assert raised.value.llm_output == text
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_error_may_come_beside_the_message(model: ChatTIR, sandbox: Sandbox, method: Any):
+    script(sandbox, method, '{"name": "Ad', finish_reason="length")
+
+    result = model.with_structured_output(Person, method=method, include_raw=True).invoke(PROMPT)
+
+    assert result["parsed"] is None
+    assert isinstance(result["parsing_error"], TruncatedOutputError)
+    assert result["raw"].response_metadata["finish_reason"] == "length"
+
+
+def test_a_call_of_another_tool_is_not_taken_for_the_object():
+    message = AIMessage("", tool_calls=[{"id": "1", "name": "other", "args": {}}])
+
+    with pytest.raises(StructuredOutputError, match="a call of 'Person'"):
+        StructuredParser(tool="Person").invoke(message)
+
+
+def test_a_parser_reads_a_text_too():
+    assert StructuredParser(target=Person).invoke(TEXT) == Person(**ADA)
+    assert StructuredParser().parse(TEXT) == ADA
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"schema": None}, "`schema` is missing"),
+        ({"schema": Person, "method": "magic"}, "`method` is"),
+        ({"schema": Person, "method": "json_mode", "strict": True}, "`strict` has no meaning"),
+        ({"schema": 7}, "cannot be offered|no schema"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused_at_once(model: ChatTIR, arguments: dict[str, Any], said: str):
+    with pytest.raises(ModelInvalidRequestError, match=said):
+        model.with_structured_output(**arguments)

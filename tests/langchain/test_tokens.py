@@ -1,0 +1,100 @@
+"""Token counts: the server's where it can be asked, else an estimate; never another model's tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+
+from langchain_tir import ChatTIR
+from langchain_tir._messages import to_wire
+from langchain_tir._tokens import estimate, estimate_text
+from tir_client import ChatRequest, InvalidRequestError, ServerError
+from tir_sandbox import Sandbox
+
+MESSAGES = [HumanMessage("What is the weather in Pune?")]
+
+
+@pytest.fixture
+def counting(make: Callable[..., ChatTIR], sandbox: Sandbox) -> ChatTIR:
+    """A model on a server whose `/tokenize` can be reached."""
+    return make(base_url=sandbox.base_url)
+
+
+def get_weather(city: str) -> str:
+    """Get the weather of a city."""
+    return city
+
+
+def test_the_server_is_asked_for_the_tokens_of_a_prompt_with_its_tools(counting: ChatTIR, sandbox: Sandbox):
+    assert counting.get_num_tokens_from_messages(MESSAGES, [get_weather]) == 7
+
+    (request,) = sandbox.requests
+    assert request.path == "/tokenize"
+    assert request.body["messages"] == to_wire(MESSAGES)
+    assert request.body["tools"][0]["function"]["name"] == "get_weather"
+
+
+def test_where_the_server_cannot_be_asked_it_is_an_estimate_from_then_on(model: ChatTIR, sandbox: Sandbox):
+    counts = [model.get_num_tokens_from_messages(MESSAGES, [get_weather]) for _ in range(3)]
+
+    assert counts == [counts[0]] * 3
+    assert counts[0] > estimate(to_wire(MESSAGES)) == 10
+    assert len(sandbox.requests) == 1
+
+
+def test_a_server_that_is_busy_is_asked_again(counting: ChatTIR, monkeypatch: pytest.MonkeyPatch):
+    def busy(_: ChatRequest) -> int:
+        raise ServerError("Busy.", status_code=503)
+
+    with monkeypatch.context() as context:
+        context.setattr(counting.client, "count_tokens", busy)
+        assert counting.get_num_tokens_from_messages(MESSAGES) == estimate(to_wire(MESSAGES)) == 10
+    assert counting.get_num_tokens_from_messages(MESSAGES) == 7
+
+
+def test_an_estimate_counts_all_that_is_sent():
+    call = {"id": "1", "name": "get_weather", "args": {"city": "Pune"}}
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 100_000}}
+    thought = AIMessage("Hm.", tool_calls=[call], additional_kwargs={"reasoning_content": "I have to ask." * 10})
+
+    few = estimate(to_wire([HumanMessage("Hi")]))
+    reasoned = estimate(to_wire([HumanMessage("Hi"), thought, ToolMessage("31", tool_call_id="1")]))
+    seen = estimate(to_wire([HumanMessage(["Hi", image])]))
+
+    assert few == 4
+    assert reasoned > few + 35
+    assert 1_000 < seen < 1_010
+
+
+@given(st.text())
+def test_an_estimate_never_shrinks_as_a_text_grows(text: str):
+    assert estimate_text(text) <= estimate_text(text + "a")
+    assert estimate_text("नमस्ते" * 10) > estimate_text("hello!" * 10)
+
+
+def test_a_text_is_estimated(model: ChatTIR, sandbox: Sandbox):
+    assert model.get_num_tokens("four byte word") == 4
+    assert not sandbox.requests
+
+
+def test_a_tokenizer_of_ones_own_is_used(make: Callable[..., ChatTIR], sandbox: Sandbox):
+    model = make(custom_get_token_ids=lambda text: [ord(letter) for letter in text])
+
+    assert model.get_token_ids("ab") == [97, 98]
+    assert model.get_num_tokens("ab") == 2
+    assert model.get_num_tokens_from_messages([HumanMessage("ab")]) == len("Human: ab")
+    assert not sandbox.requests
+
+
+def test_token_ids_are_not_made_up(model: ChatTIR):
+    with pytest.raises(NotImplementedError, match="custom_get_token_ids"):
+        model.get_token_ids("ab")
+
+
+def test_a_prompt_that_cannot_be_sent_is_not_counted(model: ChatTIR):
+    with pytest.raises(InvalidRequestError):
+        model.get_num_tokens_from_messages([HumanMessage([{"type": "file"}])])

@@ -1,0 +1,216 @@
+"""Tools: any form of them is offered, a demanded call is made, and what cannot be is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypedDict
+
+import pytest
+from langchain_core.exceptions import ModelError, ModelInvalidRequestError
+from langchain_core.messages import AIMessageChunk
+from langchain_core.tools import BaseTool, tool
+from pydantic import BaseModel, Field
+from pydantic.v1 import BaseModel as BaseModelV1
+
+from langchain_tir import ChatTIR
+from tir_client import ForcedToolError, InvalidRequestError
+from tir_sandbox import Reply, Sandbox, ToolCall
+
+PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+
+
+class GetWeather(BaseModel):
+    """Get the weather of a city."""
+
+    city: str
+
+
+class GetWeatherV1(BaseModelV1):
+    """Get the weather of a city."""
+
+    city: str
+
+
+class GetWeatherDict(TypedDict):
+    """Get the weather of a city."""
+
+    city: Annotated[str, ..., "The city."]
+
+
+def get_weather(city: str) -> str:
+    """Get the weather of a city."""
+    return f"It is 31 degrees in {city}."
+
+
+def get_time(city: str) -> str:
+    """Get the time of day in a city."""
+    return f"It is noon in {city}."
+
+
+FORMS = {
+    "a function": get_weather,
+    "a tool": tool(get_weather),
+    "a class": GetWeather,
+    "a class of pydantic 1": GetWeatherV1,
+    "a TypedDict": GetWeatherDict,
+    "a JSON schema": {"title": "get_weather", "description": "Get the weather.", **PARAMETERS},
+    "a JSON schema without a name": PARAMETERS,
+    "OpenAI's form": {"type": "function", "function": {"name": "get_weather", "parameters": PARAMETERS}},
+    "OpenAI's function": {"name": "get_weather", "parameters": PARAMETERS},
+    "Anthropic's form": {"name": "get_weather", "input_schema": PARAMETERS},
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("strict", [None, True, False])
+def test_a_tool_of_any_form_is_offered(model: ChatTIR, sandbox: Sandbox, form: Any, strict: bool | None):
+    answer = model.bind_tools([form], tool_choice="any", strict=strict).invoke("The weather in Pune?")
+
+    (sent,) = sandbox.requests[-1].body["tools"]
+    assert sent["type"] == "function"
+    assert "city" in sent["function"]["parameters"]["properties"]
+    assert sent["function"].get("strict") == strict
+    assert answer.tool_calls[0]["name"] == sent["function"]["name"]
+    assert "city" in answer.tool_calls[0]["args"]
+
+
+def test_tools_may_be_given_to_a_call(model: ChatTIR, sandbox: Sandbox):
+    model.invoke("Weather?", tools=[get_weather], tool_choice="get_weather")
+
+    assert sandbox.requests[-1].body["tool_choice"] == {"type": "function", "function": {"name": "get_weather"}}
+
+
+NAMED = {"type": "function", "function": {"name": "get_time"}}
+CHOICES = [
+    (None, None),
+    ("auto", "auto"),
+    ("none", "none"),
+    (False, "none"),
+    ("any", "required"),
+    ("required", "required"),
+    (True, "required"),
+    ("get_time", NAMED),
+    (NAMED, NAMED),
+]
+
+
+@pytest.mark.parametrize(("choice", "sent"), CHOICES)
+def test_a_tool_choice_is_sent_in_its_wire_form(model: ChatTIR, sandbox: Sandbox, choice: Any, sent: Any):
+    model.bind_tools([get_weather, get_time], tool_choice=choice).invoke("The time in Pune?")
+
+    assert sandbox.requests[-1].body.get("tool_choice") == sent
+
+
+def test_true_means_the_only_tool(model: ChatTIR, sandbox: Sandbox):
+    model.bind_tools([get_time], tool_choice=True).invoke("The time in Pune?")
+
+    assert sandbox.requests[-1].body["tool_choice"] == NAMED
+
+
+@pytest.mark.parametrize("parallel", [True, False])
+def test_parallel_calls_are_sent_if_set(model: ChatTIR, sandbox: Sandbox, parallel: bool):
+    model.bind_tools([get_time], parallel_tool_calls=parallel).invoke("Hi")
+
+    assert sandbox.requests[-1].body["parallel_tool_calls"] is parallel
+
+
+def test_parallel_calls_of_the_constructor_go_with_tools(make: Callable[..., ChatTIR], sandbox: Sandbox):
+    model = make(parallel_tool_calls=False)
+
+    model.invoke("Hi")
+    model.bind_tools([get_time]).invoke("Hi")
+
+    assert [request.body.get("parallel_tool_calls") for request in sandbox.requests] == [None, False]
+
+
+def test_no_tools_are_not_sent_as_an_empty_list(model: ChatTIR, sandbox: Sandbox):
+    model.bind_tools([], response_format={"type": "json_object"}).invoke("Hi")
+
+    assert not {"tools", "tool_choice", "parallel_tool_calls"} & sandbox.requests[-1].body.keys()
+
+
+UNFIT = {
+    "another provider's tool": ([{"type": "web_search"}], None),
+    "a nameless function": ([{"type": "function", "function": {}}], None),
+    "a number": ([7], None),
+    "an unknown choice": ([get_time], "get_weather"),
+    "a choice without tools": ([], "any"),
+}
+
+
+@pytest.mark.parametrize(("tools", "choice"), UNFIT.values(), ids=UNFIT)
+def test_what_cannot_be_offered_is_refused_at_once(model: ChatTIR, tools: list[Any], choice: str | None):
+    with pytest.raises(InvalidRequestError) as raised:
+        model.bind_tools(tools, tool_choice=choice)
+    assert isinstance(raised.value, ModelInvalidRequestError)
+
+
+# Calls that the server was told to make
+
+
+@pytest.fixture
+def old() -> Any:
+    """A server that ignores `tool_choice`, as gpt-oss's did before vLLM 0.26."""
+    with Sandbox(ignores_forced_tools=True) as running:
+        yield running
+
+
+@pytest.fixture
+def forced(old: Sandbox) -> Any:
+    model = ChatTIR(api_key=old.token, project_id=old.project_id, host=old.host)
+    return lambda choice: model.bind_tools([get_weather, get_time], tool_choice=choice)
+
+
+@pytest.mark.parametrize("choice", ["any", "get_time"])
+async def test_a_demanded_call_that_the_server_did_not_make_is_asked_for_as_json(
+    forced: Callable[..., Any], old: Sandbox, choice: str
+):
+    chain = forced(choice)
+    rescue = {"any": '{"name": "get_time", "arguments": {"city": "Pune"}}', "get_time": '{"city": "Pune"}'}[choice]
+    old.script(*[Reply(reasoning="Hm.", text="I would rather talk."), Reply(text=rescue)] * 4)
+
+    answers = [
+        chain.invoke("Hi"),
+        await chain.ainvoke("Hi"),
+        sum(chain.stream("Hi"), AIMessageChunk("")),
+        sum([chunk async for chunk in chain.astream("Hi")], AIMessageChunk("")),
+    ]
+
+    for answer in answers:
+        assert [(call["name"], call["args"]) for call in answer.tool_calls] == [("get_time", {"city": "Pune"})]
+        assert answer.response_metadata["finish_reason"] == "tool_calls"
+        assert answer.text == "I would rather talk."
+    assert "json_schema" in old.requests[-1].body["response_format"]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_demanded_call_that_cannot_be_had_is_an_error(forced: Callable[..., Any], old: Sandbox, streamed: bool):
+    chain = forced("any")
+    old.script(Reply(text="No."), Reply(text="Still no."))
+
+    with pytest.raises(ForcedToolError, match="Still no") as raised:
+        list(chain.stream("Hi")) if streamed else chain.invoke("Hi")
+    assert isinstance(raised.value, ModelError)
+    assert raised.value.partial.choice.text == "No."
+
+
+def test_a_demanded_call_that_was_cut_off_is_an_error(forced: Callable[..., Any], old: Sandbox):
+    old.script(Reply(text="Well, I", finish_reason="length"))
+
+    with pytest.raises(ForcedToolError, match="raise `max_tokens`"):
+        forced("any").invoke("Hi")
+
+
+def test_calls_are_run_by_the_tools_they_name(model: ChatTIR, sandbox: Sandbox):
+    @tool
+    def add(a: int, b: Annotated[int, Field(description="The other one.")]) -> int:
+        """Add two numbers."""
+        return a + b
+
+    sandbox.script(Reply(tool_calls=[ToolCall("add", {"a": 2, "b": 3}, id="1")]))
+    chain = model.bind_tools([add]) | (lambda message: [add.invoke(call) for call in message.tool_calls])
+
+    (result,) = chain.invoke("2 + 3?")
+
+    assert isinstance(add, BaseTool)
+    assert (result.content, result.tool_call_id) == ("5", "1")
