@@ -79,7 +79,7 @@ def test_the_sdist_holds_the_tests_and_what_they_read(built: Path) -> None:
 
     assert source_files() <= names
     assert {"LICENSE", "README.md", "CHANGELOG.md", "pyproject.toml", "tests/test_package.py"} <= names
-    assert {"CONTRIBUTING.md", "Makefile", "tests/recordings/vllm-gpt-oss/hello.txt"} <= names
+    assert {"Makefile", "notebooks/langchain.ipynb", "tests/recordings/vllm-gpt-oss/hello.txt"} <= names
     assert {name.partition("/")[0] for name in names if name.startswith(".")} <= {".gitignore"}
     assert [name for name in names if "__pycache__" in name] == []
 
