@@ -28,6 +28,12 @@ class _Call:
         self.name = ""
         self.arguments: list[str] = []
 
+    def text(self) -> str:
+        """The arguments up to here; the pieces are joined only once, for this is asked for at each chunk."""
+        if len(self.arguments) > 1:
+            self.arguments[:] = ["".join(self.arguments)]
+        return self.arguments[0] if self.arguments else ""
+
 
 class ToolCallAssembler:
     """The tool calls of one choice.
@@ -50,7 +56,7 @@ class ToolCallAssembler:
 
     def calls(self) -> list[ToolCall]:
         """The calls as they stand, in the order in which they began."""
-        return [ToolCall(call.id, call.name, "".join(call.arguments)) for call in self._calls]
+        return [ToolCall(call.id, call.name, call.text()) for call in self._calls]
 
     def add(self, pieces: list[Any], *, whole: bool = False) -> list[ToolCallDelta]:
         """Add the `tool_calls` of one event; in a whole answer each entry is a call of its own."""
