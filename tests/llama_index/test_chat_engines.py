@@ -1,0 +1,59 @@
+"""LlamaIndex's five chat engines on TIR: sync, async, streamed."""
+
+from __future__ import annotations
+
+import pytest
+from llama_index.core import VectorStoreIndex
+from llama_index.core.chat_engine import SimpleChatEngine
+from llama_index.core.memory import ChatMemoryBuffer
+
+from .corpus import DOCUMENTS, PLACE, QUESTION
+
+MODES = ["context", "condense_question", "condense_plus_context", "best"]
+
+
+@pytest.fixture
+def engine(request, embedding, llm):
+    memory = ChatMemoryBuffer.from_defaults(llm=llm)  # the other memory leaves a database connection open
+    if request.param == "simple":
+        return SimpleChatEngine.from_defaults(llm=llm, memory=memory)
+    index = VectorStoreIndex.from_documents(DOCUMENTS, embed_model=embedding)
+    return index.as_chat_engine(chat_mode=request.param, llm=llm, memory=memory, similarity_top_k=1)
+
+
+each_engine = pytest.mark.parametrize("engine", ["simple", *MODES], indirect=True)
+each_engine_that_retrieves = pytest.mark.parametrize("engine", MODES, indirect=True)
+
+
+@each_engine
+def test_it_remembers_the_conversation(engine):
+    engine.chat("Hello")
+    engine.chat(QUESTION)
+    assert [message.role for message in engine.chat_history] == ["user", "assistant"] * 2
+
+
+@each_engine_that_retrieves
+def test_it_answers_from_the_documents(engine):
+    assert PLACE in str(engine.chat(QUESTION))
+
+
+@each_engine_that_retrieves
+async def test_it_answers_async_code_from_the_documents(engine):
+    assert PLACE in str(await engine.achat(QUESTION))
+
+
+@each_engine
+def test_it_streams(engine):
+    response = engine.stream_chat(QUESTION)
+    pieces = list(response.response_gen)
+    assert len(pieces) > 3
+    assert "".join(pieces) == str(response)
+    assert engine.chat_history[-1].content == "".join(pieces)
+
+
+@each_engine
+async def test_it_streams_to_async_code(engine):
+    response = await engine.astream_chat(QUESTION)
+    pieces = [piece async for piece in response.async_response_gen()]
+    assert len(pieces) > 3
+    assert engine.chat_history[-1].content == "".join(pieces)

@@ -1,0 +1,201 @@
+"""How `TIR` and `TIREmbedding` find their server, and what becomes of the fields that say where it is."""
+
+from __future__ import annotations
+
+import builtins
+import copy
+import importlib
+import logging
+import pickle
+import sys
+
+import httpx
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from llama_index_tir import TIR, TIREmbedding
+from tir_client import ConfigurationError, InvalidRequestError
+
+from .conformance.base import asked
+
+BOTH = pytest.mark.parametrize("cls", [TIR, TIREmbedding])
+NAMES = ("E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN", "E2E_TIR_PROJECT_ID", "TIR_BASE_URL", "MODEL_API_CLIENT_HOST")
+
+
+@pytest.fixture
+def no_environment(monkeypatch):
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_the_url_follows_the_model_of_the_call(llm, sandbox):
+    llm.chat(asked(), model="qwen3_32b")
+    request = sandbox.requests[-1]
+    assert request.path == f"/project/p-{sandbox.project_id}/genai/qwen3_32b/v1/chat/completions"
+    assert request.body["model"] == "qwen3_32b"
+
+
+def test_an_endpoint_of_ones_own_has_its_url(sandbox):
+    TIR(endpoint_id=77, model="/mnt/models").chat(asked())
+    assert sandbox.requests[-1].path == f"/project/p-{sandbox.project_id}/endpoint/is-77/v1/chat/completions"
+
+
+@BOTH
+@pytest.mark.usefixtures("no_environment")
+def test_a_missing_token_is_named_at_once(cls):
+    with pytest.raises(ConfigurationError, match="E2E_TIR_ACCESS_TOKEN"):
+        cls(project_id=1)
+
+
+@BOTH
+@pytest.mark.usefixtures("no_environment")
+def test_a_missing_project_is_named_at_once(cls):
+    with pytest.raises(ConfigurationError, match="E2E_TIR_PROJECT_ID"):
+        cls(api_key="t")
+
+
+@BOTH
+def test_names_that_users_know_from_elsewhere_are_accepted(cls):
+    client = httpx.AsyncClient()
+    made = cls(api_base="https://example.com/v1", api_key="t", async_http_client=client)
+    assert made.base_url == "https://example.com/v1"
+    assert made.http_async_client is client
+
+
+@BOTH
+def test_one_setting_under_two_names_is_refused(cls):
+    with pytest.raises(ConfigurationError, match="api_base"):
+        cls(api_base="https://example.com/v1", base_url="https://example.com/v2", api_key="t")
+
+
+@BOTH
+def test_a_misspelt_field_is_refused_without_its_value(cls):
+    with pytest.raises(ValidationError) as caught:
+        cls(apikey="a-secret", base_url="https://example.com/v1")
+    assert "apikey" in str(caught.value)
+    assert "a-secret" not in str(caught.value)
+
+
+def test_a_token_can_be_a_function(sandbox):
+    TIR(api_key=lambda: SecretStr(sandbox.token)).chat(asked())
+    assert sandbox.requests[-1].headers["authorization"] == f"Bearer {sandbox.token}"
+
+
+def test_a_change_of_a_field_makes_another_client(llm, sandbox):
+    first = llm.client
+    llm.temperature = 0.5
+    assert llm.client is first
+    llm.max_retries = 4
+    assert llm.client is not first
+    llm.base_url = sandbox.base_url
+    llm.chat(asked())
+    assert sandbox.requests[-1].path == "/v1/chat/completions"
+
+
+def test_a_copy_with_another_address_calls_there(llm, sandbox):
+    llm.chat(asked())
+    llm.model_copy(update={"base_url": sandbox.base_url}).chat(asked())
+    assert sandbox.requests[-1].path == "/v1/chat/completions"
+
+
+@BOTH
+def test_a_deep_copy_shares_what_cannot_be_copied(cls, sandbox):
+    with httpx.Client() as client:
+        made = cls(http_client=client)
+        twin = copy.deepcopy(made)
+    assert twin.http_client is client
+    assert twin.callback_manager is made.callback_manager
+
+
+@BOTH
+def test_pickling_is_silent(cls, sandbox, caplog):
+    made = cls(api_key=lambda: sandbox.token)
+    with caplog.at_level(logging.WARNING):
+        assert pickle.loads(pickle.dumps(made)).max_retries == made.max_retries
+    assert not caplog.records
+
+
+def test_what_was_pickled_takes_its_token_from_the_environment(llm, sandbox):
+    pickle.loads(pickle.dumps(llm)).chat(asked())
+    assert sandbox.requests[-1].headers["authorization"] == f"Bearer {sandbox.token}"
+
+
+def test_what_was_pickled_says_what_it_misses_when_it_calls(llm, monkeypatch):
+    pickled = pickle.dumps(llm)
+    monkeypatch.delenv("E2E_TIR_ACCESS_TOKEN")
+    with pytest.raises(ConfigurationError, match="E2E_TIR_ACCESS_TOKEN"):
+        pickle.loads(pickled).chat(asked())
+
+
+def test_a_client_of_ones_own_cannot_be_pickled(sandbox):
+    with httpx.Client() as client, pytest.raises(TypeError, match="http_client"):
+        pickle.dumps(TIR(http_client=client))
+
+
+@pytest.mark.parametrize(
+    "timeout", [None, 30, {"connect": 1.0, "total": 9.0}, httpx.Timeout(5.0)], ids=["none", "seconds", "map", "httpx"]
+)
+def test_any_timeout_can_be_saved(sandbox, timeout):
+    llm = TIR(timeout=timeout)
+    assert TIR.from_dict(llm.to_dict()).client.timeouts == llm.client.timeouts
+
+
+def test_a_context_manager_closes(sandbox):
+    with TIR() as llm:
+        llm.chat(asked())
+    llm.chat(asked())  # a later call opens a new connection
+    assert len(sandbox.requests) == 2
+
+
+async def test_an_async_context_manager_closes(sandbox):
+    async with TIR() as llm:
+        await llm.achat(asked())
+    await llm.achat(asked())
+    assert len(sandbox.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "window", "output", "calls"),
+    [
+        ({}, 131_072, 4_096, True),
+        ({"max_tokens": 1_000}, 131_072, 1_000, True),
+        ({"max_tokens": 131_072}, 131_072, 65_536, True),
+        ({"context_window": 4_096}, 4_096, 2_048, True),
+        ({"model": "deepseek_r1"}, 163_840, 4_096, False),
+        ({"model": "deepseek_r1", "is_function_calling_model": True}, 163_840, 4_096, True),
+        ({"model": "my_own"}, 3_900, 256, True),
+        ({"model": "my_own", "context_window": 32_768}, 32_768, 256, True),
+    ],
+)
+def test_metadata_is_what_is_known_unless_it_is_said(sandbox, fields, window, output, calls):
+    """The room for answers never eats the room for prompts."""
+    metadata = TIR(**fields).metadata
+    assert (metadata.context_window, metadata.num_output) == (window, output)
+    assert metadata.is_function_calling_model is calls
+
+
+def test_several_answers_at_once_are_refused(llm):
+    with pytest.raises(InvalidRequestError, match="`n`"):
+        llm.chat(asked(), n=2)
+
+
+def test_extra_bodies_add_up(sandbox):
+    llm = TIR(extra_body={"a": 1, "b": 1}, additional_kwargs={"extra_body": {"b": 2, "c": 2}})
+    llm.chat(asked(), extra_body={"c": 3})
+    body = sandbox.requests[-1].body
+    assert (body["a"], body["b"], body["c"]) == (1, 2, 3)
+
+
+def test_without_llama_index_the_import_says_what_to_install(monkeypatch):
+    real = builtins.__import__
+
+    def blocked(name, *args, **kwargs):
+        if name.startswith("llama_index.core"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return real(name, *args, **kwargs)
+
+    for name in [name for name in sys.modules if name.startswith("llama_index_tir")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(builtins, "__import__", blocked)
+    with pytest.raises(ImportError, match=r'pip install "tir-llm\[llama-index\]"'):
+        importlib.import_module("llama_index_tir")

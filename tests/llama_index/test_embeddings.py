@@ -1,0 +1,200 @@
+"""`TIREmbedding`: what is sent, in which batches, and what comes back in which order."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import pickle
+import threading
+import time
+
+import pytest
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
+from llama_index.core.storage.kvstore import SimpleKVStore
+
+from llama_index_tir import TIREmbedding
+from tir_client import ResponseError
+from tir_sandbox import Reply
+
+from .conformance.events import Limiter
+
+TEXTS = [f"Text {number}\nwith two lines." for number in range(10)]
+
+
+def inputs(sandbox) -> list[list[str]]:
+    return [request.body["input"] for request in sandbox.requests]
+
+
+def vectors(*rows: tuple[int, list[float]]) -> Reply:
+    data = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in rows]
+    return Reply(body={"object": "list", "data": data, "model": "m"})
+
+
+def test_it_is_an_embedding_of_llama_index(embedding):
+    assert isinstance(embedding, BaseEmbedding)
+    assert embedding.class_name() == "TIREmbedding"
+
+
+def test_texts_are_sent_as_they_are(embedding, sandbox):
+    """Line breaks matter in code and Markdown."""
+    embedding.get_text_embedding("a\nb  c")
+    assert inputs(sandbox) == [["a\nb  c"]]
+
+
+def test_queries_of_a_known_model_get_its_instruction(embedding, sandbox):
+    embedding.get_query_embedding("What is TIR?")
+    ((query,),) = inputs(sandbox)
+    assert query.startswith("Instruct: ")
+    assert query.endswith("\nQuery: What is TIR?")
+
+
+async def test_async_queries_get_it_too(embedding, sandbox):
+    await embedding.aget_query_embedding("What is TIR?")
+    assert inputs(sandbox)[0][0].startswith("Instruct: ")
+
+
+def test_instructions_can_be_given(sandbox):
+    embedding = TIREmbedding(query_instruction="query: ", text_instruction="passage: ")
+    embedding.get_query_embedding("a")
+    embedding.get_text_embedding("b")
+    embedding.get_text_embedding_batch(["c"])
+    assert inputs(sandbox) == [["query: a"], ["passage: b"], ["passage: c"]]
+
+
+def test_an_empty_instruction_is_none(sandbox):
+    TIREmbedding(query_instruction="").get_query_embedding("a")
+    assert inputs(sandbox) == [["a"]]
+
+
+def test_a_model_without_an_instruction_gets_none(sandbox):
+    TIREmbedding(model_name="bge-large-en-v1_5").get_query_embedding("a")
+    assert inputs(sandbox) == [["a"]]
+
+
+def test_the_model_is_in_url_and_body(embedding, sandbox):
+    embedding.get_text_embedding("a")
+    request = sandbox.requests[-1]
+    assert request.path == f"/project/p-{sandbox.project_id}/genai/e5-mistral-7b-instruct/v1/embeddings"
+    assert request.body["model"] == "e5-mistral-7b-instruct"
+
+
+def test_texts_go_in_batches(sandbox):
+    found = TIREmbedding(embed_batch_size=4).get_text_embedding_batch(TEXTS)
+    assert [len(batch) for batch in inputs(sandbox)] == [4, 4, 2]
+    assert len(found) == 10
+
+
+async def test_async_batches_keep_the_order(sandbox):
+    embedding = TIREmbedding(embed_batch_size=3)
+    found = await embedding.aget_text_embedding_batch(TEXTS)
+    assert found == [embedding.get_text_embedding(text) for text in TEXTS]
+
+
+async def test_async_batches_are_bounded_in_number(sandbox):
+    """LlamaIndex sends all at once unless it is told how many."""
+    embedding = TIREmbedding(embed_batch_size=1)
+    sandbox.script(*[Reply(body={"data": [{"index": 0, "embedding": [1.0]}]}, delay=0.1)] * 10)
+    began = time.monotonic()
+    await embedding.aget_text_embedding_batch(TEXTS)
+    assert time.monotonic() - began > 0.28  # 10 calls, 4 at a time: three rounds
+    assert len(sandbox.requests) == 10
+
+
+async def test_async_calls_do_not_block_the_loop(embedding, sandbox):
+    sandbox.script(*[Reply(body={"data": [{"index": 0, "embedding": [1.0]}]}, delay=0.3)] * 3)
+    began = time.monotonic()
+    await asyncio.gather(*(embedding.aget_text_embedding("a") for _ in range(3)))
+    assert time.monotonic() - began < 0.8
+
+
+def test_each_event_loop_works(embedding):
+    for _ in range(3):
+        assert asyncio.run(embedding.aget_text_embedding("a"))
+
+
+def test_vectors_come_in_the_order_of_the_texts(embedding, sandbox):
+    """Servers may send them in another; the index says which is which."""
+    sandbox.script(vectors((1, [2.0]), (0, [1.0])))
+    assert embedding.get_text_embedding_batch(["a", "b"]) == [[1.0], [2.0]]
+
+
+@pytest.mark.parametrize("rows", [[(0, [1.0])], [(0, [1.0]), (1, [1.0, 2.0])], [(0, [1.0]), (0, [2.0])]])
+def test_vectors_that_do_not_fit_the_texts_are_an_error(embedding, sandbox, rows):
+    """Too few, of different lengths, or two for one text."""
+    sandbox.script(vectors(*rows))
+    with pytest.raises(ResponseError):
+        embedding.get_text_embedding_batch(["a", "b"])
+
+
+def test_dimensions_are_asked_for_and_checked(sandbox):
+    assert len(TIREmbedding(dimensions=8).get_text_embedding("a")) == 8
+    assert sandbox.requests[-1].body["dimensions"] == 8
+    sandbox.script(vectors((0, [1.0])))
+    with pytest.raises(ResponseError, match="8"):
+        TIREmbedding(dimensions=8).get_text_embedding("a")
+
+
+@pytest.mark.parametrize("way", ["get_text_embedding_batch", "aget_text_embedding_batch"])
+def test_a_progress_bar_is_shown_on_demand(sandbox, capsys, way):
+    embedding = TIREmbedding(embed_batch_size=5)
+    found = getattr(embedding, way)(TEXTS, show_progress=True)
+    if way.startswith("aget"):
+        asyncio.run(found)
+    assert "Generating embeddings" in capsys.readouterr().err
+
+
+def test_known_texts_come_from_the_cache(sandbox):
+    embedding = TIREmbedding(embeddings_cache=SimpleKVStore())
+    first = embedding.get_text_embedding("a")
+    assert embedding.get_text_embedding("a") == first
+    assert len(sandbox.requests) == 1
+
+
+async def test_the_rate_limiter_is_asked_for_each_request(sandbox):
+    limiter = Limiter()
+    embedding = TIREmbedding(embed_batch_size=5, rate_limiter=limiter)
+    embedding.get_text_embedding_batch(TEXTS)
+    await embedding.aget_text_embedding_batch(TEXTS)
+    embedding.get_query_embedding("a")
+    assert limiter.acquired == len(sandbox.requests) == 5
+
+
+def test_callbacks_get_the_texts(sandbox):
+    debug = LlamaDebugHandler(print_trace_on_end=False)
+    TIREmbedding(callback_manager=CallbackManager([debug])).get_text_embedding("a")
+    ((_, end),) = debug.get_event_pairs(CBEventType.EMBEDDING)
+    assert end.payload["chunks"] == ["a"]
+
+
+SECRET = "a-secret-that-nobody-may-see"
+
+
+def test_the_key_is_shown_nowhere(sandbox):
+    embedding = TIREmbedding(api_key=SECRET, default_headers={"X-Key": SECRET})
+    shown = [repr(embedding), embedding.to_json(), str(embedding.to_payload()), str(pickle.dumps(embedding))]
+    assert not [text for text in shown if SECRET in text]
+
+
+def test_it_can_be_copied_pickled_and_saved(embedding):
+    embedding.get_text_embedding("a")
+    for same in (
+        copy.deepcopy(embedding),
+        pickle.loads(pickle.dumps(embedding)),
+        TIREmbedding.from_dict(embedding.to_dict()),
+    ):
+        assert same.get_text_embedding("a") == embedding.get_text_embedding("a")
+
+
+def test_threads_share_it(embedding):
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(embedding.get_text_embedding("a"))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == found[:1] * 4
+
+
+def test_the_name_of_the_model_can_be_given_as_model(sandbox):
+    assert TIREmbedding(model="bge-large-en-v1_5").model_name == "bge-large-en-v1_5"

@@ -1,0 +1,204 @@
+"""The mapping between LlamaIndex's messages and the wire, where it has more to say than the promises do."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from llama_index.core.base.llms.types import (
+    AudioBlock,
+    ChatMessage,
+    CitationBlock,
+    DocumentBlock,
+    ImageBlock,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+)
+from pydantic import BaseModel
+
+from llama_index_tir._messages import from_completion, to_completion, to_wire
+from tir_client import Choice, Completion, InvalidRequestError, ToolCall, Usage
+
+
+def wire(*messages: ChatMessage):
+    return to_wire(messages)
+
+
+def said(*blocks, **more) -> ChatMessage:
+    return ChatMessage(role=MessageRole.ASSISTANT, blocks=list(blocks), **more)
+
+
+CALL = ToolCallBlock(tool_call_id="c1", tool_name="now", tool_kwargs={"zone": "IST"})
+TOLD = {"id": "c1", "type": "function", "function": {"name": "now", "arguments": '{"zone":"IST"}'}}
+
+
+def test_texts_are_joined_as_llama_index_joins_them():
+    message = ChatMessage(blocks=[TextBlock(text="one"), TextBlock(text="two")])
+    assert wire(message) == [{"role": "user", "content": message.content}]
+
+
+def test_a_message_without_blocks_is_an_empty_text():
+    assert wire(ChatMessage(role=MessageRole.USER)) == [{"role": "user", "content": ""}]
+
+
+def test_names_of_speakers_are_sent():
+    assert wire(ChatMessage(content="Hi", additional_kwargs={"name": "asha"}))[0]["name"] == "asha"
+
+
+def test_a_developer_stays_one():
+    assert wire(ChatMessage(role=MessageRole.DEVELOPER, content="Be brief."))[0]["role"] == "developer"
+
+
+def test_the_model_s_own_wording_of_arguments_goes_back():
+    """So that the server finds the prefix in its cache."""
+    message = said(CALL, additional_kwargs={"tool_calls": [TOLD]})
+    assert wire(message)[0]["tool_calls"] == [TOLD]
+
+
+def test_arguments_that_were_edited_go_back_as_edited():
+    edited = CALL.model_copy(update={"tool_kwargs": {"zone": "UTC"}})
+    message = said(edited, additional_kwargs={"tool_calls": [TOLD]})
+    assert wire(message)[0]["tool_calls"][0]["function"]["arguments"] == '{"zone": "UTC"}'
+
+
+def test_calls_that_stand_only_in_additional_kwargs_are_sent():
+    message = said(TextBlock(text=""), additional_kwargs={"tool_calls": [TOLD]})
+    assert wire(message)[0]["tool_calls"] == [TOLD]
+
+
+def test_calls_of_other_integrations_are_objects():
+    class Function(BaseModel):
+        name: str = "now"
+        arguments: str = '{"zone":"IST"}'
+
+    class Call(BaseModel):
+        id: str = "c1"
+        type: str = "function"
+        function: Function = Function()
+
+    assert wire(said(additional_kwargs={"tool_calls": [Call()]}))[0]["tool_calls"] == [TOLD]
+
+
+def test_text_in_arguments_keeps_its_letters():
+    call = CALL.model_copy(update={"tool_kwargs": {"stadt": "Köln"}})
+    assert wire(said(call))[0]["tool_calls"][0]["function"]["arguments"] == '{"stadt": "Köln"}'
+
+
+@pytest.mark.parametrize("told", [{"id": "c1"}, "now()", 7])
+def test_a_call_that_cannot_be_read_is_refused(told):
+    with pytest.raises(InvalidRequestError, match="additional_kwargs"):
+        wire(said(additional_kwargs={"tool_calls": [told]}))
+
+
+def test_a_call_without_an_id_is_refused():
+    with pytest.raises(InvalidRequestError, match="'now' has no `tool_call_id`"):
+        wire(said(CALL.model_copy(update={"tool_call_id": None})))
+
+
+def test_a_result_without_an_id_is_refused():
+    with pytest.raises(InvalidRequestError, match="tool_call_id"):
+        wire(ChatMessage(role=MessageRole.TOOL, content="noon"))
+
+
+def test_a_result_of_an_unknown_call_is_sent():
+    """Memories cut conversations anywhere; vLLM takes it."""
+    result = ChatMessage(role=MessageRole.TOOL, content="noon", additional_kwargs={"tool_call_id": "c9"})
+    assert wire(result) == [{"role": "tool", "tool_call_id": "c9", "content": "noon"}]
+
+
+def test_thoughts_and_text_and_calls_go_back_together():
+    message = said(ThinkingBlock(content="Hm."), ThinkingBlock(content=None), TextBlock(text="Wait."), CALL)
+    (sent,) = wire(message)
+    assert (sent["content"], sent["reasoning"], sent["reasoning_content"]) == ("Wait.", "Hm.", "Hm.")
+    assert sent["tool_calls"][0]["function"]["name"] == "now"
+
+
+def test_a_citation_is_its_text():
+    block = CitationBlock(
+        cited_content=TextBlock(text="Rivers run."), source="atlas", title="Rivers", additional_location_info={}
+    )
+    assert wire(ChatMessage(blocks=[block]))[0]["content"] == "Rivers run."
+
+
+def test_the_detail_of_an_image_is_sent():
+    (part,) = wire(ChatMessage(blocks=[ImageBlock(url="https://example.com/a.png", detail="low")]))[0]["content"]
+    assert part["image_url"] == {"url": "https://example.com/a.png", "detail": "low"}
+
+
+def test_an_image_in_a_file_is_sent_inline(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n")
+    (part,) = wire(ChatMessage(blocks=[ImageBlock(path=path)]))[0]["content"]
+    assert part["image_url"]["url"] == "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
+
+
+def test_an_image_in_a_result_is_sent():
+    result = ChatMessage(
+        role=MessageRole.TOOL,
+        blocks=[TextBlock(text="Here."), ImageBlock(url="https://example.com/a.png")],
+        additional_kwargs={"tool_call_id": "c1"},
+    )
+    assert [part["type"] for part in wire(result)[0]["content"]] == ["text", "image_url"]
+
+
+@pytest.mark.parametrize("kind", ["text/markdown", "application/json", "application/ld+json", "text/csv"])
+def test_documents_that_are_text_are_sent(kind):
+    block = DocumentBlock(data=b"Rivers run.", document_mimetype=kind, title="rivers")
+    assert wire(ChatMessage(blocks=[block]))[0]["content"] == "rivers:\nRivers run."
+
+
+@pytest.mark.parametrize(
+    ("block", "named"),
+    [
+        (DocumentBlock(data=b"%PDF-1.7", document_mimetype="application/pdf", title="a.pdf"), "application/pdf"),
+        (DocumentBlock(data=b"\xff\xfe\x00", document_mimetype="text/plain", title="a.txt"), "a.txt"),
+        (DocumentBlock(url="https://example.com/a.txt", title="a.txt"), "a.txt"),
+        (AudioBlock(audio=b"RIFF"), "Audio"),
+        (ImageBlock(), "ImageBlock"),
+        (ThinkingBlock(content="Hm."), "ThinkingBlock"),
+        (CALL, "ToolCallBlock"),
+    ],
+    ids=["pdf", "bytes", "url", "audio", "no image", "thought of a user", "call of a user"],
+)
+def test_what_cannot_be_sent_is_refused_by_name(block, named):
+    with pytest.raises(InvalidRequestError, match=named):
+        wire(ChatMessage(blocks=[block]))
+
+
+def answer(**fields) -> Completion:
+    return Completion(id="1", model="m", choices=[Choice(finish_reason="stop", **fields)], usage=Usage(1, 2, 3))
+
+
+def test_raw_is_the_server_s_json():
+    raw = from_completion(answer(text="Hi", reasoning="Hm", tool_calls=[ToolCall("c1", "now", "{}")])).raw
+    message = raw["choices"][0]["message"]
+    assert (message["content"], message["reasoning"]) == ("Hi", "Hm")
+    assert message["tool_calls"][0]["function"] == {"name": "now", "arguments": "{}"}
+    assert raw["usage"] == {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+
+
+def test_a_refusal_is_told():
+    assert from_completion(answer(refusal="No.")).additional_kwargs["refusal"] == "No."
+
+
+def test_arguments_that_are_no_object_stay_the_model_s_text():
+    (block,) = from_completion(answer(tool_calls=[ToolCall("c1", "now", "[1]")])).message.blocks[1:]
+    assert block.tool_kwargs == "[1]"
+
+
+def test_the_chosen_token_comes_first_and_once():
+    top = [{"token": "b", "logprob": -0.1, "bytes": [98]}, {"token": "a", "logprob": -2.0, "bytes": None}]
+    token = {"token": "a", "logprob": -2.0, "bytes": [97], "top_logprobs": top}
+    ((first, second),) = from_completion(answer(logprobs=[token])).logprobs
+    assert (first.token, first.bytes, second.token) == ("a", [97], "b")
+
+
+def test_a_completion_has_what_the_chat_had():
+    response = from_completion(answer(text="Hi", tool_calls=[ToolCall("c1", "now", "{}")], logprobs=[]))
+    completion = to_completion(response)
+    assert (completion.text, completion.logprobs, completion.raw) == ("Hi", [], response.raw)
+    assert completion.additional_kwargs["tool_calls"]
+    assert completion.additional_kwargs["total_tokens"] == 3
+    assert "total_tokens" not in response.message.additional_kwargs

@@ -1,0 +1,219 @@
+"""LlamaIndex's indexes and query engines on TIR: the real ones, over a real socket, with the sandbox's simple rules."""
+
+from __future__ import annotations
+
+import pytest
+from llama_index.core import (
+    KeywordTableIndex,
+    PropertyGraphIndex,
+    SummaryIndex,
+    TreeIndex,
+    VectorStoreIndex,
+)
+from llama_index.core.indices.query.query_transform import HyDEQueryTransform
+from llama_index.core.postprocessor import LLMRerank, StructuredLLMRerank
+from llama_index.core.query_engine import (
+    CitationQueryEngine,
+    RouterQueryEngine,
+    SubQuestionQueryEngine,
+    TransformQueryEngine,
+)
+from llama_index.core.question_gen import LLMQuestionGenerator
+from llama_index.core.response_synthesizers import ResponseMode
+from llama_index.core.retrievers import QueryFusionRetriever
+from llama_index.core.selectors import (
+    LLMMultiSelector,
+    LLMSingleSelector,
+    PydanticMultiSelector,
+    PydanticSingleSelector,
+)
+from llama_index.core.tools import QueryEngineTool
+from pydantic import BaseModel
+
+from tir_sandbox import Reply
+
+from .corpus import DOCUMENTS, PLACE, QUESTION
+
+
+class Place(BaseModel):
+    """A place."""
+
+    name: str
+
+
+@pytest.fixture
+def index(embedding):
+    return VectorStoreIndex.from_documents(DOCUMENTS, embed_model=embedding)
+
+
+@pytest.fixture
+def tools(index, llm):
+    """Two query engines, one of which knows."""
+    summary = SummaryIndex.from_documents(DOCUMENTS)
+    return [
+        QueryEngineTool.from_defaults(
+            index.as_query_engine(llm=llm, similarity_top_k=1), name="rivers", description="Where a river does rise."
+        ),
+        QueryEngineTool.from_defaults(summary.as_query_engine(llm=llm), name="food", description="What people eat."),
+    ]
+
+
+def test_a_vector_index_answers_from_its_documents(index, llm):
+    answer = index.as_query_engine(llm=llm, similarity_top_k=1).query(QUESTION)
+    assert PLACE in str(answer)
+    assert answer.source_nodes[0].metadata["topic"] == "godavari"
+
+
+async def test_a_vector_index_answers_async_code(index, llm):
+    assert PLACE in str(await index.as_query_engine(llm=llm, similarity_top_k=1).aquery(QUESTION))
+
+
+def test_a_vector_index_streams_its_answer(index, llm):
+    answer = index.as_query_engine(llm=llm, streaming=True, similarity_top_k=1).query(QUESTION)
+    pieces = list(answer.response_gen)
+    assert len(pieces) > 3
+    assert PLACE in "".join(pieces)
+
+
+async def test_a_vector_index_streams_its_answer_to_async_code(index, llm):
+    answer = await index.as_query_engine(llm=llm, streaming=True, similarity_top_k=1).aquery(QUESTION)
+    pieces = [piece async for piece in answer.async_response_gen()]
+    assert len(pieces) > 3
+    assert PLACE in "".join(pieces)
+
+
+@pytest.mark.parametrize("mode", ["compact", "refine", "tree_summarize"])
+def test_a_query_engine_answers_with_an_object(index, llm, mode):
+    engine = index.as_query_engine(llm=llm, output_cls=Place, response_mode=mode, similarity_top_k=1)
+    assert isinstance(engine.query(QUESTION).response, Place)
+
+
+def test_a_query_engine_of_a_structured_llm_answers_with_an_object(index, llm):
+    engine = index.as_query_engine(llm=llm.as_structured_llm(Place), similarity_top_k=1)
+    assert isinstance(engine.query(QUESTION).response, Place)
+
+
+SYNTHESES = sorted(set(ResponseMode) - {ResponseMode.NO_TEXT, ResponseMode.CONTEXT_ONLY, ResponseMode.GENERATION})
+
+
+@pytest.mark.parametrize("mode", SYNTHESES)
+def test_a_summary_index_answers_in_all_modes(llm, mode):
+    index = SummaryIndex.from_documents(DOCUMENTS)
+    assert PLACE in str(index.as_query_engine(llm=llm, response_mode=mode).query(QUESTION))
+
+
+def test_a_summary_index_answers_without_its_documents(llm, sandbox):
+    index = SummaryIndex.from_documents(DOCUMENTS)
+    assert str(index.as_query_engine(llm=llm, response_mode=ResponseMode.GENERATION).query(QUESTION))
+    assert "Trimbak" not in str(sandbox.requests[-1].body)
+
+
+@pytest.mark.parametrize("mode", SYNTHESES)
+async def test_a_summary_index_answers_async_code_in_all_modes(llm, mode):
+    index = SummaryIndex.from_documents(DOCUMENTS)
+    assert PLACE in str(await index.as_query_engine(llm=llm, response_mode=mode).aquery(QUESTION))
+
+
+def test_refining_holds_to_the_structured_form(llm):
+    """`structured_answer_filtering` goes through a program that demands a call."""
+    engine = SummaryIndex.from_documents(DOCUMENTS).as_query_engine(
+        llm=llm, response_mode="refine", structured_answer_filtering=True
+    )
+    assert str(engine.query(QUESTION))
+
+
+def test_a_summary_index_chooses_its_nodes_with_the_llm(llm, sandbox):
+    retriever = SummaryIndex.from_documents(DOCUMENTS).as_retriever(retriever_mode="llm", llm=llm)
+    assert PLACE in retriever.retrieve(QUESTION)[0].text
+    assert sandbox.requests
+
+
+def test_a_tree_index_builds_its_summaries_and_answers(llm):
+    index = TreeIndex.from_documents(DOCUMENTS, llm=llm, num_children=2)
+    assert PLACE in str(index.as_query_engine(llm=llm, child_branch_factor=2).query(QUESTION))
+
+
+def test_a_keyword_table_asks_for_keywords_and_answers(llm):
+    index = KeywordTableIndex.from_documents(DOCUMENTS, llm=llm)
+    assert "godavari" in {word.lower() for word in index.index_struct.table}
+    assert PLACE in str(index.as_query_engine(llm=llm).query(QUESTION))
+
+
+def test_a_property_graph_asks_for_paths_and_answers(llm, embedding):
+    index = PropertyGraphIndex.from_documents(DOCUMENTS, llm=llm, embed_model=embedding, use_async=False)
+    assert str(index.as_query_engine(llm=llm, include_text=True).query(QUESTION))
+
+
+@pytest.mark.parametrize("selector", [PydanticSingleSelector, LLMSingleSelector])
+def test_a_router_chooses_an_engine(llm, tools, selector):
+    router = RouterQueryEngine.from_defaults(tools, llm=llm, selector=selector.from_defaults(llm=llm))
+    answer = router.query(QUESTION)
+    assert PLACE in str(answer)
+    assert answer.metadata["selector_result"].selections
+
+
+async def test_a_router_chooses_an_engine_for_async_code(llm, tools):
+    router = RouterQueryEngine.from_defaults(tools, llm=llm, selector=PydanticSingleSelector.from_defaults(llm=llm))
+    assert PLACE in str(await router.aquery(QUESTION))
+
+
+@pytest.mark.parametrize("selector", [PydanticMultiSelector, LLMMultiSelector])
+def test_a_router_chooses_several_engines(llm, tools, selector):
+    chosen = selector.from_defaults(llm=llm).select([tool.metadata for tool in tools], QUESTION)
+    assert chosen.selections
+
+
+def test_the_default_router_is_made_for_this_llm(llm, tools):
+    """`select_multi` picks a selector by what the LLM says of itself."""
+    router = RouterQueryEngine.from_defaults(tools, llm=llm, select_multi=True)
+    assert isinstance(router._selector, PydanticMultiSelector)
+    assert str(router.query(QUESTION))
+
+
+def test_questions_are_split_for_several_engines(llm, tools):
+    engine = SubQuestionQueryEngine.from_defaults(
+        tools, llm=llm, question_gen=LLMQuestionGenerator.from_defaults(llm=llm), use_async=False, verbose=False
+    )
+    answer = engine.query("Where does the Godavari rise, and what do people eat?")
+    assert PLACE in str(answer)
+    assert answer.source_nodes
+
+
+async def test_questions_are_split_for_several_engines_by_async_code(llm, tools):
+    engine = SubQuestionQueryEngine.from_defaults(
+        tools, llm=llm, question_gen=LLMQuestionGenerator.from_defaults(llm=llm), use_async=True, verbose=False
+    )
+    assert PLACE in str(await engine.aquery("Where does the Godavari rise, and what do people eat?"))
+
+
+def test_citations_name_their_sources(llm, sandbox):
+    sandbox.script(Reply(text="At Trimbak [1]."))
+    answer = CitationQueryEngine.from_args(SummaryIndex.from_documents(DOCUMENTS), llm=llm).query(QUESTION)
+    assert str(answer) == "At Trimbak [1]."
+    assert "Source 3" in sandbox.requests[-1].body["messages"][-1]["content"]
+    assert answer.source_nodes[0].text.startswith("Source 1")
+
+
+def test_hyde_asks_for_a_document_first(index, llm, sandbox):
+    engine = TransformQueryEngine(index.as_query_engine(llm=llm, similarity_top_k=1), HyDEQueryTransform(llm=llm))
+    assert str(engine.query(QUESTION))
+    assert sum("chat" in request.path for request in sandbox.requests) == 2
+
+
+def test_query_fusion_asks_in_other_words(index, llm):
+    retriever = QueryFusionRetriever(
+        [index.as_retriever()], llm=llm, num_queries=3, use_async=False, mode="reciprocal_rerank"
+    )
+    assert retriever.retrieve(QUESTION)
+
+
+async def test_query_fusion_asks_in_other_words_by_async_code(index, llm):
+    retriever = QueryFusionRetriever([index.as_retriever()], llm=llm, num_queries=3, use_async=True)
+    assert await retriever.aretrieve(QUESTION)
+
+
+@pytest.mark.parametrize("reranker", [LLMRerank, StructuredLLMRerank])
+def test_rerankers_order_the_nodes(index, llm, reranker):
+    nodes = index.as_retriever(similarity_top_k=3).retrieve(QUESTION)
+    best = reranker(llm=llm, top_n=1).postprocess_nodes(nodes, query_str=QUESTION)
+    assert len(best) == 1

@@ -1,0 +1,132 @@
+"""What the items of a stream hold, and what they cost: nothing may grow with the square of an answer's length."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
+from llama_index.core.instrumentation import get_dispatcher
+from llama_index.core.llms import MockLLM
+
+from llama_index_tir._events import CHAT, Watch
+from llama_index_tir._partial import PartialJson
+from llama_index_tir._stream import GrowingResponse
+from tir_client import Accumulator, StreamInterruptedError
+from tir_sandbox import Fault, Reply, ToolCall
+
+from .conformance.base import asked, calls, chunk, piece
+from .conformance.events import Recorder
+
+
+@pytest.fixture
+def recorder():
+    recorder = Recorder()
+    get_dispatcher().add_event_handler(recorder)
+    yield recorder
+    get_dispatcher().event_handlers.remove(recorder)
+
+
+def test_arguments_are_an_object_that_grows(llm, sandbox):
+    pieces = ['{"city": "Pu', 'ne", "days"', ": 3}"]
+    begun = chunk({"tool_calls": [piece(0, "", name="weather", id="c1")]})
+    rest = [chunk({"tool_calls": [piece(0, text)]}) for text in pieces]
+    sandbox.script(Reply(chunks=[begun, *rest, chunk({}, "tool_calls")]))
+    seen = [calls(response)[0].tool_kwargs for response in llm.stream_chat(asked())]
+    assert seen[:4] == [{}, {"city": "Pu"}, {"city": "Pune"}, {"city": "Pune", "days": 3}]
+    assert seen[-1] == {"city": "Pune", "days": 3}
+
+
+def test_earlier_items_do_not_change(llm, sandbox):
+    sandbox.script(Reply(text=["a", "b"], reasoning=["x", "y"], tool_calls=[ToolCall("now", {"zone": "IST"})]))
+    responses, copies = [], []
+    for response in llm.stream_chat(asked()):
+        responses.append(response)
+        copies.append(response.model_dump_json())
+    assert [response.model_dump_json() for response in responses] == copies
+
+
+def test_the_last_item_is_the_whole_answer(llm, sandbox):
+    """The same as without a stream."""
+    reply = Reply(text="Well.", reasoning="Hm.", tool_calls=[ToolCall("now", {"zone": "IST"}, id="c1")])
+    sandbox.script(reply, reply)
+    last = list(llm.stream_chat(asked()))[-1]
+    whole = llm.chat(asked())
+    assert last.message == whole.message
+    assert last.additional_kwargs == whole.additional_kwargs
+    assert last.raw["choices"] == whole.raw["choices"]
+
+
+def test_what_arrived_before_a_failure_is_in_the_error(llm, sandbox):
+    sandbox.script(Fault(cut_after=6, after=Reply(text=["a"] * 8, reasoning=["x"])))
+    with pytest.raises(StreamInterruptedError) as caught:
+        list(llm.stream_chat(asked()))
+    assert set(caught.value.partial.choice.text) == {"a"}
+
+
+def test_partial_json_knows_what_is_certain():
+    partial = PartialJson()
+    assert [partial.parse(text) for text in ("", "{", '{"a', '{"a": [1, 2', '{"a": [1, 2]}')] == [
+        {},
+        {},
+        {},
+        {"a": [1, 2]},
+        {"a": [1, 2]},
+    ]
+
+
+@pytest.mark.parametrize("text", ["[1", "null", "12", '"a', "}{"])
+def test_partial_json_of_something_else_is_empty(text):
+    assert PartialJson().parse(text) == {}
+
+
+def test_a_long_object_is_seldom_parsed_and_exact_at_its_end():
+    partial = PartialJson()
+    text = json.dumps({"a": "x" * 20_000})
+    parsed = {len(str(partial.parse(text[:size]))) for size in range(0, len(text), 10)}
+    assert len(parsed) < 300
+    assert partial.parse(text, whole=True) == json.loads(text)
+
+
+def seconds_for(chunks: int) -> float:
+    """CPU to turn a call whose arguments come in so many pieces into responses."""
+    so_far, growing = Accumulator(), GrowingResponse()
+    events = [chunk({"tool_calls": [piece(0, '{"a": "', name="write", id="c1")]})]
+    events += [chunk({"tool_calls": [piece(0, "word ")]}) for _ in range(chunks)]
+    began = time.process_time()
+    for event in events:
+        for delta in so_far.add(event):
+            growing.add(delta)
+    return time.process_time() - began
+
+
+def test_a_long_call_costs_in_proportion():
+    """Eight times as many pieces cost far less than sixty-four times as much."""
+    seconds_for(100)
+    short = min(seconds_for(300) for _ in range(3))
+    assert min(seconds_for(2_400) for _ in range(2)) < 24 * short
+
+
+def seconds_with(history: int, chunks: int = 200) -> float:
+    llm = MockLLM()
+    messages = [ChatMessage(content="Hi")] * history
+    so_far, growing = Accumulator(), GrowingResponse()
+    responses = [growing.add(delta) for _ in range(chunks) for delta in so_far.add(chunk({"content": "a"}))]
+    began = time.process_time()
+    for _ in Watch(CHAT, llm, messages, {}).stream(lambda: (response for response in responses)):
+        pass
+    return time.process_time() - began
+
+
+def test_a_long_history_costs_nothing_at_each_chunk(recorder):
+    """With somebody who listens; each event holds all of it."""
+    short = min(seconds_with(1) for _ in range(5))
+    assert min(seconds_with(1_000) for _ in range(5)) < 2 * short
+    assert all(len(event.messages) in {1, 1_000} for event in recorder.seen)
+
+
+def test_blocks_of_a_call_have_names_as_they_were(llm, sandbox):
+    sandbox.script(Reply(tool_calls=[ToolCall("add_int_", {"a": 1})]))
+    *_, last = llm.stream_chat(asked(), tool_names={"add_int_": "add[int]"})
+    assert [block.tool_name for block in last.message.blocks if isinstance(block, ToolCallBlock)] == ["add[int]"]
