@@ -82,7 +82,7 @@ class Clients:
         return entry.client
 
     def _forget_closed_loops(self) -> None:
-        for key, entry in list(self._async.items()):
+        for key, entry in self._async.copy().items():  # other threads add to it
             if entry.loop.is_closed() or entry.client.is_closed:
                 entry.farewell.detach()
                 self._async.pop(key, None)
