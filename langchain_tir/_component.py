@@ -115,6 +115,18 @@ class Component(BaseModel):
         """Close the connections of sync calls and those of the running event loop."""
         await self.client.aclose()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """Copy everything but what stands for something outside: clients, limiters, caches, callbacks."""
         kept = {id(thing): thing for thing in (getattr(self, name, None) for name in _SHARED) if thing is not None}

@@ -7,9 +7,8 @@ from typing import Any
 
 from pydantic import AliasChoices, BaseModel, Field, model_validator
 
+from langchain_tir._blocks import Json
 from tir_client import DEFAULT_MODEL, ChatRequest, InvalidRequestError
-
-Json = dict[str, Any]
 
 ALIASES = {
     "model_name": "model",

@@ -233,6 +233,16 @@ async def test_connections_are_kept_and_closed(model: ChatTIR, sandbox: Sandbox)
     assert (await model.ainvoke("Hi")).text
 
 
+async def test_connections_are_closed_by_leaving_the_model(make: Callable[..., ChatTIR], sandbox: Sandbox):
+    with make() as model:
+        model.invoke("Hi")
+    async with make() as model:
+        await model.ainvoke("Hi")
+    await asyncio.sleep(0.05)
+
+    assert (sandbox.connections, sandbox.open_connections) == (2, 0)
+
+
 def test_a_model_may_be_used_by_several_event_loops(model: ChatTIR):
     assert [asyncio.run(model.ainvoke("Hi")).text for _ in range(3)]
 
