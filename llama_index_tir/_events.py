@@ -7,7 +7,7 @@ history again for the event of each chunk.
 
 from __future__ import annotations
 
-from contextlib import aclosing, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +24,9 @@ from llama_index.core.instrumentation.events.llm import (
 )
 from llama_index.core.instrumentation.span import active_span_id
 from llama_index_instrumentation import get_dispatcher
+from llama_index_instrumentation.event_handlers import NullEventHandler
+
+from tir_client import aclosing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterator
@@ -144,6 +147,8 @@ class Watch:
                 raise
 
     def _progressed(self, response: Response) -> None:
+        if not _is_heard():
+            return
         question = {self._kind.asked: type(self._asked)()}
         event = self._kind.progressed(response=response, span_id=self._span_id, **question)
         setattr(event, self._kind.asked, self._asked)
@@ -165,3 +170,13 @@ class Watch:
 
     def _report(self, payload: dict[str, Any]) -> None:
         self._callbacks.on_event_end(CBEventType.LLM, payload=payload, event_id=self._event_id)
+
+
+def _is_heard() -> bool:
+    """Whether an event would reach anybody now; to make one costs more than the response that it tells of."""
+    node = dispatcher
+    while all(type(handler) is NullEventHandler for handler in node.event_handlers):
+        if not node.propagate:
+            return False
+        node = node.parent
+    return True
