@@ -12,7 +12,9 @@ except ImportError as error:
         'llama_index_tir needs LlamaIndex, which is not installed. Install it with: pip install "tir-llm[llama-index]"'
     ) from error
 
-from llama_index.core.llms.loading import RECOGNIZED_LLMS
+from typing import Any
+
+from wrapt import register_post_import_hook
 
 from llama_index_tir._structured import StructuredOutputError
 from llama_index_tir._tools import NoToolCallError, ToolArgumentsError
@@ -22,4 +24,11 @@ from tir_client import __version__
 
 __all__ = ["TIR", "NoToolCallError", "StructuredOutputError", "TIREmbedding", "ToolArgumentsError", "__version__"]
 
-RECOGNIZED_LLMS[TIR.class_name()] = TIR  # so that extractors and programs that were saved can be loaded again
+
+def _recognize(loading: Any) -> None:
+    loading.RECOGNIZED_LLMS[TIR.class_name()] = TIR
+
+
+# So that extractors and programs that were saved can be loaded again. Not sooner than somebody wants that: the module
+# imports the openai SDK where it is installed, which takes longer than all of LlamaIndex's core that we need.
+register_post_import_hook(_recognize, "llama_index.core.llms.loading")
