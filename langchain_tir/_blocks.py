@@ -18,7 +18,10 @@ Json = dict[str, Any]
 Block = Json
 Part = Json
 
-CALLS = frozenset({"tool_call", "tool_call_chunk", "invalid_tool_call", "tool_use", "input_json_delta"})
+CALLS = frozenset(
+    {"tool_call", "tool_call_chunk", "invalid_tool_call", "tool_use", "input_json_delta", "function_call"}
+)
+"""Blocks that repeat a message's tool calls, in LangChain's forms, Anthropic's and OpenAI's."""
 REASONING = frozenset({"reasoning", "thinking"})
 
 
@@ -67,9 +70,15 @@ def text_of(blocks: list[Block], role: str) -> str:
     return "".join(texts)
 
 
-def parts_of(blocks: list[Block], role: str) -> str | list[Part]:
-    """The content to send for blocks: text alone as a string, which every server understands, else parts."""
-    parts = [to_part(block, role) for block in blocks]
+def parts_of(content: object, role: str) -> str | list[Part]:
+    """The content to send: text alone as a string, which every server understands, else parts.
+
+    Raises:
+        InvalidRequestError: The content has a part that cannot be sent; the message names it.
+    """
+    if isinstance(content, str):
+        return content
+    parts = [to_part(block, role) for block in blocks_of(content)]
     if all(part["type"] == "text" for part in parts) and (role != "user" or len(parts) <= 1):
         return "".join(part["text"] for part in parts)
     return parts

@@ -51,7 +51,7 @@ def to_wire(messages: Sequence[BaseMessage]) -> list[Json]:
 def _message(message: BaseMessage, names: dict[str, str]) -> Json:
     match message:
         case HumanMessage():
-            return _named(message, "user", parts_of(blocks_of(message.content), "user"))
+            return _named(message, "user", parts_of(message.content, "user"))
         case AIMessage():
             wire = _assistant(message)
             names.update({call["id"]: call["function"]["name"] for call in wire.get("tool_calls", ())})
@@ -63,7 +63,7 @@ def _message(message: BaseMessage, names: dict[str, str]) -> Json:
             role = message.additional_kwargs.get("__openai_role__", "system")
             return _named(message, role, text_of(blocks_of(message.content), role))
         case ChatMessage():
-            return _named(message, message.role, parts_of(blocks_of(message.content), message.role))
+            return _named(message, message.role, parts_of(message.content, message.role))
         case _:
             raise InvalidRequestError(f"a {type(message).__name__} cannot be sent.")
 
@@ -74,7 +74,7 @@ def _named(message: BaseMessage, role: str, content: str | list[Json]) -> Json:
 
 
 def _tool_result(message: ToolMessage, names: dict[str, str]) -> Json:
-    content = parts_of(blocks_of(message.content), "tool")
+    content = parts_of(message.content, "tool")
     wire: Json = {"role": "tool", "tool_call_id": message.tool_call_id, "content": content}
     # Servers before 0.13 read the tool's name from here; later ones find it through the id.
     name = message.name or names.get(message.tool_call_id)
@@ -82,9 +82,12 @@ def _tool_result(message: ToolMessage, names: dict[str, str]) -> Json:
 
 
 def _assistant(message: AIMessage) -> Json:
-    blocks = blocks_of(message.content)
-    said = [block for block in blocks if block.get("type") not in CALLS | REASONING]
-    wire = _named(message, "assistant", text_of(said, "assistant"))
+    if isinstance(message.content, str):
+        blocks, text = [], message.content
+    else:
+        blocks = blocks_of(message.content)
+        text = text_of([block for block in blocks if block.get("type") not in CALLS | REASONING], "assistant")
+    wire = _named(message, "assistant", text)
     thoughts = [reasoning_of(block) for block in blocks if block.get("type") in REASONING]
     reasoning = "\n".join(filter(None, thoughts)) or message.additional_kwargs.get("reasoning_content")
     if reasoning:
@@ -98,11 +101,13 @@ def _calls(message: AIMessage, blocks: list[Block]) -> list[Json]:
     calls = [_call(call["id"], call["name"], call["args"]) for call in message.tool_calls]
     calls += [_call(call["id"], call["name"], call["args"]) for call in message.invalid_tool_calls]
     known = {call["id"] for call in calls}
-    return calls + [
-        _call(block["id"], block.get("name"), block.get("args", block.get("input")))
-        for block in blocks
-        if block.get("type") in CALLS and block.get("id") and block["id"] not in known
-    ]
+    told = [_told_call(block) for block in blocks if block.get("type") in CALLS and block.get("id")]
+    return calls + [call for call in told if call["id"] not in known]
+
+
+def _told_call(block: Block) -> Json:
+    args = next((block[name] for name in ("args", "input", "arguments") if name in block), None)
+    return _call(block.get("call_id") or block["id"], block.get("name"), args)
 
 
 def _call(call_id: str | None, name: str | None, args: object) -> Json:

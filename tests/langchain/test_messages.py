@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import (
     AIMessage,
@@ -177,10 +177,16 @@ def test_calls_go_back_and_name_their_results():
     assert told["name"] == "get_weather"
 
 
-def test_a_call_that_stands_in_the_content_too_goes_back_once():
-    use = {"type": "tool_use", "id": "1", "name": "get_weather", "input": CALL["args"]}
-
-    assert one(AIMessage([use], tool_calls=[CALL])) == one(AIMessage("", tool_calls=[CALL]))
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "tool_use", "id": "1", "name": "get_weather", "input": CALL["args"]},
+        {"type": "function_call", "id": "fc_1", "call_id": "1", "name": "get_weather", "arguments": "{}"},
+        {"type": "input_json_delta", "partial_json": "{"},
+    ],
+)
+def test_a_call_that_stands_in_the_content_too_goes_back_once(block: dict[str, Any]):
+    assert one(AIMessage([block], tool_calls=[CALL])) == one(AIMessage("", tool_calls=[CALL]))
 
 
 @pytest.mark.parametrize(
@@ -188,6 +194,7 @@ def test_a_call_that_stands_in_the_content_too_goes_back_once():
     [
         {"type": "tool_use", "id": "1", "name": "get_weather", "input": CALL["args"]},
         {"type": "tool_call", **CALL},
+        {"type": "function_call", "id": "fc_1", "call_id": "1", "name": "get_weather", "arguments": '{"city": "पुणे"}'},
         {"type": "tool_call_chunk", "id": "1", "name": "get_weather", "args": '{"city": "पुणे"}', "index": 0},
     ],
 )
@@ -204,6 +211,7 @@ def test_a_broken_call_goes_back_as_json(args: str):
     assert json.loads(sent["function"]["arguments"]) == {"invalid_arguments": args}
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), st.recursive(st.none() | st.integers() | st.text(), st.lists)))
 def test_arguments_survive_the_way(args: dict[str, Any]):
     (sent,) = one(AIMessage("", tool_calls=[{"id": "1", "name": "t", "args": args}]))["tool_calls"]
