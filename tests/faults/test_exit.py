@@ -1,0 +1,74 @@
+"""A program that leaves everything open ends at once, in silence."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.drivers import OURS, Driver
+from tests.faults.table import PATIENT
+from tests.faults.wire import chunk, stream
+from tir_sandbox import STALL, WireServer
+
+ROOT = Path(__file__).parents[2]
+TALK = stream(chunk({"role": "assistant", "content": ""}), *[chunk({"content": "word "})] * 3, done=False)
+KEPT: list[Any] = []
+
+
+def leave_everything_open(driver: Driver, base_url: str) -> None:
+    """Begin streams in the main thread, in another, in a loop that ends; close none of them."""
+    model = driver.model(base_url, PATIENT)
+    KEPT.extend([model, begun(driver, model)])
+    asyncio.run(begin(driver, model))
+    thread = threading.Thread(target=lambda: KEPT.append(begun(driver, model)))
+    thread.start()
+    thread.join()
+
+
+def begun(driver: Driver, model: Any) -> Any:
+    """A stream of which one piece was read."""
+    pieces = driver.stream(model)
+    next(pieces)
+    return pieces
+
+
+async def begin(driver: Driver, model: Any) -> None:
+    """Begin streams, one of them in a task that is still running when the loop ends."""
+    async for _ in driver.astream(model):
+        break
+    KEPT.append(asyncio.create_task(read(driver, model)))
+    await asyncio.sleep(0.1)
+
+
+async def read(driver: Driver, model: Any) -> None:
+    """Read a stream that never ends."""
+    async for _ in driver.astream(model):
+        pass
+
+
+@pytest.mark.parametrize("number", range(len(OURS)), ids=[driver.name for driver in OURS])
+def test_program_ends_in_silence(number: int) -> None:
+    """No warning, no traceback, no waiting; and the server is told."""
+    with WireServer([TALK, STALL]) as server:
+        command = [sys.executable, "-W", "ignore", "-W", "default::ResourceWarning"]
+        command += ["-m", "tests.faults.test_exit", str(number), server.base_url]
+        program = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        took = time.time() - float(program.stdout)
+        time.sleep(0.1)
+
+        assert program.stderr == ""
+        assert program.returncode == 0
+        assert took < 20, "the end of the program took long"
+        assert [one.disconnected for one in server.connections] == [True] * 4
+
+
+if __name__ == "__main__":
+    leave_everything_open(OURS[int(sys.argv[1])], sys.argv[2])
+    sys.stdout.write(str(time.time()))

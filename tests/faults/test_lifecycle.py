@@ -1,0 +1,202 @@
+"""Models live and die in odd places: loops, threads, forks, notebooks. Nothing they held stays behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from tests.faults.drivers import OURS, TOKEN, Driver
+from tests.faults.resources import all_returned
+from tests.faults.table import PATIENT
+from tir_sandbox import Reply, Sandbox
+
+RUNS = 1_000
+MODELS = 10_000
+THREADS = 64
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """A server that keeps connections open as long as clients do."""
+    with Sandbox(token=TOKEN) as running:
+        yield running
+
+
+@pytest.fixture(params=OURS, ids=lambda driver: driver.name)
+def driver(request: pytest.FixtureRequest) -> Driver:
+    """Each face."""
+    return request.param
+
+
+@pytest.fixture
+def fresh(sandbox: Sandbox, driver: Driver) -> Any:
+    """Makes models; the first call, which imports much, is made here."""
+
+    def make() -> Any:
+        return driver.model(sandbox.base_url, PATIENT)
+
+    warm = make()
+    driver.whole(warm)
+    asyncio.run(driver.awhole(warm))
+    warm.close()
+    return make
+
+
+def test_thousand_loops_in_a_row(sandbox: Sandbox, driver: Driver, fresh: Any) -> None:
+    """One model serves a thousand `asyncio.run`, each with a loop of its own, and grows no memory."""
+    model = fresh()
+    with all_returned():
+        for _ in range(RUNS // 5):
+            asyncio.run(driver.awhole(model))
+        sandbox.reset()
+        objects = len(gc.get_objects())
+        for _ in range(RUNS - RUNS // 5):
+            asyncio.run(driver.awhole(model))
+        sandbox.reset()
+        gc.collect()
+
+        assert len(gc.get_objects()) - objects < RUNS
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # asyncio rightly complains of the loop's owner
+def test_loops_that_are_closed_without_a_word(driver: Driver, fresh: Any) -> None:
+    """Some code closes loops without ending their async generators, as LlamaIndex's `asyncio_run` does in threads.
+
+    Nothing can be closed in time then; the sockets go with the garbage, and the model works on.
+    """
+    model = fresh()
+    with all_returned():
+        for _ in range(50):
+            loop = asyncio.new_event_loop()
+            loop.run_until_complete(driver.awhole(model))
+            loop.close()
+        asyncio.run(driver.awhole(model))
+
+
+def test_many_threads(driver: Driver, fresh: Any) -> None:
+    """Threads share a model, sync and with loops of their own."""
+    with all_returned(), closing(fresh()) as model:
+
+        def work(number: int) -> str:
+            if number % 2:
+                return driver.read(driver.whole(model))[0]
+            return asyncio.run(_read(driver, model))
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            answers = list(pool.map(work, range(4 * THREADS)))
+
+        assert len(answers) == 4 * THREADS
+        assert len(set(answers)) == 1
+
+
+async def _read(driver: Driver, model: Any) -> str:
+    return driver.read(await driver.awhole(model))[0]
+
+
+def test_fork_after_use(sandbox: Sandbox, driver: Driver, fresh: Any) -> None:
+    """A child makes connections of its own; those of the parent stay whole."""
+    model = fresh()
+    expected = driver.read(driver.whole(model))[0]
+    connections = sandbox.connections
+    reader, writer = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads: the sandbox has one
+        pid = os.fork()
+    if pid == 0:
+        try:
+            answers = [driver.read(driver.whole(model))[0], asyncio.run(_read(driver, model))]
+            os.write(writer, "|".join(answers).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        told = pipe.read().decode()
+    os.waitpid(pid, 0)
+
+    assert told == f"{expected}|{expected}"
+    assert sandbox.connections == connections + 2
+    assert driver.read(driver.whole(model))[0] == expected
+    assert sandbox.connections == connections + 2, "the parent had to connect again"
+    model.close()
+
+
+def test_sync_calls_inside_a_running_loop(driver: Driver, fresh: Any) -> None:
+    """A notebook's cell runs in a loop, and calls everything: sync, async, and `asyncio.run` in a thread."""
+
+    async def cell(model: Any) -> list[str]:
+        first = await _read(driver, model)
+        second = driver.read(driver.whole(model))[0]
+        third = await asyncio.to_thread(lambda: asyncio.run(_read(driver, model)))
+        with closing(driver.stream(model)) as pieces:
+            next(pieces)
+        return [first, second, third, await _read(driver, model)]
+
+    with all_returned(), closing(fresh()) as model:
+        assert len(set(asyncio.run(cell(model)))) == 1
+        assert len(set(asyncio.run(cell(model)))) == 1
+
+
+def test_models_that_are_forgotten(driver: Driver, fresh: Any) -> None:
+    """A model that nobody holds any more takes its connections along."""
+    with all_returned():
+        for _ in range(100):
+            driver.whole(fresh())
+
+
+def test_models_that_are_forgotten_while_their_loop_runs(driver: Driver, fresh: Any, sandbox: Sandbox) -> None:
+    """Likewise in a loop that runs on."""
+
+    async def main() -> None:
+        before = sandbox.open_connections
+        for _ in range(50):
+            await driver.awhole(fresh())
+        gc.collect()
+        await asyncio.sleep(0.3)
+        assert sandbox.open_connections == before
+
+    with all_returned():
+        asyncio.run(main())
+
+
+def test_ten_thousand_models(driver: Driver, fresh: Any) -> None:
+    """A model that is not used holds nothing but its settings."""
+    with all_returned():
+        models = [fresh() for _ in range(MODELS)]
+        assert len(models) == MODELS
+        del models
+
+
+def test_streams_that_are_left_half_read(sandbox: Sandbox, driver: Driver, fresh: Any) -> None:
+    """Two hundred streams that were begun, in loops and outside, leave nothing."""
+    with all_returned():
+        model = fresh()
+        for _ in range(100):
+            sandbox.script(Reply(text=["word "] * 50), Reply(text=["word "] * 50))
+            next(driver.stream(model))
+            asyncio.run(_begin(driver, model))
+        model.close()
+        del model
+    sandbox.reset()
+
+
+async def _begin(driver: Driver, model: Any) -> None:
+    await anext(driver.astream(model))
+
+
+def test_copies_share_nothing_that_is_closed(driver: Driver, fresh: Any) -> None:
+    """Closing a copy does not close the original."""
+    with all_returned(), closing(fresh()) as model:
+        driver.whole(model)
+        with closing(model.model_copy(deep=True)) as copy:
+            driver.whole(copy)
+        assert driver.read(driver.whole(model))[0]
