@@ -280,7 +280,7 @@ class ChoiceSoFar:
         """What most events do not have: log probabilities, token ids, a refusal."""
         found = False
         if logprobs := raw.get("logprobs"):
-            delta.logprobs = _array(_object(logprobs, "logprobs").get("content"), "logprobs.content")
+            delta.logprobs = _tokens(_object(logprobs, "logprobs").get("content"), "logprobs.content")
             self._logprobs = [*(self._logprobs or ()), *delta.logprobs]
             found = True
         if token_ids := raw.get("token_ids"):
@@ -292,6 +292,18 @@ class ChoiceSoFar:
             self._refusal += delta.refusal
             found = True
         return found
+
+
+def _tokens(value: Any, name: str) -> list[Json]:
+    tokens = _array(value, name)
+    for token in tokens:
+        said, chance = (_object(token, name).get(part) for part in ("token", "logprob"))
+        if not isinstance(said, str) or not isinstance(chance, int | float):
+            raise ResponseError(f"The answer's `{name}` has a token without a text or a log probability.")
+        if not all(isinstance(byte, int) for byte in _array(token.get("bytes"), "bytes")):
+            raise ResponseError(f"The answer's `{name}` has a token whose bytes are no numbers.")
+        _tokens(token.get("top_logprobs"), "top_logprobs")
+    return tokens
 
 
 def _empty(raw: Json) -> Json:
