@@ -1,0 +1,290 @@
+"""Any bytes, any JSON, any messages: they are read, or refused with an error of ours. Never anything else."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from langchain_core import messages as lc
+from llama_index.core.base.llms import types as li
+
+from langchain_tir import _messages as langchain
+from langchain_tir._stream import ChunkReader
+from llama_index_tir import _messages as llama_index
+from llama_index_tir._stream import GrowingResponse
+from tests.faults.strategies import (
+    JSON,
+    OBJECTS,
+    changed,
+    damaged,
+    dumped,
+    pieces,
+    rich_chunks,
+    rich_completion,
+)
+from tests.faults.wire import DONE, events
+from tir_client import APIStatusError, ChatRequest, Delta, EmbeddingRequest, TIRError
+from tir_client._answer import (
+    AnswerStream,
+    accumulator_for,
+    read_answer,
+    read_embeddings,
+    read_models,
+    read_token_count,
+)
+from tir_client._errors import error_from_response
+from tir_client._sse import SSEDecoder
+
+REQUEST = ChatRequest.of(
+    model="gpt_oss_120b",
+    messages=[],
+    tools=[{"type": "function", "function": {"name": "f", "parameters": {}}}],
+)
+CUTS = st.lists(st.integers(0, 1 << 16), max_size=5)
+often = settings(max_examples=300, deadline=None, derandomize=True, database=None)
+sometimes = settings(max_examples=120, deadline=None, derandomize=True, database=None)
+
+
+def read(content: bytes, cuts: list[int], kind: str = "text/event-stream") -> tuple[list[Delta], AnswerStream]:
+    """Read a stream as the client does; what has come before an error counts."""
+    answer = AnswerStream(accumulator_for(REQUEST))
+    answer.begin({"content-type": kind})
+    deltas: list[Delta] = []
+    with suppress(TIRError):
+        for piece in pieces(content, cuts):
+            deltas.extend(answer.feed(piece))
+        deltas.extend(answer.close())
+    return deltas, answer
+
+
+def check_deltas(deltas: list[Delta], answer: AnswerStream) -> None:
+    """Deltas add up to the answer so far; both faces take each of them."""
+    for choice in answer.so_far.completion().choices:
+        mine = [delta for delta in deltas if delta.index == choice.index and not delta.final]
+        assert choice.text.startswith("".join(delta.text for delta in mine))
+        assert choice.reasoning.startswith("".join(delta.reasoning for delta in mine))
+    assert sum(delta.final for delta in deltas) <= 1
+
+
+def check_faces(content: bytes, cuts: list[int]) -> None:
+    """Both faces make pieces of the same text of a stream."""
+    answer = AnswerStream(accumulator_for(REQUEST))
+    answer.begin({})
+    reader, growing = ChunkReader(), GrowingResponse()
+    spoken = told = ""
+    with suppress(TIRError):
+        for piece in [*pieces(content, cuts), None]:
+            for delta in answer.close() if piece is None else answer.feed(piece):
+                chunk = reader.read(delta)
+                response = growing.add(delta)
+                spoken += chunk.text if chunk else ""
+                told += response.delta or "" if not delta.index else ""
+    assert spoken == told
+
+
+# Bytes
+
+
+@often
+@given(
+    st.binary(max_size=200)
+    | st.lists(st.sampled_from([b"data:", b" ", b"\r", b"\n", b"x", b":", b"\xef\xbb\xbf"])).map(b"".join),
+    CUTS,
+)
+def test_events_do_not_depend_on_how_bytes_are_cut(content: bytes, cuts: list[int]) -> None:
+    """The decoder takes any bytes, in any pieces."""
+    whole = SSEDecoder()
+    cut = SSEDecoder()
+
+    expected = [*whole.feed(content), *whole.close()]
+
+    assert [event for piece in pieces(content, cuts) for event in cut.feed(piece)] + cut.close() == expected
+
+
+@often
+@given(st.binary(max_size=300), CUTS, st.sampled_from(["text/event-stream", "application/json", "text/html", ""]))
+def test_any_bytes_are_a_stream_or_our_error(content: bytes, cuts: list[int], kind: str) -> None:
+    """Whatever the body and the content type."""
+    check_deltas(*read(content, cuts, kind))
+
+
+@sometimes
+@given(damaged(streamed=True), CUTS)
+def test_damaged_recordings_are_streams_or_our_errors(content: bytes, cuts: list[int]) -> None:
+    """Real answers with a few bytes changed; and both faces agree on what they say."""
+    check_deltas(*read(content, cuts))
+    check_faces(content, cuts)
+
+
+@sometimes
+@given(damaged(streamed=False) | st.binary(max_size=200))
+def test_any_bytes_are_a_whole_answer_or_our_error(content: bytes) -> None:
+    """Likewise in one piece; and both faces take what was understood."""
+    with suppress(TIRError):
+        check_whole(content)
+
+
+def check_whole(content: bytes) -> None:
+    """Read a whole answer, and hand it to both faces."""
+    answer = read_answer(REQUEST, content).completion()
+    message = langchain.from_completion(answer).generations[0].message
+    response = llama_index.from_completion(answer)
+    assert message.text == answer.choice.text == (response.message.content or "")
+
+
+# JSON
+
+
+@often
+@given(st.lists(JSON.map(dumped), max_size=4), st.booleans())
+def test_any_events_are_a_stream_or_our_error(data: list[bytes], done: bool) -> None:
+    """Events of any JSON."""
+    check_deltas(*read(events(*data) + (DONE if done else b""), []))
+
+
+@often
+@given(changed(rich_chunks()), CUTS)
+def test_changed_chunks_are_a_stream_or_our_error(data: list[Any], cuts: list[int]) -> None:
+    """Chunks of which some parts are something else; and both faces agree on what they say."""
+    content = b"".join(b"data: " + dumped(one) + b"\n\n" for one in data) + DONE
+    check_deltas(*read(content, cuts))
+    check_faces(content, cuts)
+
+
+@often
+@given(changed(rich_completion()) | JSON)
+def test_changed_answers_are_answers_or_our_errors(value: Any) -> None:
+    """A whole answer of which some parts are something else."""
+    with suppress(TIRError):
+        check_whole(dumped(value))
+
+
+@often
+@given(
+    st.integers(100, 999).filter(lambda status: status != 200),
+    st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms", "x-request-id"]), st.text(max_size=30)),
+    st.binary(max_size=200) | JSON.map(dumped) | st.integers(1, 100_000).map(lambda depth: b'{"error":' * depth),
+)
+def test_any_refusal_is_our_error(status: int, headers: dict[str, str], content: bytes) -> None:
+    """An error of any status and any body has a class, and a message that can be read."""
+    error = error_from_response(status, headers, content, url="https://host/v1")
+
+    assert isinstance(error, APIStatusError)
+    assert error.status_code == status
+    assert str(status) in str(error)
+    assert len(str(error)) < 5_000
+    assert error.retry_after is None or error.retry_after >= 0
+
+
+@often
+@given(OBJECTS | JSON)
+def test_any_answer_about_something_else_is_read_or_our_error(value: Any) -> None:
+    """Embeddings, lists of models, counts of tokens."""
+    request = EmbeddingRequest.of(model="m", input=["a", "b"])
+    content = dumped(value)
+    for read_it in (
+        lambda: read_embeddings(content, None, request),
+        lambda: read_models(content, None),
+        lambda: read_token_count(content, None),
+    ):
+        with suppress(TIRError):
+            read_it()
+
+
+@often
+@given(
+    changed(
+        {"data": [{"index": i, "embedding": [0.5, 1]} for i in range(2)], "model": "m", "usage": {"prompt_tokens": 1}}
+    )
+)
+def test_changed_embeddings_are_embeddings_or_our_error(value: Any) -> None:
+    """One vector for each text, all of one length and of numbers, or an error."""
+    with suppress(TIRError):
+        vectors = read_embeddings(dumped(value), None, EmbeddingRequest.of(model="m", input=["a", "b"])).vectors
+        assert len(vectors) == 2
+        assert len({len(vector) for vector in vectors}) == 1
+        assert all(isinstance(number, float) for vector in vectors for number in vector)
+
+
+# Messages
+
+
+WORDS = st.text(st.characters(), max_size=8)
+LC_CONTENT = WORDS | st.lists(
+    WORDS
+    | OBJECTS
+    | st.fixed_dictionaries(
+        {
+            "type": st.sampled_from(
+                [
+                    "text",
+                    "image",
+                    "image_url",
+                    "tool_use",
+                    "reasoning",
+                    "thinking",
+                    "audio",
+                    "file",
+                    "non_standard",
+                    "text-plain",
+                ]
+            )
+        },
+        optional={
+            "text": WORDS,
+            "url": WORDS,
+            "image_url": JSON,
+            "base64": WORDS,
+            "mime_type": WORDS,
+            "reasoning": JSON,
+        },
+    ),
+    max_size=3,
+)
+LC_CALLS = st.lists(st.fixed_dictionaries({"name": WORDS, "args": OBJECTS, "id": st.none() | WORDS}), max_size=2)
+LC_MESSAGES = st.lists(
+    st.builds(lc.HumanMessage, content=LC_CONTENT)
+    | st.builds(lc.SystemMessage, content=LC_CONTENT)
+    | st.builds(lc.ToolMessage, content=LC_CONTENT, tool_call_id=WORDS)
+    | st.builds(lc.ChatMessage, content=LC_CONTENT, role=WORDS)
+    | st.builds(lc.AIMessage, content=LC_CONTENT, tool_calls=LC_CALLS, additional_kwargs=OBJECTS),
+    max_size=4,
+)
+BLOCKS = st.lists(
+    st.builds(li.TextBlock, text=WORDS)
+    | st.builds(li.ThinkingBlock, content=st.none() | WORDS)
+    | st.builds(li.ImageBlock, image=st.none() | st.binary(max_size=8), url=st.none() | st.just("https://host/a.png"))
+    | st.builds(li.ToolCallBlock, tool_call_id=st.none() | WORDS, tool_name=WORDS, tool_kwargs=OBJECTS | WORDS),
+    max_size=3,
+)
+LI_MESSAGES = st.lists(
+    st.builds(li.ChatMessage, role=st.sampled_from(li.MessageRole), blocks=BLOCKS, additional_kwargs=OBJECTS),
+    max_size=4,
+)
+
+
+@pytest.mark.parametrize("face", ["LangChain", "LlamaIndex"])
+def test_any_messages_are_sent_or_refused(face: str) -> None:
+    """A list of messages becomes JSON, or an error of ours; it is not changed by that."""
+    messages, to_wire = {
+        "LangChain": (LC_MESSAGES, langchain.to_wire),
+        "LlamaIndex": (LI_MESSAGES, llama_index.to_wire),
+    }[face]
+
+    @sometimes
+    @given(messages)
+    def check(said: list[Any]) -> None:
+        before = repr(said)
+        with suppress(TIRError):
+            wire = to_wire(said)
+            body = ChatRequest.of(model="m", messages=wire).body()
+            assert len(wire) >= (1 if said else 0)
+            assert all(isinstance(one["role"], str) for one in wire)
+            json.dumps(body, allow_nan=True)
+        assert repr(said) == before
+
+    check()
