@@ -122,13 +122,14 @@ class TIR(TIRSettings):
         tool_required: bool = False,
         *,
         tool_choice: Any = None,
+        must_call: bool = False,
         **kwargs: Any,
     ) -> dict[str, Any]:
         offer = to_tool_arguments(
             tools,
             strict=self.strict,
             choice=tool_choice,
-            required=tool_required,
+            required=tool_required or must_call,
             parallel=allow_parallel_tool_calls,
         )
         return {**kwargs, **offer, "messages": to_messages(user_msg, chat_history)}
@@ -210,7 +211,7 @@ class TIR(TIRSettings):
         **prompt_args: Any,
     ) -> Generator[Any]:
         if self.pydantic_program_mode is not PydanticProgramMode.DEFAULT:
-            return super()._structured_stream_call(output_cls, prompt, llm_kwargs, **prompt_args)
+            return super()._structured_stream_call(output_cls, prompt, self._program_kwargs(llm_kwargs), **prompt_args)
         return objects(self, self._task(output_cls, prompt, llm_kwargs, prompt_args))
 
     async def _structured_astream_call(
@@ -221,7 +222,8 @@ class TIR(TIRSettings):
         **prompt_args: Any,
     ) -> AsyncGenerator[Any]:
         if self.pydantic_program_mode is not PydanticProgramMode.DEFAULT:
-            return await super()._structured_astream_call(output_cls, prompt, llm_kwargs, **prompt_args)
+            other = self._program_kwargs(llm_kwargs)
+            return await super()._structured_astream_call(output_cls, prompt, other, **prompt_args)
         return aobjects(self, self._task(output_cls, prompt, llm_kwargs, prompt_args))
 
     def as_structured_llm(self, output_cls: type[BaseModel], **kwargs: Any) -> StructuredLLM:
@@ -243,6 +245,11 @@ class TIR(TIRSettings):
     ) -> StructuredTask[Model]:
         messages = self._extend_messages(prompt.format_messages(llm=self, **args))
         return StructuredTask(output_cls, (prompt, args), messages, kwargs, strict=self.strict)
+
+    def _program_kwargs(self, kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Arguments for a program that streams: the one that calls a tool says of it only that it is offered."""
+        calls = self.pydantic_program_mode is PydanticProgramMode.FUNCTION
+        return {**(kwargs or {}), **({"must_call": True} if calls else {})}
 
     def _prompted(self, chat_history: list[ChatMessage] | None) -> list[ChatMessage]:
         history = chat_history or []

@@ -1,0 +1,158 @@
+"""Structured answers beyond the promises: the other modes, what a stream gives, what stays the caller's."""
+
+from __future__ import annotations
+
+import pytest
+from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate
+from llama_index.core.types import PydanticProgramMode
+from pydantic import BaseModel, Field, create_model
+
+from llama_index_tir import StructuredOutputError
+from llama_index_tir.structured_llm import StructuredTIR
+from tir_client import ResponseError
+from tir_sandbox import Reply
+
+from .conformance.base import asked, collect
+from .conformance.structured import JSON, PROMPT, PUNE, City
+
+FUNCTION, LLM = PydanticProgramMode.FUNCTION, PydanticProgramMode.LLM
+
+
+def test_the_schema_is_sent_under_the_name_of_the_class(llm, sandbox):
+    llm.structured_predict(City, PROMPT, name="Pune")
+    form = sandbox.requests[-1].body["response_format"]
+    assert form == {"type": "json_schema", "json_schema": {"name": "City", "schema": City.model_json_schema()}}
+
+
+def test_a_name_that_servers_refuse_is_changed(llm, sandbox):
+    odd = create_model("Box[int]", item=(int, ...))
+    llm.structured_predict(odd, PROMPT, name="Pune")
+    assert sandbox.requests[-1].body["response_format"]["json_schema"]["name"] == "Box_int_"
+
+
+def test_strict_is_said(make_llm, sandbox):
+    make_llm(strict=True).structured_predict(City, PROMPT, name="Pune")
+    assert sandbox.requests[-1].body["response_format"]["json_schema"]["strict"] is True
+
+
+def test_chat_prompts_are_filled(llm, sandbox):
+    prompt = ChatPromptTemplate.from_messages([("system", "Be brief."), ("user", "Tell me of {name}.")])
+    llm.structured_predict(City, prompt, name="Pune")
+    messages = sandbox.requests[-1].body["messages"]
+    assert [message["content"] for message in messages] == ["Be brief.", "Tell me of Pune."]
+
+
+def test_arguments_for_tools_say_nothing_here(llm, sandbox):
+    """Programs pass them in any mode; the caller's dictionary stays as it was."""
+    kwargs = {"tool_choice": "City", "tool_required": True, "allow_parallel_tool_calls": False, "seed": 3}
+    llm.structured_predict(City, PROMPT, llm_kwargs=kwargs, name="Pune")
+    body = sandbox.requests[-1].body
+    assert body["seed"] == 3
+    assert not {"tools", "tool_choice", "parallel_tool_calls"} & set(body)
+    assert len(kwargs) == 4
+
+
+def test_the_second_question_shows_the_answer_and_says_what_is_wrong(llm, sandbox):
+    sandbox.script(Reply(text='{"name": "Pune", "people": "many"}'), Reply(text=JSON))
+    assert llm.structured_predict(City, PROMPT, name="Pune") == PUNE
+    first, second = (request.body["messages"] for request in sandbox.requests)
+    assert second[: len(first)] == first
+    assert second[-2] == {"role": "assistant", "content": '{"name": "Pune", "people": "many"}'}
+    assert "people" in second[-1]["content"]
+    assert "response_format" in sandbox.requests[-1].body
+
+
+def test_the_error_of_an_answer_that_never_fits_has_all_there_is(llm, sandbox):
+    sandbox.script(*[Reply(text='{"name": 7}')] * 2)
+    with pytest.raises(StructuredOutputError, match=r"City.*finish_reason 'stop'") as caught:
+        llm.structured_predict(City, PROMPT, name="Pune")
+    assert isinstance(caught.value, ResponseError)
+    assert caught.value.body["choices"][0]["message"]["content"] == '{"name": 7}'
+
+
+def test_an_answer_that_was_cut_off_is_not_asked_for_again(llm, sandbox):
+    sandbox.script(Reply(text='{"name": "Pu', finish_reason="length"))
+    with pytest.raises(StructuredOutputError, match="max_tokens"):
+        llm.structured_predict(City, PROMPT, name="Pune")
+    assert len(sandbox.requests) == 1
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]"])
+def test_no_object_is_asked_for_again(llm, sandbox, text):
+    sandbox.script(Reply(text=text), Reply(text=JSON))
+    assert llm.structured_predict(City, PROMPT, name="Pune") == PUNE
+
+
+class Trip(BaseModel):
+    cities: list[City] = Field(default_factory=list)
+    note: str = ""
+
+
+def test_a_stream_gives_each_new_object_once(llm, sandbox):
+    text = '{"cities": [{"name": "Pune", "people": 7}], "note": "go"}'
+    sandbox.script(Reply(reasoning=["Hm", "m"], text=[text[:12], text[12:41], text[41:]]))
+    objects = list(llm.stream_structured_predict(Trip, PROMPT, name="Pune"))
+    assert [type(item).__name__ for item in objects] == ["Trip", "Trip", "Trip"]
+    assert objects[-1] == Trip(cities=[PUNE], note="go")
+    assert objects[1] == Trip(cities=[PUNE])
+
+
+async def test_an_async_stream_asks_once_more(llm, sandbox):
+    sandbox.script(Reply(text='{"name": 7}'), Reply(text=JSON))
+    objects = await collect(llm.astream_structured_predict(City, PROMPT, name="Pune"))
+    assert objects[-1] == PUNE
+
+
+@pytest.mark.parametrize("way", ["stream_chat", "stream_complete"])
+def test_a_structured_llm_cannot_take_back_what_it_has_streamed(llm, sandbox, way):
+    sandbox.script(Reply(text='{"name": 7}'), Reply(text=JSON))
+    with pytest.raises(StructuredOutputError):
+        list(getattr(llm.as_structured_llm(City), way)("Pune?" if way == "stream_complete" else asked()))
+    assert len(sandbox.requests) == 1
+
+
+def test_a_structured_llm_tells_what_it_used(llm):
+    structured = llm.as_structured_llm(City)
+    assert isinstance(structured, StructuredTIR)
+    assert structured.chat(asked()).additional_kwargs["total_tokens"] > 0
+    assert list(structured.stream_chat(asked()))[-1].additional_kwargs["total_tokens"] > 0
+
+
+def test_a_structured_llm_takes_arguments(llm, sandbox):
+    llm.as_structured_llm(City).chat(asked(), temperature=0.25)
+    assert sandbox.requests[-1].body["temperature"] == 0.25
+
+
+def test_the_system_prompt_comes_before_a_structured_question(make_llm, sandbox):
+    make_llm(system_prompt="Be brief.").as_structured_llm(City).chat(asked())
+    assert [message["role"] for message in sandbox.requests[-1].body["messages"]] == ["system", "user"]
+
+
+@pytest.mark.parametrize("way", ["structured_predict", "stream_structured_predict"])
+def test_the_function_mode_demands_a_call(make_llm, sandbox, way):
+    answer = getattr(make_llm(pydantic_program_mode=FUNCTION), way)(City, PROMPT, name="Pune")
+    last = list(answer)[-1] if "stream" in way else answer
+    assert isinstance(last, City)
+    body = sandbox.requests[-1].body
+    assert (body["tool_choice"], "response_format" in body) == ("required", False)
+
+
+async def test_the_function_mode_demands_a_call_in_async_code(make_llm, sandbox):
+    llm = make_llm(pydantic_program_mode=FUNCTION, system_prompt="Be brief.")
+    assert isinstance(await llm.astructured_predict(City, PROMPT, name="Pune"), City)
+    assert isinstance((await collect(llm.astream_structured_predict(City, PROMPT, name="Pune")))[-1], City)
+    for request in sandbox.requests:
+        assert request.body["tool_choice"] == "required"
+        assert request.body["messages"][0]["content"] == "Be brief."
+
+
+def test_the_text_mode_asks_in_words(make_llm, sandbox):
+    sandbox.script(Reply(text=JSON))
+    assert make_llm(pydantic_program_mode=LLM).structured_predict(City, PromptTemplate("{name}"), name="Pune") == PUNE
+    assert not {"tools", "response_format"} & set(sandbox.requests[-1].body)
+
+
+def test_a_model_without_tools_still_keeps_to_a_schema(make_llm, sandbox):
+    llm = make_llm(is_function_calling_model=False)
+    assert isinstance(llm.structured_predict(City, PROMPT, name="Pune"), City)
+    assert "response_format" in sandbox.requests[-1].body
