@@ -53,10 +53,6 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
     target: Any = None
     tool: str | None = None
 
-    @property
-    def _type(self) -> str:
-        return "tir_structured"
-
     def parse(self, text: str) -> Any:
         """Parse a text."""
         return self._made(JsonOutputParser().parse(text), text, ended=True)

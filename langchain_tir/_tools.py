@@ -77,6 +77,12 @@ def _json_schema(schema: Any, function: Json) -> Json:
 
 
 def _titled(tool: Any) -> Any:
-    """A JSON schema with the title that LangChain wants as its name."""
-    nameless = isinstance(tool, dict) and not {"title", "name", "function", "toolSpec"} & tool.keys()
+    """A JSON schema with the title that LangChain wants as its name, and OpenAI's `json_schema` as a function."""
+    if not isinstance(tool, dict):
+        return tool
+    inner = tool.get("json_schema", tool)
+    if isinstance(inner.get("schema"), dict):
+        told = {name: inner[name] for name in ("description", "strict") if name in inner}
+        return {"name": inner.get("name", UNNAMED), "parameters": inner["schema"], **told}
+    nameless = not {"title", "name", "function", "toolSpec"} & tool.keys()
     return {"title": UNNAMED, **tool} if nameless and "properties" in tool else tool

@@ -283,6 +283,30 @@ async def test_a_stream_of_several_answers_is_the_first_and_loses_none(make: Cal
         assert other["tool_calls"] == [{"id": "1", "name": "t", "args": "{}"}]
 
 
+def test_token_ids_arrive_streamed_and_whole(make: Callable[..., ChatTIR], sandbox: Sandbox):
+    choice = {"index": 0, "token_ids": [7, 8], "finish_reason": "stop"}
+    chunk = {"choices": [{**choice, "delta": {"content": "Hi"}}]}
+    sandbox.script(Reply(body={"choices": [{**choice, "message": {"content": "Hi"}}]}), Reply(chunks=[chunk]))
+    model = make(extra_body={"return_token_ids": True})
+
+    for message in (model.invoke("Hi"), added(list(model.stream("Hi")))):
+        assert message.response_metadata["token_ids"] == [7, 8]
+
+
+TOLD = {"model_provider": "tir"}
+
+
+def test_messages_that_users_make_have_standard_blocks_too():
+    call = {"id": "1", "name": "t", "args": {"x": 1}, "type": "tool_call"}
+    text = {"type": "text", "text": "Hi"}
+
+    assert AIMessage("Hi", tool_calls=[call], response_metadata=TOLD).content_blocks == [text, call]
+    assert AIMessage(["Hi"], response_metadata=TOLD).content_blocks == [text]
+    assert AIMessageChunk(["Hi"], response_metadata=TOLD).content_blocks == [text]
+    (piece,) = AIMessageChunk("", tool_calls=[call], response_metadata=TOLD).content_blocks
+    assert (piece["name"], piece["args"], piece["index"]) == ("t", '{"x": 1}', None)
+
+
 # Calls that are not what they should be
 
 BROKEN = [

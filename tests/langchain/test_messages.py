@@ -144,6 +144,16 @@ def test_what_cannot_be_sent_is_refused_with_its_place(message: BaseMessage):
         to_wire([HumanMessage("Hi"), message])
 
 
+@pytest.mark.parametrize("content", [7, [7], {"type": "text"}])
+def test_content_that_is_no_content_is_refused(content: Any):
+    with pytest.raises(InvalidRequestError, match="neither text nor a block"):
+        to_wire([HumanMessage.model_construct(content=content)])
+
+
+def test_a_text_may_come_without_its_type():
+    assert one(HumanMessage([{"text": "Hi"}]))["content"] == "Hi"
+
+
 def test_reasoning_goes_back_under_both_names():
     message = AIMessage("So", additional_kwargs={"reasoning_content": "Because."})
 

@@ -119,6 +119,10 @@ def test_a_dump_is_loaded_with_the_token_from_outside(
     assert loaded.invoke("Hi").text
 
 
+def test_a_model_is_valid_as_it_is(model: ChatTIR):
+    assert ChatTIR.model_validate(model) is model
+
+
 def test_a_dump_says_where_the_token_comes_from():
     kwargs = dumpd(ChatTIR(api_key=SECRET, project_id=1))["kwargs"]
 

@@ -55,6 +55,7 @@ SCHEMAS: dict[str, Any] = {
     "TypedDict": PersonDict,
     "JSON schema": Person.model_json_schema(),
     "a schema without a title": {key: value for key, value in Person.model_json_schema().items() if key != "title"},
+    "OpenAI's json_schema": {"name": "Person", "schema": Person.model_json_schema()},
     "OpenAI's function": {"name": "Person", "description": "A person.", "parameters": Person.model_json_schema()},
 }
 
@@ -119,6 +120,7 @@ def test_a_response_format_in_wire_form_is_sent_as_it_is(model: ChatTIR, sandbox
 
     assert model.with_structured_output(wire).invoke(PROMPT) == ADA
     assert sandbox.requests[-1].body["response_format"] == wire
+    assert model.with_structured_output(wire, method="function_calling").invoke(PROMPT) == ADA
 
 
 @pytest.mark.parametrize("method", METHODS)
