@@ -1,0 +1,231 @@
+"""Many streams at once, with random faults, for as long as you like: `python -m tests.faults.soak --seconds 600`.
+
+Each stream has a script of its own, so that its outcome is known beforehand: the whole answer, or the one error that
+belongs to its fault. What comes out differently, or not at all, or stays in memory, is reported and ends in failure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import random
+import sys
+import time
+from collections import Counter
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+import tir_client
+from tests.faults.drivers import LangChain, LlamaIndex
+from tests.faults.resources import Held
+from tests.faults.wire import DONE, TEXT, VLLM_ERROR, chunk, chunks, events, refusal, stream_head
+
+STREAMS = 100
+LONG = 20
+TALK = [*chunks()[:-2], *[chunk({"content": "."})] * LONG, *chunks()[-2:]]
+WHOLE = TEXT + "." * LONG
+TIMEOUTS = {"connect": 60.0, "first_byte": 60.0, "chunk": 60.0}
+HEAD = stream_head()
+
+
+def _begun() -> bytes:
+    return HEAD + events(*TALK[: random.randrange(2, LONG)])
+
+
+FAULTS: dict[str, tuple[str, Any]] = {
+    "none": ("", lambda: HEAD + events(*TALK) + DONE),
+    "no [DONE]": ("", lambda: HEAD + events(*TALK)),
+    "cut": ("StreamInterruptedError", _begun),
+    "reset": ("StreamInterruptedError", _begun),
+    "error": ("StreamServerError", lambda: _begun() + events(VLLM_ERROR) + DONE),
+    "garbage": ("StreamError", lambda: _begun() + events(b"<garbage>")),
+    "400": ("BadRequestError", lambda: refusal(400)),
+    "503 once": ("", lambda: refusal(503)),
+    "reset once": ("", lambda: b""),
+    "left": ("left", lambda: HEAD + events(*TALK[:3])),
+}
+WEIGHTS = [10, *[1] * (len(FAULTS) - 1)]
+
+
+class Server:
+    """Plays the fault that the question names, in pieces of odd sizes."""
+
+    def __init__(self) -> None:
+        self.seen: Counter[str] = Counter()
+        self.open = 0
+        self._once: set[str] = set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one connection."""
+        self.open += 1
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+            question = (await reader.readexactly(length)).partition(b"<<")[2].partition(b">>")[0].decode()
+            self.seen[question] += 1
+            await self._answer(question, reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self.open -= 1
+            writer.close()
+
+    async def _answer(self, question: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        fault = question.partition("#")[0]
+        if fault.endswith("once") and question in self._once:
+            self._once.remove(question)
+            fault = "none"
+        elif fault.endswith("once"):
+            self._once.add(question)
+        await _play(FAULTS[fault][1](), writer)
+        if fault == "left":
+            await reader.read()  # the client leaves
+        if fault.startswith("reset"):
+            writer.transport.abort()
+
+
+async def _play(answer: bytes, writer: asyncio.StreamWriter) -> None:
+    start = 0
+    while start < len(answer):
+        size = random.randrange(1, 2_000)
+        writer.write(answer[start : start + size])
+        start += size
+        await writer.drain()
+        if random.random() < 0.3:
+            await asyncio.sleep(random.random() / 100)
+
+
+@dataclass
+class Report:
+    """What has come of all streams."""
+
+    asked: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    objects: list[int] = field(default_factory=list)
+    requests: int = 0
+    still_open: int = 0
+    seconds: float = 0.0
+
+    def growth(self) -> float:
+        """How much more objects there are in the second half than at the end of the first quarter, in parts of it."""
+        quarter, later = self.objects[len(self.objects) // 4], self.objects[-1]
+        return (later - quarter) / quarter
+
+    def failures(self) -> list[str]:
+        """What is not as it should be; empty if all is well."""
+        found = list(self.wrong[:20])
+        if sum(self.outcomes.values()) != self.asked:
+            found.append(f"{self.asked} streams were begun, {sum(self.outcomes.values())} ended")
+        if self.still_open:
+            found.append(f"{self.still_open} connections are still open")
+        if self.growth() > 0.05:
+            found.append(f"objects have grown by {self.growth():.1%}")
+        return found
+
+
+class Soak:
+    """Keeps some streams going until the time is over.
+
+    Args:
+        seconds: How long.
+        seed: What chance begins with.
+    """
+
+    def __init__(self, seconds: float, seed: int = 1) -> None:
+        random.seed(seed)
+        self._end = 0.0
+        self._seconds = seconds
+        self._server = Server()
+        self.report = Report()
+
+    async def run(self) -> Report:
+        """Run to the end."""
+        async with await asyncio.start_server(self._server.serve, "127.0.0.1", 0) as listening:
+            base_url = "http://127.0.0.1:{1}/v1".format(*listening.sockets[0].getsockname())
+            models = [driver.model(base_url, TIMEOUTS) for driver in (LangChain(), LlamaIndex())]
+            began = time.monotonic()
+            self._end = began + self._seconds
+            async with asyncio.TaskGroup() as group:
+                for number in range(STREAMS):
+                    group.create_task(self._keep_asking(number, models[number % 2]))
+                group.create_task(self._watch())
+            for model in models:
+                await model.aclose()
+            await asyncio.sleep(0.5)
+            self.report.still_open = self._server.open
+        self._account()
+        self.report.seconds = time.monotonic() - began
+        return self.report
+
+    async def _keep_asking(self, number: int, model: Any) -> None:
+        count = 0
+        while time.monotonic() < self._end:
+            count += 1
+            (fault,) = random.choices(list(FAULTS), WEIGHTS)
+            question = f"{fault}#{number}.{count}"
+            self.report.asked += 1
+            outcome = await _outcome(model, f"<<{question}>>", leave=fault == "left")
+            self.report.outcomes[outcome or "right"] += 1
+            if outcome != FAULTS[fault][0]:
+                self.report.wrong.append(
+                    f"{question}: {outcome or 'right'!r} instead of {FAULTS[fault][0] or 'right'!r}"
+                )
+            tries = self._server.seen.pop(question, 0)
+            self.report.requests += tries
+            if tries != (2 if fault.endswith("once") else 1):
+                self.report.wrong.append(f"{question}: {tries} requests")
+
+    async def _watch(self) -> None:
+        """Count objects, often enough for a judgement."""
+        while time.monotonic() < self._end:
+            await asyncio.sleep(self._seconds / 12)
+            gc.collect()
+            self.report.objects.append(len(gc.get_objects()))
+
+    def _account(self) -> None:
+        if self._server.seen:
+            self.report.wrong.append(f"requests that nobody made: {dict(self._server.seen)}")
+
+
+async def _outcome(model: Any, question: str, *, leave: bool) -> str:
+    """What came of a stream: "" for the whole answer, "left", or the name of an error of ours."""
+    text = ""
+    try:
+        if hasattr(model, "ainvoke"):
+            pieces, said = model.astream(question), lambda piece: piece.text
+        else:
+            pieces, said = await model.astream_complete(question), lambda piece: piece.delta or ""
+        async with aclosing(pieces):
+            async for piece in pieces:
+                text += said(piece)
+                if leave and text:
+                    return "left"
+    except tir_client.TIRError as error:
+        return type(error).__name__
+    return "" if text == WHOLE else f"a text of {len(text)} characters"
+
+
+def main() -> int:
+    """Soak, and say what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    before = Held.now()
+    report = asyncio.run(Soak(arguments.seconds, arguments.seed).run())
+    failures = report.failures()
+    if Held.now() != before:
+        failures.append(f"{before} has become {Held.now()}")
+    sys.stdout.write(
+        f"{report.asked} streams, {report.requests} requests in {report.seconds:.0f} s, {STREAMS} at a time: "
+        f"{dict(report.outcomes.most_common())}; objects {report.growth():+.2%}\n"
+    )
+    sys.stdout.write("".join(f"FAILED: {failure}\n" for failure in failures))
+    return bool(failures)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
