@@ -24,7 +24,7 @@ class TIRComponent(BaseComponent):
 
     What is secret (the token, the values of headers and of the query) is in no representation of the object: not in
     `repr`, `to_dict`, an event, or a pickle. An object that was saved or sent elsewhere reads the token from the
-    environment there.
+    environment there; headers and query have to be given to it again.
     """
 
     model_config = ConfigDict(

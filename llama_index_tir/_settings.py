@@ -69,7 +69,8 @@ class TIRSettings(TIRComponent, FunctionCallingLLM):
         default=None, description="Whatever else the deployment understands; put into the request as it is."
     )
     context_window: int | None = Field(
-        default=None, description="Tokens of prompt and answer together. Default: what is known of the model."
+        default=None,
+        description="Tokens of prompt and answer. Default: what is known of the model. `list_models` asks the server.",
     )
     is_chat_model: bool = True
     is_function_calling_model: bool | None = Field(default=None, description="Default: what is known of the model.")

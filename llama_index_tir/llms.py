@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from llama_index.core.tools.types import BaseTool
     from pydantic import BaseModel
 
+    from tir_client import ModelCard
+
 
 class TIR(TIRSettings):
     """A model on E2E Networks' TIR, or on any other server of vLLM's.
@@ -126,7 +128,7 @@ class TIR(TIRSettings):
         **kwargs: Any,
     ) -> dict[str, Any]:
         offer = to_tool_arguments(
-            tools,
+            tools or (),
             strict=self.strict,
             choice=tool_choice,
             required=tool_required or must_call,
@@ -233,6 +235,24 @@ class TIR(TIRSettings):
         if self.pydantic_program_mode is not PydanticProgramMode.DEFAULT:
             return super().as_structured_llm(output_cls, **kwargs)
         return StructuredTIR(llm=self, output_cls=output_cls, **kwargs)
+
+    # What the server knows
+
+    def list_models(self) -> list[ModelCard]:
+        """What the endpoint of `model` serves, each with its context window if the server tells it."""
+        return self.client.models(self.model)
+
+    async def alist_models(self) -> list[ModelCard]:
+        """`list_models` for async code."""
+        return await self.client.amodels(self.model)
+
+    def count_tokens(self, messages: Sequence[ChatMessage], **kwargs: Any) -> int:
+        """Tokens of a prompt, counted by the server, where it lets vLLM's `/tokenize` be reached."""
+        return self.client.count_tokens(self._request(messages, kwargs))
+
+    async def acount_tokens(self, messages: Sequence[ChatMessage], **kwargs: Any) -> int:
+        """`count_tokens` for async code."""
+        return await self.client.acount_tokens(self._request(messages, kwargs))
 
     # What the methods above share
 

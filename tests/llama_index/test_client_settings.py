@@ -154,6 +154,23 @@ async def test_an_async_context_manager_closes(sandbox):
     assert len(sandbox.requests) == 2
 
 
+async def test_the_server_tells_its_models_and_their_windows(llm):
+    for cards in (llm.list_models(), await llm.alist_models()):
+        assert {card.max_model_len for card in cards} == {131_072}
+
+
+async def test_the_server_counts_tokens(make_llm, sandbox):
+    llm = make_llm(base_url=sandbox.base_url)
+    counts = [llm.count_tokens(asked("a")), await llm.acount_tokens(asked("a b c d e f g h"))]
+    assert 0 < counts[0] < counts[1]
+
+
+def test_no_tools_are_as_good_as_none(llm, sandbox):
+    for tools in ([], None):
+        llm.chat_with_tools(tools, "Hi")
+        assert not {"tools", "tool_choice", "parallel_tool_calls"} & set(sandbox.requests[-1].body)
+
+
 @pytest.mark.parametrize(
     ("fields", "window", "output", "calls"),
     [
