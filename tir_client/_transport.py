@@ -7,23 +7,28 @@ frameworks make fresh loops all the time, so there is one for each loop, closed 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import socket
 import sys
 import threading
 import weakref
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.request import getproxies
 
 import httpx
 
+from tir_client._crowd import Crowd
 from tir_client._errors import APIConnectionError, APITimeoutError, ConfigurationError, ResponseError, TIRError
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+
+Client = TypeVar("Client", httpx.Client, httpx.AsyncClient)
 
 DRAIN_SECONDS = 0.5
 """How long the end of a body may take after `[DONE]`; reading it keeps the connection for the next request."""
@@ -38,6 +43,10 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
+HERE: dict[str, Any] = {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")}
+"""Where no proxy is asked, whatever the environment says: this machine."""
+
+
 class Clients:
     """Makes httpx clients when they are first needed, and closes those that it made.
 
@@ -47,8 +56,8 @@ class Clients:
     """
 
     def __init__(self, http_client: Any = None, http_async_client: Any = None) -> None:
-        self.given = http_client
-        self.given_async = http_async_client
+        self.given = _checked(http_client, "http_client", is_async=False)
+        self.given_async = _checked(http_async_client, "http_async_client", is_async=True)
         self._lock = threading.Lock()
         self._sync: tuple[int, httpx.Client] | None = None
         self._async: dict[int, _OfLoop] = {}
@@ -60,7 +69,7 @@ class Clients:
         pid = os.getpid()
         with self._lock:
             if self._sync is None or self._sync[0] != pid or self._sync[1].is_closed:
-                client = httpx.Client(verify=_tls(), limits=LIMITS)
+                client = _made(lambda: httpx.Client(verify=_tls(), limits=LIMITS, mounts=HERE))
                 weakref.finalize(self, client.close)
                 self._sync = (pid, client)
             return self._sync[1]
@@ -73,7 +82,7 @@ class Clients:
         entry = self._async.get(id(loop))
         if entry is None or entry.loop is not loop or entry.client.is_closed:
             self._forget_closed_loops()
-            client = httpx.AsyncClient(verify=_tls(), limits=LIMITS)
+            client = _made(_async_client)
             keeper = _close_with_loop(client)
             await anext(keeper)
             entry = _OfLoop(loop, client, keeper, weakref.finalize(self, _retire, loop, keeper))
@@ -103,6 +112,21 @@ class Clients:
             await entry.keeper.aclose()
 
 
+def _made(make: Callable[[], Client]) -> Client:
+    try:
+        return make()
+    except (ImportError, ValueError) as error:
+        raise ConfigurationError(f"The environment's proxy settings cannot be used: {error}") from None
+
+
+def _async_client() -> httpx.AsyncClient:
+    if getproxies().keys() & {"http", "https", "all"}:
+        return httpx.AsyncClient(
+            verify=_tls(), limits=LIMITS, mounts=HERE
+        )  # httpx sees to proxies if the transport is its own
+    return httpx.AsyncClient(transport=Crowd(lambda: httpx.AsyncHTTPTransport(verify=_tls(), limits=LIMITS)))
+
+
 @dataclass(frozen=True, slots=True)
 class _OfLoop:
     """An async client, the loop it belongs to, what closes it with the loop, and what closes it before that."""
@@ -111,6 +135,16 @@ class _OfLoop:
     client: httpx.AsyncClient
     keeper: AsyncGenerator[None]
     farewell: weakref.finalize[Any, Any]
+
+
+def _checked(client: Any, name: str, *, is_async: bool) -> Any:
+    if client is None:
+        return None
+    send = getattr(client, "send", None)
+    if send is None or not hasattr(client, "build_request") or inspect.iscoroutinefunction(send) != is_async:
+        wanted = "an httpx.AsyncClient" if is_async else "an httpx.Client"
+        raise ConfigurationError(f"`{name}` must be {wanted}, not {type(client).__name__}.")
+    return client
 
 
 def _opened(client: Any, name: str) -> Any:
@@ -179,32 +213,41 @@ def timed_out(phase: str) -> APITimeoutError:
     )
 
 
+@contextmanager
+def hanging_up(response: Any, seconds: float) -> Iterator[None]:
+    """Hang up on the server if the block takes longer: whoever waits for its next piece then gets an error at once.
+
+    httpx bounds each read, and this all of them together, for sync and async code alike.
+    """
+    stream = response.extensions.get("network_stream")
+    sock = stream.get_extra_info("socket") if stream is not None else None
+    if sock is None:
+        yield  # no network below, as in a test
+        return
+    timer = threading.Timer(seconds, _hang_up, [sock])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _hang_up(sock: Any) -> None:
+    with suppress(OSError):  # it was closed in the meantime
+        sock.shutdown(socket.SHUT_RD)
+
+
 def drain(chunks: Iterator[bytes], response: Any) -> None:
     """Read what follows `[DONE]`, so that the connection can be used again; give it up if that takes long."""
     if response.is_closed:
         return  # the body has ended already
-    stream = response.extensions.get("network_stream")
-    sock = stream.get_extra_info("socket") if stream is not None else None
-    timer = None
-    if isinstance(sock, socket.socket):
-        timer = threading.Timer(DRAIN_SECONDS, _hang_up, [sock])
-        timer.daemon = True
-        timer.start()
     try:
-        for _ in chunks:
-            pass
+        with hanging_up(response, DRAIN_SECONDS):
+            for _ in chunks:
+                pass
     except transport_errors():
         response.close()
-    finally:
-        if timer is not None:
-            timer.cancel()
-
-
-def _hang_up(sock: socket.socket) -> None:
-    try:
-        sock.shutdown(socket.SHUT_RD)
-    except OSError:
-        return  # it was closed in the meantime
 
 
 async def adrain(chunks: AsyncIterator[bytes], response: Any) -> None:
