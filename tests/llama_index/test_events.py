@@ -1,9 +1,108 @@
-"""Events of streams are made only while somebody listens, which nobody who listens may notice."""
+"""The events and callbacks of streams are those of LlamaIndex's own decorators, made only while somebody listens."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
 
 import pytest
+from llama_index.core.callbacks import CallbackManager, LlamaDebugHandler
 from llama_index.core.instrumentation import get_dispatcher
+from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 
+from llama_index_tir import TIR
+from llama_index_tir._stream import acompletions, completions
 from tests.llama_index.conformance.events import Recorder
+from tir_client import TIRError
+from tir_sandbox import Fault, Reply
+
+from .conformance.base import asked
+
+
+class Decorated(TIR):
+    """The streams as they would be with LlamaIndex's decorators."""
+
+    @llm_chat_callback()
+    def stream_chat(self, messages: Any, **kwargs: Any) -> Any:
+        return self._stream(messages, kwargs)
+
+    @llm_chat_callback()
+    async def astream_chat(self, messages: Any, **kwargs: Any) -> Any:
+        return self._astream(messages, kwargs)
+
+    @llm_completion_callback()
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
+        return completions(self._stream(self._prompt(prompt, formatted), kwargs))
+
+    @llm_completion_callback()
+    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
+        return acompletions(self._astream(self._prompt(prompt, formatted), kwargs))
+
+
+@pytest.fixture
+def recorder():
+    recorder = Recorder()
+    get_dispatcher().add_event_handler(recorder)
+    yield recorder
+    get_dispatcher().event_handlers.remove(recorder)
+
+
+async def consume(llm: TIR, way: str, leave_after: int | None, **kwargs: Any) -> None:
+    """Read a stream to its end, or leave it."""
+    answer = getattr(llm, way)("Hi" if "complete" in way else asked(), **kwargs)
+    if way.startswith("astream"):
+        count = 0
+        async with contextlib.aclosing(await answer) as stream:
+            async for _ in stream:
+                count += 1
+                if count == leave_after:
+                    break
+        return
+    with contextlib.closing(answer) as stream:
+        for count, _ in enumerate(stream, 1):
+            if count == leave_after:
+                break
+
+
+def story(event: Any) -> tuple[Any, ...]:
+    """What an event tells, without what differs from call to call: ids and times."""
+    told = event.model_dump(exclude={"timestamp", "id_", "span_id", "model_dict", "exception"})
+    if response := told.get("response"):
+        response["raw"] = (response["raw"] or {}).get("choices")
+    return event.span_id is not None, sorted(told.items(), key=lambda item: item[0])
+
+
+async def observed(llm: TIR, sandbox, recorder, way, answer, leave_after, kwargs) -> list[Any]:
+    sandbox.script(answer)
+    recorder.seen.clear()
+    debug = LlamaDebugHandler(print_trace_on_end=False)
+    llm.callback_manager = CallbackManager([debug])
+    with contextlib.suppress(TIRError):
+        await consume(llm, way, leave_after, **kwargs)
+    callbacks = [(event.event_type, sorted(map(str, event.payload))) for event in debug.get_events()]
+    return [[story(event) for event in recorder.seen], callbacks]
+
+
+ANSWER = Reply(text=["a", "b"], reasoning=["x"])
+CASES = {
+    "read to its end": (ANSWER, None, {}),
+    "left": (ANSWER, 2, {}),
+    "refused": (Fault(status=400), None, {}),
+    "broken": (Fault(error_chunk="the engine died", after=ANSWER), None, {}),
+    "with arguments": (ANSWER, None, {"temperature": 0.5}),
+    "with an argument that is refused": (ANSWER, None, {"temprature": 0.5}),
+}
+
+
+@pytest.mark.parametrize("way", ["stream_chat", "astream_chat", "stream_complete", "astream_complete"])
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+async def test_they_are_those_of_the_decorators(sandbox, recorder, way, case):
+    ours = await observed(TIR(max_retries=0), sandbox, recorder, way, *case)
+    sandbox.reset()
+    theirs = await observed(Decorated(max_retries=0), sandbox, recorder, way, *case)
+    assert ours == theirs
+    assert len(ours[0]) >= 1
+    assert len(ours[1]) >= 2
 
 
 @pytest.mark.parametrize("place", ["root", "llama_index.core.llms.callbacks"])
