@@ -72,7 +72,8 @@ def story(event: Any) -> tuple[Any, ...]:
     return event.span_id is not None, sorted(told.items(), key=lambda item: item[0])
 
 
-async def observed(llm: TIR, sandbox, recorder, way, answer, leave_after, kwargs) -> list[Any]:
+async def observed(llm: TIR, sandbox, recorder, way, case) -> list[Any]:
+    answer, leave_after, kwargs = case
     sandbox.script(answer)
     recorder.seen.clear()
     debug = LlamaDebugHandler(print_trace_on_end=False)
@@ -97,9 +98,9 @@ CASES = {
 @pytest.mark.parametrize("way", ["stream_chat", "astream_chat", "stream_complete", "astream_complete"])
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 async def test_they_are_those_of_the_decorators(sandbox, recorder, way, case):
-    ours = await observed(TIR(max_retries=0), sandbox, recorder, way, *case)
+    ours = await observed(TIR(max_retries=0), sandbox, recorder, way, case)
     sandbox.reset()
-    theirs = await observed(Decorated(max_retries=0), sandbox, recorder, way, *case)
+    theirs = await observed(Decorated(max_retries=0), sandbox, recorder, way, case)
     assert ours == theirs
     assert len(ours[0]) >= 1
     assert len(ours[1]) >= 2
