@@ -75,9 +75,12 @@ def test_both_have_the_same_sections_and_llama_index_a_query_engine() -> None:
     assert llama_index == list(SHOWN)
 
 
+@pytest.mark.parametrize("variable", ["E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN", "TIR_BASE_URL"])
 @pytest.mark.parametrize("name", NAMES)
-def test_with_a_token_nothing_is_started(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", "a-token")
+def test_where_there_is_something_to_call_nothing_is_started(
+    name: str, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "something")
     before = dict(os.environ)
     names: dict[str, object] = {}
 
