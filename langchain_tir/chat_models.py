@@ -230,6 +230,7 @@ class ChatTIR(BaseChatModel, Settings, Component):
             method: "json_schema" binds the answer to the schema, "function_calling" demands a call of a tool with
                 that schema, "json_mode" asks for any JSON object: the prompt has to say which.
             include_raw: Answer with `{"raw": message, "parsed": object, "parsing_error": error}` instead of raising.
+                A stream gives the message's chunks as they come, and does raise, as with LangChain's other models.
             strict: Have the server be strict about the schema.
             kwargs: Further parameters of the call.
 

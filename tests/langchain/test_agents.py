@@ -282,3 +282,12 @@ def test_a_tool_that_failed_is_reported_to_the_model(model: ChatTIR, sandbox: Sa
         "name": "get_weather",
         "content": "Error: no such city",
     }
+
+
+async def test_leaving_an_async_stream_stops_the_server(model: ChatTIR, sandbox: Sandbox):
+    sandbox.script(Reply(text=["word "] * 500, chunk_delay=0.02))
+
+    async for _ in model.astream("Hi"):
+        break
+
+    assert await asyncio.to_thread(left, sandbox)

@@ -215,6 +215,21 @@ def test_an_error_may_come_beside_the_message(model: ChatTIR, sandbox: Sandbox, 
     assert result["raw"].response_metadata["finish_reason"] == "length"
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_the_message_may_be_streamed_before_it(model: ChatTIR, sandbox: Sandbox, method: Any):
+    script(sandbox, method)
+    script(sandbox, method, '{"name": "Ad', finish_reason="length")
+    chain = model.with_structured_output(Person, method=method, include_raw=True)
+
+    parts = list(chain.stream(PROMPT))
+
+    raw, *more = [part["raw"] for part in parts if "raw" in part]
+    assert (raw + more).additional_kwargs["reasoning_content"] == "I fill it in."
+    assert [part["parsed"] for part in parts if "parsed" in part] == [Person(**ADA)]
+    with pytest.raises(TruncatedOutputError):
+        list(chain.stream(PROMPT))
+
+
 def test_a_call_of_another_tool_is_not_taken_for_the_object():
     message = AIMessage("", tool_calls=[{"id": "1", "name": "other", "args": {}}])
 
