@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 pytest.register_assert_rewrite("tests.llama_index.conformance")
+
+
+@pytest.fixture(autouse=True)
+def _loop_of_the_thread(request: pytest.FixtureRequest) -> Iterator[None]:
+    """LlamaIndex's sync methods that call async ones take the thread's event loop, or make one that nobody closes."""
+    if inspect.iscoroutinefunction(request.function):
+        yield
+        return
+    with asyncio.Runner() as runner:
+        asyncio.set_event_loop(runner.get_loop())
+        yield
+    asyncio.set_event_loop(None)
 
 
 @pytest.fixture(scope="session")

@@ -139,8 +139,12 @@ def test_a_keyword_table_asks_for_keywords_and_answers(llm):
     assert PLACE in str(index.as_query_engine(llm=llm).query(QUESTION))
 
 
-def test_a_property_graph_asks_for_paths_and_answers(llm, embedding):
-    index = PropertyGraphIndex.from_documents(DOCUMENTS, llm=llm, embed_model=embedding, use_async=False)
+in_any_loop = pytest.mark.parametrize("use_async", [False, True])  # True makes a loop for each call
+
+
+@in_any_loop
+def test_a_property_graph_asks_for_paths_and_answers(llm, embedding, use_async):
+    index = PropertyGraphIndex.from_documents(DOCUMENTS, llm=llm, embed_model=embedding, use_async=use_async)
     assert str(index.as_query_engine(llm=llm, include_text=True).query(QUESTION))
 
 
@@ -170,9 +174,10 @@ def test_the_default_router_is_made_for_this_llm(llm, tools):
     assert str(router.query(QUESTION))
 
 
-def test_questions_are_split_for_several_engines(llm, tools):
+@in_any_loop
+def test_questions_are_split_for_several_engines(llm, tools, use_async):
     engine = SubQuestionQueryEngine.from_defaults(
-        tools, llm=llm, question_gen=LLMQuestionGenerator.from_defaults(llm=llm), use_async=False, verbose=False
+        tools, llm=llm, question_gen=LLMQuestionGenerator.from_defaults(llm=llm), use_async=use_async, verbose=False
     )
     answer = engine.query("Where does the Godavari rise, and what do people eat?")
     assert PLACE in str(answer)
@@ -200,9 +205,10 @@ def test_hyde_asks_for_a_document_first(index, llm, sandbox):
     assert sum("chat" in request.path for request in sandbox.requests) == 2
 
 
-def test_query_fusion_asks_in_other_words(index, llm):
+@in_any_loop
+def test_query_fusion_asks_in_other_words(index, llm, use_async):
     retriever = QueryFusionRetriever(
-        [index.as_retriever()], llm=llm, num_queries=3, use_async=False, mode="reciprocal_rerank"
+        [index.as_retriever()], llm=llm, num_queries=3, use_async=use_async, mode="reciprocal_rerank"
     )
     assert retriever.retrieve(QUESTION)
 
