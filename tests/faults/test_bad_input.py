@@ -45,8 +45,8 @@ REQUEST = ChatRequest.of(
     tools=[{"type": "function", "function": {"name": "f", "parameters": {}}}],
 )
 CUTS = st.lists(st.integers(0, 1 << 16), max_size=5)
-often = settings(max_examples=300, deadline=None, derandomize=True, database=None)
-sometimes = settings(max_examples=120, deadline=None, derandomize=True, database=None)
+often = settings(max_examples=200, deadline=None, derandomize=True, database=None)
+sometimes = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 
 
 def read(content: bytes, cuts: list[int], kind: str = "text/event-stream") -> tuple[list[Delta], AnswerStream]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import signal
 import threading
 import time
@@ -12,6 +13,9 @@ from contextlib import aclosing, closing, contextmanager, suppress
 from typing import Any
 
 import pytest
+from langchain.agents import create_agent
+from llama_index.core.agent.workflow import AgentStream, FunctionAgent
+from workflows.errors import WorkflowCancelledByUser
 
 from tests.faults.drivers import OURS, Driver
 from tests.faults.table import PATIENT, hasty
@@ -22,7 +26,7 @@ from tir_sandbox import STALL, WireServer
 AT_ONCE = 0.1
 """Seconds after which the server must know."""
 
-ATTEMPTS = 3
+ATTEMPTS = 5
 """The best of some attempts counts: what is looked for is not how busy the machine is."""
 
 TALK = stream(chunk({"role": "assistant", "content": ""}), *[chunk({"content": "word "})] * 3, done=False)
@@ -174,6 +178,8 @@ def hurried(driver: Driver, model: Any) -> Any:
 
 def delay(server: WireServer, since: float) -> float:
     """Seconds after `since` at which the server saw that the client had left, the only one it ever had."""
+    if not server.connections:
+        return math.inf  # the machine was so busy that the client left before it had come
     (connection,) = server.connections
     end = time.monotonic() + 2
     while not connection.disconnected and time.monotonic() < end:
@@ -243,6 +249,56 @@ async def _leave_and_stay(server: WireServer, driver: Driver, leave: Any) -> flo
     left = time.monotonic()
     await asyncio.sleep(2 * AT_ONCE)
     return delay(server, left)
+
+
+async def cancel_a_langchain_agent(model: Any) -> None:
+    agent = create_agent(model, [])
+    await cancelled(agent.ainvoke({"messages": [("user", "Talk.")]}))
+
+
+async def leave_a_langchain_agents_stream(model: Any) -> None:
+    agent = create_agent(model, [])
+    async with aclosing(agent.astream({"messages": [("user", "Talk.")]}, stream_mode="messages")) as pieces:
+        async for _ in pieces:
+            break
+
+
+async def cancel_a_llama_index_agent(model: Any) -> None:
+    handler = FunctionAgent(llm=model, tools=[]).run("Talk.")
+    async for event in handler.stream_events():
+        if isinstance(event, AgentStream):
+            break
+    await handler.cancel_run()
+    with suppress(WorkflowCancelledByUser):
+        await handler
+
+
+AGENTS = [
+    pytest.param(OURS[0], cancel_a_langchain_agent, id="LangChain-cancel"),
+    pytest.param(OURS[0], leave_a_langchain_agents_stream, id="LangChain-leave"),
+    pytest.param(OURS[1], cancel_a_llama_index_agent, id="LlamaIndex-cancel"),
+]
+
+
+@pytest.mark.filterwarnings("ignore:The `__.*__` attribute is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:is_running called from within a step:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Accessing the '.*' attribute on the instance:DeprecationWarning")
+@pytest.mark.parametrize(("driver", "leave"), AGENTS)
+def test_server_is_told_at_once_of_an_agent_that_is_stopped(driver: Driver, leave: Any) -> None:
+    """Stopping an agent stops the model that it talks to."""
+
+    async def main(server: WireServer) -> float:
+        await leave(driver.model(server.base_url, PATIENT))
+        left = time.monotonic()
+        await asyncio.sleep(2 * AT_ONCE)
+        return delay(server, left)
+
+    delays = []
+    while len(delays) < ATTEMPTS and min(delays, default=1) > AT_ONCE:
+        with WireServer([TALK, STALL]) as server:
+            delays.append(asyncio.run(main(server)))
+
+    assert min(delays) < AT_ONCE
 
 
 @pytest.mark.parametrize("driver", OURS, ids=lambda driver: driver.name)

@@ -149,7 +149,7 @@ def test_sync_calls_inside_a_running_loop(driver: Driver, fresh: Any) -> None:
 def test_models_that_are_forgotten(driver: Driver, fresh: Any) -> None:
     """A model that nobody holds any more takes its connections along."""
     with all_returned():
-        for _ in range(100):
+        for _ in range(50):
             driver.whole(fresh())
 
 
@@ -177,10 +177,10 @@ def test_ten_thousand_models(driver: Driver, fresh: Any) -> None:
 
 
 def test_streams_that_are_left_half_read(sandbox: Sandbox, driver: Driver, fresh: Any) -> None:
-    """Two hundred streams that were begun, in loops and outside, leave nothing."""
+    """A hundred streams that were begun, in loops and outside, leave nothing."""
     with all_returned():
         model = fresh()
-        for _ in range(100):
+        for _ in range(50):
             sandbox.script(Reply(text=["word "] * 50), Reply(text=["word "] * 50))
             next(driver.stream(model))
             asyncio.run(_begin(driver, model))

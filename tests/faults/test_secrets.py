@@ -179,7 +179,7 @@ def test_no_pickle_has_a_secret(maker: Callable[..., Any], monkeypatch: pytest.M
     monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", "another-token-0123456789")
 
     assert found(pickled) == []
-    assert pickle.loads(pickled).client.config.bearer() == "Bearer another-token-0123456789"
+    assert pickle.loads(pickled).client.config.secret().get_secret_value() == "another-token-0123456789"
     try:
         with_headers = pickle.dumps(made(maker))
     except TypeError as refused:

@@ -1,0 +1,111 @@
+"""Plays the matrix against all libraries and writes down what each call came to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tests.faults.cells import CELLS
+from tests.faults.drivers import Outcome, Way, ways
+from tests.faults.peers import ALL, REQUIREMENTS, is_typed
+from tests.faults.places import Places
+from tests.faults.table import Case, Cell, Right
+from tests.faults.wire import TEXT
+
+PATIENCE = 4.0
+"""Seconds beyond its timeouts after which a call counts as hanging."""
+
+TRIES = 3
+
+
+def play(out: Path) -> None:
+    """Play all cells against all libraries; write the outcomes to `out` as JSON."""
+    hurry()
+    with Places() as places:
+        rows = [row for cell in CELLS for row in play_cell(cell, places)]
+    out.write_text(json.dumps({"versions": versions(), "rows": rows}, indent=1), "utf-8")
+
+
+def play_cell(cell: Cell, places: Places) -> Iterator[dict[str, Any]]:
+    """Play one cell in all ways."""
+    for way in ways(ALL):
+        case: Case | None = getattr(cell, way.mode)
+        if case is None:
+            continue
+        places.play(*case.scripts)
+        outcome = in_time(way, cell, places)
+        yield {
+            "group": cell.group,
+            "cell": cell.name,
+            "library": way.driver.name,
+            "world": way.world,
+            "mode": way.mode,
+            "expected": "right" if isinstance(case.expected, Right) else "typed error",
+            "outcome": judge(outcome, case),
+            "error": outcome and outcome.error and f"{type(outcome.error).__module__}.{type(outcome.error).__name__}",
+            "requests": places.requests,
+        }
+        sys.stderr.write(".")
+        sys.stderr.flush()
+
+
+def in_time(way: Way, cell: Cell, places: Places) -> Outcome | None:
+    """The outcome of a call, or None if it hangs; its thread is left to itself then."""
+    done: list[Outcome] = []
+
+    def call() -> None:
+        model = way.driver.model(places.address(cell.address), cell.timeouts)
+        done.append(way.call(model))
+
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    thread.join(TRIES * min(1.0, *cell.timeouts.values()) + PATIENCE + 4.0)
+    return done[0] if done else None
+
+
+def judge(outcome: Outcome | None, case: Case) -> str:
+    """One of the five words of the table."""
+    if outcome is None:
+        return "hang"
+    if outcome.error is not None:
+        return "typed error" if is_typed(outcome.error) else "untyped error"
+    meant = case.expected.text if isinstance(case.expected, Right) else TEXT
+    return "right" if outcome.text == meant else "silent loss"
+
+
+def hurry() -> None:
+    """Let no library wait before it tries again: how long it would is not what is looked at."""
+    sleep, asleep = time.sleep, asyncio.sleep
+
+    def briefly(seconds: float) -> None:
+        sleep(min(seconds, 0.01))
+
+    async def abriefly(seconds: float, result: Any = None) -> Any:
+        return await asleep(min(seconds, 0.01), result)
+
+    time.sleep = briefly  # type: ignore[assignment]
+    patch_all([("asyncio", "sleep"), ("anyio", "sleep")], abriefly)
+
+
+def patch_all(places: list[tuple[str, str]], replacement: Callable[..., Any]) -> None:
+    """Put a function in the place of others."""
+    for module, name in places:
+        setattr(import_module(module), name, replacement)
+
+
+def versions() -> dict[str, str]:
+    """The versions of what was compared."""
+    names = ("tir-llm", *REQUIREMENTS, "openai", "langchain-core", "llama-index-core", "httpx")
+    return {name: version(name) for name in names}
+
+
+if __name__ == "__main__":
+    play(Path(sys.argv[1]))

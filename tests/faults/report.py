@@ -1,0 +1,117 @@
+"""Writes the table of `docs/reliability.md`: the fault matrix, played against this library and its peers.
+
+`python -m tests.faults.report` makes an environment of its own under `.venvs/`, installs the peers there, plays the
+matrix, and puts the result between the markers of the document. `--from FILE` takes outcomes that were written before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import venv
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from tests.faults.peers import ALL, OURS, REQUIREMENTS
+
+ROOT = Path(__file__).parents[2]
+HOME = ROOT / ".venvs" / "reliability"
+DOCUMENT = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- the table begins -->", "<!-- the table ends -->"
+GOOD = ("right", "typed error")
+WORDS = (*GOOD, "untyped error", "silent loss", "hang")
+
+Row = dict[str, Any]
+
+
+def main() -> int:
+    """Play, write, and fail if a cell of ours is not one of the first two words."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--from", dest="played", type=Path, help="outcomes that were written before")
+    played = parser.parse_args().played or _play()
+    found = json.loads(played.read_text("utf-8"))
+    _write(found)
+    ours = {driver.name for driver in OURS}
+    bad = [row for row in found["rows"] if row["library"] in ours and row["outcome"] not in GOOD]
+    sys.stdout.write("".join(f"FAILED: {row}\n" for row in bad))
+    return bool(bad)
+
+
+def _play() -> Path:
+    python = HOME / "bin" / "python"
+    if not python.exists():
+        venv.create(HOME, with_pip=True)
+    install = [str(python), "-m", "pip", "install", "--quiet", "--editable", ".[langchain,llama-index]", *REQUIREMENTS]
+    subprocess.run(install, cwd=ROOT, check=True)
+    out = HOME / "outcomes.json"
+    subprocess.run([str(python), "-m", "tests.faults.play", str(out)], cwd=ROOT, check=True)
+    return out
+
+
+def _write(found: dict[str, Any]) -> None:
+    before, _, rest = DOCUMENT.read_text("utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
+    table = "\n\n".join([_summary(found["rows"]), *_groups(found["rows"])])
+    DOCUMENT.write_text(f"{before}{BEGIN}\n\nVersions: {versions}.\n\n{table}\n\n{END}{after}", "utf-8")
+
+
+def _summary(rows: list[Row]) -> str:
+    """How often each library came to each outcome, and how often it should have."""
+    names = [driver.name for driver in ALL]
+    counts = {name: Counter(row["outcome"] for row in rows if row["library"] == name) for name in names}
+    lines = [_line("Calls that came to", *(_label(name) for name in names)), _line("---", *["---:"] * len(names))]
+    lines += [_line(word, *(str(counts[name][word]) for name in names)) for word in WORDS]
+    missed = [sum(row["library"] == name and _missed(row) for row in rows) for name in names]
+    return "\n".join([*lines, _line("*an error, where a right answer was to be had*", *map(str, missed))])
+
+
+def _missed(row: Row) -> bool:
+    return bool(row["expected"] == "right" and row["outcome"] != "right")
+
+
+def _groups(rows: list[Row]) -> list[str]:
+    names = [driver.name for driver in ALL]
+    tables = []
+    for group in dict.fromkeys(row["group"] for row in rows):
+        mine = [row for row in rows if row["group"] == group]
+        lines = [_line(group, "should be", *(_label(name) for name in names)), _line(*["---"] * (len(names) + 2))]
+        for cell in dict.fromkeys(row["cell"] for row in mine):
+            played = [row for row in mine if row["cell"] == cell]
+            outcomes = (_outcome([row for row in played if row["library"] == name], "outcome") for name in names)
+            lines.append(_line(cell, _outcome(played, "expected"), *outcomes))
+        tables.append("\n".join(lines))
+    return tables
+
+
+def _outcome(rows: list[Row], name: str) -> str:
+    """One word if all ways came to the same; else what each mode came to, or each world of it."""
+    values = {(row["mode"], row["world"]): _marked(row[name]) for row in rows}
+    if len(set(values.values())) == 1:
+        return next(iter(values.values()))
+    parts = []
+    for mode in dict.fromkeys(mode for mode, _ in values):
+        worlds = {world: value for (other, world), value in values.items() if other == mode}
+        same = len(set(worlds.values())) == 1
+        said = next(iter(worlds.values())) if same else ", ".join(f"{world} {value}" for world, value in worlds.items())
+        parts.append(f"{mode}: {said}")
+    return "<br>".join(parts)
+
+
+def _marked(word: str) -> str:
+    return word if word in GOOD else f"**{word}**"
+
+
+def _label(name: str) -> str:
+    return {"LangChain": "ChatTIR", "LlamaIndex": "TIR"}.get(name, name)
+
+
+def _line(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

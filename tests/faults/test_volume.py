@@ -1,0 +1,30 @@
+"""A long answer takes time and memory in proportion to its length."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.drivers import OURS, Driver, Way
+from tests.faults.places import Places
+from tests.faults.table import PATIENT
+from tests.faults.wire import DONE, chunk, events, stream_head, usage_chunk
+from tir_sandbox import CLOSE
+
+EVENTS = 100_000
+PIECE = 1 << 16
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("driver", OURS, ids=lambda driver: driver.name)
+def test_hundred_thousand_events(driver: Driver, places: Places) -> None:
+    """Every one of them arrives."""
+    body = events(chunk({"role": "assistant", "content": ""})) + events(chunk({"content": "a "})) * EVENTS
+    body = stream_head() + body + events(chunk({}, "stop"), usage_chunk()) + DONE
+    places.play([*[body[start : start + PIECE] for start in range(0, len(body), PIECE)], CLOSE])
+
+    outcome = Way(driver, "sync", "stream").call(driver.model(places.address("{line}/v1"), PATIENT))
+
+    if outcome.error is not None:
+        raise outcome.error
+    assert outcome.text == "a " * EVENTS
+    assert outcome.streamed in (None, outcome.text)
