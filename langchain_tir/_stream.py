@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 from langchain_core.messages import AIMessageChunk
@@ -73,26 +74,27 @@ class ChunkReader:
         return ChatGenerationChunk(message=message, generation_info=set_only(finish_reason=first.finish_reason))
 
 
-_BLANK = ChatGenerationChunk(message=AIMessageChunk(content=""))
+_MESSAGE = AIMessageChunk(content="", response_metadata={})
+_CHUNK = ChatGenerationChunk(message=_MESSAGE)
 
 
 def _unchecked(text: str, extra: Json, metadata: Json, pieces: list[ToolCallChunk]) -> ChatGenerationChunk:
     """A chunk as LangChain's constructors make it, without their validation: it costs more than all else we do to one.
 
-    It is a copy of one that they have made; the core has seen to the types of what is put into it.
+    It is a copy of one that they have made, with lists and dictionaries of its own; the core has seen to the types.
+    Into `__dict__` goes what is set in each chunk or in none; what is set in some is assigned, so that pydantic knows.
     """
-    calls, invalid = _calls_of(pieces) if pieces else ([], [])
-    message = _BLANK.message.model_copy(
-        update={
-            "content": text,
-            "additional_kwargs": extra,
-            "response_metadata": metadata,
-            "tool_calls": calls,
-            "invalid_tool_calls": invalid,
-            "tool_call_chunks": pieces,
-        }
-    )
-    return _BLANK.model_copy(update={"message": message, "text": text})
+    message = copy(_MESSAGE)
+    message.__dict__.update(content=text, response_metadata=metadata, additional_kwargs={}, tool_call_chunks=[])
+    message.__dict__.update(tool_calls=[], invalid_tool_calls=[])
+    if extra:
+        message.additional_kwargs = extra
+    if pieces:
+        message.tool_call_chunks = pieces
+        message.tool_calls, message.invalid_tool_calls = _calls_of(pieces)
+    chunk = copy(_CHUNK)
+    chunk.__dict__.update(text=text, message=message)
+    return chunk
 
 
 def _calls_of(pieces: list[ToolCallChunk]) -> tuple[list[ParsedCall], list[InvalidToolCall]]:

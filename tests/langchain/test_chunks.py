@@ -21,18 +21,20 @@ PIECES = st.lists(
 )
 
 
-@given(PIECES)
-def test_a_chunk_is_the_same_as_langchains_constructors_make_it(pieces):
-    extra, metadata = {"reasoning_content": "so"}, {"model_provider": "tir"}
-    message = AIMessageChunk(
-        content="hi", additional_kwargs=extra, response_metadata=metadata, tool_call_chunks=[*pieces]
-    )
+@given(PIECES, st.sampled_from([{}, {"reasoning_content": "so"}]))
+def test_a_chunk_is_the_same_as_langchains_constructors_make_it(pieces, extra):
+    metadata = {"model_provider": "tir"}
+    given_fields = {"additional_kwargs": extra, "tool_call_chunks": [*pieces]}
+    given_fields = {name: value for name, value in given_fields.items() if value}
+    message = AIMessageChunk(content="hi", response_metadata=metadata, **given_fields)
     expected = ChatGenerationChunk(message=message)
 
     chunk = _unchecked("hi", extra, metadata, [*pieces])
 
     assert expected == chunk
     assert expected.message.__dict__ == chunk.message.__dict__
+    assert expected.message.model_fields_set == chunk.message.model_fields_set
+    assert expected.model_fields_set == chunk.model_fields_set
 
 
 def test_chunks_share_nothing():
