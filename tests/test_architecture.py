@@ -20,7 +20,14 @@ OURS = ("tir_client", "langchain_tir", "llama_index_tir", "tir_sandbox")
 MAY_IMPORT = {
     "tir_client": {"httpx", "pydantic", "pydantic_core"},
     "langchain_tir": {"tir_client", "langchain_core", "pydantic"},
-    "llama_index_tir": {"tir_client", "llama_index", "llama_index_instrumentation", "pydantic", "pydantic_core"},
+    "llama_index_tir": {
+        "tir_client",
+        "llama_index",
+        "llama_index_instrumentation",
+        "pydantic",
+        "pydantic_core",
+        "wrapt",
+    },
     "tir_sandbox": {"starlette", "uvicorn"},
 }
 """What a package's dependencies and its extra install; the standard library and the package itself are not listed."""
