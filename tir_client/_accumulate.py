@@ -47,12 +47,14 @@ class Accumulator:
         inline_think: Take text between `<think>` and `</think>` at the start of an answer as reasoning.
         expected: How many choices were asked for (`n`).
         tools_allowed: False if the request forbids calls: vLLM then hides a call in a whole answer, and streams it.
+        only_tool: The tool that must be called, if the request names one.
     """
 
     __slots__ = (
         "_expected",
         "_head",
         "_inline_think",
+        "_only_tool",
         "_rescue_usage",
         "_states",
         "_tool_names",
@@ -68,11 +70,13 @@ class Accumulator:
         inline_think: bool = True,
         expected: int | None = None,
         tools_allowed: bool = True,
+        only_tool: str | None = None,
     ) -> None:
         self._tool_names = tool_names
         self._inline_think = inline_think
         self._expected = expected or 1
         self.tools_allowed = tools_allowed
+        self._only_tool = only_tool
         self._states: dict[int, ChoiceSoFar] = {}
         self._head: Json = {}
         self._usage: Json | None = None
@@ -117,7 +121,7 @@ class Accumulator:
         """Add a demanded tool call that took a second request, and the tokens of that request."""
         state = self.choice()
         function = {"name": call.name, "arguments": call.arguments}
-        event = {"index": 0, "delta": {"tool_calls": [{"index": 0, "id": call.id, "function": function}]}}
+        event = {"index": 0, "delta": {"tool_calls": [{"id": call.id, "function": function}]}}
         state.finish_reason = None
         self._rescue_usage = usage
         (delta,) = self.add({"choices": [{**event, "finish_reason": "tool_calls"}]})
@@ -144,6 +148,13 @@ class Accumulator:
         usage = Usage.of(self._usage)
         return usage if self._rescue_usage is None else usage + self._rescue_usage
 
+    def _raw_usage(self) -> Json | None:
+        usage = self.usage
+        if self._rescue_usage is None or usage is None:
+            return self._usage
+        counts = ("prompt_tokens", "completion_tokens", "total_tokens")
+        return {**(self._usage or {}), **{name: getattr(usage, name) for name in counts}}
+
     def choice(self, index: int = 0) -> ChoiceSoFar:
         """One choice as it stands."""
         if not isinstance(index, int):
@@ -161,13 +172,13 @@ class Accumulator:
             service_tier=_string(self._head.get("service_tier")) or None,
             choices=[self._states[index].choice() for index in sorted(self._states)],
             usage=self.usage,
-            raw_usage=self._usage,
+            raw_usage=self._raw_usage(),
             request_id=self.request_id,
         )
 
     def _new_state(self, index: int) -> ChoiceSoFar:
         seed = _string(self._head.get("id"))
-        tools = ToolCallAssembler(self._tool_names, f"{seed}-{index}" if index else seed)
+        tools = ToolCallAssembler(self._tool_names, f"{seed}-{index}" if index else seed, self._only_tool)
         self._states[index] = ChoiceSoFar(index, tools, ThinkSplitter() if self._inline_think else None)
         return self._states[index]
 
@@ -253,7 +264,7 @@ class ChoiceSoFar:
         if calls:
             delta.tool_calls = self._tools.add(_array(calls, "tool_calls"), whole="message" in raw)
         rare = self._rare(raw, message, delta)
-        return delta if text or reasoning or calls or finish or rare else None
+        return delta if text or reasoning or delta.tool_calls or finish or rare else None
 
     def _split(self, text: str, *, finish: str | None, reasoned: bool) -> tuple[str, str]:
         think = self._think

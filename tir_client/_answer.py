@@ -10,6 +10,7 @@ from tir_client._accumulate import Accumulator, Delta
 from tir_client._errors import (
     APIConnectionError,
     APITimeoutError,
+    ReportedError,
     ResponseError,
     StreamError,
     StreamInterruptedError,
@@ -38,6 +39,7 @@ def accumulator_for(request: ChatRequest, request_id: str | None = None) -> Accu
         inline_think=model_info(request.model).inline_think,
         expected=request.n,
         tools_allowed=request.tool_choice != "none",
+        only_tool=request.demanded_tool(),
     )
     so_far.request_id = request_id
     return so_far
@@ -78,13 +80,14 @@ class AnswerStream:
         self.started = False
         self.done = False
         self._decoder = SSEDecoder()
-        self._body: list[bytes] | None = None
+        self._is_stream: bool | None = None
+        self._body = b""
 
     def begin(self, headers: Mapping[str, str]) -> None:
         """Take the answer's headers: a server may have answered in one piece, or with a page."""
         self.so_far.request_id = headers.get("x-request-id")
-        if headers.get("content-type", "").startswith(("application/json", "text/html")):
-            self._body = []
+        if headers.get("content-type", "").startswith("text/event-stream"):
+            self._is_stream = True
 
     def feed(self, content: bytes) -> Iterator[Delta]:
         """Take a piece of the body.
@@ -92,9 +95,11 @@ class AnswerStream:
         Raises:
             StreamError: The stream broke; `partial` is what had arrived.
         """
-        if self._body is not None:
-            self._body.append(content)
-            return
+        if not self._is_stream:
+            self._body += content
+            if not self._looks_like_stream():
+                return
+            content = self._body
         for event in self._decoder.feed(content):
             for delta in self._event(event):
                 self.started = True
@@ -107,14 +112,25 @@ class AnswerStream:
             StreamInterruptedError: It ended before the answer was complete.
             ResponseError: It was no stream, and no answer either.
         """
-        if self._body is not None:
-            yield from _whole(b"".join(self._body), self.so_far)
-            return
+        last = self._last_events() if self._is_stream else _whole(self._body, self.so_far)
+        for delta in last:
+            self.started = True
+            yield delta
+
+    def _last_events(self) -> Iterator[Delta]:
         for event in self._decoder.close():
             if _is_whole(event):
                 yield from self._event(event)
         if not self.done:
             yield self._finish()
+
+    def _looks_like_stream(self) -> bool:
+        """Whether a body of another type is a stream all the same, as some gateways label it."""
+        if self._is_stream is None:
+            start = self._body.removeprefix(BOM).lstrip()[:6]
+            if len(start) == 6 or b":" in start:  # noqa: PLR2004 - the length of `event:`
+                self._is_stream = start.startswith((b"data:", b"event:", b"id:", b"retry:", b":"))
+        return self._is_stream is True
 
     def broken_by(self, failure: TIRError) -> TIRError:
         """`failure`, with what had arrived before it; a lost connection becomes an interrupted stream."""
@@ -129,7 +145,7 @@ class AnswerStream:
     def _event(self, event: bytes) -> Iterator[Delta]:
         if self.done or not event:
             return
-        if event == DONE:
+        if event.strip() == DONE:
             yield self._finish()
             return
         try:
@@ -163,7 +179,7 @@ class AnswerStream:
         return cls(message, **details)
 
 
-def read_embeddings(content: bytes, request_id: str | None, request: EmbeddingRequest) -> Embeddings:
+def read_embeddings(request: EmbeddingRequest, content: bytes, request_id: str | None) -> Embeddings:
     """Read the vectors of `request`, put into the order of its texts.
 
     Raises:
@@ -224,8 +240,10 @@ def _read_object(content: bytes, request_id: str | None) -> Json:
         return answer
     body = read_body(content) if answer is None else answer
     said = describe_body(body) or "an empty body"
-    reason = "it reports an error" if isinstance(answer, dict) else "it is not a JSON object"
-    raise ResponseError(f"The answer has status 200, but {reason}: {said}", body=body, request_id=request_id)
+    reports = isinstance(answer, dict)
+    reason = "it reports an error" if reports else "it is not a JSON object"
+    cls = ReportedError if reports else ResponseError
+    raise cls(f"The answer has status 200, but {reason}: {said}", body=body, request_id=request_id)
 
 
 def _is_whole(event: bytes) -> bool:

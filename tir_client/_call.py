@@ -5,13 +5,18 @@ from __future__ import annotations
 import logging
 import platform
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from tir_client._errors import TIRError, error_from_response
-from tir_client._transport import timed_out, translate
+from pydantic import SecretStr
+
+from tir_client._errors import TIRError, error_from_response, scrubbed
+from tir_client._transport import hanging_up, timed_out, translate
 from tir_client._version import __version__
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from tir_client._config import Config, Timeouts
     from tir_client._retry import RetryPolicy
 
@@ -37,10 +42,12 @@ class Call:
         self._deadline = None if timeouts.total is None else time.monotonic() + timeouts.total
         self._limits: dict[str, float | None] = {}
         self._request_id: str | None = None
+        self._token = SecretStr("")
 
     def authorize(self, request: Any) -> Any:
         """Sign a request: handed to httpx as `auth`, so that the token stands in no variable of ours."""
-        request.headers["Authorization"] = self._config.bearer()
+        self._token = self._config.secret()
+        request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
         return request
 
     def request(self, client: Any, *, streamed: bool) -> Any:
@@ -57,19 +64,17 @@ class Call:
             "write": self._left(self._timeouts.chunk),
             "pool": self._left(self._timeouts.connect),
         }
-        headers = {
-            "Accept": "text/event-stream" if streamed else "application/json",
-            "User-Agent": USER_AGENT,
-        }
+        headers = {"accept": "text/event-stream" if streamed else "application/json", "user-agent": USER_AGENT}
         if streamed:
-            headers["Accept-Encoding"] = "identity"  # compression would hold pieces back
+            headers["accept-encoding"] = "identity"  # compression would hold pieces back
         if self._body is not None:
-            headers["Content-Type"] = "application/json"
+            headers["content-type"] = "application/json"
+        headers |= {name.lower(): value for name, value in self._config.headers.items()}
         return client.build_request(
             "GET" if self._body is None else "POST",
             self.url,
             params=self._config.params() or None,
-            headers={**headers, **self._config.headers},
+            headers=headers,
             content=self._body,
             extensions={"timeout": self._limits},
         )
@@ -81,7 +86,13 @@ class Call:
         """
         self.phase = "chunk"
         self._request_id = response.headers.get("x-request-id")
-        self._limits["read"] = self._left(self._timeouts.chunk)
+        self._limits["read"] = self._timeouts.chunk
+
+    def watch(self, response: Any) -> AbstractContextManager[None]:
+        """While the body is read, see to it that the call ends when its time is over, whatever it waits for."""
+        if self._deadline is None:
+            return nullcontext()
+        return hanging_up(response, max(0.0, self._deadline - time.monotonic()))
 
     def check_time(self) -> None:
         """Raise `APITimeoutError` if the time for the whole call is over."""
@@ -90,12 +101,16 @@ class Call:
 
     def refused(self, response: Any, content: bytes) -> TIRError:
         """The error for an answer with an error status, whose body has been read."""
-        hint = self._config.token_hint() if response.status_code == 401 else ""  # noqa: PLR2004 - HTTP
+        hint = self._config.token_hint(self._token) if response.status_code == 401 else ""  # noqa: PLR2004 - HTTP
         if response.headers.get("location"):
             hint = f"It redirects to {response.headers['location']!r}, which is not followed. Check the URL."
-        redact = self._config.redact
-        headers = {name.lower(): redact(value.encode()).decode() for name, value in response.headers.items()}
-        return error_from_response(response.status_code, headers, redact(content), url=self.url, hint=hint)
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return error_from_response(response.status_code, headers, content, url=self.url, hint=hint)
+
+    def reported(self, failure: TIRError) -> TIRError:
+        """`failure` as the user sees it: without the token, should the server have repeated it."""
+        token = self._token.get_secret_value()
+        return scrubbed(failure, token) if token else failure
 
     def broken(self, failure: Exception) -> TIRError:
         """The error for what httpx raised in the present phase."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import aclosing, closing, suppress
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tir_client._answer import (
     AnswerStream,
@@ -21,7 +22,7 @@ from tir_client._answer import (
     read_token_count,
 )
 from tir_client._call import Call
-from tir_client._config import DEFAULT_MODEL, Config, Timeouts, environment_token
+from tir_client._config import DEFAULT_MODEL, Config, Timeouts
 from tir_client._errors import TIRError
 from tir_client._forced import ForcedCall
 from tir_client._requests import ChatRequest, EmbeddingRequest, to_bytes
@@ -34,7 +35,10 @@ if TYPE_CHECKING:
     from tir_client._accumulate import Accumulator, Delta
     from tir_client._wire import Completion, Embeddings, Json, ModelCard
 
-OK = 200
+Result = TypeVar("Result")
+Reader = Callable[[bytes, str | None], Result]
+"""Reads an answer: its body, and the id of the request."""
+
 CHAT = "chat/completions"
 PROMPT = ("model", "messages", "tools")
 REQUEST_ID = "x-request-id"
@@ -122,7 +126,7 @@ class TIRClient:
         while True:
             answer = AnswerStream(accumulator_for(request))
             try:
-                with closing(self._open(call, streamed=True)) as response:
+                with closing(self._open(call, streamed=True)) as response, call.watch(response):
                     answer.begin(response.headers)
                     chunks = response.iter_bytes()
                     for data in chunks:
@@ -130,6 +134,8 @@ class TIRClient:
                             yield delta
                         if answer.done:
                             break
+                        call.check_time()
+                    else:
                         call.check_time()
                     for delta in answer.close():
                         yield delta
@@ -142,7 +148,7 @@ class TIRClient:
                 return
             pause = None if answer.started else call.pause(failure)
             if pause is None:
-                raise failure
+                raise call.reported(failure)
             time.sleep(pause)
 
     async def _astream(self, request: ChatRequest) -> AsyncGenerator[Delta]:
@@ -151,17 +157,20 @@ class TIRClient:
             answer = AnswerStream(accumulator_for(request))
             try:
                 async with aclosing(await self._aopen(call, streamed=True)) as response:
-                    answer.begin(response.headers)
-                    chunks = response.aiter_bytes()
-                    async for data in chunks:
-                        for delta in answer.feed(data):
+                    with call.watch(response):
+                        answer.begin(response.headers)
+                        chunks = response.aiter_bytes()
+                        async for data in chunks:
+                            for delta in answer.feed(data):
+                                yield delta
+                            if answer.done:
+                                break
+                            call.check_time()
+                        else:
+                            call.check_time()
+                        for delta in answer.close():
                             yield delta
-                        if answer.done:
-                            break
-                        call.check_time()
-                    for delta in answer.close():
-                        yield delta
-                    await adrain(chunks, response)
+                        await adrain(chunks, response)
             except TIRError as error:
                 failure = answer.broken_by(error)
             except transport_errors() as error:
@@ -170,35 +179,36 @@ class TIRClient:
                 return
             pause = None if answer.started else call.pause(failure)
             if pause is None:
-                raise failure
+                raise call.reported(failure)
             await asyncio.sleep(pause)
 
     # Everything else
 
     def embed(self, request: EmbeddingRequest) -> Embeddings:
         """Embed texts; the vectors come back in the order of the texts."""
-        return read_embeddings(*self._fetch(self._call(request.model, "embeddings", request.body())), request)
+        call = self._call(request.model, "embeddings", request.body())
+        return self._fetch(call, partial(read_embeddings, request))
 
     async def aembed(self, request: EmbeddingRequest) -> Embeddings:
         """`embed` for async code."""
         call = self._call(request.model, "embeddings", request.body())
-        return read_embeddings(*await self._afetch(call), request)
+        return await self._afetch(call, partial(read_embeddings, request))
 
     def models(self, model: str = DEFAULT_MODEL) -> list[ModelCard]:
         """List what the endpoint of `model` serves."""
-        return read_models(*self._fetch(self._call(model, "models")))
+        return self._fetch(self._call(model, "models"), read_models)
 
     async def amodels(self, model: str = DEFAULT_MODEL) -> list[ModelCard]:
         """`models` for async code."""
-        return read_models(*await self._afetch(self._call(model, "models")))
+        return await self._afetch(self._call(model, "models"), read_models)
 
     def count_tokens(self, request: ChatRequest) -> int:
         """Count the tokens of a prompt with vLLM's `/tokenize`, where the server lets it be reached."""
-        return read_token_count(*self._fetch(self._tokenize(request)))
+        return self._fetch(self._tokenize(request), read_token_count)
 
     async def acount_tokens(self, request: ChatRequest) -> int:
         """`count_tokens` for async code."""
-        return read_token_count(*await self._afetch(self._tokenize(request)))
+        return await self._afetch(self._tokenize(request), read_token_count)
 
     # What all of them share
 
@@ -212,37 +222,38 @@ class TIRClient:
         return Call(self.config, self.timeouts, self.retry, url, to_bytes(body))
 
     def _ask(self, request: ChatRequest) -> Accumulator:
-        return read_answer(request, *self._fetch(self._call(request.model, CHAT, request.whole())))
+        return self._fetch(self._call(request.model, CHAT, request.whole()), partial(read_answer, request))
 
     async def _aask(self, request: ChatRequest) -> Accumulator:
-        return read_answer(request, *await self._afetch(self._call(request.model, CHAT, request.whole())))
+        return await self._afetch(self._call(request.model, CHAT, request.whole()), partial(read_answer, request))
 
-    def _fetch(self, call: Call) -> tuple[bytes, str | None]:
+    def _fetch(self, call: Call, read: Reader[Result]) -> Result:
         while True:
             try:
-                with closing(self._open(call)) as response:
-                    return self._read(response, call), response.headers.get(REQUEST_ID)
+                with closing(self._open(call)) as response, call.watch(response):
+                    return read(self._read(response, call), response.headers.get(REQUEST_ID))
             except TIRError as error:
                 failure = error
             except transport_errors() as error:
                 failure = call.broken(error)
             pause = call.pause(failure)
             if pause is None:
-                raise failure
+                raise call.reported(failure)
             time.sleep(pause)
 
-    async def _afetch(self, call: Call) -> tuple[bytes, str | None]:
+    async def _afetch(self, call: Call, read: Reader[Result]) -> Result:
         while True:
             try:
                 async with aclosing(await self._aopen(call)) as response:
-                    return await self._aread(response, call), response.headers.get(REQUEST_ID)
+                    with call.watch(response):
+                        return read(await self._aread(response, call), response.headers.get(REQUEST_ID))
             except TIRError as error:
                 failure = error
             except transport_errors() as error:
                 failure = call.broken(error)
             pause = call.pause(failure)
             if pause is None:
-                raise failure
+                raise call.reported(failure)
             await asyncio.sleep(pause)
 
     def _open(self, call: Call, *, streamed: bool = False) -> Any:
@@ -252,7 +263,7 @@ class TIRClient:
             call.request(client, streamed=streamed), stream=True, auth=call.authorize, follow_redirects=False
         )
         call.answered(response)
-        if response.status_code == OK:
+        if response.is_success:
             return response
         with closing(response):
             raise call.refused(response, self._read_refusal(response, call))
@@ -263,7 +274,7 @@ class TIRClient:
             call.request(client, streamed=streamed), stream=True, auth=call.authorize, follow_redirects=False
         )
         call.answered(response)
-        if response.status_code == OK:
+        if response.is_success:
             return response
         async with aclosing(response):
             raise call.refused(response, await self._aread_refusal(response, call))
@@ -274,6 +285,7 @@ class TIRClient:
         for data in response.iter_bytes():
             content += data
             call.check_time()
+        call.check_time()
         return bytes(content)
 
     @staticmethod
@@ -282,6 +294,7 @@ class TIRClient:
         async for data in response.aiter_bytes():
             content += data
             call.check_time()
+        call.check_time()
         return bytes(content)
 
     @staticmethod
@@ -329,7 +342,7 @@ class TIRClient:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    def __deepcopy__(self, memo: Any) -> TIRClient:
+    def __copy__(self) -> TIRClient:
         return TIRClient(
             self.config,
             timeout=self.timeouts,
@@ -338,11 +351,13 @@ class TIRClient:
             http_async_client=self._clients.given_async,
         )
 
+    def __deepcopy__(self, memo: object) -> TIRClient:
+        return self.__copy__()
+
     def __getstate__(self) -> dict[str, Any]:
         if self._clients.given is not None or self._clients.given_async is not None:
             raise TypeError("A TIRClient with an `http_client` of yours cannot be pickled: it holds open connections.")
-        config = replace(self.config, token=environment_token)
-        return {"config": config, "timeout": self.timeouts, "retry": self.retry}
+        return {"config": self.config, "timeout": self.timeouts, "retry": self.retry}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]

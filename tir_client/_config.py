@@ -10,11 +10,12 @@ The address of a GenAI model on TIR contains the model's slug, so the URL follow
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TypeGuard
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeGuard
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
@@ -53,8 +54,10 @@ class Timeouts:
     def __post_init__(self) -> None:
         for name in self.__slots__:
             seconds = getattr(self, name)
-            if seconds is not None and not (_is_number(seconds) and seconds > 0):
-                raise ConfigurationError(f"`timeout`: `{name}` must be a number of seconds above 0, not {seconds!r}.")
+            if seconds is not None and not (_is_number(seconds) and 0 < seconds < math.inf):
+                raise ConfigurationError(
+                    f"`timeout`: `{name}` must be seconds above 0, or None to wait for ever; not {seconds!r}."
+                )
 
     @classmethod
     def of(cls, value: object) -> Timeouts:
@@ -123,9 +126,9 @@ class Config:
             project_id=project,
             endpoint_id=_number(endpoint_id, "endpoint_id", "is-"),
             base_url=None if base_url is None else _base_url(base_url, "base_url", allow_http=allow_http),
-            host=_base_url(host or _env(HOST_VARIABLE) or DEFAULT_HOST, "host", allow_http=allow_http),
+            host=DEFAULT_HOST if base_url else _base_url(_host(host), "host", allow_http=allow_http),
             headers=_headers(default_headers or {}),
-            query={name: str(value) for name, value in (default_query or {}).items()},
+            query={name: _parameter(name, value) for name, value in (default_query or {}).items()},
         )
 
     def url_for(self, model: str, path: str = "chat/completions") -> str:
@@ -154,24 +157,40 @@ class Config:
         project = {"project_id": self.project_id} if self.project_id is not None else {}
         return {**project, **self.query}
 
-    def bearer(self) -> str:
-        """The value of the Authorization header. Never keep it in a local variable or an attribute."""
-        return "Bearer " + _clean_token(self.token() if callable(self.token) else self.token)
+    def secret(self) -> SecretStr:
+        """The token of this moment. A function that was given as `api_key` is called."""
+        return SecretStr(_clean_token(self.token() if callable(self.token) else self.token))
 
-    def token_hint(self) -> str:
+    def token_hint(self, token: SecretStr) -> str:
         """Advice for a 401, chosen by the shape of the token, which it does not repeat."""
-        if self.base_url is None and not _looks_like_auth_token(self.bearer()):
+        if self.base_url is None and not _looks_like_auth_token(token):
             return (
                 "The token given does not look like an Auth Token (a long JWT that begins with `eyJ`). Creating a "
                 "token on TIR shows two values: inference wants the `Auth Token`, not the short `API Key`."
             )
         return f"Check the Auth Token given as `api_key` or in {TOKEN_VARIABLES[0]}: it may have expired."
 
-    def redact(self, content: bytes) -> bytes:
-        """`content` with the token blacked out, should a server repeat it in an error body."""
-        return content.replace(self.bearer().removeprefix("Bearer ").encode(), b"**********")
+    def __getstate__(self) -> list[Any]:
+        """What is pickled: never a token, which is read from the environment afterwards.
+
+        Raises:
+            TypeError: There are headers or parameters of the user's, which may be secrets, too.
+        """
+        if self.headers or self.query:
+            raise TypeError("`default_headers` and `default_query` may be secret: such a client cannot be pickled.")
+        token = self.token if callable(self.token) else environment_token
+        return [token if each.name == "token" else getattr(self, each.name) for each in fields(self)]
+
+    def __copy__(self) -> Config:
+        return self  # it cannot change
+
+    def __deepcopy__(self, memo: object) -> Config:
+        return self
 
 
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?|[0-9A-Fa-f:.]+(?:%\w+)?")
+"""A name in ASCII (a host in another script has an `xn--` form), or an address."""
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:+-]*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -195,6 +214,16 @@ def check_model(model: object) -> str:
 
 def _env(name: str) -> str | None:
     return os.environ.get(name, "").strip() or None
+
+
+def _host(host: str | None) -> str:
+    return host or _env(HOST_VARIABLE) or DEFAULT_HOST
+
+
+def _parameter(name: str, value: object) -> str:
+    if not isinstance(value, str | int | float):
+        raise ConfigurationError(f"`default_query`: {name!r} must be a string or a number, not {type(value).__name__}.")
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _token(api_key: ApiKey | None) -> ApiKey:
@@ -231,9 +260,8 @@ def _clean_token(token: str | SecretStr) -> str:
     return token
 
 
-def _looks_like_auth_token(bearer: str) -> bool:
-    token = bearer.removeprefix("Bearer ")
-    return token.startswith("eyJ") and token.count(".") == 2  # noqa: PLR2004 - a JWT has three parts
+def _looks_like_auth_token(token: SecretStr) -> bool:
+    return re.fullmatch(r"eyJ[^.]*\.[^.]*\.[^.]*", token.get_secret_value()) is not None
 
 
 def _number(value: object, name: str, prefix: str) -> str | None:
@@ -270,7 +298,7 @@ def _split(url: object, name: str) -> SplitResult:
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
-    if not usable or re.search(r"[\s\x00-\x1f\x7f]", text):
+    if not usable or not _HOST.fullmatch(parts.hostname or "") or re.search(r"[\s\x00-\x1f\x7f]", text):
         variable = BASE_URL_VARIABLE if name == "base_url" else HOST_VARIABLE
         shown = "with a user in it" if isinstance(url, str) and "@" in url else repr(url)
         raise ConfigurationError(f"`{name}` (or {variable}) must be a URL such as 'https://host/v1'; it is {shown}.")

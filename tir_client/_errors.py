@@ -15,6 +15,7 @@ r"""Everything that can go wrong, in one tree.
     │   └── ServerError               5xx, 408 and 409
     ├── ResponseError                 status 200, but not an answer that can be understood
     │   ├── EmptyAnswerError          an answer without a single choice
+    │   ├── ReportedError             a body that reports an error after all
     │   └── ForcedToolError           a tool call was demanded, and the model made none
     └── StreamError                   the stream broke after it had begun; `partial` is what had arrived
         ├── StreamInterruptedError    it ended without a finish reason
@@ -149,6 +150,10 @@ class EmptyAnswerError(ResponseError):
     """The answer has no choice at all."""
 
 
+class ReportedError(ResponseError):
+    """The server said 200, but the body reports an error."""
+
+
 class ForcedToolError(ResponseError):
     """A tool call was demanded; the model made none, and asking for its arguments as JSON failed, too."""
 
@@ -241,9 +246,10 @@ def error_from_event(event: dict[str, Any], partial: Completion | None) -> Strea
     The status in such an event is the server's guess (vLLM up to 0.12 calls all of them 400), so the class
     does not depend on it.
     """
-    if event.get("error") is None and event.get("object") != "error":
+    told = event.get("error")
+    if event.get("object") != "error" and (told is None or (not told and "choices" in event)):
         return None
-    body = event.get("error") or event
+    body = told or event
     code = body.get("code") if isinstance(body, dict) else None
     return StreamServerError(
         f"The server reported an error in the middle of the stream: {describe_body(event)}",
@@ -251,6 +257,30 @@ def error_from_event(event: dict[str, Any], partial: Completion | None) -> Strea
         body=event,
         partial=partial,
     )
+
+
+MASK = "**********"
+
+
+def scrubbed(error: TIRError, secret: str) -> TIRError:
+    """`error` with `secret` blacked out wherever the server may have repeated it."""
+    error.message = error.message.replace(secret, MASK)
+    error.args = (error.message,)
+    error.body = _without(error.body, secret)
+    error.headers = _without(error.headers, secret)
+    return error
+
+
+def _without(value: Any, secret: str) -> Any:
+    match value:
+        case str():
+            return value.replace(secret, MASK)
+        case dict():
+            return {_without(key, secret): _without(inner, secret) for key, inner in value.items()}
+        case list():
+            return [_without(inner, secret) for inner in value]
+        case _:
+            return value
 
 
 def read_body(content: bytes) -> Any:

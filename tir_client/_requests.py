@@ -110,6 +110,11 @@ class ChatRequest(_Request):
         body.pop("stream_options", None)
         return body
 
+    def demanded_tool(self) -> str | None:
+        """Name of the tool that must be called, if one is named."""
+        function = self.tool_choice.get("function") if isinstance(self.tool_choice, dict) else None
+        return function.get("name") if isinstance(function, dict) else None
+
     def tool_names(self) -> frozenset[str]:
         """Names of the tools that are offered."""
         return frozenset(tool["function"]["name"] for tool in self.tools or ())

@@ -5,7 +5,15 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from tir_client._errors import APIConnectionError, APIStatusError, APITimeoutError, StreamError, TIRError
+from tir_client._errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    EmptyAnswerError,
+    ReportedError,
+    StreamError,
+    TIRError,
+)
 
 RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 
@@ -53,4 +61,4 @@ def is_retryable(failure: TIRError) -> bool:
         return failure.phase == "connect"
     if isinstance(failure, APIStatusError):
         return failure.status_code in RETRIED
-    return isinstance(failure, APIConnectionError | StreamError)
+    return isinstance(failure, APIConnectionError | StreamError | EmptyAnswerError | ReportedError)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class _Call:
     __slots__ = ("arguments", "id", "name", "position", "wire_id")
 
-    def __init__(self, position: int, call_id: str, wire_id: str) -> None:
-        self.position = position
+    def __init__(self, call_id: str, wire_id: str) -> None:
+        self.position: int | None = None  # until it is known to be a call that is wanted
         self.id = call_id
         self.wire_id = wire_id
         self.name = ""
@@ -41,43 +41,53 @@ class ToolCallAssembler:
     Args:
         offered: Names of the tools that were offered.
         seed: What ids are made of for calls that come without one: the id of the answer.
+        only: The one tool whose calls are wanted; a call of another, which a server may make all the same, is hidden.
     """
 
-    __slots__ = ("_by_index", "_calls", "_offered", "_seed")
+    __slots__ = ("_by_index", "_calls", "_offered", "_only", "_seed", "_shown")
 
-    def __init__(self, offered: Collection[str] = (), seed: str = "") -> None:
+    def __init__(self, offered: Collection[str] = (), seed: str = "", only: str | None = None) -> None:
         self._offered = offered
         self._seed = seed
+        self._only = only
+        self._shown: list[_Call] = []
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
 
     def __len__(self) -> int:
-        return len(self._calls)
+        return len(self._shown)
 
     def calls(self) -> list[ToolCall]:
         """The calls as they stand, in the order in which they began."""
-        return [ToolCall(call.id, call.name, call.text()) for call in self._calls]
+        return [ToolCall(call.id, call.name, call.text()) for call in self._shown]
 
     def add(self, pieces: list[Any], *, whole: bool = False) -> list[ToolCallDelta]:
         """Add the `tool_calls` of one event; in a whole answer each entry is a call of its own."""
-        return [
+        deltas = (
             self._add(_fields(piece), place if whole else None)
             for place, piece in enumerate(pieces)
             if piece is not None
-        ]
+        )
+        return [delta for delta in deltas if delta is not None]
 
-    def _add(self, piece: Json, place: int | None) -> ToolCallDelta:
+    def _add(self, piece: Json, place: int | None) -> ToolCallDelta | None:
         function = _fields(piece.get("function") or {})
         call_id, name = _word(piece.get("id")), _word(function.get("name"))
         index = piece.get("index") if place is None else place
         call = self._find(index, call_id, name) if place is None else None
-        is_new = call is None
         if call is None:
             call = self._begin(index, call_id)
         arguments = _arguments(function.get("arguments"))
         if arguments:
             call.arguments.append(arguments)
-        return ToolCallDelta(call.position, call.id if is_new else None, self._name(call, name) or None, arguments)
+        more = self._name(call, name)
+        if call.position is not None:
+            return ToolCallDelta(call.position, None, more or None, arguments)
+        if self._only is not None and call.name != self._only:
+            return None
+        call.position = len(self._shown)
+        self._shown.append(call)
+        return ToolCallDelta(call.position, call.id, call.name or None, call.text())
 
     def _find(self, index: object, call_id: str, name: str) -> _Call | None:
         """The call that a piece continues, or None if it begins one."""
@@ -98,7 +108,7 @@ class ToolCallAssembler:
         ours = call_id
         if not call_id or any(call.id == call_id for call in self._calls):
             ours = f"{self._seed or f'call_{uuid4().hex}'}-tool-{position}"
-        call = _Call(position, ours, call_id)
+        call = _Call(ours, call_id)
         self._calls.append(call)
         if isinstance(index, int):
             self._by_index[index] = call
@@ -111,11 +121,11 @@ class ToolCallAssembler:
         if not call.name:
             call.name = repair_name(name, self._offered)
             return call.name
-        longer = call.name + name
+        longer = name if name in self._offered and name.startswith(call.name) else call.name + name
         if call.name in self._offered or not any(known.startswith(longer) for known in self._offered):
             return ""
-        call.name = longer
-        return name
+        more, call.name = longer.removeprefix(call.name), longer
+        return more
 
 
 def repair_name(name: str, offered: Collection[str]) -> str:

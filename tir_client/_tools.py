@@ -107,10 +107,8 @@ def _read_call(text: str, tools: list[Json]) -> tuple[str, str]:
 
 def _demanded(request: ChatRequest) -> list[Json]:
     tools = request.tools or []
-    if not isinstance(request.tool_choice, dict):
-        return tools
-    wanted = request.tool_choice.get("function", {}).get("name")
-    return [tool for tool in tools if tool["function"]["name"] == wanted]
+    wanted = request.demanded_tool()
+    return tools if wanted is None else [tool for tool in tools if tool["function"]["name"] == wanted]
 
 
 def _arguments_schema(tool: Json) -> Json:

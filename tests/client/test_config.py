@@ -76,11 +76,11 @@ def test_more_query_parameters_and_headers_are_sent_along():
 def test_the_environment_fills_what_was_not_given(monkeypatch):
     monkeypatch.setenv("TIR_API_TOKEN", "second")
     monkeypatch.setenv("E2E_TIR_PROJECT_ID", "p-9")
-    assert Config.resolve().bearer() == "Bearer second"
+    assert Config.resolve().secret().get_secret_value() == "second"
 
     monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", "first")
-    assert Config.resolve().bearer() == "Bearer first"
-    assert Config.resolve(api_key="mine").bearer() == "Bearer mine"
+    assert Config.resolve().secret().get_secret_value() == "first"
+    assert Config.resolve(api_key="mine").secret().get_secret_value() == "mine"
     assert "/project/p-9/" in Config.resolve().url_for("m")
     assert "/project/p-8/" in Config.resolve(project_id=8).url_for("m")
 
@@ -116,7 +116,7 @@ def test_a_token_that_cannot_be_one_is_refused_without_being_repeated(token):
 
 @pytest.mark.parametrize("token", [f" {JWT}\n", f"Bearer {JWT}", SecretStr(JWT), lambda: JWT, lambda: SecretStr(JWT)])
 def test_a_token_may_be_given_in_every_usual_form(token):
-    assert Config.resolve(api_key=token, project_id=1).bearer() == f"Bearer {JWT}"
+    assert Config.resolve(api_key=token, project_id=1).secret().get_secret_value() == JWT
 
 
 @pytest.mark.parametrize("project", ["", "abc", "p-", "12-3", "-1", 0, True, 1.5, "\uff11\uff12"])
@@ -209,7 +209,9 @@ def test_an_httpx_timeout_keeps_its_phases():
     assert Timeouts(1.0, 2.0, 2.0, None) == Timeouts.of(httpx.Timeout(9, connect=1, read=2))
 
 
-@pytest.mark.parametrize("given", [0, -1, float("nan"), True, "5", {"read": 5}, {"connect": 0}, {"chunk": "x"}])
+@pytest.mark.parametrize(
+    "given", [0, -1, float("nan"), True, float("inf"), "5", {"read": 5}, {"connect": 0}, {"chunk": "x"}]
+)
 def test_a_timeout_that_means_nothing_is_refused(given):
     with pytest.raises(ConfigurationError, match="`timeout`"):
         Timeouts.of(given)

@@ -254,7 +254,7 @@ def test_an_answer_of_another_endpoint_is_not_taken_for_a_chat(rec: Recording):
 @pytest.mark.parametrize("rec", [*OTHERS, *WHOLE], ids=ids)
 def test_no_answer_is_taken_for_embeddings(rec: Recording):
     with pytest.raises(ResponseError):
-        read_embeddings(rec.content, None, EmbeddingRequest.of(model="m", input=["a"]))
+        read_embeddings(EmbeddingRequest.of(model="m", input=["a"]), rec.content, None)
 
 
 def test_every_recording_is_replayed_by_a_test_above():

@@ -34,11 +34,17 @@ def _json(name: str, value: Any, expected: Right | Fails) -> Cell:
 
 
 def _choice(message: Any, finish: Any = "stop", **fields: Any) -> dict[str, Any]:
-    return completion(choices=[{"index": 0, "message": message, "finish_reason": finish, **fields}])
+    told = message and {"role": "assistant", **message}
+    return completion(choices=[{"index": 0, "message": told, "finish_reason": finish, **fields}])
 
 
-def _no(*said: str, error: str = "ResponseError", partial: str | None = None) -> Fails:
-    return Fails(error=error, said=said, partial=partial)
+def _no(*said: str, error: str = "ResponseError", partial: str | None = None, tries: int = 1) -> Fails:
+    return Fails(error=error, said=said, partial=partial, tries=tries)
+
+
+def _passing(*said: str, error: str) -> Fails:
+    """What may be over at the next try: no answer at all, or an error that the server reports."""
+    return _no(*said, error=error, tries=3)
 
 
 CELLS = [
@@ -62,15 +68,19 @@ CELLS = [
     ),
     _whole("a byte order mark", answer(b"\xef\xbb\xbf" + as_json(completion())), Right()),
     _whole("white space around it", answer(b"\r\n  " + as_json(completion()) + b"\n\n"), Right()),
-    _whole("an error in it", answer(as_json(VLLM_ERROR)), _no("The model broke.")),
-    _whole("an error that is a text", answer(as_json({"error": "overloaded"})), _no("overloaded")),
+    _whole("an error in it", answer(as_json(VLLM_ERROR)), _passing("The model broke.", error="ReportedError")),
+    _whole(
+        "an error that is a text",
+        answer(as_json({"error": "overloaded"})),
+        _passing("overloaded", error="ReportedError"),
+    ),
     _whole("events where none were asked for", stream(*chunks()), _no("not a JSON object")),
     _json("`error: null` in it", completion(error=None), Right()),
     _json("an array", [completion()], _no("not a JSON object")),
     _json("null", None, _no("not a JSON object")),
-    _json("an empty object", {}, _no("no choices", error="EmptyAnswerError")),
-    _json("`choices: []`", completion(choices=[]), _no("no choices", error="EmptyAnswerError")),
-    _json("`choices: null`", completion(choices=None), _no("no choices", error="EmptyAnswerError")),
+    _json("an empty object", {}, _passing("no choices", error="EmptyAnswerError")),
+    _json("`choices: []`", completion(choices=[]), _passing("no choices", error="EmptyAnswerError")),
+    _json("`choices: null`", completion(choices=None), _passing("no choices", error="EmptyAnswerError")),
     _json("`choices: [null]`", completion(choices=[None]), _no("`choices[]`")),
     _json("choices that are an object", completion(choices={"0": {}}), _no("`choices`")),
     _json("`message: null`", _choice(None), Right(text="")),
