@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
 
 from langchain_tir._errors import model_errors
-from tir_client import Config, RetryPolicy, Timeouts, TIRClient
+from tir_client import Config, InvalidRequestError, RetryPolicy, Timeouts, TIRClient
 
 TOKEN_VARIABLES = ("E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN")
 PROJECT_VARIABLE = "E2E_TIR_PROJECT_ID"
@@ -28,6 +28,27 @@ _SECRET = ("default_headers", "default_query")
 _SHARED = ("http_client", "http_async_client", "rate_limiter", "cache", "callbacks")
 
 
+OTHER_NAMES = {
+    "model_name": "model",
+    "max_completion_tokens": "max_tokens",
+    "stop_sequences": "stop",
+    "request_timeout": "timeout",
+}
+"""Names that LangChain users know from elsewhere. Older servers know `max_tokens` only, so that goes on the wire."""
+
+
+def renamed(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of a constructor or a call under the names that they have here.
+
+    Raises:
+        InvalidRequestError: One is given under both of its names.
+    """
+    for other, name in OTHER_NAMES.items():
+        if other in arguments and name in arguments:
+            raise InvalidRequestError(f"Give `{name}` or `{other}`, not both: they are the same parameter.")
+    return {OTHER_NAMES.get(name, name): value for name, value in arguments.items()}
+
+
 def _token() -> SecretStr | None:
     token = next(filter(None, (os.environ.get(name, "").strip() for name in TOKEN_VARIABLES)), None)
     return SecretStr(token) if token else None
@@ -40,9 +61,7 @@ def _project() -> str | None:
 class Component(BaseModel):
     """Where to call, and as whom. What is not given is taken from the environment."""
 
-    model_config = ConfigDict(
-        arbitrary_types_allowed=True, hide_input_in_errors=True, populate_by_name=True, protected_namespaces=()
-    )
+    model_config = ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True, protected_namespaces=())
 
     api_key: SecretStr | Callable[[], Any] | None = Field(default_factory=_token)
     """TIR's Auth Token, or a function that returns it, called for each request. Environment: E2E_TIR_ACCESS_TOKEN."""
@@ -56,9 +75,7 @@ class Component(BaseModel):
     """TIR's inference host in another region, or a gateway before it."""
     allow_http: bool = False
     """Send the token over plain http to a host that is not this machine."""
-    timeout: float | dict[str, float | None] | None = Field(
-        default=None, validation_alias=AliasChoices("timeout", "request_timeout")
-    )
+    timeout: float | dict[str, float | None] | None = None
     """Seconds, or a mapping with any of `connect`, `first_byte`, `chunk`, `total`. An `httpx.Timeout` will do, too."""
     max_retries: int = Field(default=2, ge=0)
     """Tries after the first one, before anything of an answer has been seen."""
@@ -72,6 +89,11 @@ class Component(BaseModel):
     """The same for async calls."""
 
     _built: tuple[tuple[Any, ...], TIRClient] | None = PrivateAttr(default=None)
+
+    def __init__(self, *args: Any, **fields: Any) -> None:
+        with model_errors():
+            super().__init__(*args, **renamed(fields))
+        _ = self.client  # a mistake in the configuration is reported here, not by the first call
 
     @field_validator("timeout", mode="before")
     @classmethod

@@ -114,6 +114,10 @@ class EmptyAnswerError(_Traced, tir.EmptyAnswerError, lc.ModelAPIError):
     """The answer has no choice at all."""
 
 
+class ReportedError(_Traced, tir.ReportedError, lc.ModelAPIError):
+    """The server said 200, but the body reports an error."""
+
+
 class ForcedToolError(_Traced, tir.ForcedToolError, lc.ModelAPIError):
     """A tool call was demanded, and the model made none."""
 

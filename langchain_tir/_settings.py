@@ -5,18 +5,11 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from pydantic import AliasChoices, BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from langchain_tir._blocks import Json
+from langchain_tir._component import renamed
 from tir_client import DEFAULT_MODEL, ChatRequest, InvalidRequestError
-
-ALIASES = {
-    "model_name": "model",
-    "max_completion_tokens": "max_tokens",
-    "stop_sequences": "stop",
-    "request_timeout": "timeout",
-}
-"""Names that LangChain users know from elsewhere. Older servers know `max_tokens` only, so that goes on the wire."""
 
 _INTERNAL = frozenset({"stream", "ls_structured_output_format", "structured_output_format"})
 """Arguments of a call by which LangChain speaks to itself."""
@@ -28,16 +21,16 @@ _PARAMETERS = frozenset(ChatRequest.model_fields) - {"messages", "extra_body"}
 class Settings(BaseModel):
     """Parameters of an answer. None is not sent: the server's default holds."""
 
-    model: str = Field(default=DEFAULT_MODEL, validation_alias=AliasChoices("model", "model_name"))
+    model: str = DEFAULT_MODEL
     """Slug of the model. On TIR it is part of the URL, also when a call names another one."""
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
     min_p: float | None = None
-    max_tokens: int | None = Field(default=None, validation_alias=AliasChoices("max_tokens", "max_completion_tokens"))
+    max_tokens: int | None = None
     """Most tokens of an answer, its reasoning included."""
     min_tokens: int | None = None
-    stop: list[str] | str | None = Field(default=None, validation_alias=AliasChoices("stop", "stop_sequences"))
+    stop: list[str] | str | None = None
     """Where to stop. gpt-oss is matched on its raw output: a stop word may end its reasoning, too."""
     stop_token_ids: list[int] | None = None
     seed: int | None = None
@@ -73,8 +66,7 @@ class Settings(BaseModel):
         """Move unknown arguments to `model_kwargs`, with a warning, as LangChain's own models do."""
         if not isinstance(values, dict):
             return values
-        known = {*cls.model_fields, *ALIASES}
-        unknown = {name: value for name, value in values.items() if name not in known}
+        unknown = {name: value for name, value in values.items() if name not in cls.model_fields}
         if not unknown:
             return values
         warnings.warn(
@@ -82,7 +74,7 @@ class Settings(BaseModel):
             "with each request. If that is meant, say so with `model_kwargs` or `extra_body`.",
             stacklevel=5,
         )
-        rest = {name: value for name, value in values.items() if name in known}
+        rest = {name: value for name, value in values.items() if name not in unknown}
         return {**rest, "model_kwargs": {**(values.get("model_kwargs") or {}), **unknown}}
 
     @property
@@ -111,11 +103,6 @@ class Settings(BaseModel):
                 )
         own = _settled(self.set_parameters())
         return own | _settled(given, own.get("extra_body"))
-
-
-def renamed(arguments: Json) -> Json:
-    """Arguments under the names that they have here."""
-    return {ALIASES.get(name, name): value for name, value in arguments.items()}
 
 
 def _settled(given: Json, below: Json | None = None) -> Json:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import ConfigDict, PrivateAttr, model_validator
 
-from langchain_tir._component import TOKEN_VARIABLES, Component
+from langchain_tir._component import TOKEN_VARIABLES, Component, renamed
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import from_completion, to_wire
 from langchain_tir._profile import profile_of
-from langchain_tir._settings import Settings, renamed
+from langchain_tir._settings import Settings
 from langchain_tir._standard import PROVIDER
 from langchain_tir._stream import ChunkReader
 from langchain_tir._structured import Method, beside_raw, structured_call
@@ -77,10 +77,6 @@ class ChatTIR(BaseChatModel, Settings, Component):
     _asks_server: bool = PrivateAttr(default=True)
     """Whether the server is asked to count tokens; False once it turned out that it cannot be."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        _ = self.client  # a mistake in the configuration is reported here, not by the first call
-
     @model_validator(mode="after")
     def _set_tir_version(self) -> Self:
         self._add_version("tir-llm", __version__)
@@ -107,7 +103,8 @@ class ChatTIR(BaseChatModel, Settings, Component):
         return self.set_parameters()
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        call = renamed(kwargs)
+        with model_errors():
+            call = renamed(kwargs)
         given = call.pop("stop", None)
         given = stop or given or self.stop
         stops = [given] if isinstance(given, str) else given

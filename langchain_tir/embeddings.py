@@ -8,7 +8,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.embeddings import Embeddings
-from pydantic import AliasChoices, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from langchain_tir._component import Component
 from langchain_tir._errors import model_errors
@@ -38,7 +38,7 @@ class TIREmbeddings(Component, Embeddings):
 
     model_config = ConfigDict(extra="forbid")
 
-    model: str = Field(default=DEFAULT_MODEL, validation_alias=AliasChoices("model", "model_name"))
+    model: str = DEFAULT_MODEL
     """Slug of the model, or the name that your server has for it."""
     dimensions: int | None = Field(default=None, ge=1)
     """Length of the vectors, for models that offer several."""
@@ -50,10 +50,6 @@ class TIREmbeddings(Component, Embeddings):
     """What to put before a query; by default what is known of the model. An empty string puts nothing."""
     extra_body: dict[str, Any] | None = None
     """Whatever else the deployment knows, put into the body as it is."""
-
-    def __init__(self, **fields: Any) -> None:
-        super().__init__(**fields)
-        _ = self.client  # a mistake in the configuration is reported here, not by the first call
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Embed texts; one vector for each, in their order."""

@@ -10,7 +10,7 @@ from langchain_core.exceptions import ModelInvalidRequestError
 from langchain_core.messages import HumanMessage
 from pydantic import BaseModel, ValidationError
 
-from langchain_tir import ChatTIR
+from langchain_tir import ChatTIR, TIREmbeddings
 from tir_client import ChatRequest, ConfigurationError, InvalidRequestError
 from tir_sandbox import Sandbox
 
@@ -99,6 +99,15 @@ def test_a_parameter_may_have_the_name_that_users_know(
 
     assert [request.body[name] for request in sandbox.requests] == [value, value]
     assert alias not in sent(sandbox)
+
+
+def test_a_parameter_under_both_of_its_names_is_refused(make: Callable[..., ChatTIR], model: ChatTIR):
+    with pytest.raises(ModelInvalidRequestError, match="Give `max_tokens` or `max_completion_tokens`, not both"):
+        make(max_tokens=5, max_completion_tokens=9)
+    with pytest.raises(ModelInvalidRequestError, match="Give `model` or `model_name`, not both"):
+        TIREmbeddings(model="a", model_name="b")
+    with pytest.raises(ModelInvalidRequestError, match="Give `max_tokens` or `max_completion_tokens`, not both"):
+        model.invoke("Hi", max_tokens=5, max_completion_tokens=9)
 
 
 def test_the_model_of_a_call_changes_the_url(model: ChatTIR, sandbox: Sandbox):
