@@ -200,13 +200,16 @@ def from_logprobs(logprobs: Sequence[Json] | None) -> list[list[LogProb]] | None
     if logprobs is None:
         return None
     return [
-        [_logprob(token), *(_logprob(top) for top in token.get("top_logprobs") or () if top["token"] != token["token"])]
+        [
+            _logprob(token),
+            *(_logprob(top) for top in token.get("top_logprobs") or () if top.get("token") != token.get("token")),
+        ]
         for token in logprobs
     ]
 
 
 def _logprob(token: Json) -> LogProb:
-    return LogProb(token=token["token"], logprob=token["logprob"], bytes=token.get("bytes") or [])
+    return LogProb(**{name: token[name] for name in LogProb.model_fields if token.get(name) is not None})
 
 
 def to_completion(response: ChatResponse) -> CompletionResponse:

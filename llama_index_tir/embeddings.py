@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import nullcontext
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
@@ -14,7 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BATCHES_AT_ONCE = 4
-"""Async batches in flight. LlamaIndex would send all of them at once, however many there are."""
+"""Requests of one async call in flight. LlamaIndex would send all of them at once, however many there are."""
+
+places: ContextVar[asyncio.Semaphore | None] = ContextVar("places", default=None)
+"""The places for requests of the async call that is going on."""
 
 
 class TIREmbedding(TIRComponent, BaseEmbedding):
@@ -39,12 +45,23 @@ class TIREmbedding(TIRComponent, BaseEmbedding):
     text_instruction: str = Field(default="", description="Text to put before each text that is not a query.")
     extra_body: dict[str, Any] | None = Field(default=None, description="What else to put into each request.")
     embed_batch_size: int = Field(default=32, gt=0, le=2048, description="Texts in one request.")
-    num_workers: int | None = Field(default=BATCHES_AT_ONCE, description="Requests of one async call at a time.")
+    num_workers: int | None = Field(default=None, ge=1, description="Requests of one async call at a time. Default: 4.")
 
     @classmethod
     def class_name(cls) -> str:
         """The name in saved objects."""
         return "TIREmbedding"
+
+    async def aget_text_embedding_batch(
+        self, texts: list[str], show_progress: bool = False, **kwargs: Any
+    ) -> list[Embedding]:
+        """Embed texts in batches, a few of them at a time; the vectors come in the order of the texts."""
+        token = places.set(asyncio.Semaphore(self.num_workers or BATCHES_AT_ONCE))
+        try:
+            vectors: list[Embedding] = await super().aget_text_embedding_batch(texts, show_progress, **kwargs)
+        finally:
+            places.reset(token)
+        return vectors
 
     def _get_query_embedding(self, query: str) -> Embedding:
         return self._embed([self._query(query)])[0]
@@ -72,7 +89,8 @@ class TIREmbedding(TIRComponent, BaseEmbedding):
         return self.client.embed(self._request(texts)).vectors
 
     async def _aembed(self, texts: list[str]) -> list[Embedding]:
-        return (await self.client.aembed(self._request(texts))).vectors
+        async with places.get() or nullcontext():
+            return (await self.client.aembed(self._request(texts))).vectors
 
     def _request(self, texts: list[str]) -> EmbeddingRequest:
         return EmbeddingRequest.of(

@@ -50,8 +50,9 @@ class TIR(TIRSettings):
             print(response.delta, end="")
         ```
 
-    Every method raises errors of `tir_client` only, all of them a `TIRError`. Arguments of a call are fields of the
-    request and win over those of the constructor; an unknown one is refused, and belongs into `extra_body`.
+    What fails raises a `TIRError`: those of `tir_client`, and `NoToolCallError`, `ToolArgumentsError` and
+    `StructuredOutputError`. Arguments of a call are fields of the request and win over those of the constructor; None
+    says nothing, and one that the request does not know is refused: it belongs in `extra_body`.
     """
 
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import pickle
 import threading
 import time
@@ -14,8 +15,8 @@ from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugH
 from llama_index.core.storage.kvstore import SimpleKVStore
 
 from llama_index_tir import TIREmbedding
-from tir_client import ResponseError
-from tir_sandbox import Reply
+from tir_client import BadRequestError, ResponseError
+from tir_sandbox import Fault, Reply
 
 from .conformance.events import Limiter
 
@@ -99,6 +100,23 @@ async def test_async_batches_are_bounded_in_number(sandbox):
     await embedding.aget_text_embedding_batch(TEXTS)
     assert time.monotonic() - began > 0.28  # 10 calls, 4 at a time: three rounds
     assert len(sandbox.requests) == 10
+
+
+async def test_as_many_requests_go_at_once_as_one_says(sandbox):
+    embedding = TIREmbedding(embed_batch_size=1, num_workers=10)
+    sandbox.script(*[Reply(body={"data": [{"index": 0, "embedding": [1.0]}]}, delay=0.2)] * 10)
+    began = time.monotonic()
+    await embedding.aget_text_embedding_batch(TEXTS)
+    assert time.monotonic() - began < 0.6
+
+
+def test_a_batch_that_fails_ends_the_call_in_good_order(sandbox, recwarn):
+    """With the error, and without coroutines that nobody has awaited."""
+    sandbox.script(Fault(status=400))
+    with pytest.raises(BadRequestError):
+        asyncio.run(TIREmbedding(embed_batch_size=1).aget_text_embedding_batch(TEXTS))
+    gc.collect()
+    assert not recwarn.list
 
 
 async def test_async_calls_do_not_block_the_loop(embedding, sandbox):
