@@ -1,10 +1,12 @@
 # Everything runs in .venv, which is made and kept up to date by the first target that needs it.
 
 PYTHON ?= python3
+LOWEST_PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
+LOWEST := .venvs/lowest
 
-.PHONY: demo test test-real lint format type pytest bench build clean
+.PHONY: demo test test-real test-lowest lint format type pytest bench build clean
 
 demo: $(READY)  ## LangChain and LlamaIndex through TIR, or through a local sandbox
 	@$(BIN)/python -m demo
@@ -14,9 +16,12 @@ test: lint type pytest  ## all that CI checks
 pytest: $(READY)
 	$(BIN)/python -m pytest --cov --cov-report=term
 
-test-real: $(READY)  ## the parity suite on a real vLLM server (CPU, tiny model), which this installs
-	$(BIN)/python -m tests.real.vllm_server install
+test-real: $(READY)  ## on a real vLLM (CPU, tiny model), installed here unless TIR_REAL_BASE_URL names one
+	$(if $(TIR_REAL_BASE_URL),,$(BIN)/python -m tests.real.vllm_server install)
 	$(BIN)/python -m pytest -m real
+
+test-lowest: $(LOWEST)/.ready  ## every test with the lowest versions and the lowest Python that pyproject.toml allows
+	$(LOWEST)/bin/python -m pytest -p tests.lowest
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -42,4 +47,13 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --editable ".[langchain,llama-index,sandbox]" --group dev
+	@touch $@
+
+$(LOWEST)/.ready: pyproject.toml tests/lowest.py
+	$(LOWEST_PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(LOWEST)/bin/python -m tests.lowest > $(LOWEST)/floors.txt
+	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/floors.txt \
+		--editable ".[langchain,llama-index,sandbox]" --group test-lowest --group build
+	$(LOWEST)/bin/python -m pip install --quiet --no-deps "langchain-tests>=1.1"
 	@touch $@

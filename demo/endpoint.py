@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 BASE_URL = "TIR_BASE_URL"
 TOKEN = "E2E_TIR_ACCESS_TOKEN"  # noqa: S105 - the variable's name, not its value
+OTHER_TOKEN = "TIR_API_TOKEN"  # noqa: S105 - likewise
 PROJECT = "E2E_TIR_PROJECT_ID"
 
 
@@ -34,7 +35,7 @@ def open_endpoint() -> Iterator[Endpoint]:
     """Open the endpoint that the environment names; the sandbox, if it names none, is stopped at the end."""
     if os.environ.get(BASE_URL):
         yield _server(os.environ[BASE_URL])
-    elif os.environ.get(TOKEN) and os.environ.get(PROJECT):
+    elif (os.environ.get(TOKEN) or os.environ.get(OTHER_TOKEN)) and os.environ.get(PROJECT):
         model = os.environ.get("TIR_MODEL", DEFAULT_MODEL)
         yield Endpoint("TIR", model=model, shown=f'model="{model}"')
     else:
@@ -43,7 +44,8 @@ def open_endpoint() -> Iterator[Endpoint]:
 
 
 def _server(base_url: str) -> Endpoint:
-    settings = {"base_url": base_url, "api_key": os.environ.get(TOKEN) or "no-key", "allow_http": True}
+    token = os.environ.get(TOKEN) or os.environ.get(OTHER_TOKEN)
+    settings = {"base_url": base_url, "api_key": token or "none"}  # a server of one's own may ask for no key
     with TIRClient(Config.resolve(**settings)) as client:
         model = os.environ.get("TIR_MODEL") or client.models()[0].id
     return Endpoint(f"the server at {base_url}", model=model, settings=settings, shown=f'model="{model}"')
