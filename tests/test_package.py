@@ -13,6 +13,7 @@ from zipfile import ZipFile
 import pytest
 
 import tir_client
+from tests import lowest
 from tests.blocked import ROOT, report
 
 if TYPE_CHECKING:
@@ -93,6 +94,15 @@ def test_the_metadata_says_what_pyproject_and_the_code_say(metadata: Message) ->
     assert metadata["Requires-Python"] == project["requires-python"]
     assert metadata.get_all("Provides-Extra") == sorted(project["optional-dependencies"])
     assert metadata.get_payload(decode=True) == (ROOT / "README.md").read_bytes()
+
+
+def test_every_dependency_has_a_floor_which_make_test_lowest_installs(metadata: Message) -> None:
+    wanted = [requirement.partition(";")[0] for requirement in metadata.get_all("Requires-Dist", [])]
+
+    for requirement, floor in zip(sorted(wanted), sorted(lowest.floors()), strict=True):
+        name, _, version = floor.partition("==")
+        assert requirement.startswith(name)
+        assert f">={version}" in requirement
 
 
 @pytest.mark.parametrize(
