@@ -6,7 +6,6 @@ message carries its tool's name, an assistant's content is never null, and argum
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import (
@@ -22,7 +21,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 
 from langchain_tir._blocks import CALLS, REASONING, Block, Json, blocks_of, parts_of, reasoning_of, text_of
 from langchain_tir._standard import PROVIDER, standard_blocks
-from tir_client import InvalidRequestError
+from tir_client import InvalidRequestError, sendable_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,24 +112,7 @@ def _told_call(block: Block) -> Json:
 def _call(call_id: str | None, name: str | None, args: object) -> Json:
     if not call_id:
         raise InvalidRequestError(f"the call of {name!r} has no `id` to match its result with.")
-    return {"id": call_id, "type": "function", "function": {"name": name or "", "arguments": _arguments(args)}}
-
-
-def _arguments(args: object) -> str:
-    """Arguments as JSON. Servers parse them to render the prompt: broken ones go back inside an object."""
-    if not isinstance(args, str):
-        return json.dumps({} if args is None else args, ensure_ascii=False)
-    if is_json_object(args):
-        return args
-    return json.dumps({"invalid_arguments": args}, ensure_ascii=False)
-
-
-def is_json_object(text: str) -> bool:
-    """Whether a text is a JSON object."""
-    try:
-        return isinstance(json.loads(text), dict)
-    except ValueError:
-        return False
+    return {"id": call_id, "type": "function", "function": {"name": name or "", "arguments": sendable_arguments(args)}}
 
 
 def from_completion(completion: Completion, output_version: str | None = None) -> ChatResult:

@@ -20,7 +20,7 @@ from llama_index.core.base.llms.types import (
 from pydantic import BaseModel
 
 from llama_index_tir._blocks import Json, to_content
-from tir_client import InvalidRequestError
+from tir_client import InvalidRequestError, sendable_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,7 +86,7 @@ def _told_call(call: Any) -> Json:
     plain = call.model_dump() if isinstance(call, BaseModel) else call
     try:
         function = plain["function"]
-        return _call(plain["id"], function["name"], function["arguments"])
+        return _call(str(plain["id"]), str(function["name"]), sendable_arguments(function["arguments"]))
     except (TypeError, KeyError):
         raise InvalidRequestError(f"A tool call in `additional_kwargs` cannot be read: {call!r}.") from None
 
@@ -96,12 +96,11 @@ def _block_call(block: ToolCallBlock, wording: Mapping[str, str]) -> Json:
         raise InvalidRequestError(f"The call of {block.tool_name!r} has no `tool_call_id` to match its result with.")
     text = wording.get(block.tool_call_id)
     unchanged = text is not None and (block.tool_kwargs == text or block.tool_kwargs == parse_arguments(text))
-    return _call(block.tool_call_id, block.tool_name, text if unchanged else block.tool_kwargs)
+    return _call(block.tool_call_id, block.tool_name, sendable_arguments(text if unchanged else block.tool_kwargs))
 
 
-def _call(call_id: str, name: str, arguments: Any) -> Json:
-    text = arguments if isinstance(arguments, str) else json.dumps(arguments or {}, ensure_ascii=False)
-    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": text}}
+def _call(call_id: str, name: str, arguments: str) -> Json:
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
 def _tool_result(message: ChatMessage, names: Mapping[str, str]) -> Json:

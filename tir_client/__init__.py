@@ -33,7 +33,7 @@ from tir_client._errors import (
 from tir_client._models import ModelInfo, model_info
 from tir_client._requests import ChatRequest, EmbeddingRequest
 from tir_client._retry import RetryPolicy
-from tir_client._tools import response_format, tool_choice
+from tir_client._tools import response_format, sendable_arguments, tool_choice
 from tir_client._version import __version__
 from tir_client._wire import (
     Choice,
@@ -88,5 +88,6 @@ __all__ = [
     "__version__",
     "model_info",
     "response_format",
+    "sendable_arguments",
     "tool_choice",
 ]

@@ -58,6 +58,23 @@ def _named(name: str) -> Json:
     return {"type": "function", "function": {"name": name}}
 
 
+def sendable_arguments(arguments: object) -> str:
+    """The arguments of a past call as they go back to the server, which parses them to render the prompt.
+
+    Args:
+        arguments: An object, or the model's own text. None and an empty text become `{}`, and a text that is not a
+            JSON object goes back inside one, so that the model sees what it wrote.
+    """
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+    try:
+        value = json.loads(text) if text.strip() else None
+    except ValueError:
+        value = text
+    if value is None:
+        return "{}"
+    return text if isinstance(value, dict) else json.dumps({"invalid_arguments": text}, ensure_ascii=False)
+
+
 def rescue_request(request: ChatRequest, answer: Completion) -> ChatRequest | None:
     """The request that asks for a demanded call as JSON, or None where nothing has to be rescued.
 

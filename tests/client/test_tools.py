@@ -8,7 +8,16 @@ import json
 import jsonschema
 import pytest
 
-from tir_client import ChatRequest, Choice, Completion, ForcedToolError, InvalidRequestError, ToolCall, Usage
+from tir_client import (
+    ChatRequest,
+    Choice,
+    Completion,
+    ForcedToolError,
+    InvalidRequestError,
+    ToolCall,
+    Usage,
+    sendable_arguments,
+)
 from tir_client import response_format as make_format
 from tir_client import tool_choice as wire_choice
 from tir_client._tools import rescue_request, rescued_call
@@ -146,6 +155,24 @@ def test_a_rescue_that_fails_is_an_error_that_shows_what_came(text):
 def test_an_answer_that_was_cut_off_is_not_rescued():
     with pytest.raises(ForcedToolError, match="raise `max_tokens`"):
         rescue_request(request("required", ADD), answer(finish="length"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sent"),
+    [
+        ({"a": 1}, '{"a": 1}'),
+        ('{"a":1}', '{"a":1}'),
+        (None, "{}"),
+        ("", "{}"),
+        ("null", "{}"),
+        ('{"a": ', '{"invalid_arguments": "{\\"a\\": "}'),
+        ("5", '{"invalid_arguments": "5"}'),
+        ([1], '{"invalid_arguments": "[1]"}'),
+        ({"ä": "é"}, '{"ä": "é"}'),
+    ],
+)
+def test_arguments_go_back_as_an_object_whatever_the_model_wrote(arguments, sent):
+    assert sent == sendable_arguments(arguments)
 
 
 def test_usage_adds_up_and_keeps_what_is_not_reported_apart():

@@ -218,7 +218,8 @@ def test_a_broken_call_goes_back_as_json(args: str):
 
     (sent,) = one(AIMessage("", invalid_tool_calls=[call]))["tool_calls"]
 
-    assert json.loads(sent["function"]["arguments"]) == {"invalid_arguments": args}
+    nothing = args in {"null", ""}  # which models write for "no arguments"
+    assert json.loads(sent["function"]["arguments"]) == ({} if nothing else {"invalid_arguments": args})
 
 
 @settings(deadline=None)

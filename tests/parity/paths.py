@@ -81,7 +81,12 @@ def _to_langchain(turn: Turn) -> BaseMessage:
     if turn.role == "assistant":
         reasoning = {"reasoning_content": turn.reasoning} if turn.reasoning else {}
         calls = [{"id": call.id, "name": call.name, "args": call.arguments} for call in turn.calls]
-        return AIMessage(turn.text, additional_kwargs=reasoning, tool_calls=calls)
+        return AIMessage(
+            turn.text,
+            additional_kwargs=reasoning,
+            tool_calls=[call for call in calls if isinstance(call["args"], dict)],
+            invalid_tool_calls=[{**call, "error": None} for call in calls if isinstance(call["args"], str)],
+        )
     if turn.role == "tool":
         return ToolMessage(turn.text, tool_call_id=turn.call_id)
     return {"user": HumanMessage, "system": SystemMessage}[turn.role](turn.text)

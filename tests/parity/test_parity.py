@@ -140,6 +140,32 @@ async def test_a_conversation_with_tool_results_and_past_reasoning(sandbox, endp
     assert [(said["tool_call_id"], said["name"]) for said in asked[3:5]] == [("c1", "get_weather"), ("c2", "get_time")]
 
 
+async def test_a_conversation_with_odd_turns(sandbox, endpoint):
+    turns = (
+        Turn("user", 'naïve 😷 \u2028 "quoted"'),
+        Turn("assistant", "", "", (Call("c1", "get_time", {}), Call("c2", "get_time", '{"zone": '))),
+        Turn("tool", "", call_id="c1"),
+        Turn("tool", "noon", call_id="c2"),
+        Turn("system", "Now be long."),
+        Turn("user", "Go on."),
+    )
+
+    await through_all(Script(turns, TOOLS), sandbox, endpoint, Reply(text="Yes."))
+
+    asked = sandbox.requests[-1].body["messages"]
+    sent = [call["function"]["arguments"] for call in asked[1]["tool_calls"]]
+    assert sent == ["{}", '{"invalid_arguments": "{\\"zone\\": "}']
+    assert asked[4] == {"role": "system", "content": "Now be long."}
+
+
+@pytest.mark.parametrize("reply", [Reply(text=""), Reply(text="", reasoning="Only thought."), Reply(text="\n \n")])
+async def test_an_answer_without_words_is_an_answer(sandbox, endpoint, reply):
+    answer = await through_all(Script(ASK), sandbox, endpoint, reply)
+
+    assert answer.text == reply.text
+    assert answer.reasoning == (reply.reasoning or "")
+
+
 @pytest.mark.parametrize(
     "usage",
     [
