@@ -226,21 +226,18 @@ class ChatTIR(BaseChatModel, Settings, Component):
                 dict, and grow while they are streamed.
             method: "json_schema" binds the answer to the schema, "function_calling" demands a call of a tool with
                 that schema, "json_mode" asks for any JSON object: the prompt has to say which.
-            include_raw: Answer with `{"raw": message, "parsed": object, "parsing_error": error}` instead of raising.
-                A stream gives the message's chunks as they come, and does raise, as with LangChain's other models.
+            include_raw: Answer with `{"raw": message, "parsed": object, "parsing_error": error}` instead of raising;
+                a stream raises all the same, as with LangChain's other models.
             strict: Have the server be strict about the schema.
             kwargs: Further parameters of the call.
 
         Raises:
-            TruncatedOutputError: When called: the answer was cut off.
-            RefusedOutputError: When called: the model refused.
-            StructuredOutputError: When called: the answer is not the object. All three carry what the model wrote.
+            StructuredOutputError: When called: the answer is cut off, a refusal, or not the object; it carries the text.
         """
         with model_errors():
             fields, parser = structured_call(schema, method, strict)
         if schema is not None:
-            told = {"method": method} if strict is None else {"method": method, "strict": strict}
-            fields["ls_structured_output_format"] = {"kwargs": told, "schema": schema}
+            fields["ls_structured_output_format"] = {"kwargs": {"method": method, "strict": strict}, "schema": schema}
         model = self.bind(**fields, **kwargs)
         return beside_raw(model, parser) if include_raw else model | parser
 
