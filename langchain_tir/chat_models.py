@@ -232,7 +232,7 @@ class ChatTIR(BaseChatModel, Settings, Component):
             kwargs: Further parameters of the call.
 
         Raises:
-            StructuredOutputError: When called: the answer is cut off, a refusal, or not the object; it carries the text.
+            StructuredOutputError: When called: the answer is cut off, a refusal, or no such object; it holds the text.
         """
         with model_errors():
             fields, parser = structured_call(schema, method, strict)
