@@ -22,6 +22,7 @@ HOME = ROOT / ".venvs" / "reliability"
 DOCUMENT = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- the table begins -->", "<!-- the table ends -->"
 GOOD = ("right", "typed error")
+LINES_OF_HEAD = 2
 WORDS = (*GOOD, "untyped error", "silent loss", "hang")
 
 Row = dict[str, Any]
@@ -79,11 +80,17 @@ def _groups(rows: list[Row]) -> list[str]:
     for group in dict.fromkeys(row["group"] for row in rows):
         mine = [row for row in rows if row["group"] == group]
         lines = [_line(group, "should be", *(_label(name) for name in names)), _line(*["---"] * (len(names) + 2))]
+        alike: dict[str, list[str]] = {}
         for cell in dict.fromkeys(row["cell"] for row in mine):
             played = [row for row in mine if row["cell"] == cell]
+            if all(row["outcome"] == row["expected"] for row in played):
+                alike.setdefault(_outcome(played, "expected"), []).append(cell)
+                continue
             outcomes = (_outcome([row for row in played if row["library"] == name], "outcome") for name in names)
             lines.append(_line(cell, _outcome(played, "expected"), *outcomes))
-        tables.append("\n".join(lines))
+        tables.append("\n".join(lines) if len(lines) > LINES_OF_HEAD else f"**{group}**")
+        same = (f"*{outcome}* for {'; '.join(cells)}" for outcome, cells in alike.items())
+        tables.append(f"As it should be everywhere: {'. '.join(same)}.")
     return tables
 
 
