@@ -1,0 +1,7 @@
+"""What holds for all tests."""
+
+from hypothesis import settings
+
+# A property does not become wrong because the machine is busy.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
