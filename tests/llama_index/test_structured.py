@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from llama_index.core.llms.structured_llm import StructuredLLM
 from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate
 from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel, Field, create_model
@@ -150,6 +151,12 @@ def test_the_text_mode_asks_in_words(make_llm, sandbox):
     sandbox.script(Reply(text=JSON))
     assert make_llm(pydantic_program_mode=LLM).structured_predict(City, PromptTemplate("{name}"), name="Pune") == PUNE
     assert not {"tools", "response_format"} & set(sandbox.requests[-1].body)
+
+
+def test_other_modes_have_llama_index_s_own_structured_llm(make_llm):
+    structured = make_llm(pydantic_program_mode=FUNCTION).as_structured_llm(City)
+    assert type(structured) is StructuredLLM
+    assert isinstance(structured.chat(asked()).raw, City)
 
 
 def test_a_model_without_tools_still_keeps_to_a_schema(make_llm, sandbox):

@@ -120,3 +120,17 @@ class EventPromises(Promises):
         llm.complete("Hi")
         list(llm.stream_complete("Hi"))
         assert limiter.acquired == 4
+
+    async def test_the_rate_limiter_is_asked_once_for_each_async_call(self, make):
+        limiter = Limiter()
+        llm = make(rate_limiter=limiter)
+        await llm.achat(asked())
+        await collect(llm.astream_chat(asked()))
+        await llm.acomplete("Hi")
+        await collect(llm.astream_complete("Hi"))
+        assert limiter.acquired == 4
+
+    def test_it_streams_without_a_callback_manager(self, llm):
+        """Somebody may have set it to None."""
+        llm.callback_manager = None
+        assert list(llm.stream_chat(asked()))

@@ -130,6 +130,10 @@ class StructuredPromises(Promises):
         answer = getattr(llm, way)(City, PROMPT, name="Pune")
         assert (list(answer)[-1] if "stream" in way else answer) == PUNE
 
+    async def test_an_object_that_does_not_fit_is_asked_for_once_more_by_async_code(self, llm, sandbox):
+        sandbox.script(Reply(text='{"name": "Pune", "people": "many"}'), Reply(text=JSON))
+        assert await llm.astructured_predict(City, PROMPT, name="Pune") == PUNE
+
     def test_an_object_that_never_fits_is_an_error_with_the_text(self, llm, sandbox):
         sandbox.script(*[Reply(text="I would rather chat.")] * 3)
         with pytest.raises(ValueError, match="I would rather chat"):

@@ -10,7 +10,7 @@ from llama_index.core.tools import FunctionTool
 
 from tir_sandbox import Reply, Sandbox, ToolCall
 
-from .base import Promises, asked, calls, chunk, collect, piece
+from .base import Promises, asked, chunk, collect, piece
 
 
 def add(a: int, b: int) -> int:
@@ -150,8 +150,12 @@ class ToolPromises(Promises):
 
     def test_one_call_is_one_call(self, llm, sandbox):
         """Where parallel calls are not allowed and a server makes two all the same."""
-        sandbox.script(Reply(tool_calls=[ToolCall("add", {"a": 1, "b": 2}), ToolCall("now")]))
-        assert len(calls(llm.chat_with_tools([ADD, NOW], "?"))) == 1
+        two = [piece(None, '{"a": 1, "b": 2}', name="add", id="c1"), piece(None, "{}", name="now", id="c2")]
+        message = {"role": "assistant", "content": None, "tool_calls": two}
+        choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+        sandbox.script(Reply(body={"id": "1", "object": "chat.completion", "model": "m", "choices": [choice]}))
+        response = llm.chat_with_tools([ADD, NOW], "?")
+        assert [call.tool_name for call in llm.get_tool_calls_from_response(response)] == ["add"]
 
     def test_the_history_is_the_callers(self, llm, sandbox):
         sandbox.script(ONE_CALL)

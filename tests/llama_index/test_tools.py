@@ -1,0 +1,69 @@
+"""Tools beyond the promises: what is refused, what is said strictly, what a response without calls is."""
+
+from __future__ import annotations
+
+import pytest
+from llama_index.core.tools import FunctionTool
+
+from llama_index_tir import NoToolCallError, ToolArgumentsError
+from tir_client import InvalidRequestError, ResponseError
+from tir_sandbox import Reply, ToolCall
+
+from .conformance.tools import ADD, NOW, add
+
+
+def test_two_tools_of_one_name_are_refused(llm, sandbox):
+    """Nobody could say which of them a call means; names are compared as they are sent."""
+    twin = FunctionTool.from_defaults(add, name="add_int_")
+    odd = FunctionTool.from_defaults(add, name="add[int]")
+    with pytest.raises(InvalidRequestError, match="add_int_"):
+        llm.chat_with_tools([twin, odd], "?")
+    assert not sandbox.requests
+
+
+def test_strict_is_said_of_each_tool(make_llm, sandbox):
+    make_llm(strict=True).chat_with_tools([ADD, NOW], "?")
+    assert [tool["function"]["strict"] for tool in sandbox.requests[-1].body["tools"]] == [True, True]
+
+
+@pytest.mark.parametrize("choice", ["subtract", {"type": "function", "function": {"name": "subtract"}}])
+def test_a_choice_that_is_not_offered_is_refused(llm, choice):
+    with pytest.raises(InvalidRequestError, match="subtract"):
+        llm.chat_with_tools([ADD], "?", tool_choice=choice)
+
+
+def test_a_demand_without_tools_is_refused(llm):
+    with pytest.raises(InvalidRequestError, match="no tools"):
+        llm.chat_with_tools([], "?", tool_required=True)
+
+
+def test_an_odd_name_can_be_chosen(llm, sandbox):
+    odd = FunctionTool.from_defaults(add, name="add[int]")
+    llm.chat_with_tools([odd], "?", tool_choice="add[int]")
+    assert sandbox.requests[-1].body["tool_choice"]["function"]["name"] == "add_int_"
+
+
+def test_a_long_description_is_sent_whole(llm, sandbox):
+    """LlamaIndex's limit of 1,024 characters is OpenAI's."""
+    llm.chat_with_tools([FunctionTool.from_defaults(add, description="long " * 1_000)], "?")
+    assert len(sandbox.requests[-1].body["tools"][0]["function"]["description"]) == 5_000
+
+
+def test_errors_are_of_both_kinds(llm, sandbox):
+    """Callers of LlamaIndex expect a `ValueError`; users of this library catch its own."""
+    sandbox.script(Reply(text="No."), Reply(tool_calls=[ToolCall("add", "{")], finish_reason="length"))
+    with pytest.raises(NoToolCallError, match="'stop'") as none:
+        llm.predict_and_call([ADD], "?")
+    with pytest.raises(ToolArgumentsError, match="max_tokens") as cut:
+        llm.predict_and_call([ADD], "?")
+    for error in (none.value, cut.value):
+        assert isinstance(error, ResponseError)
+        assert isinstance(error, ValueError)
+
+
+def test_the_system_prompt_comes_once(make_llm, sandbox):
+    llm = make_llm(system_prompt="Be brief.")
+    history = llm._extend_messages([])
+    llm.predict_and_call([ADD], "Add 1 and 2.", chat_history=history)
+    assert [message["role"] for message in sandbox.requests[-1].body["messages"]] == ["system", "user"]
+    assert len(history) == 1
