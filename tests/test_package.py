@@ -111,7 +111,7 @@ def test_every_dependency_has_a_floor_which_make_test_lowest_installs(metadata: 
         ("tir_client", ["langchain_core", "llama_index"]),
         ("langchain_tir", ["llama_index"]),
         ("llama_index_tir", ["langchain_core"]),
-        ("tir_sandbox.server", ["langchain_core", "llama_index", "httpx", "pydantic"]),
+        ("tir_sandbox.server", ["langchain_core", "llama_index", "httpx"]),
     ],
 )
 def test_an_installed_package_loads_without_the_frameworks_it_has_no_use_for(
