@@ -10,7 +10,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tir_sandbox import checks, errors, shapes, text_completion, words
+from tir_sandbox import checks, errors, form, shapes, text_completion, words
 from tir_sandbox.delivery import Delivery, compact
 from tir_sandbox.embeddings import dimensions_of, embed, encoded, inputs
 from tir_sandbox.faults import Fault
@@ -48,7 +48,8 @@ def build(desk: "Desk") -> Starlette:
         Route("/health", _alive, methods=["GET"]),
         Route("/ping", _alive, methods=["GET", "POST"]),
     ]
-    return Starlette(routes=routes, exception_handlers={HTTPException: _detail, errors.ApiError: _refused})
+    handlers = {HTTPException: _detail, errors.ApiError: _refused, Exception: _broken}
+    return Starlette(routes=routes, exception_handlers=handlers)
 
 
 class Endpoint:
@@ -59,9 +60,8 @@ class Endpoint:
 
     async def chat(self, request: HttpRequest) -> Delivery:
         """Answer `POST chat/completions`."""
-        body = _json_body(request)
-        checks.check_shape(body)
-        body = body | {"model": self._model(request, body)}
+        body = checks.check_shape(_json_body(request))
+        body |= {"model": self._model(request, body)}
         checks.check_values(body, self._desk.context_window)
         reply, fault = self._next(body)
         choices = generate(reply, body, self._desk.ids)
@@ -74,8 +74,8 @@ class Endpoint:
 
     async def complete(self, request: HttpRequest) -> Delivery:
         """Answer `POST completions`, the older API of bare text."""
-        body = _json_body(request)
-        body = text_completion.as_chat(body) | {"model": self._model(request, body)}
+        body = text_completion.as_chat(form.completion(_json_body(request)))
+        body |= {"model": self._model(request, body)}
         checks.check_values(body, self._desk.context_window)
         reply, fault = self._next(body)
         choices = generate(reply, body | {"include_reasoning": False}, self._desk.ids)
@@ -88,9 +88,7 @@ class Endpoint:
 
     async def embed(self, request: HttpRequest) -> Delivery:
         """Answer `POST embeddings`."""
-        body = _json_body(request)
-        if "input" not in body:
-            raise errors.invalid(checks.missing("body.input", body))
+        body = form.embedding(_json_body(request))
         model = self._model(request, body)
         texts = inputs(body["input"])
         for text in texts:
@@ -116,8 +114,8 @@ class Endpoint:
 
     async def tokenize(self, request: HttpRequest) -> Response:
         """Answer `POST tokenize`, of a prompt or of messages."""
-        body = _json_body(request)
-        strings = words.pieces(str(body.get("prompt", "")))
+        body = form.tokenize(_json_body(request))
+        strings = words.pieces(body.get("prompt", ""))
         for message in body.get("messages") or []:
             strings += words.pieces(words.text_of(message.get("content")))
         return JSONResponse(
@@ -182,17 +180,29 @@ def _embedding_usage(texts: Sequence[str]) -> dict[str, Any]:
 def _json_body(request: HttpRequest) -> dict[str, Any]:
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise errors.unsupported_media_type()
+    raw = request.scope["tir_request"].raw
     try:
-        body = json.loads(request.scope["tir_request"].raw)
-    except ValueError as problem:
+        body = json.loads(raw)
+        if b"\\ud" in raw.lower():
+            compact(body)  # half a surrogate pair cannot be answered, nor cut into tokens
+    except UnicodeEncodeError as problem:
+        raise errors.bad_request(str(problem)) from problem
+    except (ValueError, RecursionError) as problem:
         raise _bad_json(problem) from problem
+    return _checked_object(body)
+
+
+def _checked_object(body: Any) -> dict[str, Any]:
+    if body is None:
+        raise errors.invalid({"type": "missing", "loc": "body", "msg": "Field required", "input": "None"})
     if not isinstance(body, dict):
         message = "Input should be a valid dictionary or object to extract fields from"
-        raise errors.invalid({"type": "model_attributes_type", "loc": "body", "msg": message, "input": body})
+        wrong = {"type": "model_attributes_type", "loc": "body", "msg": message}
+        raise errors.invalid(wrong | {"input": errors.brief(body)})
     return body
 
 
-def _bad_json(problem: ValueError) -> errors.ApiError:
+def _bad_json(problem: Exception) -> errors.ApiError:
     at = getattr(problem, "pos", 0)
     why = {"error": getattr(problem, "msg", str(problem))}
     size = "<dict of 0 items>"
@@ -246,3 +256,7 @@ async def _refused(_: HttpRequest, problem: Exception) -> Response:
     if not isinstance(problem, errors.ApiError):
         raise problem
     return problem.response()
+
+
+async def _broken(_: HttpRequest, problem: Exception) -> Response:
+    return errors.broken(problem).response()

@@ -1,110 +1,24 @@
-"""What the endpoint refuses, in the order in which vLLM looks: types, combinations, the model, values, length."""
+"""What the endpoint refuses, in the order in which vLLM looks: combinations, types, the model, values, length."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from tir_sandbox import errors, words
+from tir_sandbox import content, errors, form, grammar, sampling, words
 from tir_sandbox.generation import is_gpt_oss
 
 Body = Mapping[str, Any]
-_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-_ROLES = ("user", "assistant", "system", "developer", "tool")
-_FLOATS = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
-_INTS = ("max_tokens", "max_completion_tokens", "n", "seed", "top_logprobs")
-_SCHEMA_TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
-_MAX_LOGPROBS = 20
+_USAGE = 'Correct usage: `{"type": "function", "function": {"name": "my_function"}}`'
 
 
-def _messages_are_there(body: Body) -> None:
-    if "messages" not in body:
-        raise errors.invalid(missing("body.messages", body))
-    if not isinstance(body["messages"], list):
-        problem = {"type": "list_type", "loc": "body.messages", "msg": "Input should be a valid list"}
-        raise errors.invalid(problem | {"input": body["messages"]})
-    for index, message in enumerate(body["messages"]):
-        if not isinstance(message, Mapping):
-            problem = {"type": "dict_type", "loc": f"body.messages.{index}", "msg": "Input should be an object"}
-            raise errors.invalid(problem | {"input": message})
+def _messages_can_be_walked(body: Body) -> None:
+    _walk(body.get("messages", []))
+    if body.get("continue_final_message") and body.get("add_generation_prompt"):
+        raise errors.bad_request("Cannot set both `continue_final_message` and `add_generation_prompt` to True.")
 
 
-def _numbers_are_numbers(body: Body) -> None:
-    for names, kind, what in ((_FLOATS, "float", "number"), (_INTS, "int", "integer")):
-        for name in names:
-            value = body.get(name)
-            if isinstance(value, str):
-                message = f"Input should be a valid {what}, unable to parse string as "
-                message += "a number" if what == "number" else "an integer"
-                loc = f"body.{name}"
-                raise errors.invalid({"type": f"{kind}_parsing", "loc": loc, "msg": message, "input": value})
-
-
-def _effort_is_a_word_of_the_list(body: Body) -> None:
-    effort = body.get("reasoning_effort")
-    if effort is None or effort in _EFFORTS:
-        return
-    known = ", ".join(f"'{one}'" for one in _EFFORTS[:-1]) + f" or '{_EFFORTS[-1]}'"
-    problem = {"type": "literal_error", "loc": "body.reasoning_effort", "msg": f"Input should be {known}"}
-    raise errors.invalid(problem | {"input": effort, "ctx": {"expected": known}})
-
-
-def _tools_are_functions(body: Body) -> None:
-    for index, tool in enumerate(body.get("tools") or []):
-        loc = f"body.tools.{index}"
-        problems = []
-        if tool.get("type", "function") != "function":
-            problems.append(_literal(f"{loc}.type", "'function'", tool["type"]))
-        if "function" not in tool:
-            problems.append(missing(f"{loc}.function", tool))
-        elif "name" not in tool["function"]:
-            problems.append(missing(f"{loc}.function.name", tool["function"]))
-        if problems:
-            raise errors.invalid(*problems)
-
-
-def _literal(loc: str, expected: str, value: Any) -> dict[str, Any]:
-    problem = {"type": "literal_error", "loc": loc, "msg": f"Input should be {expected}", "input": value}
-    return problem | {"ctx": {"expected": expected}}
-
-
-def missing(loc: str, within: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe a field that is not there."""
-    size = len(within)
-    return {"type": "missing", "loc": loc, "msg": "Field required", "input": f"<dict of {size} items>"}
-
-
-def _response_format_is_known(body: Body) -> None:
-    wanted = body.get("response_format") or {}
-    kind = wanted.get("type", "text")
-    if kind not in ("text", "json_object", "json_schema", "structural_tag"):
-        raise _unknown_format(kind)
-    if kind == "json_schema" and not wanted.get("json_schema"):
-        message = "When response_format type is 'json_schema', the 'json_schema' field must be provided."
-        raise errors.bad_value(message, "response_format")
-
-
-def _unknown_format(kind: Any) -> errors.ApiError:
-    loc = "body.response_format"
-    tag = _literal(f"{loc}.type", "'structural_tag'", kind)
-    within = {"type": kind}
-    return errors.invalid(
-        _literal(f"{loc}.type", "'text', 'json_object' or 'json_schema'", kind),
-        tag,
-        missing(f"{loc}.format", within),
-        tag,
-        missing(f"{loc}.structures", within),
-        missing(f"{loc}.triggers", within),
-    )
-
-
-def _stream_options_need_stream(body: Body) -> None:
-    if body.get("stream_options") is not None and not body.get("stream"):
-        raise errors.bad_value("Stream options can only be defined when `stream=True`.", "stream_options")
-
-
-def _top_logprobs_need_logprobs(body: Body) -> None:
-    top = body.get("top_logprobs")
-    if top and not body.get("logprobs"):
-        raise errors.bad_value("when using `top_logprobs`, `logprobs` must be set to true.", "top_logprobs")
+def _walk(value: Any) -> None:
+    if not isinstance(value, Iterable):
+        raise errors.bad_request(f"'{type(value).__name__}' object is not iterable")
 
 
 def _tool_choice_needs_tools(body: Body) -> None:
@@ -112,31 +26,109 @@ def _tool_choice_needs_tools(body: Body) -> None:
     if tools == []:
         message = "`tools` must not be an empty array. Either provide at least one tool or omit the field entirely."
         raise errors.bad_value(message, "tools")
-    if choice is not None and choice != "none" and not tools:
-        raise errors.bad_value("When using `tool_choice`, `tools` must be set.", "tool_choice")
-    if not isinstance(choice, Mapping):
+    if choice in (None, "none"):
         return
-    name = choice.get("function", {}).get("name")
-    if name not in [tool["function"]["name"] for tool in tools or []]:
+    if tools is None:
+        raise errors.bad_value("When using `tool_choice`, `tools` must be set.", "tool_choice")
+    if isinstance(choice, Mapping):
+        _named_tool_is_there(choice, tools)
+    elif choice not in ("auto", "required"):
+        message = f'Invalid value for `tool_choice`: {choice}! Only named tools, "none", "auto" or "required" are'
+        raise errors.bad_value(f"{message} supported.", "tool_choice")
+
+
+def _named_tool_is_there(choice: Body, tools: Any) -> None:
+    function = choice.get("function")
+    if not isinstance(function, Mapping):
+        message = f"Invalid value for `function`: `{function}` in `tool_choice`! {_USAGE}"
+        raise errors.bad_value(message, "tool_choice.function")
+    if "name" not in function:
+        message = f"Expected field `name` in `function` in `tool_choice`! {_USAGE}"
+        raise errors.bad_value(message, "tool_choice.function.name")
+    name = function["name"]
+    if not isinstance(name, str) or not name:
+        message = f"Invalid `name` in `function`: `{name}` in `tool_choice`! {_USAGE}"
+        raise errors.bad_value(message, "tool_choice.function.name")
+    offered = tools if isinstance(tools, list) else []
+    functions = [tool.get("function") for tool in offered if isinstance(tool, Mapping)]
+    if name not in [one.get("name") for one in functions if isinstance(one, Mapping)]:
         message = "The tool specified in `tool_choice` does not match any of the specified `tools`"
         raise errors.bad_value(message, "tool_choice")
 
 
-def _messages_can_be_rendered(body: Body) -> None:
-    messages, model = body["messages"], str(body.get("model", ""))
-    if is_gpt_oss(model):
-        for message in messages:
-            _role_is_known(message.get("role"))
-    elif not messages:
-        raise errors.bad_request("Cannot apply chat template to an empty conversation. Provide at least one message.")
+def _one_constraint_only(body: Body) -> None:
+    outputs = body.get("structured_outputs")
+    if not isinstance(outputs, Mapping):
+        return
+    given = [one for one in ("json", "regex", "choice") if outputs.get(one) is not None]
+    if len(given) > 1:
+        message = "You can only use one kind of constraints for structured outputs ('json', 'regex' or 'choice')."
+        raise errors.bad_request(message)
+    if given and isinstance(body.get("tool_choice"), Mapping):
+        raise errors.bad_request("You can only either use constraints for structured outputs or tools, not both.")
 
 
-def _role_is_known(role: Any) -> None:
-    if role not in _ROLES:
-        known = "Input should be 'user', 'assistant', 'system', 'developer' or 'tool'"
-        found = f"[type=enum, input_value={role!r}, input_type={type(role).__name__}]"
-        link = "For further information visit https://errors.pydantic.dev/2.14/v/enum"
-        raise errors.bad_request(f"1 validation error for Author\nrole\n  {known} {found}\n    {link}")
+def _logprobs_are_asked_for(body: Body) -> None:
+    for name in ("prompt_logprobs", "top_logprobs"):
+        value = body.get(name)
+        if value is not None and not isinstance(value, int | float):
+            raise errors.bad_value(f"`{name}` must be an integer.", name, value)
+        if name == "prompt_logprobs" and body.get("stream") and ((value or 0) > 0 or value == -1):
+            raise errors.bad_value("`prompt_logprobs` are not available when `stream=True`.", name)
+        if value is not None and value < 0 and value != -1:
+            raise errors.bad_value(f"`{name}` must be a positive value or -1.", name, value)
+    if body.get("top_logprobs") and not body.get("logprobs"):
+        raise errors.bad_value("when using `top_logprobs`, `logprobs` must be set to true.", "top_logprobs")
+
+
+def _stream_options_need_stream(body: Body) -> None:
+    if body.get("stream_options") and not body.get("stream"):
+        raise errors.bad_value("Stream options can only be defined when `stream=True`.", "stream_options")
+
+
+def _formats_are_complete(body: Body) -> None:
+    wanted = body.get("response_format")
+    kind = wanted.get("type") if isinstance(wanted, Mapping) else None
+    if kind == "json_schema" and wanted and wanted.get("json_schema") is None:
+        message = "When response_format type is 'json_schema', the 'json_schema' field must be provided."
+        raise errors.bad_value(message, "response_format")
+    if kind == "structural_tag" and wanted and not wanted.keys() & {"format", "structures"}:
+        raise errors.bad_value("Invalid response_format structural_tag specification.", "response_format")
+
+
+def _calls_can_be_walked(body: Body) -> None:
+    messages = body.get("messages")
+    for message in messages if isinstance(messages, list) else []:
+        if isinstance(message, Mapping) and message.get("tool_calls") is not None:
+            _walk(message["tool_calls"])
+
+
+_COMBINATIONS: tuple[Callable[[Body], None], ...] = (
+    _messages_can_be_walked,
+    _tool_choice_needs_tools,
+    _one_constraint_only,
+    _logprobs_are_asked_for,
+    _stream_options_need_stream,
+    _formats_are_complete,
+    _calls_can_be_walked,
+)
+
+
+def check_shape(body: Body) -> dict[str, Any]:
+    """Refuse a chat request that is no such request; return it with its values converted."""
+    for check in _COMBINATIONS:
+        check(body)
+    return form.chat(body)
+
+
+def check_values(body: Body, window: int) -> None:
+    """Refuse a request that cannot be served, or whose prompt does not fit the context window."""
+    content.check(body)
+    _effort_suits_gpt_oss(body)
+    _tokens_fit(body, window)
+    grammar.check_constraints(body)
+    sampling.check(body)
+    grammar.check(body)
 
 
 def _effort_suits_gpt_oss(body: Body) -> None:
@@ -149,65 +141,8 @@ def _effort_suits_gpt_oss(body: Body) -> None:
     raise errors.bad_value(message, "reasoning_effort")
 
 
-def _schema_is_a_schema(body: Body) -> None:
-    wanted = (body.get("response_format") or {}).get("json_schema") or {}
-    kind = (wanted.get("schema") or {}).get("type", "object")
-    if isinstance(kind, str) and kind not in _SCHEMA_TYPES:
-        raise errors.bad_request(f"Grammar error: Invalid type: {kind}")
-
-
-def _sampling_is_possible(body: Body) -> None:
-    n, top_p, temperature = body.get("n"), body.get("top_p"), body.get("temperature")
-    if n is not None and n < 1:
-        raise errors.bad_request(f"n must be at least 1, got {n}.")
-    if temperature is not None and temperature < 0:
-        value = float(temperature)
-        raise errors.bad_value(f"temperature must be non-negative, got {value}.", "temperature", value)
-    if top_p is not None and not 0 < top_p <= 1:
-        value = float(top_p)
-        raise errors.bad_value(f"top_p must be in (0, 1], got {value}.", "top_p", value)
-    top = body.get("top_logprobs") or 0
-    if top > _MAX_LOGPROBS:
-        message = f"Requested sample logprobs of {top}, which is greater than max allowed: {_MAX_LOGPROBS}"
-        raise errors.bad_value(message, "logprobs", top)
-
-
-_SHAPE: tuple[Callable[[Body], None], ...] = (
-    _messages_are_there,
-    _numbers_are_numbers,
-    _effort_is_a_word_of_the_list,
-    _tools_are_functions,
-    _response_format_is_known,
-    _stream_options_need_stream,
-    _top_logprobs_need_logprobs,
-    _tool_choice_needs_tools,
-)
-_VALUES: tuple[Callable[[Body], None], ...] = (
-    _messages_can_be_rendered,
-    _effort_suits_gpt_oss,
-    _schema_is_a_schema,
-    _sampling_is_possible,
-)
-
-
-def check_shape(body: Body) -> None:
-    """Refuse a chat request that is no such request."""
-    for check in _SHAPE:
-        check(body)
-
-
-def check_values(body: Body, window: int) -> None:
-    """Refuse a chat request that cannot be served, or whose prompt does not fit the context window."""
-    for check in _VALUES:
-        check(body)
-    _tokens_fit(body, window)
-
-
 def _tokens_fit(body: Body, window: int) -> None:
-    limit = body.get("max_completion_tokens")
-    limit = body.get("max_tokens") if limit is None else limit
-    if limit is not None and limit < 1:
-        raise errors.bad_value(f"max_tokens must be at least 1, got {limit}.", "max_tokens", limit)
+    limit = sampling.limit(body)
     template = not is_gpt_oss(str(body.get("model", "")))
     if template and limit is not None and limit > window:
         message = (

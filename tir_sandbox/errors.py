@@ -1,8 +1,14 @@
 """The errors of the endpoint, in the words vLLM uses."""
 
+from collections.abc import Iterator
 from typing import Any
 
+from pydantic import ValidationError
 from starlette.responses import JSONResponse
+
+_MOST_PROBLEMS = 10
+_LONGEST = 200
+_PLUMBING = frozenset(["str", "int", "float", "bool", "list", "dict", "none", "call", "arguments"])
 
 
 class ApiError(Exception):
@@ -20,6 +26,7 @@ class ApiError(Exception):
 
 def error(status: int, message: str, kind: str, param: str | None = None) -> ApiError:
     """Build vLLM's error shape."""
+    message = message.encode(errors="replace").decode()  # half a surrogate pair would break the answer
     return ApiError(status, {"error": {"message": message, "type": kind, "param": param, "code": status}})
 
 
@@ -36,9 +43,36 @@ def bad_value(message: str, param: str, value: Any = ...) -> ApiError:
 
 def invalid(*problems: dict[str, Any]) -> ApiError:
     """Refuse a body that does not fit the request's schema; each problem has `type`, `loc`, `msg`, `input`."""
-    lines = "\n".join(f"  {problem}" for problem in problems)
+    lines = "\n".join(f"  {problem}" for problem in problems[:_MOST_PROBLEMS])
+    if len(problems) > _MOST_PROBLEMS:
+        lines += f"\n  ...and {len(problems) - _MOST_PROBLEMS} more errors"
     heading = "1 validation error" if len(problems) == 1 else f"{len(problems)} validation errors"
     return error(400, f"{heading}:\n{lines}", "Bad Request", problems[0]["loc"])
+
+
+def described(problem: ValidationError) -> Iterator[dict[str, Any]]:
+    """Describe what pydantic found as vLLM does: without the names of union members, and with short inputs."""
+    for one in problem.errors(include_url=False):
+        loc = [str(part) for part in one["loc"] if not _is_plumbing(str(part))]
+        described = {"type": one["type"], "loc": ".".join(["body", *loc]), "msg": one["msg"]}
+        yield described | {"input": brief(one["input"])} | ({"ctx": one["ctx"]} if "ctx" in one else {})
+
+
+def _is_plumbing(part: str) -> bool:
+    return part.startswith("_") or part.lower() in _PLUMBING or any(mark in part for mark in "[](){}")
+
+
+def brief(value: Any) -> str:
+    """Name a value in an error without repeating all of it."""
+    if isinstance(value, list | dict):
+        return f"<{type(value).__name__} of {len(value)} items>"
+    text = str(value)
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "...[truncated]"
+
+
+def broken(problem: Exception) -> ApiError:
+    """Say that the server itself has failed."""
+    return error(500, str(problem), "InternalServerError")
 
 
 def unsupported_media_type() -> ApiError:

@@ -1,6 +1,7 @@
 """The door: every request is written down, and let in or not."""
 
 import json
+import logging
 import re
 import secrets
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from tir_sandbox.requests import Request
 if TYPE_CHECKING:
     from tir_sandbox.desk import Desk
 
+_LOG = logging.getLogger(__name__)
 _PROJECT = re.compile(r"/project/(p-[^/]*)")
 
 
@@ -37,7 +39,15 @@ class Front:
             await refusal.response()(scope, receive, send)
         else:
             scope["tir_request"] = seen
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on. What goes wrong inside was answered with 500; here it is only told, in one line."""
+        try:
             await self._app(scope, receive, send)
+        except Exception as problem:  # noqa: BLE001 - whatever it is, it is a fault of the sandbox
+            _LOG.error("The sandbox failed at %s: %r", scope["path"], problem)  # one line: it was answered
+            _LOG.debug("It failed here:", exc_info=True)
 
     def _let_in(self, seen: Request) -> None:
         if not seen.path.startswith(("/v1", "/project")):
@@ -64,7 +74,7 @@ async def _read(scope: Scope, receive: Receive) -> Request:
     return Request(
         method=scope["method"],
         path=scope["path"],
-        query=dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True)),
+        query=dict(parse_qsl(scope["query_string"].decode(errors="replace"), keep_blank_values=True)),
         headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]},
         raw=raw,
         body=_parsed(raw),
@@ -74,7 +84,7 @@ async def _read(scope: Scope, receive: Receive) -> Request:
 def _parsed(raw: bytes) -> Any:
     try:
         return json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tir_sandbox import errors, words
-from tir_sandbox.checks import missing
+from tir_sandbox import words
 from tir_sandbox.shapes import FINGERPRINT, Answer, usage
 
 Json = dict[str, Any]
@@ -12,8 +11,6 @@ Json = dict[str, Any]
 
 def as_chat(body: Mapping[str, Any]) -> Json:
     """Give a completion request the messages a chat request has."""
-    if "prompt" not in body:
-        raise errors.invalid(missing("body.prompt", body))
     return {**body, "messages": [{"role": "user", "content": words.text_of(body["prompt"])}]}
 
 

@@ -55,7 +55,8 @@ class _Reader:
         self._at = end + 1
         if not inside.startswith("^"):
             return _CLASSES.get(inside[1], inside[1]) if inside.startswith("\\") else inside[0]
-        return next(one for one in "a1-_ Z" if re.fullmatch(f"[{inside}]", one))
+        inside = inside.replace("[", r"\[")
+        return next((one for one in "a1-_ Z" if re.fullmatch(f"[{inside}]", one)), "~")
 
     def _quantified(self, atom: str) -> str:
         sign = self._peek()

@@ -54,7 +54,7 @@ class _Filler:
         if "allOf" in schema:
             return self.value(_merged(schema, [self.resolved(one, depth) for one in schema["allOf"]]), name, depth)
         for key in ("anyOf", "oneOf"):
-            if key in schema:
+            if schema.get(key):
                 return self.value(self.branch(schema[key], depth), name, depth + 1)
         return self.typed(_type(schema), schema, name, depth)
 

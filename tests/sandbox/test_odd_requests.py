@@ -1,0 +1,134 @@
+"""Requests that are wrong, or look it: the sandbox takes and refuses what a real vLLM 0.32 takes and refuses.
+
+`odd_requests.jsonl` holds what the real server answered: the status, and for refusals the error's type and parameter.
+Its message is there, too, unless the sandbox words it otherwise: grammars (their libraries' own words) and what quotes
+pydantic's version.
+
+Two requests are left out on purpose: a `logit_bias` beyond the vocabulary (the sandbox has none), and a
+`structured_outputs` that is no object (vLLM fails with 500, the sandbox says 400).
+"""
+
+import json
+import logging
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tir_sandbox import Reply, Sandbox
+from tir_sandbox.desk import Desk
+
+CHAT = "/v1/chat/completions"
+ASKED = [{"role": "user", "content": "Hello"}]
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+ODD = [json.loads(line) for line in Path(__file__).with_name("odd_requests.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def strict():
+    """A client of a sandbox with the real server's models and context window."""
+    with Sandbox(models=["tiny", "tiny-too"], context_window=4096) as sandbox:
+        headers = {"Authorization": f"Bearer {sandbox.token}"}
+        with httpx.Client(base_url=sandbox.host, headers=headers, timeout=10) as client:
+            yield client
+
+
+@pytest.mark.parametrize("real", ODD, ids=lambda one: one["name"])
+def test_odd_requests_are_answered_as_by_vllm(strict, real):
+    answer = strict.post(CHAT, json=real["body"])
+
+    assert answer.status_code == real["status"], answer.text
+    if answer.is_error:
+        error = answer.json()["error"]
+        assert list(error) == ["message", "type", "param", "code"]
+        told = error | {"message": error["message"] if "message" in real else None}
+        expected = {"type": real["type"], "param": real["param"], "code": real["status"]}
+        assert told == expected | {"message": real.get("message")}
+
+
+def test_enough_odd_requests_were_recorded():
+    assert len(ODD) > 300
+    assert sum("message" in one for one in ODD) > 150
+
+
+@pytest.mark.parametrize("body", ["null", "{bad", "[1]", '"x"', "[" * 100_000, '{"messages": NaN}', '{"a": "\\ud800"}'])
+def test_bodies_that_are_no_requests_are_refused(strict, body):
+    answer = strict.post(CHAT, content=body, headers={"Content-Type": "application/json"})
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == 400
+
+
+@pytest.mark.parametrize("model", ["tiny", "\\ud800"])
+def test_half_a_surrogate_pair_is_refused(strict, model):
+    body = '{"model": "' + model + '", "messages": [{"role": "user", "content": "\\ud800"}]}'
+    answer = strict.post(CHAT, content=body, headers={"Content-Type": "application/json"})
+
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param"),
+    [
+        ("/v1/completions", {}, "body.prompt"),
+        ("/v1/completions", {"prompt": 5}, "body.prompt"),
+        ("/v1/completions", {"prompt": "x", "max_tokens": [1]}, "body.max_tokens"),
+        ("/v1/completions", {"prompt": "x", "top_p": 0}, "top_p"),
+        ("/v1/embeddings", {"input": 5}, "body.input"),
+        ("/v1/embeddings", {"input": "x", "dimensions": "many"}, "body.dimensions"),
+        ("/tokenize", {"prompt": 5}, "body.prompt"),
+        ("/tokenize", {"messages": "x"}, "body.messages"),
+    ],
+)
+def test_the_other_endpoints_refuse_as_well(strict, path, body, param):
+    answer = strict.post(path, json=body)
+
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+
+
+def test_numbers_may_be_written_as_text(strict):
+    answer = strict.post(CHAT, json={"messages": ASKED, "max_tokens": "2", "n": "3", "temperature": "0.5"})
+
+    assert len(answer.json()["choices"]) == 3
+    assert answer.json()["usage"]["completion_tokens"] == 6
+
+
+@pytest.mark.parametrize(
+    ("model", "status"),
+    [("llama3_1_8b_instruct", 400), ("gpt_oss_120b", 200), ("qwen2_vl_72b_instruct", 200), ("gemma_3_27b_it", 200)],
+)
+def test_images_are_for_models_that_see_and_gpt_oss_leaves_them_out(http, model, status):
+    answer = http.post(CHAT, json={"model": model, "messages": [{"role": "user", "content": [IMAGE]}]})
+
+    assert answer.status_code == status
+    assert ("is not a multimodal model" in answer.text) is (status == 400)
+
+
+@pytest.mark.parametrize("part", [{"type": "zzz"}, "x", {"text": "x"}])
+def test_gpt_oss_refuses_parts_that_are_none(http, part):
+    answer = http.post(CHAT, json={"model": "gpt_oss_120b", "messages": [{"role": "user", "content": [part]}]})
+
+    assert answer.status_code == 400
+
+
+def test_a_fault_of_the_sandbox_is_a_clean_500(http, monkeypatch, caplog):
+    """No traceback on the way, neither to the client nor to the terminal; the next request is answered."""
+    monkeypatch.setattr(Desk, "clock", lambda _: {}["lost"])
+    answer = http.post(CHAT, json={"messages": ASKED})
+    monkeypatch.undo()
+
+    assert answer.status_code == 500
+    error = {"message": "'lost'", "type": "InternalServerError", "param": None, "code": 500}
+    assert answer.json() == {"error": error}
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == [
+        "The sandbox failed at /v1/chat/completions: KeyError('lost')"
+    ]
+    assert http.post(CHAT, json={"messages": ASKED}).is_success
+
+
+def test_a_script_that_cannot_be_sent_ends_the_stream_without_a_traceback(http, sandbox, capfd):
+    sandbox.script(Reply(chunks=[{"a": 1}, {"b": object()}]))
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        http.post(CHAT, json={"messages": ASKED, "stream": True})
+    assert "Traceback" not in capfd.readouterr().err
