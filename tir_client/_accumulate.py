@@ -241,8 +241,8 @@ class ChoiceSoFar:
             finish_reason=self.finish_reason,
             stop_reason=self.stop_reason,
             refusal=self._refusal,
-            logprobs=self._logprobs,
-            token_ids=self._token_ids,
+            logprobs=None if self._logprobs is None else [*self._logprobs],
+            token_ids=None if self._token_ids is None else [*self._token_ids],
         )
 
     def add(self, raw: Json, so_far: Accumulator, event: Json) -> Delta | None:
@@ -292,11 +292,11 @@ class ChoiceSoFar:
         found = False
         if logprobs := raw.get("logprobs"):
             delta.logprobs = _tokens(_object(logprobs, "logprobs").get("content"), "logprobs.content")
-            self._logprobs = [*(self._logprobs or ()), *delta.logprobs]
+            self._logprobs = _extended(self._logprobs, delta.logprobs)
             found = True
         if token_ids := raw.get("token_ids"):
             delta.token_ids = _array(token_ids, "token_ids")
-            self._token_ids = [*(self._token_ids or ()), *delta.token_ids]
+            self._token_ids = _extended(self._token_ids, delta.token_ids)
             found = True
         if refusal := message.get("refusal"):
             delta.refusal = _text(refusal)
@@ -315,6 +315,14 @@ def _tokens(value: Any, name: str) -> list[Json]:
             raise ResponseError(f"The answer's `{name}` has a token whose bytes are no numbers.")
         _tokens(token.get("top_logprobs"), "top_logprobs")
     return tokens
+
+
+def _extended(known: list[Any] | None, more: list[Any]) -> list[Any]:
+    """`known` with `more` behind it; in place, for a copy at each chunk would cost the square of an answer's length."""
+    if known is None:
+        return [*more]
+    known += more
+    return known
 
 
 def _empty(raw: Json) -> Json:

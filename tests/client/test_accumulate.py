@@ -240,3 +240,31 @@ def test_a_long_answer_costs_linear_time_to_add_and_to_read():
             pass
 
     assert len(so_far.choice().text) == 500_000
+
+
+def test_log_probabilities_of_a_long_answer_are_not_copied_at_each_chunk():
+    token = {"token": "a", "logprob": -0.1}
+    piece = chunk({"content": "a"})
+    piece["choices"][0]["logprobs"] = {"content": [token]}
+    so_far = Accumulator()
+
+    (delta,) = so_far.add(piece)
+    kept = so_far.choice()._logprobs
+    for _ in range(10):
+        list(so_far.add(piece))
+
+    assert kept is so_far.choice()._logprobs
+    assert delta.logprobs == [token]
+    assert so_far.completion().choice.logprobs == [token] * 11
+
+
+def test_an_answer_that_was_taken_does_not_grow():
+    piece = chunk({"content": "a"})
+    piece["choices"][0] |= {"logprobs": {"content": [{"token": "a", "logprob": -0.1}]}, "token_ids": [1]}
+    _, so_far = add_up(piece)
+    early = so_far.completion().choice
+
+    list(so_far.add(piece))
+
+    assert early.token_ids == [1]
+    assert len(early.logprobs) == 1
