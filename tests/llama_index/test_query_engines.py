@@ -68,18 +68,17 @@ async def test_a_vector_index_answers_async_code(index, llm):
     assert PLACE in str(await index.as_query_engine(llm=llm, similarity_top_k=1).aquery(QUESTION))
 
 
-def test_a_vector_index_streams_its_answer(index, llm):
+def test_a_vector_index_streams_its_answer(index, llm, sandbox):
+    """How finely the pieces are passed on is LlamaIndex's: up to 0.14.24 it collected them."""
     answer = index.as_query_engine(llm=llm, streaming=True, similarity_top_k=1).query(QUESTION)
-    pieces = list(answer.response_gen)
-    assert len(pieces) > 3
-    assert PLACE in "".join(pieces)
+    assert PLACE in "".join(answer.response_gen)
+    assert sandbox.requests[-1].body["stream"] is True
 
 
-async def test_a_vector_index_streams_its_answer_to_async_code(index, llm):
+async def test_a_vector_index_streams_its_answer_to_async_code(index, llm, sandbox):
     answer = await index.as_query_engine(llm=llm, streaming=True, similarity_top_k=1).aquery(QUESTION)
-    pieces = [piece async for piece in answer.async_response_gen()]
-    assert len(pieces) > 3
-    assert PLACE in "".join(pieces)
+    assert PLACE in "".join([piece async for piece in answer.async_response_gen()])
+    assert sandbox.requests[-1].body["stream"] is True
 
 
 @pytest.mark.parametrize("mode", ["compact", "refine", "tree_summarize"])
