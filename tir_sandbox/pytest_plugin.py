@@ -12,10 +12,16 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def tir_sandbox(monkeypatch: pytest.MonkeyPatch) -> "Iterator[Sandbox]":
-    """A running sandbox, to which the environment variables of TIR clients point."""
-    from tir_sandbox.server import Sandbox  # noqa: PLC0415  (the extra may be missing)
+    """A running sandbox, which a plain `ChatTIR()` or `TIR()` reaches, and nothing else.
+
+    For the length of the test it sets `E2E_TIR_ACCESS_TOKEN`, `E2E_TIR_PROJECT_ID` and `MODEL_API_CLIENT_HOST`, and
+    unsets `TIR_BASE_URL`, which beats the host, and `TIR_API_TOKEN`, so that no real token is at hand.
+    """
+    from tir_sandbox.server import OVERRIDES, Sandbox  # noqa: PLC0415  (the extra may be missing)
 
     with Sandbox() as sandbox:
+        for name in OVERRIDES:
+            monkeypatch.delenv(name, raising=False)
         for name, value in sandbox.env.items():
             monkeypatch.setenv(name, value)
         yield sandbox

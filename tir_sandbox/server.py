@@ -26,7 +26,11 @@ except ModuleNotFoundError as missing:
         f'The sandbox needs `{missing.name}`. Install it with `pip install "tir-llm[sandbox]"`.'
     ) from missing
 
+OVERRIDES = ("TIR_BASE_URL", "TIR_API_TOKEN")
+"""The environment variables that, if they are set, may lead a client away from the sandbox: unset them."""
+
 _START_SECONDS = 15.0
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - who listens everywhere is asked for at one place
 
 
 def make_token() -> str:
@@ -82,7 +86,8 @@ class Sandbox:
         """Listen, and serve in a thread."""
         if self._server is not None:
             raise RuntimeError("the sandbox is already running")
-        listener = socket.create_server(self._address)
+        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
+        listener = socket.create_server(self._address, family=family)
         self._desk.connections = Connections()
         self._address = listener.getsockname()[:2]
         self._server = _Server(Front(build(self._desk), self._desk, self.token, self.project_id), self._desk)
@@ -110,10 +115,12 @@ class Sandbox:
 
     @property
     def host(self) -> str:
-        """The server's address; TIR's paths live below it."""
+        """The server's address, as a client on this machine calls it; TIR's paths live below it."""
         if self._server is None:
             raise RuntimeError("the sandbox is not running: use `with Sandbox()`, or call `start()`")
-        return "http://{}:{}".format(*self._address)
+        address, port = self._address
+        address = _ANYWHERE.get(address, address)
+        return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
     @property
     def base_url(self) -> str:
@@ -122,7 +129,7 @@ class Sandbox:
 
     @property
     def env(self) -> dict[str, str]:
-        """The environment variables that point a client to the sandbox."""
+        """The environment variables that point a client to the sandbox, unless one of `OVERRIDES` is set."""
         return {
             "E2E_TIR_ACCESS_TOKEN": self.token,
             "E2E_TIR_PROJECT_ID": self.project_id,
@@ -162,7 +169,7 @@ class _Server(uvicorn.Server):
 
     def __init__(self, app: Front, desk: Desk) -> None:
         http: Any = _protocol_of(desk)
-        super().__init__(uvicorn.Config(app, http=http, ws="none", lifespan="off", log_config=None, log_level="error"))
+        super().__init__(uvicorn.Config(app, http=http, ws="none", lifespan="off", log_config=None))
         self.ready = threading.Event()
         self._connections = desk.connections
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -196,11 +203,17 @@ def _protocol_of(desk: Desk) -> type[H11Protocol]:
     class Counting(H11Protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             connections.accepted += 1
-            connections.open[transport.get_extra_info("peername")] = transport
+            connections.open[_peer(transport)] = transport
             super().connection_made(transport)
 
         def connection_lost(self, exc: Exception | None) -> None:
-            connections.open.pop(self.transport.get_extra_info("peername"), None)
+            connections.open.pop(_peer(self.transport), None)
             super().connection_lost(exc)
 
     return Counting
+
+
+def _peer(transport: asyncio.Transport) -> tuple[str, int]:
+    """Return the client's address and port; IPv6 adds to them what ASGI leaves out."""
+    address, port, *_ = transport.get_extra_info("peername")
+    return address, port
