@@ -14,7 +14,7 @@ from benchmarks.contenders import LLAMA_INDEX
 ROOT = Path(__file__).parent.parent
 
 PACKAGES = {
-    "langchain": (
+    "bench-langchain": (
         "langchain-openai",
         "langchain-mistralai",
         "langchain-nvidia-ai-endpoints",
@@ -22,7 +22,7 @@ PACKAGES = {
         "httpx>=0.28",
         "jiter",
     ),
-    "llama-index": ("llama-index-llms-openai-like", "httpx>=0.28"),
+    "bench-llama-index": ("llama-index-llms-openai-like", "httpx>=0.28"),
 }
 """What is installed in each environment. Our own packages come from the checkout, and need nothing else."""
 
@@ -50,14 +50,16 @@ class Environments:
     def prepare(self) -> None:
         """Make the environments that do not exist yet."""
         for name, packages in PACKAGES.items():
-            if not self._python(name).exists():
-                print(f"Installing {', '.join(packages)} in {self._folder / name}")
+            ready = self._folder / name / ".ready"
+            if not ready.exists():
+                print(f"Installing {', '.join(packages)} in {self._folder / name}", flush=True)
                 venv.create(self._folder / name, with_pip=True)
                 subprocess.run([self._python(name), "-m", "pip", "install", "--quiet", *packages], check=True)
+                ready.touch()
 
     def python_for(self, contender: str) -> Path:
         """The interpreter for one contender, or for its framework's base class."""
-        return self._python("llama-index" if contender in {*LLAMA_INDEX, LLAMA_INDEX_BASE} else "langchain")
+        return self._python("bench-llama-index" if contender in {*LLAMA_INDEX, LLAMA_INDEX_BASE} else "bench-langchain")
 
     def versions(self) -> dict[str, dict[str, str]]:
         """The versions that matter, of each environment."""
