@@ -16,10 +16,6 @@ from typing import Any
 PYPROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
 
 LEARNT_LATER = {
-    r"llama_index/test_chat_engines\.py::test_it_streams(_to_async_code)?\[(?!simple)": (
-        "LlamaIndex's synthesizers wait for the whole answer before they stream it, until 0.14.25"
-    ),
-    r"llama_index/test_query_engines\.py::test_a_vector_index_streams_its_answer": "likewise",
     r"langchain/test_agents\.py::test_a_summary_that_overflows_the_context_is_asked_for_again_with_less": (
         "langchain 1.4.1, the newest for langchain-core 1.6.0, asks again with as much as before"
     ),
