@@ -29,7 +29,10 @@ class Call:
     Attributes:
         url: Where it goes, without the query.
         phase: What is being waited for: "connect", "first_byte" or "chunk".
+        failure: What the last try failed with, until it is reported or tried again.
     """
+
+    failure: TIRError
 
     def __init__(self, config: Config, timeouts: Timeouts, policy: RetryPolicy, url: str, body: bytes | None) -> None:
         self.url = url
@@ -107,8 +110,14 @@ class Call:
         headers = {name.lower(): value for name, value in response.headers.items()}
         return error_from_response(response.status_code, headers, content, url=self.url, hint=hint)
 
-    def reported(self, failure: TIRError) -> TIRError:
-        """`failure` as the user sees it: without the token, should the server have repeated it."""
+    def reported(self) -> TIRError:
+        """The failure as the user sees it: without the token, should the server have repeated it.
+
+        It is forgotten here, and was never in a variable of the frame that raises it: each would keep the other
+        alive, and with them the whole response, until the garbage collector comes by.
+        """
+        failure = self.failure
+        del self.failure
         token = self._token.get_secret_value()
         return scrubbed(failure, token) if token else failure
 
@@ -120,13 +129,16 @@ class Call:
         phase = "connect" if names & {"ConnectError", "ConnectTimeout"} else self.phase
         return self._identified(translate(failure, phase))
 
-    def pause(self, failure: TIRError) -> float | None:
-        """Seconds to wait before the next try after `failure`, or None to report it."""
+    def pause(self) -> float | None:
+        """Seconds to wait before the next try after the failure, or None to report it."""
         self._failures += 1
-        pause = self._policy.delay(self._failures, failure)
+        pause = self._policy.delay(self._failures, self.failure)
         if pause is not None and self._deadline is not None and time.monotonic() + pause >= self._deadline:
             pause = None
-        logger.debug("%s: try %d failed (%s), %s", self.url, self._failures, type(failure).__name__, _next(pause))
+        name = type(self.failure).__name__
+        logger.debug("%s: try %d failed (%s), %s", self.url, self._failures, name, _next(pause))
+        if pause is not None:
+            del self.failure
         return pause
 
     def _is_over(self) -> bool:

@@ -141,14 +141,14 @@ class TIRClient:
                         yield delta
                     drain(chunks, response)
             except TIRError as error:
-                failure = answer.broken_by(error)
+                call.failure = answer.broken_by(error)
             except transport_errors() as error:
-                failure = answer.broken_by(call.broken(error))
+                call.failure = answer.broken_by(call.broken(error))
             else:
                 return
-            pause = None if answer.started else call.pause(failure)
+            pause = None if answer.started else call.pause()
             if pause is None:
-                raise call.reported(failure)
+                raise call.reported()
             time.sleep(pause)
 
     async def _astream(self, request: ChatRequest) -> AsyncGenerator[Delta]:
@@ -172,14 +172,14 @@ class TIRClient:
                             yield delta
                         await adrain(chunks, response)
             except TIRError as error:
-                failure = answer.broken_by(error)
+                call.failure = answer.broken_by(error)
             except transport_errors() as error:
-                failure = answer.broken_by(call.broken(error))
+                call.failure = answer.broken_by(call.broken(error))
             else:
                 return
-            pause = None if answer.started else call.pause(failure)
+            pause = None if answer.started else call.pause()
             if pause is None:
-                raise call.reported(failure)
+                raise call.reported()
             await asyncio.sleep(pause)
 
     # Everything else
@@ -233,12 +233,12 @@ class TIRClient:
                 with closing(self._open(call)) as response, call.watch(response):
                     return read(self._read(response, call), response.headers.get(REQUEST_ID))
             except TIRError as error:
-                failure = error
+                call.failure = error
             except transport_errors() as error:
-                failure = call.broken(error)
-            pause = call.pause(failure)
+                call.failure = call.broken(error)
+            pause = call.pause()
             if pause is None:
-                raise call.reported(failure)
+                raise call.reported()
             time.sleep(pause)
 
     async def _afetch(self, call: Call, read: Reader[Result]) -> Result:
@@ -248,12 +248,12 @@ class TIRClient:
                     with call.watch(response):
                         return read(await self._aread(response, call), response.headers.get(REQUEST_ID))
             except TIRError as error:
-                failure = error
+                call.failure = error
             except transport_errors() as error:
-                failure = call.broken(error)
-            pause = call.pause(failure)
+                call.failure = call.broken(error)
+            pause = call.pause()
             if pause is None:
-                raise call.reported(failure)
+                raise call.reported()
             await asyncio.sleep(pause)
 
     def _open(self, call: Call, *, streamed: bool = False) -> Any:
