@@ -14,9 +14,12 @@ from typing import Any
 import pytest
 
 from tests.faults.drivers import OURS, TOKEN, Driver
+from tests.faults.places import Places
 from tests.faults.resources import all_returned
 from tests.faults.table import PATIENT
-from tir_sandbox import Reply, Sandbox
+from tests.faults.wire import VLLM_ERROR, chunk, refusal, stream
+from tir_client import ChatRequest, Config, TIRClient, TIRError
+from tir_sandbox import CLOSE, RESET, Reply, Sandbox
 
 RUNS = 1_000
 MODELS = 10_000
@@ -200,3 +203,24 @@ def test_copies_share_nothing_that_is_closed(driver: Driver, fresh: Any) -> None
         with closing(model.model_copy(deep=True)) as copy:
             driver.whole(copy)
         assert driver.read(driver.whole(model))[0]
+
+
+@pytest.mark.parametrize("tries", [1, 2])
+@pytest.mark.parametrize("mode", ["whole", "stream"])
+@pytest.mark.usefixtures("pauses")
+def test_errors_do_not_keep_themselves_alive(mode: str, tries: int, places: Places) -> None:
+    """An error that nobody holds is gone, with all that had been read, before the garbage collector comes by."""
+    broken = {"whole": refusal(400), "stream": stream(chunk({"content": "x"}), VLLM_ERROR)}[mode]
+    places.play(*[[RESET]] * (tries - 1), [broken, CLOSE])
+    client = TIRClient(Config.resolve(api_key=TOKEN, base_url=places.address("{line}/v1")))
+    request = ChatRequest.of(model="m", messages=[])
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(TIRError), closing(client):
+            _ = client.chat(request) if mode == "whole" else list(client.stream(request))
+        left = [one for one in gc.get_objects() if isinstance(one, TIRError)]
+    finally:
+        gc.enable()
+
+    assert left == []
