@@ -19,7 +19,7 @@ GROUPS = {
 OURS = ("ChatTIR", "TIR")
 METRICS = ("stream/one", "astream/one")
 
-WIDTH, LEFT, RIGHT, ROW, TOP, GAP = 760, 150, 70, 30, 62, 16
+WIDTH, LEFT, RIGHT, ROW, TOP, GAP = 760, 190, 80, 30, 62, 16
 
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #24292f }
