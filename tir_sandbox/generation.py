@@ -8,7 +8,8 @@ from typing import Any, Literal
 from tir_sandbox import words
 from tir_sandbox.replies import Reply, ToolCall
 
-Kind = Literal["reasoning", "content", "call", "arguments"]
+Kind = Literal["reasoning", "content", "call", "arguments", "marker"]
+_CHANNELS: dict[Kind, str] = {"reasoning": "analysis", "content": "final"}
 _CALL_TOKEN = 200012  # `<|call|>`, where gpt-oss stops to have a tool called
 
 
@@ -73,6 +74,8 @@ def _generation(reply: Reply, body: Mapping[str, Any], ids: Iterator[int]) -> Ge
 
 
 def _identified(calls: Iterable[ToolCall], body: Mapping[str, Any], ids: Iterator[int]) -> list[ToolCall]:
+    if body.get("tool_choice") == "none" and not is_gpt_oss(str(body.get("model", ""))):
+        return []
     one_only = body.get("parallel_tool_calls") is False
     kept = list(calls)[:1] if one_only else list(calls)
     return [replace(call, id=call.id or f"chatcmpl-tool-{next(ids):016x}") for call in kept]
@@ -109,6 +112,18 @@ def _reasoning(reply: Reply) -> Iterator[Piece]:
 
 def _cut(text: str | Iterable[str] | None) -> list[str]:
     return words.pieces(text or "") if text is None or isinstance(text, str) else list(text)
+
+
+def marked(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """Add the tokens with which gpt-oss opens its channels. They are seen where single tokens are asked for."""
+    before: Kind | None = None
+    for piece in pieces:
+        if piece.kind in _CHANNELS and piece.kind != before:
+            opening = ["<|channel|>", _CHANNELS[piece.kind], "<|message|>"]
+            closing = ["<|end|>", "<|start|>", "assistant"] if before else []
+            yield from (Piece("marker", text) for text in closing + opening)
+        before = piece.kind
+        yield piece
 
 
 def _cost(piece: Piece) -> int:

@@ -6,7 +6,7 @@ from itertools import zip_longest
 from typing import Any
 
 from tir_sandbox import words
-from tir_sandbox.generation import Generation, Piece, is_gpt_oss
+from tir_sandbox.generation import Generation, Piece, is_gpt_oss, marked
 
 FINGERPRINT = "tir-sandbox-not-a-model"
 Json = dict[str, Any]
@@ -27,6 +27,16 @@ class Answer:
     def gpt_oss(self) -> bool:
         """Tell whether the model is served along vLLM's harmony path, whose details differ."""
         return is_gpt_oss(self.model)
+
+    @property
+    def hides_calls(self) -> bool:
+        """Tell whether a whole answer leaves out the calls the model made all the same; a stream sends them."""
+        return self.body.get("tool_choice") == "none"
+
+    def pieces(self, choice: Generation) -> Sequence[Piece]:
+        """Return the pieces of a choice, with gpt-oss's markers if single tokens are to be shown."""
+        shows_tokens = self.body.get("logprobs") or self.body.get("return_token_ids")
+        return tuple(marked(choice.pieces)) if self.gpt_oss and shows_tokens else choice.pieces
 
 
 def completion(answer: Answer) -> Json:
@@ -53,16 +63,18 @@ def _choice(answer: Answer, index: int, choice: Generation) -> Json:
     return {
         "index": index,
         "message": _message(answer, choice),
-        "logprobs": _logprobs(answer.body, choice.pieces),
+        "logprobs": _logprobs(answer.body, answer.pieces(choice)),
         "finish_reason": _whole_finish(answer, choice),
         "stop_reason": choice.stop_reason,
-        "token_ids": _ids(answer.body, choice.pieces),
+        "token_ids": _ids(answer.body, answer.pieces(choice)),
         "routed_experts": None,
     }
 
 
 def _whole_finish(answer: Answer, choice: Generation) -> str:
     """Say `tool_calls` even of arguments that were cut: a whole gpt-oss answer does (a stream says `length`)."""
+    if answer.hides_calls and choice.called():
+        return choice.reply.finish_reason or "stop"
     cut_call = choice.reply.finish_reason is None and choice.finish_reason == "length" and choice.called()
     return "tool_calls" if cut_call and answer.gpt_oss else choice.finish_reason
 
@@ -76,7 +88,7 @@ def _message(answer: Answer, choice: Generation) -> Json:
         "audio": None,
         "function_call": None,
     }
-    if choice.called():
+    if choice.called() and not answer.hides_calls:
         message["tool_calls"] = [
             {
                 "id": call.id,
@@ -161,13 +173,13 @@ def _steps(answer: Answer) -> Iterator[tuple[Json, str, int]]:
 
 
 def _choice_steps(answer: Answer, index: int, choice: Generation) -> Iterator[tuple[Json, str, int]]:
-    last = len(choice.pieces) - 1
-    for position, piece in enumerate(choice.pieces):
+    pieces = answer.pieces(choice)
+    for position, piece in enumerate(pieces, 1):
         step = _step(answer, index, _delta(answer, choice, piece), [piece])
-        if position == last and choice.ends_with_text:
+        if position == len(pieces) and choice.ends_with_text:
             step = _finished(step, choice)
-        yield step, piece.kind, max(1, words.count(piece.text))
-    if not (choice.pieces and choice.ends_with_text):
+        yield step, piece.kind, 0 if piece.kind == "marker" else max(1, words.count(piece.text))
+    if not (pieces and choice.ends_with_text):
         yield _finished(_step(answer, index, {}, []), choice), "finish", 0
 
 
@@ -188,6 +200,8 @@ def _delta(answer: Answer, choice: Generation, piece: Piece) -> Json:
     if piece.kind == "content":
         hidden = answer.body.get("include_reasoning") is False and answer.gpt_oss
         return {"content": piece.text} | ({"reasoning": None} if hidden else {})
+    if piece.kind == "marker":
+        return {}
     call: Json = {"index": piece.call, "function": {"arguments": piece.text}}
     if piece.kind == "call":
         asked = choice.calls[piece.call]
@@ -200,7 +214,7 @@ def _delta(answer: Answer, choice: Generation, piece: Piece) -> Json:
 def _ids(body: Mapping[str, Any], pieces: Sequence[Piece]) -> list[int] | None:
     if not body.get("return_token_ids"):
         return None
-    return [words.token_id(token) for piece in pieces for token in words.pieces(piece.text)]
+    return [words.token_id(token) for token in _tokens(pieces)]
 
 
 def _prompt_ids(answer: Answer) -> list[int] | None:
@@ -211,8 +225,12 @@ def _logprobs(body: Mapping[str, Any], pieces: Sequence[Piece]) -> Json | None:
     if not body.get("logprobs"):
         return None
     top = body.get("top_logprobs") or 0
-    tokens = [token for piece in pieces for token in words.pieces(piece.text)]
-    return {"content": [_logprob(token) | {"top_logprobs": _likeliest(token, top)} for token in tokens]}
+    return {"content": [_logprob(token) | {"top_logprobs": _likeliest(token, top)} for token in _tokens(pieces)]}
+
+
+def _tokens(pieces: Sequence[Piece]) -> Iterator[str]:
+    for piece in pieces:
+        yield from [piece.text] if piece.kind == "marker" else words.pieces(piece.text)
 
 
 def _likeliest(token: str, top: int) -> list[Json]:
