@@ -183,6 +183,8 @@ class Soak:
         while time.monotonic() < self._end:
             await asyncio.sleep(self._seconds / 12)
             gc.collect()
+            await asyncio.sleep(0.2)  # async generators among the garbage are closed by the loop
+            gc.collect()
             self.report.objects.append(len(gc.get_objects()))
 
     def _account(self) -> None:

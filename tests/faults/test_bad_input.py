@@ -187,7 +187,7 @@ def test_any_answer_about_something_else_is_read_or_our_error(value: Any) -> Non
     request = EmbeddingRequest.of(model="m", input=["a", "b"])
     content = dumped(value)
     for read_it in (
-        lambda: read_embeddings(content, None, request),
+        lambda: read_embeddings(request, content, None),
         lambda: read_models(content, None),
         lambda: read_token_count(content, None),
     ):
@@ -204,7 +204,7 @@ def test_any_answer_about_something_else_is_read_or_our_error(value: Any) -> Non
 def test_changed_embeddings_are_embeddings_or_our_error(value: Any) -> None:
     """One vector for each text, all of one length and of numbers, or an error."""
     with suppress(TIRError):
-        vectors = read_embeddings(dumped(value), None, EmbeddingRequest.of(model="m", input=["a", "b"])).vectors
+        vectors = read_embeddings(EmbeddingRequest.of(model="m", input=["a", "b"]), dumped(value), None).vectors
         assert len(vectors) == 2
         assert len({len(vector) for vector in vectors}) == 1
         assert all(isinstance(number, float) for vector in vectors for number in vector)
