@@ -111,8 +111,9 @@ class TIRComponent(BaseComponent):
         await self.aclose()
 
     def __getstate__(self) -> dict[str, Any]:
-        if self.http_client is not None or self.http_async_client is not None:
-            raise TypeError(f"A {type(self).__name__} with an `http_client` of yours cannot be pickled.")
+        for name in ("http_client", "http_async_client", "default_headers", "default_query"):
+            if getattr(self, name) is not None:
+                raise TypeError(f"A {type(self).__name__} with `{name}` cannot be pickled: a pickle would hold it.")
         bare = self.model_copy()  # the base deletes what it cannot pickle, which must not happen to this object
         bare.__dict__.update(dict.fromkeys(SECRETS))
         bare.__pydantic_private__ = {"_client": None, "_made_of": ()}

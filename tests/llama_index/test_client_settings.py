@@ -132,6 +132,13 @@ def test_a_client_of_ones_own_cannot_be_pickled(sandbox):
         pickle.dumps(TIR(http_client=client))
 
 
+@BOTH
+@pytest.mark.parametrize("secret", ["default_headers", "default_query"])
+def test_what_may_be_secret_keeps_an_object_from_being_pickled(cls, secret):
+    with pytest.raises(TypeError, match=secret):
+        pickle.dumps(cls(**{secret: {"X-Key": "hunter2"}}))
+
+
 @pytest.mark.parametrize(
     "timeout", [None, 30, {"connect": 1.0, "total": 9.0}, httpx.Timeout(5.0)], ids=["none", "seconds", "map", "httpx"]
 )
