@@ -110,7 +110,7 @@ class Report:
     seconds: float = 0.0
 
     def growth(self) -> float:
-        """How much more objects there are in the second half than at the end of the first quarter, in parts of it."""
+        """How many more objects there are at the end than after the first quarter, as a part of those."""
         quarter, later = self.objects[len(self.objects) // 4], self.objects[-1]
         return (later - quarter) / quarter
 

@@ -9,7 +9,7 @@ import pytest
 from tests.faults.resources import all_returned
 from tests.faults.soak import STREAMS, Soak
 
-SECONDS = 20
+SECONDS = 15
 
 
 @pytest.mark.timeout(180)
