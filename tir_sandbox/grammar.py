@@ -11,7 +11,11 @@ from tir_sandbox import errors
 
 Body = Mapping[str, Any]
 _TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
-_BOUNDS = ("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems")
+_OBJECTS = ("properties", "$defs", "definitions")
+_ARRAYS = ("required", "enum", "anyOf", "oneOf", "allOf", "prefixItems")
+_STRINGS = ("$ref", "pattern", "description", "format")
+_BOUNDS = ("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "multipleOf")
+_ARTICLES = {_OBJECTS: "an object", _ARRAYS: "an array", _STRINGS: "a string", _BOUNDS: "a number"}
 _KINDS = ("json", "regex", "choice", "grammar", "json_object", "structural_tag")
 _ATOM = re.compile(r"\\.|\[\^?(?:\\.|[^\]\\])+\]", re.DOTALL)
 _NOTHING_TO_REPEAT = re.compile(r"(?:^|\|)[*+?]|\([*+]")
@@ -48,7 +52,8 @@ def check(body: Body) -> None:
     if ":" not in outputs.get("grammar", ":"):
         raise errors.bad_request("Invalid grammar specification.")
     if outputs.get("regex"):
-        _expression(outputs["regex"], _BEYOND_EXPRESSIONS)
+        for fault in _faults(outputs["regex"], _BEYOND_EXPRESSIONS):
+            raise errors.bad_request(f"Grammar error: {fault}")
     schema = wanted.get("schema", outputs.get("json"))
     if isinstance(schema, str):
         schema = _loaded(schema)
@@ -67,10 +72,15 @@ def _loaded(schema: str) -> Any:
     return loaded
 
 
-def _expression(pattern: str, beyond: re.Pattern[str] = _BEYOND_SCHEMAS) -> None:
-    """Refuse what is no expression in any dialect, and what no grammar can be made of."""
+def is_sound(schema: Any) -> bool:
+    """Tell whether a value can be made for a schema; vLLM looks at the schemas of tools only when it has to."""
+    return next(_problems(schema, schema), None) is None
+
+
+def _faults(pattern: str, beyond: re.Pattern[str] = _BEYOND_SCHEMAS) -> Iterator[str]:
+    """Tell why a pattern is no expression in any dialect, or why no grammar can be made of it."""
     if found := beyond.search(pattern):
-        raise errors.bad_request(f"Grammar error: Regex parsing error: `{found[0]}` is not supported.")
+        yield f"Regex parsing error: `{found[0]}` is not supported."
     bare = _ATOM.sub("a", pattern)
     depths = list(accumulate({"(": 1, ")": -1}.get(char, 0) for char in bare)) or [0]
     faults = {
@@ -80,8 +90,7 @@ def _expression(pattern: str, beyond: re.Pattern[str] = _BEYOND_SCHEMAS) -> None
         "The parenthesis is not closed.": depths[-1] > 0,
         "Expect element, but got a quantifier": _NOTHING_TO_REPEAT.search(bare) is not None,
     }
-    for fault in (message for message, is_there in faults.items() if is_there):
-        raise errors.bad_request(f"Grammar error: Regex parsing error: {fault}")
+    yield from (f"Regex parsing error: {fault}" for fault, is_there in faults.items() if is_there)
 
 
 def _problems(schema: Any, root: Any) -> Iterator[str]:
@@ -95,28 +104,26 @@ def _problems(schema: Any, root: Any) -> Iterator[str]:
         if kind not in _TYPES:
             yield f"Invalid type: {kind}"
     yield from _wrong_values(schema)
-    if isinstance(schema.get("$ref"), str) and not _is_found(schema["$ref"], root):
-        yield f"Cannot find the field of the reference {schema['$ref']}"
+    reference = schema.get("$ref")
+    if isinstance(reference, str) and not _is_found(reference, root):
+        yield f"Cannot find the field of the reference {reference}"
     for one in _within(schema):
         yield from _problems(one, root)
 
 
 def _wrong_values(schema: Body) -> Iterator[str]:
-    if not isinstance(schema.get("properties", {}), Mapping):
-        yield "properties must be an object"
-    for name in ("required", "anyOf", "oneOf", "allOf"):
-        if not isinstance(schema.get(name, []), list):
-            yield f"{name} must be an array"
+    for kind, names in ((Mapping, _OBJECTS), (list, _ARRAYS), (str, _STRINGS), (int | float, _BOUNDS)):
+        for name in names:
+            if name in schema and (not isinstance(schema[name], kind) or schema[name] != schema[name]):
+                yield f"{name} must be {_ARTICLES[names]}"
+                return
+    if not all(isinstance(name, str) for name in schema.get("required", [])):
+        yield "required must be an array of strings"
     if schema.get("enum") == []:
         yield "enum array must not be empty"
-    for name in _BOUNDS:
-        if not isinstance(schema.get(name, 0), int | float):
-            yield f"{name} must be a number"
-            return
     if schema.get("minimum", -math.inf) > schema.get("maximum", math.inf):
         yield "Invalid range: minimum greater than maximum"
-    if isinstance(schema.get("pattern"), str):
-        _expression(schema["pattern"])
+    yield from _faults(schema.get("pattern", ""))
 
 
 def _within(schema: Body) -> Iterator[Any]:

@@ -111,6 +111,45 @@ def test_gpt_oss_refuses_parts_that_are_none(http, part):
     assert answer.status_code == 400
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"properties": 5},
+        {"properties": {"a": 5}, "required": ["a"]},
+        {"properties": {"a": {"enum": 1}}, "required": True},
+        {"properties": {"a": {"$ref": {}}}, "required": [[]]},
+        {"properties": {"a": {"type": "array", "items": {}, "minItems": "many"}}, "required": ["a"]},
+        {"properties": {"a": {"pattern": "["}}, "required": ["a"]},
+        {"properties": {"a": {"anyOf": [None]}}, "required": ["a"]},
+    ],
+)
+def test_tools_whose_schema_is_none_are_called_without_arguments(http, parameters):
+    tool = {"type": "function", "function": {"name": "greet", "parameters": parameters}}
+    body = {"messages": ASKED, "tools": [tool], "tool_choice": "required"}
+    message = http.post(CHAT, json=body).json()["choices"][0]["message"]
+
+    assert message["tool_calls"][0]["function"] == {"name": "greet", "arguments": "{}"}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"(": {"type": "string"}}, "required": ["("]},
+        {"anyOf": [True, {"type": "null"}]},
+        {"type": "array", "minItems": 10**30},
+        {"type": "string", "minLength": 10**30},
+        {"type": "string", "pattern": "a{1000000000000}"},
+        {"anyOf": [{"type": "integer"}], "properties": {"a": {"$ref": "#/anyOf/0"}}},
+    ],
+)
+def test_strange_schemas_are_filled_all_the_same(http, schema):
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    answer = http.post(CHAT, json={"messages": ASKED, "response_format": wanted})
+
+    assert answer.status_code == 200
+    json.loads(answer.json()["choices"][0]["message"]["content"])
+
+
 def test_a_fault_of_the_sandbox_is_a_clean_500(http, monkeypatch, caplog):
     """No traceback on the way, neither to the client nor to the terminal; the next request is answered."""
     monkeypatch.setattr(Desk, "clock", lambda _: {}["lost"])
@@ -120,10 +159,10 @@ def test_a_fault_of_the_sandbox_is_a_clean_500(http, monkeypatch, caplog):
     assert answer.status_code == 500
     error = {"message": "'lost'", "type": "InternalServerError", "param": None, "code": 500}
     assert answer.json() == {"error": error}
+    assert http.post(CHAT, json={"messages": ASKED}).is_success  # by now the fault was told
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == [
         "The sandbox failed at /v1/chat/completions: KeyError('lost')"
     ]
-    assert http.post(CHAT, json={"messages": ASKED}).is_success
 
 
 def test_a_script_that_cannot_be_sent_ends_the_stream_without_a_traceback(http, sandbox, capfd):

@@ -67,14 +67,14 @@ class Source:
 
     def denies(self, name: str) -> bool:
         """Tell whether the text says no to a yes-or-no field."""
-        word = _plain(name)
+        word = re.escape(_plain(name))
         return bool(word) and bool(
             re.search(rf"\b(?:not|no|without|isn't|never)\s+(?:\w+\s+)?{word}", self.text.lower())
         )
 
     def labelled(self, name: str) -> str | None:
         """Return what follows a field's name in the text, such as `Ada` in `the name is Ada`."""
-        word = _plain(name)
+        word = re.escape(_plain(name))
         pattern = rf"\b{word}\b\s*(?:is|are|was|:|=|of|as)\s*[\"']?(-?[\w.@+-]*\w)"
         found = re.search(pattern, self.text, re.IGNORECASE) if word else None
         return found[1] if found else None

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from tir_sandbox.embeddings import significant
+from tir_sandbox.grammar import is_sound
 from tir_sandbox.words import text_of
 
 _WRAPPED = re.compile(r"(?<=[\w,;)*`])\n(?=[\w(*`])(?!\d+[.)]\s|\w+:|```|\* )")
@@ -113,10 +114,7 @@ class Prompt:
         if self.body.get("tool_choice") == "none":
             return []
         functions = [tool.get("function") or {} for tool in self.body.get("tools") or []]
-        return [
-            Tool(str(one.get("name", "")), str(one.get("description") or ""), one.get("parameters") or {})
-            for one in functions
-        ]
+        return [Tool(str(one.get("name", "")), str(one.get("description") or ""), _sound(one)) for one in functions]
 
     @cached_property
     def forced(self) -> bool:
@@ -144,6 +142,12 @@ class Prompt:
             loaded: Mapping[str, Any] = json.loads(given) if isinstance(given, str) else given
             return loaded
         return None
+
+
+def _sound(function: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a function's parameters, or none if their schema is none: the call is made without arguments."""
+    parameters: Mapping[str, Any] = function.get("parameters") or {}
+    return parameters if is_sound(parameters) else {}
 
 
 def sentences(text: str) -> list[str]:

@@ -3,7 +3,7 @@
 import re
 
 _CLASSES = {"d": "1", "w": "a", "s": " ", "D": "a", "W": "-", "S": "a"}
-_MOST = 16
+_MOST = 4096
 
 
 def example_of(pattern: str) -> str:
@@ -69,7 +69,7 @@ class _Reader:
             times = int(found[1])
         if self._peek() == "?" and sign in ("*", "+", "?", "{"):
             self._at += 1
-        return atom * min(times, max(_MOST, times))
+        return atom * min(times, _MOST)
 
     def _peek(self) -> str:
         return self._pattern[self._at : self._at + 1]

@@ -11,6 +11,7 @@ from tir_sandbox.rules.regex import example_of
 Schema = Mapping[str, Any]
 _DEEPEST = 8
 _TRIES = 24
+_LONGEST = 4096
 _FORMATS = {
     "date": "2026-01-31",
     "time": "09:30:00Z",
@@ -70,16 +71,18 @@ class _Filler:
         found: Any = self.root
         for part in reference.removeprefix("#").strip("/").split("/"):
             if part:
-                found = found.get(part.replace("~1", "/").replace("~0", "~"), {})
+                name = part.replace("~1", "/").replace("~0", "~")
+                found = found[int(name)] if isinstance(found, list) else found.get(name, {})
         return found if isinstance(found, Mapping) else {}
 
-    def branch(self, options: Sequence[Schema], depth: int) -> Schema:
+    def branch(self, options: Sequence[Schema | bool], depth: int) -> Schema:
         """Choose what says something; deep in a recursive schema, what ends soonest."""
+        schemas: list[Schema] = [one for one in options if isinstance(one, Mapping)] or [{}]
         if depth < _DEEPEST:
-            ranked = sorted(options, key=lambda one: one.get("type") == "null")
+            ranked = sorted(schemas, key=lambda one: one.get("type") == "null")
         else:
             simple = ("null", "boolean", "integer", "number", "string")
-            ranked = sorted(options, key=lambda one: one.get("type") not in simple)
+            ranked = sorted(schemas, key=lambda one: one.get("type") not in simple)
         return ranked[0]
 
     def typed(self, kind: str, schema: Schema, name: str, depth: int) -> Any:
@@ -114,7 +117,7 @@ class _Filler:
         return self.source.labelled(name) is not None and _type(schema) in ("string", "integer", "number")
 
     def array(self, schema: Schema, name: str, depth: int) -> list[Any]:
-        least, most = schema.get("minItems", 0), schema.get("maxItems")
+        least, most = min(int(schema.get("minItems", 0)), _LONGEST), schema.get("maxItems")
         if "prefixItems" in schema:
             return [self.value(one, name, depth + 1) for one in schema["prefixItems"]]
         items = schema.get("items", {"type": "string"})
@@ -143,7 +146,7 @@ class _Filler:
         if schema.get("format") in _FORMATS:
             return self.source.formatted(schema["format"]) or _FORMATS[schema["format"]]
         text = self.source.string(name, str(schema.get("description", "")))
-        least, most = int(schema.get("minLength", 0)), int(schema.get("maxLength", len(text)))
+        least, most = min(int(schema.get("minLength", 0)), _LONGEST), int(schema.get("maxLength", len(text)))
         return text[:most].ljust(least, "x")
 
 
