@@ -237,7 +237,7 @@ class ChoiceSoFar:
             index=self.index,
             text=self.text,
             reasoning=self.reasoning,
-            tool_calls=self._tools.calls(),
+            tool_calls=self._tools.calls(cut=self.finish_reason == "length"),
             finish_reason=self.finish_reason,
             stop_reason=self.stop_reason,
             refusal=self._refusal,

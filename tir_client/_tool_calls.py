@@ -57,9 +57,9 @@ class ToolCallAssembler:
     def __len__(self) -> int:
         return len(self._shown)
 
-    def calls(self) -> list[ToolCall]:
-        """The calls as they stand, in the order in which they began."""
-        return [ToolCall(call.id, call.name, call.text()) for call in self._shown]
+    def calls(self, *, cut: bool = False) -> list[ToolCall]:
+        """The calls as they stand, in the order in which they began. `cut` if the answer was cut off."""
+        return [ToolCall(call.id, call.name, call.text(), cut) for call in self._shown]
 
     def add(self, pieces: list[Any], *, whole: bool = False) -> list[ToolCallDelta]:
         """Add the `tool_calls` of one event; in a whole answer each entry is a call of its own."""

@@ -79,9 +79,13 @@ def rescue_request(request: ChatRequest, answer: Completion) -> ChatRequest | No
     """The request that asks for a demanded call as JSON, or None where nothing has to be rescued.
 
     Raises:
-        ForcedToolError: The answer was cut off before a call could be made.
+        ForcedToolError: The answer was cut off before a call could be made, or the call is broken.
     """
-    if request.tool_choice in (None, "auto", "none") or all(choice.tool_calls for choice in answer.choices):
+    if request.tool_choice in (None, "auto", "none"):
+        return None
+    for call in (call for choice in answer.choices for call in choice.tool_calls):
+        _check_arguments(call, answer)
+    if all(choice.tool_calls for choice in answer.choices):
         return None
     if answer.choice.finish_reason == "length" or len(answer.choices) > 1:
         raise ForcedToolError(
@@ -94,6 +98,21 @@ def rescue_request(request: ChatRequest, answer: Completion) -> ChatRequest | No
     name = tools[0]["function"]["name"] if len(tools) == 1 else "tool_call"
     unset = {"tools": None, "tool_choice": None, "parallel_tool_calls": None}
     return request.model_copy(update={**unset, "response_format": response_format(name, schema)})
+
+
+def _check_arguments(call: ToolCall, answer: Completion) -> None:
+    # Half a call cannot be taken back from a stream, so it is not replaced in a whole answer either.
+    try:
+        call.parsed()
+    except ValueError:
+        advice = (
+            "its answer was cut off; raise `max_tokens`" if call.cut else "`strict` tools keep a server to the schema"
+        )
+        raise ForcedToolError(
+            f"The call of {call.name!r} that was demanded has arguments that are not a JSON object: "
+            f"{call.arguments!r} ({advice}).",
+            partial=answer,
+        ) from None
 
 
 def rescued_call(request: ChatRequest, first: Completion, second: Completion) -> ToolCall:

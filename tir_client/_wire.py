@@ -57,11 +57,15 @@ def _sum(one: int | None, other: int | None) -> int | None:
 
 @dataclass(slots=True)
 class ToolCall:
-    """A finished tool call. `arguments` is the model's text: it may not be JSON."""
+    """A finished tool call. `arguments` is the model's text: it may not be JSON.
+
+    `cut` says that the answer was cut off, so that empty arguments do not mean "none".
+    """
 
     id: str
     name: str
     arguments: str
+    cut: bool = False
 
     def parsed(self) -> Json:
         """The arguments as an object; `{}` for an empty or null text, which models write for "none".
@@ -69,6 +73,8 @@ class ToolCall:
         Raises:
             ValueError: The text is not a JSON object.
         """
+        if self.cut and not self.arguments.strip():
+            raise ValueError("the answer was cut off before the arguments")
         value = json.loads(self.arguments) if self.arguments.strip() else {}
         if value is None:
             return {}

@@ -173,6 +173,12 @@ def test_no_arguments_are_an_empty_object(text, parsed):
     assert parsed == ToolCall("c", "add", text).parsed()
 
 
+def test_a_call_cut_off_before_its_arguments_is_not_one_without_any():
+    with pytest.raises(ValueError, match="cut off"):
+        ToolCall("c", "wipe", "", cut=True).parsed()
+    assert ToolCall("c", "wipe", '{"a": 1}', cut=True).parsed() == {"a": 1}
+
+
 @pytest.mark.parametrize("text", ['{"a": ', "5", "[1]", '"a"'])
 def test_arguments_that_are_no_object_are_an_error(text):
     with pytest.raises(ValueError):

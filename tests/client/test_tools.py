@@ -96,6 +96,28 @@ def test_nothing_is_rescued_that_is_there():
     assert rescue_request(request("required", ADD), answer(calls=[ToolCall("c", "add", "{}")])) is None
 
 
+@pytest.mark.parametrize(
+    ("call", "finish", "words"),
+    [
+        (ToolCall("c", "add", '{"a": '), "stop", "strict"),
+        (ToolCall("c", "add", '{"a": ', cut=True), "length", "raise `max_tokens`"),
+        (ToolCall("c", "add", "", cut=True), "length", "raise `max_tokens`"),
+        (ToolCall("c", "add", "5"), "tool_calls", "strict"),
+    ],
+)
+@pytest.mark.parametrize("choice", ["required", named("add")])
+def test_a_demanded_call_that_is_broken_is_an_error(call, finish, words, choice):
+    with pytest.raises(ForcedToolError, match=words) as caught:
+        rescue_request(request(choice, ADD), answer(calls=[call], finish=finish))
+    assert caught.value.partial.choice.tool_calls == [call]
+
+
+def test_a_demanded_call_that_is_whole_passes_even_if_the_answer_was_cut_behind_it():
+    whole = ToolCall("c", "add", '{"a": 1}', cut=True)
+
+    assert rescue_request(request("required", ADD), answer(calls=[whole], finish="length")) is None
+
+
 def test_a_named_call_is_asked_for_by_its_own_schema():
     asked = request(named("sub"), ADD, SUB)
     before = copy.deepcopy(asked)
