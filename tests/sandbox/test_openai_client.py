@@ -89,7 +89,7 @@ def test_structured_output(client):
 
 def test_logprobs(client, sandbox):
     sandbox.script(Reply(text="Hi there"))
-    answer = client.chat.completions.create(model=MODEL, messages=HELLO, logprobs=True, top_logprobs=2)
+    answer = client.chat.completions.create(model="qwen3_32b", messages=HELLO, logprobs=True, top_logprobs=2)
 
     tokens = answer.choices[0].logprobs.content
     assert [token.token for token in tokens] == ["Hi", " there"]
