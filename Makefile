@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 LOWEST := .venvs/lowest
 
-.PHONY: demo test test-real test-lowest lint format type pytest bench build clean
+.PHONY: demo test test-real test-lowest lint format type pytest soak reliability bench build clean
 
 demo: $(READY)  ## LangChain and LlamaIndex through TIR, or through a local sandbox
 	@$(BIN)/python -m demo
@@ -33,6 +33,12 @@ format: $(READY)
 
 type: $(READY)
 	$(BIN)/mypy
+
+soak: $(READY)  ## ten minutes of a hundred concurrent streams with random faults, on loopback
+	$(BIN)/python -m tests.faults.soak --seconds 600
+
+reliability: $(READY)  ## plays the fault matrix against the peers, too, and writes docs/reliability.md
+	$(BIN)/python -m tests.faults.report
 
 bench: $(READY)  ## our cost per chunk and per request beside the peers'
 	$(BIN)/python -m benchmarks
