@@ -39,7 +39,7 @@ class ForcedCall:
             return self.examine(delta.so_far)
         if delta.finish_reason and not delta.so_far.choice(delta.index).tools:
             delta.finish_reason = None
-            return bool(delta.text or delta.reasoning or delta.logprobs)
+            return bool(delta.text or delta.reasoning or delta.refusal or delta.logprobs)
         return True
 
     def settle(self, so_far: Accumulator, rescue: Accumulator) -> list[Delta]:
