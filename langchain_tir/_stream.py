@@ -12,6 +12,7 @@ from langchain_core.utils.json import parse_partial_json
 
 from langchain_tir._messages import end, extras, head, of_choice, set_only, tail, usage_metadata
 from langchain_tir._standard import PROVIDER
+from tir_client import Completion
 
 if TYPE_CHECKING:
     from langchain_core.messages import InvalidToolCall, ToolCallChunk
@@ -34,10 +35,12 @@ class ChunkReader:
         self._begun = False
         self._arguments = _Arguments()
 
-    def read(self, delta: Delta) -> ChatGenerationChunk | None:
-        """The chunk for a delta, or None if it belongs to another choice."""
-        if delta.final:
+    def read(self, delta: Delta | Completion) -> ChatGenerationChunk | None:
+        """The chunk for a delta, or None if it belongs to another choice. A whole answer stands for its end."""
+        if isinstance(delta, Completion):
             return self._last(delta)
+        if delta.final:
+            return self._last(delta.so_far.completion())
         if delta.index:
             return None
         metadata: Json = {"model_provider": PROVIDER}
@@ -55,8 +58,7 @@ class ChunkReader:
             [self._arguments.chunk(piece) for piece in delta.tool_calls],
         )
 
-    def _last(self, delta: Delta) -> ChatGenerationChunk:
-        completion = delta.so_far.completion()
+    def _last(self, completion: Completion) -> ChatGenerationChunk:
         first, *others = completion.choices
         metadata = {**({"model_provider": PROVIDER} if self._begun else head(completion)), **end(first)}
         metadata |= tail(completion) | set_only(other_choices=[_other(choice) for choice in others] or None)

@@ -12,6 +12,7 @@ from langchain_core.outputs import ChatGeneration
 from langchain_core.runnables import RunnableMap, RunnablePassthrough
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
+from langchain_tir._demanded import TAKEN_AS_IT_IS
 from langchain_tir._tools import to_response_format, to_tool, tool_fields
 from tir_client import InvalidRequestError
 
@@ -145,7 +146,8 @@ def structured_call(schema: Any, method: Method, strict: bool | None) -> tuple[J
     if method == "function_calling":
         name = to_tool(schema)["function"]["name"]
         fields = tool_fields([schema], name, strict=strict)
-        return {**fields, "parallel_tool_calls": False}, StructuredParser(target=target, tool=name)
+        fields |= {"parallel_tool_calls": False, TAKEN_AS_IT_IS: True}
+        return fields, StructuredParser(target=target, tool=name)
     raise InvalidRequestError(f"`method` is 'json_schema', 'function_calling' or 'json_mode', not {method!r}.")
 
 

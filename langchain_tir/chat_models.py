@@ -9,6 +9,7 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import ConfigDict, PrivateAttr, model_validator
 
 from langchain_tir._component import TOKEN_VARIABLES, Component, renamed
+from langchain_tir._demanded import TAKEN_AS_IT_IS, Lenient
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import from_completion, to_wire
 from langchain_tir._profile import profile_of
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
     from langchain_tir._blocks import Json
+    from tir_client import TIRClient
 
 _NOT_THERE = frozenset({401, 403, 404, 405, 501})
 """What a gateway says of a path that it does not pass on."""
@@ -130,6 +132,9 @@ class ChatTIR(BaseChatModel, Settings, Component):
         request: ChatRequest = ChatRequest.of(messages=to_wire(messages), **fields)
         return request
 
+    def _caller(self, call: Json) -> TIRClient | Lenient:
+        return Lenient(self.client) if call.get(TAKEN_AS_IT_IS) else self.client
+
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -138,7 +143,8 @@ class ChatTIR(BaseChatModel, Settings, Component):
         **kwargs: Any,
     ) -> ChatResult:
         with model_errors():
-            return from_completion(self.client.chat(self._request(messages, stop, kwargs)), self.output_version)
+            completion = self._caller(kwargs).chat(self._request(messages, stop, kwargs))
+            return from_completion(completion, self.output_version)
 
     async def _agenerate(
         self,
@@ -148,7 +154,8 @@ class ChatTIR(BaseChatModel, Settings, Component):
         **kwargs: Any,
     ) -> ChatResult:
         with model_errors():
-            return from_completion(await self.client.achat(self._request(messages, stop, kwargs)), self.output_version)
+            completion = await self._caller(kwargs).achat(self._request(messages, stop, kwargs))
+            return from_completion(completion, self.output_version)
 
     def _stream(
         self,
@@ -158,7 +165,7 @@ class ChatTIR(BaseChatModel, Settings, Component):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         reader = ChunkReader()
-        with model_errors(), closing(self.client.stream(self._request(messages, stop, kwargs))) as deltas:
+        with model_errors(), closing(self._caller(kwargs).stream(self._request(messages, stop, kwargs))) as deltas:
             for chunk in filter(None, map(reader.read, deltas)):
                 if run_manager:
                     run_manager.on_llm_new_token(chunk.text, chunk=chunk)
@@ -173,7 +180,7 @@ class ChatTIR(BaseChatModel, Settings, Component):
     ) -> AsyncIterator[ChatGenerationChunk]:
         reader = ChunkReader()
         with model_errors():
-            async with aclosing(self.client.astream(self._request(messages, stop, kwargs))) as deltas:
+            async with aclosing(self._caller(kwargs).astream(self._request(messages, stop, kwargs))) as deltas:
                 async for delta in deltas:
                     if chunk := reader.read(delta):
                         if run_manager:

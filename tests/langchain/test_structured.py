@@ -193,6 +193,54 @@ def test_a_refusal_is_an_error_with_its_words(model: ChatTIR, sandbox: Sandbox, 
     assert isinstance(raised.value, ModelError)
 
 
+NO_CALL: dict[str, tuple[Reply, type[Exception]]] = {
+    "cut off before it": (Reply(text="", reasoning="Hm.", finish_reason="length"), TruncatedOutputError),
+    "cut off before anything": (Reply(text="", finish_reason="length"), TruncatedOutputError),
+    "cut off in it": (Reply(tool_calls=[ToolCall("Person", "")], finish_reason="length"), TruncatedOutputError),
+    "prose": (Reply(text="Ada is 36."), StructuredOutputError),
+    "nothing": (Reply(text=""), StructuredOutputError),
+}
+
+
+@pytest.mark.parametrize(("reply", "error"), NO_CALL.values(), ids=NO_CALL)
+async def test_a_call_that_is_not_made_is_an_error_of_the_parser_which_may_come_beside_the_message(
+    model: ChatTIR, sandbox: Sandbox, reply: Reply, error: type[Exception]
+):
+    sandbox.script(*[reply] * 12)  # as the call is asked for a second time where there was none
+    chain = model.with_structured_output(Person, method="function_calling")
+    beside = model.with_structured_output(Person, method="function_calling", include_raw=True)
+
+    with pytest.raises(error) as raised:
+        chain.invoke(PROMPT)
+    assert type(raised.value) is error
+    assert raised.value.llm_output is not None
+    with pytest.raises(error):
+        list(chain.stream(PROMPT))
+    with pytest.raises(error):
+        [part async for part in chain.astream(PROMPT)]
+    for result in (beside.invoke(PROMPT), await beside.ainvoke(PROMPT)):
+        assert type(result["parsing_error"]) is error
+        assert result["parsed"] is None
+        assert result["raw"].usage_metadata
+
+
+async def test_a_refusal_in_place_of_a_call_is_one_and_may_come_beside_the_message(model: ChatTIR, sandbox: Sandbox):
+    piece = {"choices": [{"index": 0, "delta": {"refusal": "No."}, "finish_reason": "stop"}]}
+    whole = [Reply(refusal="No.")] * 2
+    sandbox.script(*whole, Reply(chunks=[piece]), whole[0], *whole, *whole)
+    chain = model.with_structured_output(Person, method="function_calling")
+    beside = model.with_structured_output(Person, method="function_calling", include_raw=True)
+
+    with pytest.raises(RefusedOutputError) as raised:
+        chain.invoke(PROMPT)
+    assert raised.value.llm_output == "No."
+    with pytest.raises(RefusedOutputError):
+        list(chain.stream(PROMPT))
+    for result in (beside.invoke(PROMPT), await beside.ainvoke(PROMPT)):
+        assert isinstance(result["parsing_error"], RefusedOutputError)
+        assert result["raw"].additional_kwargs["refusal"] == "No."
+
+
 @pytest.mark.parametrize("text", ["", "Ada is 36."])
 @pytest.mark.parametrize("streamed", [False, True])
 def test_an_answer_in_prose_is_an_error_and_not_none(model: ChatTIR, sandbox: Sandbox, text: str, streamed: bool):
