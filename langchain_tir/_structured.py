@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core import exceptions as lc
 from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import BaseCumulativeTransformOutputParser, JsonOutputParser
-from langchain_core.outputs import ChatGeneration
+from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.runnables import RunnableMap, RunnablePassthrough
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
@@ -18,10 +20,11 @@ from tir_client import InvalidRequestError
 
 if TYPE_CHECKING:
     from langchain_core.language_models import LanguageModelInput
-    from langchain_core.outputs import Generation
     from langchain_core.runnables import Runnable
 
     from langchain_tir._blocks import Json
+
+_FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL | re.IGNORECASE)
 
 Method = Literal["json_schema", "function_calling", "json_mode"]
 
@@ -56,7 +59,7 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
 
     def parse(self, text: str) -> Any:
         """Parse a text."""
-        return self._made(JsonOutputParser().parse(text), text, ended=True)
+        return self.parse_result([Generation(text=text)])
 
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
         """Parse an answer.
@@ -78,17 +81,19 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
             _check_end(message, raw)
         try:
             value = self._value(message, raw, partial=not ended)
-        except lc.OutputParserException as error:
+        except ValueError as error:
             raise StructuredOutputError(f"The answer is not JSON: {raw!r}", llm_output=raw) from error
         return self._made(value, raw, ended=ended)
 
     def _value(self, message: Any, raw: str, *, partial: bool) -> Any:
         if self.tool is not None:
             return next((call["args"] for call in message.tool_calls if call["name"] == self.tool), None)
-        return JsonOutputParser().parse_result([ChatGeneration(message=AIMessage(raw))], partial=partial)
+        if partial:
+            return JsonOutputParser().parse_result([ChatGeneration(message=AIMessage(raw))], partial=True)
+        return None if not raw.strip() else json.loads(_unfenced(raw))
 
     def _made(self, value: Any, raw: str, *, ended: bool) -> Any:
-        if value is None:
+        if value is None or (self.target is None and not isinstance(value, dict)):
             if ended:
                 what = f"a call of {self.tool!r}" if self.tool else "an object"
                 raise StructuredOutputError(f"The answer is not {what}: {raw!r}", llm_output=raw)
@@ -103,6 +108,12 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
                 return None
             said = f"The answer does not fit {self.target.__name__}: {error}"
             raise StructuredOutputError(said, llm_output=raw) from error
+
+
+def _unfenced(text: str) -> str:
+    """The JSON of a text, which models like to put into a fence; nothing in it is mended."""
+    fenced = _FENCED.fullmatch(text)
+    return fenced[1] if fenced else text
 
 
 def _raw(message: Any) -> str:

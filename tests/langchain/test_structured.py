@@ -285,6 +285,44 @@ def test_a_call_of_another_tool_is_not_taken_for_the_object():
         StructuredParser(tool="Person").invoke(message)
 
 
+HALF = '{"name": "Pune'
+
+
+@pytest.mark.parametrize("text", [HALF, f"```json\n{HALF}\n```", f"{TEXT[:-1]}, ", f"So: {TEXT}"])
+@pytest.mark.parametrize("schema", [PersonDict, Person])
+@pytest.mark.parametrize("method", ["json_schema", "json_mode"])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_what_is_not_json_is_not_mended_once_it_has_ended(  # noqa: PLR0913 - the cells of a table
+    *, model: ChatTIR, sandbox: Sandbox, text: str, schema: Any, method: Any, streamed: bool
+):
+    sandbox.script(Reply(text=text))
+    chain = model.with_structured_output(schema, method=method)
+
+    with pytest.raises(StructuredOutputError, match="not JSON"):
+        list(chain.stream(PROMPT)) if streamed else chain.invoke(PROMPT)
+
+
+def test_a_stop_word_in_an_object_does_not_make_half_of_it_an_object(make: Callable[..., ChatTIR], sandbox: Sandbox):
+    sandbox.script(Reply(text=HALF, stop_reason=","))
+
+    with pytest.raises(StructuredOutputError):
+        make(stop=[","]).with_structured_output(PersonDict).invoke(PROMPT)
+
+
+@pytest.mark.parametrize("text", ["[1]", '"abc"', "3", "true", "null"])
+@pytest.mark.parametrize("schema", [PersonDict, Person.model_json_schema()])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_json_that_is_no_object_is_not_the_object(
+    *, model: ChatTIR, sandbox: Sandbox, text: str, schema: Any, streamed: bool
+):
+    sandbox.script(Reply(text=text))
+    chain = model.with_structured_output(schema)
+
+    with pytest.raises(StructuredOutputError, match="not an object") as raised:
+        list(chain.stream(PROMPT)) if streamed else chain.invoke(PROMPT)
+    assert raised.value.llm_output == text
+
+
 def test_a_parser_reads_a_text_too():
     assert StructuredParser(target=Person).invoke(TEXT) == Person(**ADA)
     assert StructuredParser().parse(TEXT) == ADA
