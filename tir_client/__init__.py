@@ -7,7 +7,7 @@ print(answer.choice.reasoning, answer.choice.text, answer.usage)
 
 from tir_client._accumulate import Accumulator, ChoiceSoFar, Delta
 from tir_client._client import TIRClient
-from tir_client._config import DEFAULT_MODEL, ApiKey, Config, Timeouts
+from tir_client._config import DEFAULT_MODEL, ApiKey, Config
 from tir_client._errors import (
     APIConnectionError,
     APIStatusError,
@@ -33,6 +33,7 @@ from tir_client._errors import (
 from tir_client._models import ModelInfo, model_info
 from tir_client._requests import ChatRequest, EmbeddingRequest
 from tir_client._retry import RetryPolicy
+from tir_client._timeouts import Timeouts
 from tir_client._tools import response_format, sendable_arguments, tool_choice
 from tir_client._version import __version__
 from tir_client._wire import (

@@ -17,8 +17,9 @@ from tir_client._version import __version__
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from tir_client._config import Config, Timeouts
+    from tir_client._config import Config
     from tir_client._retry import RetryPolicy
+    from tir_client._timeouts import Timeouts
 
 logger = logging.getLogger("tir_client")
 

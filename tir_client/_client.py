@@ -22,11 +22,12 @@ from tir_client._answer import (
     read_token_count,
 )
 from tir_client._call import Call
-from tir_client._config import DEFAULT_MODEL, Config, Timeouts
+from tir_client._config import DEFAULT_MODEL, Config
 from tir_client._errors import TIRError
 from tir_client._forced import ForcedCall
 from tir_client._requests import ChatRequest, EmbeddingRequest, to_bytes
 from tir_client._retry import RetryPolicy
+from tir_client._timeouts import Timeouts
 from tir_client._transport import Clients, adrain, drain, transport_errors
 
 if TYPE_CHECKING:

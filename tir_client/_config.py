@@ -10,12 +10,11 @@ The address of a GenAI model on TIR contains the model's slug, so the URL follow
 from __future__ import annotations
 
 import ipaddress
-import math
 import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeGuard
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
@@ -32,53 +31,6 @@ HOST_VARIABLE = "MODEL_API_CLIENT_HOST"
 
 ApiKey = str | SecretStr | Callable[[], str | SecretStr]
 """A token, or a function that returns the token of the moment (called once per request)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds to wait in each phase of a call; None waits for ever.
-
-    Args:
-        connect: TCP and TLS handshakes, and for a free connection of the pool.
-        first_byte: From sending the request to the answer's headers. Long, because a deployment scaled to zero
-            wakes up in this phase, and because an answer that is not streamed is written in it.
-        chunk: Between two pieces of the answer.
-        total: The whole call, its retries and pauses included.
-    """
-
-    connect: float | None = 10.0
-    first_byte: float | None = 600.0
-    chunk: float | None = 120.0
-    total: float | None = None
-
-    def __post_init__(self) -> None:
-        for name in self.__slots__:
-            seconds = getattr(self, name)
-            if seconds is not None and not (_is_number(seconds) and 0 < seconds < math.inf):
-                raise ConfigurationError(
-                    f"`timeout`: `{name}` must be seconds above 0, or None to wait for ever; not {seconds!r}."
-                )
-
-    @classmethod
-    def of(cls, value: object) -> Timeouts:
-        """Accept what users pass as `timeout`: None, seconds in all, a mapping of phases, or `httpx.Timeout`.
-
-        Plain seconds bound the wait for the headers and between pieces, as in the openai SDK; a mapping names phases.
-        """
-        if value is None:
-            return cls()
-        if isinstance(value, Timeouts):
-            return value
-        if _is_number(value):
-            return cls(connect=min(10.0, value), first_byte=float(value), chunk=float(value))
-        if isinstance(value, Mapping) and set(value) <= set(cls.__slots__):
-            return cls(**value)
-        if hasattr(value, "connect") and hasattr(value, "read"):  # httpx.Timeout, or httpx2's
-            return cls(connect=value.connect, first_byte=value.read, chunk=value.read)
-        raise ConfigurationError(
-            f"`timeout` must be seconds, a mapping with any of {', '.join(cls.__slots__)}, or an httpx.Timeout, "
-            f"not {value!r}."
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +145,6 @@ _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?|[0-9A-Fa-f:.]+(?:%\w+)?")
 """A name in ASCII (a host in another script has an `xn--` form), or an address."""
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:+-]*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def check_model(model: object) -> str:
