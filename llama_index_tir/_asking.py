@@ -58,21 +58,27 @@ async def asteps(llm: LLM, task: StructuredTask[Any]) -> AsyncGenerator[Step]:
 
 def objects(llm: LLM, task: StructuredTask[Any]) -> Generator[Any]:
     """The object of `task` as it grows; the last one is whole, asked for twice if need be."""
+    last = None
     with closing(steps(llm, task)) as growing:
         for response, output in growing:  # noqa: B007 - the last one is looked at
             if output is not None:
+                last = output
                 yield output
     if not task.accepts(response):
         task.settle(llm.chat(task.second, **task.kwargs))
+    if task.result != last:
         yield task.result
 
 
 async def aobjects(llm: LLM, task: StructuredTask[Any]) -> AsyncGenerator[Any]:
     """`objects` for async code."""
+    last = None
     async with aclosing(asteps(llm, task)) as growing:
         async for response, output in growing:  # noqa: B007 - likewise
             if output is not None:
+                last = output
                 yield output
     if not task.accepts(response):
         task.settle(await llm.achat(task.second, **task.kwargs))
+    if task.result != last:
         yield task.result

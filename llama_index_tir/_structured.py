@@ -15,6 +15,7 @@ from llama_index.core.program.utils import FlexibleModel, create_flexible_model
 from llama_index.core.types import Model
 from llama_index_instrumentation import get_dispatcher
 from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
 
 from llama_index_tir._partial import PartialJson
 from tir_client import ResponseError, response_format
@@ -33,6 +34,10 @@ Template = tuple["BasePromptTemplate", dict[str, Any]]
 
 TOOL_ARGUMENTS = ("tools", "tool_choice", "tool_required", "allow_parallel_tool_calls", "parallel_tool_calls")
 """Arguments that programs of LlamaIndex pass for their way, through tools; a schema says it all by itself."""
+
+
+FENCE = re.compile(r"\s*(?:`{1,3}(?:json)?\s*)?")
+"""What may stand before the JSON: models without a schema's guidance put a Markdown fence around it."""
 
 
 class StructuredOutputError(ResponseError, ValueError):
@@ -154,7 +159,10 @@ class StructuredTask(Generic[Model]):
 
 
 class PartialObject:
-    """Reads an object while it arrives: of its own class as soon as it fits, until then one with anything missing."""
+    """Reads an object while it arrives: of its own class as soon as it fits, until then one with anything missing.
+
+    This is a preview: what the object is in the end is read from the whole answer.
+    """
 
     def __init__(self, output_cls: type[BaseModel]) -> None:
         self._output_cls = output_cls
@@ -164,14 +172,16 @@ class PartialObject:
 
     def read(self, text: str, *, whole: bool) -> Any:
         """The object so far, or None if `text` says nothing new of it."""
-        value = self._json.parse(text.removeprefix("```json").lstrip("` \n"), whole=whole)
+        value = self._json.parse(FENCE.sub("", text, count=1), whole=whole)
         if value == self._last:
             return None
         self._last = value
         try:
-            return self._output_cls.model_validate(value)
+            return self._output_cls.model_validate_json(to_json(value))
         except ValidationError:
             return self._flexible.model_validate(value)
+        except Exception:  # noqa: BLE001 - the class's own validator may not expect half of an object
+            return None
 
 
 def _text(response: ChatResponse) -> str:

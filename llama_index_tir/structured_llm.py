@@ -104,23 +104,28 @@ class _GrowingObject:
             self._object, self._text = output, output.model_dump_json()
         return _answer(response, self._object, self._text)
 
-    def end(self, response: ChatResponse) -> None:
+    def end(self, response: ChatResponse) -> list[ChatResponse]:
+        """What is still to be said: the object, unless it has been."""
         self._task.settle(response)
         self._task.ended()
+        whole = self._task.result
+        return [] if whole == self._object else [_answer(response, whole, whole.model_dump_json())]
 
 
 def _responses(growing: Generator[Step], so_far: _GrowingObject) -> ChatResponseGen:
     with closing(growing):
         for response, output in growing:
             yield so_far.add(response, output)
-    so_far.end(response)
+    for rest in so_far.end(response):
+        yield rest
 
 
 async def _aresponses(growing: AsyncGenerator[Step], so_far: _GrowingObject) -> ChatResponseAsyncGen:
     async with aclosing(growing):
         async for response, output in growing:
             yield so_far.add(response, output)
-    so_far.end(response)
+    for rest in so_far.end(response):
+        yield rest
 
 
 def _answer(response: ChatResponse, output: Any, text: str) -> ChatResponse:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from llama_index.core.llms.structured_llm import StructuredLLM
 from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate
 from llama_index.core.types import PydanticProgramMode
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model, field_validator
 
 from llama_index_tir import StructuredOutputError
 from llama_index_tir.structured_llm import StructuredTIR
@@ -163,3 +165,55 @@ def test_a_model_without_tools_still_keeps_to_a_schema(make_llm, sandbox):
     llm = make_llm(is_function_calling_model=False)
     assert isinstance(llm.structured_predict(City, PROMPT, name="Pune"), City)
     assert "response_format" in sandbox.requests[-1].body
+
+
+class Visit(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    day: date
+
+
+class Picky(BaseModel):
+    """Its validator does not expect half of a list."""
+
+    pair: list[int]
+
+    @field_validator("pair")
+    @classmethod
+    def _has_two(cls, pair: list[int]) -> list[int]:
+        return [pair[0], pair[1]]
+
+
+Numbers = RootModel[list[int]]
+
+ANSWERS = pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        (["{", "}"], Trip()),
+        (["\n```json\n", JSON, "\n```"], PUNE),
+        (["``", "`js", "on\n" + JSON[:9], JSON[9:], "```\n"], PUNE),
+        (["[1,", "2]"], Numbers([1, 2])),
+        (['{"day": "2026-', '01-02"}'], Visit(day=date(2026, 1, 2))),
+        (['{"pair": [', "1", ", 2]}"], Picky(pair=[1, 2])),
+    ],
+    ids=["all defaults", "a fence after a line", "a fence in pieces", "a list", "strict", "a validator that raises"],
+)
+
+
+@ANSWERS
+async def test_a_stream_of_objects_ends_with_what_the_whole_answer_is(llm, sandbox, pieces, expected):
+    sandbox.script(*[Reply(text=pieces)] * 3)
+    objects = list(llm.stream_structured_predict(type(expected), PROMPT, name="Pune"))
+    aobjects = await collect(llm.astream_structured_predict(type(expected), PROMPT, name="Pune"))
+    assert objects[-1] == aobjects[-1] == llm.structured_predict(type(expected), PROMPT, name="Pune") == expected
+    assert objects.count(expected) == 1
+
+
+@ANSWERS
+async def test_a_structured_llm_s_stream_ends_with_what_the_whole_answer_is(llm, sandbox, pieces, expected):
+    sandbox.script(*[Reply(text=pieces)] * 2)
+    structured = llm.as_structured_llm(type(expected))
+    for last in (list(structured.stream_chat(asked()))[-1], (await collect(structured.astream_chat(asked())))[-1]):
+        assert last.raw == expected
+        assert last.message.content == expected.model_dump_json()
+        assert last.additional_kwargs["finish_reason"] == "stop"
