@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
 
 from langchain_tir._errors import model_errors
-from tir_client import Config, InvalidRequestError, RetryPolicy, Timeouts, TIRClient
+from tir_client import Config, ConfigurationError, InvalidRequestError, RetryPolicy, Timeouts, TIRClient
 
 TOKEN_VARIABLES = ("E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN")
 PROJECT_VARIABLE = "E2E_TIR_PROJECT_ID"
@@ -25,6 +26,7 @@ _ADDRESS = (
     "allow_http",
 )
 _SECRET = ("default_headers", "default_query")
+_CREDENTIAL = re.compile(r"api_?key|token$|secret|passw|credential|authorization", re.IGNORECASE)
 _SHARED = ("http_client", "http_async_client", "rate_limiter", "cache", "callbacks")
 
 
@@ -58,12 +60,19 @@ def _project() -> str | None:
     return os.environ.get(PROJECT_VARIABLE, "").strip() or None
 
 
+def _refuse_credentials(unknown: Collection[str]) -> None:
+    """An unknown argument would be sent in the body of each request, where a secret must not be."""
+    for name in sorted(unknown):
+        if _CREDENTIAL.search(name):
+            raise ConfigurationError(f"`{name}` looks like a credential: pass the token as `api_key`.")
+
+
 class Component(BaseModel):
     """Where to call, and as whom. What is not given is taken from the environment."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True, protected_namespaces=())
 
-    api_key: SecretStr | Callable[[], Any] | None = Field(default_factory=_token)
+    api_key: SecretStr | Callable[[], Any] | None = Field(default_factory=_token, repr=False)
     """TIR's Auth Token, or a function that returns it, called for each request. Environment: E2E_TIR_ACCESS_TOKEN."""
     project_id: int | str | None = Field(default_factory=_project)
     """Number of the TIR project. Environment: E2E_TIR_PROJECT_ID."""
@@ -89,11 +98,17 @@ class Component(BaseModel):
     """The same for async calls."""
 
     _built: tuple[tuple[Any, ...], TIRClient] | None = PrivateAttr(default=None)
+    _misses_token: bool = PrivateAttr(default=False)
+    """It came out of a pickle, and the environment's token is not meant for where it calls."""
 
     def __init__(self, *args: Any, **fields: Any) -> None:
         with model_errors():
+            _refuse_credentials(fields.keys() - type(self).model_fields.keys())
             super().__init__(*args, **renamed(fields))
         _ = self.client  # a mistake in the configuration is reported here, not by the first call
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, SecretStr(value) if name == "api_key" and isinstance(value, str) else value)
 
     @field_validator("timeout", mode="before")
     @classmethod
@@ -121,6 +136,11 @@ class Component(BaseModel):
 
     def _build(self) -> TIRClient:
         with model_errors():
+            if self._misses_token and self.api_key is None:
+                raise ConfigurationError(
+                    f"This {type(self).__name__} was pickled, which leaves its `api_key` out: set it again. The "
+                    "environment's token is not used in its place, as it may be meant for another server."
+                )
             return TIRClient(
                 Config.resolve(**{name: getattr(self, name) for name in _ADDRESS}),
                 timeout=self.timeout,
@@ -160,9 +180,11 @@ class Component(BaseModel):
                 raise TypeError(f"A {type(self).__name__} with `{name}` cannot be pickled: a pickle would hold it.")
         state = super().__getstate__()
         fields = {**state["__dict__"], "api_key": None}
-        private = {**(state["__pydantic_private__"] or {}), "_built": None}
+        own = "api_key" in self.model_fields_set and (self.base_url or self.host or callable(self.api_key))
+        misses = self._misses_token or bool(own)
+        private = {**(state["__pydantic_private__"] or {}), "_built": None, "_misses_token": misses}
         return {**state, "__dict__": fields, "__pydantic_private__": private}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         super().__setstate__(state)
-        self.api_key = _token()
+        self.__dict__["api_key"] = None if self._misses_token else _token()

@@ -23,7 +23,8 @@ from pydantic import SecretStr
 
 import langchain_tir
 from langchain_tir import ChatTIR, TIREmbeddings, register_provider
-from tir_client import APIStatusError, __version__
+from tir_client import APIStatusError, ConfigurationError, __version__
+from tir_client._config import environment_token
 from tir_sandbox import Fault, Reply, Sandbox
 
 SECRET = "a-secret-that-nobody-may-see"
@@ -131,9 +132,10 @@ def test_a_dump_says_where_the_token_comes_from():
 
 @pytest.mark.parametrize("used", [False, True])
 def test_a_pickle_has_no_token_and_takes_it_from_the_environment(
-    make: Callable[..., ChatTIR], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, used: bool
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, used: bool
 ):
-    model = make(temperature=0.5)
+    monkeypatch.setenv("MODEL_API_CLIENT_HOST", sandbox.host)
+    model = ChatTIR(api_key=sandbox.token, project_id=sandbox.project_id, temperature=0.5)
     if used:
         model.invoke("Hi")
         asyncio.run(model.ainvoke("Hi"))
@@ -145,6 +147,54 @@ def test_a_pickle_has_no_token_and_takes_it_from_the_environment(
     assert sandbox.token.encode() not in pickled
     assert loaded.asdict() == model.asdict()
     assert loaded.invoke("Hi").text
+
+
+@pytest.mark.parametrize("cls", [ChatTIR, TIREmbeddings])
+@pytest.mark.parametrize("given", ["base_url", "host", "a function"])
+def test_a_pickle_of_a_model_with_its_own_token_takes_no_other(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, cls: type[ChatTIR | TIREmbeddings], given: str
+):
+    monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", SECRET)
+    monkeypatch.setenv("E2E_TIR_PROJECT_ID", "12345")
+    where = {"base_url": {"base_url": sandbox.base_url}, "host": {"host": sandbox.host}, "a function": {}}[given]
+    model = cls(api_key=environment_token if given == "a function" else sandbox.token, **where)
+
+    loaded = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(model))))
+
+    with pytest.raises(ConfigurationError, match="`api_key` out: set it again"):
+        loaded.invoke("Hi") if isinstance(loaded, ChatTIR) else loaded.embed_query("Hi")
+    assert not sandbox.requests
+    loaded.api_key, loaded.host = sandbox.token, None if given == "base_url" else sandbox.host
+    assert loaded.invoke("Hi").text if isinstance(loaded, ChatTIR) else loaded.embed_query("Hi")
+
+
+def test_a_pickle_of_a_model_that_took_the_token_from_the_environment_does_so_again(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", sandbox.token)
+
+    loaded = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(ChatTIR(base_url=sandbox.base_url)))))
+
+    assert loaded.invoke("Hi").text
+
+
+@pytest.mark.parametrize("cls", [ChatTIR, TIREmbeddings])
+@pytest.mark.parametrize("name", ["openai_api_key", "tir_token", "apikey", "access_token", "client_secret", "password"])
+def test_an_unknown_argument_that_looks_like_a_credential_is_refused(cls: type, name: str):
+    with pytest.raises(ConfigurationError, match=f"`{name}` looks like a credential: .* `api_key`") as raised:
+        cls(api_key="a-token", project_id=1, **{name: SECRET})
+    assert SECRET not in str(raised.value)
+
+
+def test_a_token_that_is_assigned_is_not_shown(secretive: ChatTIR):
+    other = "another-secret"
+    secretive.api_key = other
+
+    copied = secretive.model_copy(update={"api_key": other})
+
+    shown = [repr(secretive), str(secretive.model_dump()), secretive.model_dump_json(), dumps(secretive), repr(copied)]
+    assert not [form for form in shown if other in form]
+    assert secretive.client.config.secret().get_secret_value() == other
 
 
 @pytest.mark.parametrize("field", ["default_headers", "default_query", "http_client"])
