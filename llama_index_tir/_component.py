@@ -114,6 +114,8 @@ class TIRComponent(BaseComponent):
         for name in ("http_client", "http_async_client", "default_headers", "default_query"):
             if getattr(self, name) is not None:
                 raise TypeError(f"A {type(self).__name__} with `{name}` cannot be pickled: a pickle would hold it.")
+        if self.api_key is not None and (self.base_url or self.host):  # the environment's is not meant for that server
+            raise TypeError(f"A {type(self).__name__} with `api_key` for a server of its own cannot be pickled.")
         bare = self.model_copy()  # the base deletes what it cannot pickle, which must not happen to this object
         bare.__dict__.update(dict.fromkeys(SECRETS))
         bare.__pydantic_private__ = {"_client": None, "_made_of": ()}

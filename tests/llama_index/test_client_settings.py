@@ -139,6 +139,13 @@ def test_what_may_be_secret_keeps_an_object_from_being_pickled(cls, secret):
         pickle.dumps(cls(api_key="k", project_id=1, **{secret: {"X-Key": "hunter2"}}))
 
 
+@BOTH
+@pytest.mark.parametrize("where", ["base_url", "host"])
+def test_a_token_for_another_server_keeps_an_object_from_being_pickled(cls, where):
+    with pytest.raises(TypeError, match="`api_key` for a server of its own"):
+        pickle.dumps(cls(api_key="k", project_id=1, **{where: "https://other.example/v1"}))
+
+
 @pytest.mark.parametrize(
     "timeout", [None, 30, {"connect": 1.0, "total": 9.0}, httpx.Timeout(5.0)], ids=["none", "seconds", "map", "httpx"]
 )
