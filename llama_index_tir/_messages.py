@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +19,12 @@ from llama_index.core.base.llms.types import (
 from pydantic import BaseModel
 
 from llama_index_tir._blocks import Json, to_content
-from tir_client import InvalidRequestError, sendable_arguments
+from tir_client import InvalidRequestError, ToolCall, sendable_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tir_client import Choice, Completion, ToolCall, Usage
+    from tir_client import Choice, Completion, Usage
 
 ROLES = {
     MessageRole.CHATBOT: "assistant",
@@ -138,7 +137,7 @@ def from_choice(choice: Choice, usage: Usage | None, names: Mapping[str, str]) -
         tokens = usage.reasoning_tokens if usage else None
         blocks.append(ThinkingBlock(content=choice.reasoning, num_tokens=tokens))
     blocks.append(TextBlock(text=choice.text))
-    blocks.extend(to_block(call, names, parse_arguments(call.arguments)) for call in choice.tool_calls)
+    blocks.extend(to_block(call, names, parse_arguments(call.arguments, cut=call.cut)) for call in choice.tool_calls)
     return assistant(blocks, [to_told(call, names) for call in choice.tool_calls])
 
 
@@ -159,14 +158,15 @@ def to_told(call: ToolCall, names: Mapping[str, str]) -> Json:
     return _call(call.id, names.get(call.name, call.name), call.arguments)
 
 
-def parse_arguments(text: str) -> Json | None:
-    """The arguments of a finished call, or None if they are not a JSON object; none at all is an empty one."""
+def parse_arguments(text: str, *, cut: bool = False) -> Json | None:
+    """The arguments of a finished call, or None if they are not a JSON object; none at all is an empty one.
+
+    `cut` says that the answer was cut off: then no arguments at all are some that did not arrive.
+    """
     try:
-        value = json.loads(text) if text.strip() else None
+        return ToolCall("", "", text, cut).parsed()
     except ValueError:
         return None
-    value = {} if value is None else value
-    return value if isinstance(value, dict) else None
 
 
 def told_of(choice: Choice, usage: Usage | None) -> Json:

@@ -97,9 +97,9 @@ def to_selections(response: ChatResponse, *, demanded: bool) -> list[ToolSelecti
 
 
 def _selection(block: ToolCallBlock, response: ChatResponse) -> ToolSelection:
-    kwargs = parse_arguments(block.tool_kwargs) if isinstance(block.tool_kwargs, str) else block.tool_kwargs
+    cut = response.additional_kwargs.get("finish_reason") == "length"
+    kwargs = parse_arguments(block.tool_kwargs, cut=cut) if isinstance(block.tool_kwargs, str) else block.tool_kwargs
     if kwargs is None:
-        cut = response.additional_kwargs.get("finish_reason") == "length"
         advice = " The answer was cut off: raise `max_tokens`." if cut else ""
         raise ToolArgumentsError(
             f"The model called {block.tool_name!r} with arguments that are not a JSON object: "

@@ -116,8 +116,7 @@ def _responses(growing: Generator[Step], so_far: _GrowingObject) -> ChatResponse
     with closing(growing):
         for response, output in growing:
             yield so_far.add(response, output)
-    for rest in so_far.end(response):
-        yield rest
+    yield from so_far.end(response)
 
 
 async def _aresponses(growing: AsyncGenerator[Step], so_far: _GrowingObject) -> ChatResponseAsyncGen:

@@ -21,6 +21,7 @@ from llama_index.core.tools import FunctionTool
 from llama_index.core.workflow import Context
 from pydantic import BaseModel
 
+from llama_index_tir import ToolArgumentsError
 from tir_sandbox import Reply, ToolCall
 
 from .conformance.streams import wait_for_leaving
@@ -206,3 +207,13 @@ async def test_a_cancelled_run_stops_the_server(llm, sandbox, memory):
     await handler.cancel_run()
     await asyncio.gather(handler, return_exceptions=True)
     assert await asyncio.to_thread(wait_for_leaving, sandbox)
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+async def test_an_agent_does_not_run_a_call_that_was_cut_off_before_its_arguments(llm, sandbox, memory, streaming):
+    sandbox.script(Reply(tool_calls=[ToolCall("wipe", "")], finish_reason="length"))
+    runs: list[str] = []
+    wipe = FunctionTool.from_defaults(lambda: runs.append("wiped"), name="wipe", description="Wipe all.")
+    with pytest.raises(ToolArgumentsError, match="max_tokens"):
+        await FunctionAgent(tools=[wipe], llm=llm, streaming=streaming).run("?", memory=memory)
+    assert not runs

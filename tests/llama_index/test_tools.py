@@ -67,3 +67,24 @@ def test_the_system_prompt_comes_once(make_llm, sandbox):
     llm.predict_and_call([ADD], "Add 1 and 2.", chat_history=history)
     assert [message["role"] for message in sandbox.requests[-1].body["messages"]] == ["system", "user"]
     assert len(history) == 1
+
+
+async def test_a_call_that_was_cut_off_before_its_arguments_is_not_run(llm, sandbox):
+    """Nor is it a call without arguments, though it looks like one."""
+    sandbox.script(*[Reply(tool_calls=[ToolCall("wipe", "")], finish_reason="length")] * 4)
+    runs = []
+    wipe = FunctionTool.from_defaults(lambda: runs.append(1), name="wipe", description="Wipe all.")
+    whole, streamed = llm.chat_with_tools([wipe], "?"), list(llm.stream_chat_with_tools([wipe], "?"))[-1]
+    for response in (whole, streamed):
+        with pytest.raises(ToolArgumentsError, match="max_tokens"):
+            llm.get_tool_calls_from_response(response)
+    with pytest.raises(ResponseError, match="max_tokens"):
+        llm.predict_and_call([wipe], "?")
+    with pytest.raises(ResponseError, match="max_tokens"):
+        await llm.apredict_and_call([wipe], "?")
+    assert not runs
+
+
+def test_a_call_without_arguments_is_one_with_none(llm, sandbox):
+    sandbox.script(Reply(tool_calls=[ToolCall("now", "")]))
+    assert llm.get_tool_calls_from_response(llm.chat_with_tools([NOW], "?"))[0].tool_kwargs == {}
