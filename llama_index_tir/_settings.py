@@ -91,25 +91,22 @@ class TIRSettings(TIRComponent, FunctionCallingLLM):
         )
 
     def _request(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatRequest:
-        """The request for one call: its arguments before `additional_kwargs` before fields; None says nothing.
+        """The request for one call: its arguments win over all that the constructor got; None says nothing.
+
+        Of the constructor's, `additional_kwargs` win over fields, and `extra_body` over both.
 
         Raises:
             InvalidRequestError: An argument or a message cannot be sent.
         """
         own = {"model": self.model, **{name: getattr(self, name) for name in SAMPLING}}
-        fields = {**own, **self.additional_kwargs, **_set(kwargs)}
-        extra = _extra_body(self.extra_body, self.additional_kwargs, kwargs)
+        said = _set(kwargs)
+        fields = {**own, **self.additional_kwargs, **said}
+        lasting = {**(self.extra_body or {}), **(self.additional_kwargs.get("extra_body") or {})}
+        extra = {name: value for name, value in lasting.items() if name not in said} | (said.get("extra_body") or {})
         if fields.get("n") not in (None, 1):
             raise InvalidRequestError("`n` must be 1: LlamaIndex's responses hold one answer.")
-        return ChatRequest.of(**{**fields, "messages": to_wire(messages), "extra_body": extra})
+        return ChatRequest.of(**{**fields, "messages": to_wire(messages), "extra_body": extra or None})
 
 
 def _set(kwargs: Mapping[str, Any]) -> Json:
     return {name: value for name, value in kwargs.items() if value is not None and name != TOOL_NAMES}
-
-
-def _extra_body(own: Json | None, *sources: Mapping[str, Any]) -> Json | None:
-    extra = dict(own or {})
-    for source in sources:
-        extra |= source.get("extra_body") or {}
-    return extra or None

@@ -217,6 +217,22 @@ def test_extra_bodies_add_up(sandbox):
     assert (body["a"], body["b"], body["c"]) == (1, 2, 3)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"temperature": 0.9},
+        {"extra_body": {"temperature": 0.9}},
+        {"additional_kwargs": {"temperature": 0.9}},
+        {"additional_kwargs": {"extra_body": {"temperature": 0.9}}},
+    ],
+)
+def test_the_call_beats_the_constructor_wherever_that_says_it(sandbox, fields):
+    llm = TIR(**fields)
+    llm.complete("x", temperature=0.1)
+    llm.complete("x")
+    assert [request.body["temperature"] for request in sandbox.requests] == [0.1, 0.9]
+
+
 def test_without_llama_index_the_import_says_what_to_install(monkeypatch):
     real = builtins.__import__
 
