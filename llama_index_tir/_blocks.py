@@ -86,7 +86,7 @@ def _image(block: ImageBlock) -> Json:
 def _inline(block: ImageBlock) -> str:
     try:
         data = block.resolve_image(as_base64=True).read().decode()
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise InvalidRequestError(f"An ImageBlock has no image that can be sent: {error}.") from None
     return f"data:{block.image_mimetype or 'image/png'};base64,{data}"
 
@@ -101,3 +101,5 @@ def _document(block: DocumentBlock) -> str:
         return bytes(block.resolve_document().read()).decode()
     except ValueError as error:
         raise InvalidRequestError(f"The DocumentBlock {block.title!r} is not text in UTF-8: {error}.") from None
+    except OSError as error:
+        raise InvalidRequestError(f"The DocumentBlock {block.title!r} cannot be read: {error}.") from None

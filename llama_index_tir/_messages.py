@@ -95,7 +95,12 @@ def _block_call(block: ToolCallBlock, wording: Mapping[str, str]) -> Json:
         raise InvalidRequestError(f"The call of {block.tool_name!r} has no `tool_call_id` to match its result with.")
     text = wording.get(block.tool_call_id)
     unchanged = text is not None and (block.tool_kwargs == text or block.tool_kwargs == parse_arguments(text))
-    return _call(block.tool_call_id, block.tool_name, sendable_arguments(text if unchanged else block.tool_kwargs))
+    try:
+        arguments = sendable_arguments(text if unchanged else block.tool_kwargs)
+    except (TypeError, ValueError) as error:
+        problem = f"The arguments in the ToolCallBlock of {block.tool_name!r} are not JSON: {error}."
+        raise InvalidRequestError(problem) from None
+    return _call(block.tool_call_id, block.tool_name, arguments)
 
 
 def _call(call_id: str, name: str, arguments: str) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import date
 
 import pytest
 from llama_index.core.base.llms.types import (
@@ -202,3 +203,19 @@ def test_a_completion_has_what_the_chat_had():
     assert completion.additional_kwargs["tool_calls"]
     assert completion.additional_kwargs["total_tokens"] == 3
     assert "total_tokens" not in response.message.additional_kwargs
+
+
+@pytest.mark.parametrize("value", [{1, 2}, date(2026, 1, 2)], ids=["a set", "a date"])
+def test_arguments_that_are_not_json_are_refused_by_their_tool(value):
+    with pytest.raises(InvalidRequestError, match="ToolCallBlock of 'now'"):
+        wire(said(ToolCallBlock(tool_call_id="c1", tool_name="now", tool_kwargs={"d": value})))
+
+
+@pytest.mark.parametrize("cls", [DocumentBlock, ImageBlock])
+def test_a_file_that_is_missing_is_named(tmp_path, cls):
+    path = tmp_path / "lost.txt"
+    path.touch()
+    block = cls(path=path)
+    path.unlink()
+    with pytest.raises(InvalidRequestError, match=rf"{cls.__name__}.*lost\.txt"):
+        wire(ChatMessage(blocks=[block]))
