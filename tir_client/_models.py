@@ -36,14 +36,17 @@ UNKNOWN = ModelInfo()
 
 _E5_INSTRUCTION = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery: "
 
+_GPT_OSS = ModelInfo(
+    context_window=131_072,
+    max_output=131_072,
+    reasoning=True,
+    reasoning_efforts=("low", "medium", "high"),
+    inline_think=False,
+)
+
 _KNOWN: dict[str, ModelInfo] = {
-    "gpt_oss_120b": ModelInfo(
-        context_window=131_072,
-        max_output=131_072,
-        reasoning=True,
-        reasoning_efforts=("low", "medium", "high"),
-        inline_think=False,
-    ),
+    "gpt_oss_120b": _GPT_OSS,
+    "gpt_oss_20b": _GPT_OSS,
     "qwen3_32b": ModelInfo(context_window=40_960, reasoning=True),
     "deepseek_r1": ModelInfo(context_window=163_840, reasoning=True, tools=False),
     "deepseek_v3": ModelInfo(context_window=163_840),
@@ -55,13 +58,17 @@ _KNOWN: dict[str, ModelInfo] = {
     "phi_4": ModelInfo(context_window=16_384),
     "gemma_7b": ModelInfo(context_window=8_192, tools=False),
     "llama_guard_3_8b": ModelInfo(context_window=131_072, tools=False),
-    "e5-mistral-7b-instruct": ModelInfo(
+    "e5_mistral_7b_instruct": ModelInfo(
         context_window=4_096, tools=False, dimensions=4_096, query_instruction=_E5_INSTRUCTION
     ),
-    "bge-large-en-v1_5": ModelInfo(context_window=512, tools=False, dimensions=1_024),
+    "bge_large_en_v1_5": ModelInfo(context_window=512, tools=False, dimensions=1_024),
 }
 
 
 def model_info(model: str) -> ModelInfo:
-    """What is known of `model`; for an unknown name, the cautious defaults."""
-    return _KNOWN.get(model, UNKNOWN)
+    """What is known of `model`; for an unknown name, the cautious defaults.
+
+    TIR's slugs and the names of the same models elsewhere, such as `openai/gpt-oss-120b`, are one.
+    """
+    slug = model.rpartition("/")[2].lower().replace("-", "_").replace(".", "_")
+    return _KNOWN.get(slug, UNKNOWN)

@@ -1,0 +1,39 @@
+"""What is known of models, under which names."""
+
+from __future__ import annotations
+
+import pytest
+
+from tir_client import model_info
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "gpt_oss_120b",
+        "gpt-oss-120b",
+        "openai/gpt-oss-120b",
+        "gpt_oss_20b",
+        "openai/gpt-oss-20b",
+        "/models/openai/GPT-OSS-20B",
+    ],
+)
+def test_gpt_oss_is_known_under_each_of_its_names(name):
+    info = model_info(name)
+    assert (info.context_window, info.reasoning, info.inline_think) == (131_072, True, False)
+
+
+@pytest.mark.parametrize("name", ["e5-mistral-7b-instruct", "intfloat/e5-mistral-7b-instruct"])
+def test_an_embedding_model_is_known_with_its_instruction(name):
+    assert model_info(name).query_instruction.startswith("Instruct:")
+
+
+def test_dots_and_dashes_are_one():
+    assert model_info("BAAI/bge-large-en-v1.5") is model_info("bge-large-en-v1_5")
+    assert model_info("bge-large-en-v1_5").dimensions == 1_024
+
+
+@pytest.mark.parametrize("name", ["", "my_own", "gpt-oss-120b/my_own", "gpt_oss_120b_tuned"])
+def test_of_other_names_nothing_is_claimed(name):
+    info = model_info(name)
+    assert (info.context_window, info.reasoning, info.tools, info.inline_think) == (None, False, True, True)
