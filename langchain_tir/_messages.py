@@ -116,7 +116,7 @@ def _call(call_id: str | None, name: str | None, args: object) -> Json:
 
 
 def from_completion(completion: Completion, output_version: str | None = None) -> ChatResult:
-    """The result of a call: one generation for each choice. The first one carries the usage.
+    """The result of a call: one generation for each choice. The first has the usage, and the others in its metadata.
 
     Args:
         completion: The answer.
@@ -126,7 +126,8 @@ def from_completion(completion: Completion, output_version: str | None = None) -
     first = generations[0].message
     if isinstance(first, AIMessage) and completion.usage is not None:
         first.usage_metadata = usage_metadata(completion.usage)
-    output = set_only(model_name=completion.model, token_usage=completion.raw_usage)
+    first.response_metadata |= others(completion)
+    output = set_only(model_name=completion.model, token_usage=_told(completion.raw_usage))
     return ChatResult(generations=generations, llm_output=output)
 
 
@@ -176,8 +177,27 @@ def tail(completion: Completion) -> Json:
     return set_only(
         system_fingerprint=completion.system_fingerprint,
         service_tier=completion.service_tier,
-        token_usage=completion.raw_usage,
+        token_usage=_told(completion.raw_usage),
     )
+
+
+def others(completion: Completion) -> Json:
+    """All choices but the first: `invoke` and `stream` give one message, which holds the others in its metadata."""
+    return set_only(other_choices=[_other(choice) for choice in completion.choices[1:]] or None)
+
+
+def _other(choice: Choice) -> Json:
+    calls = [{"id": call.id, "name": call.name, "args": call.arguments} for call in choice.tool_calls]
+    return {"content": choice.text, **extras(choice), "tool_calls": calls, **of_choice(choice)}
+
+
+def _told(usage: Json | None) -> Json | None:
+    """The usage without nulls, which vLLM writes in whole answers and leaves out of streams."""
+    if usage is None:
+        return None
+    return {
+        name: _told(count) if isinstance(count, dict) else count for name, count in usage.items() if count is not None
+    }
 
 
 def set_only(**values: Any) -> Json:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.messages import AIMessageChunk
 from langchain_core.messages.block_translators import register_translator
+from langchain_core.messages.content import KNOWN_BLOCK_TYPES
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
@@ -21,7 +22,7 @@ PROVIDER = "tir"
 
 
 def standard_blocks(message: AIMessage, *, indexed: bool) -> list[ContentBlock]:
-    """The blocks of a message whose content is text: reasoning, text, tool calls.
+    """The blocks of a message whose content is text: reasoning, text, a refusal, tool calls.
 
     Args:
         message: A message, or a chunk of one.
@@ -32,9 +33,16 @@ def standard_blocks(message: AIMessage, *, indexed: bool) -> list[ContentBlock]:
         blocks.append({"type": "reasoning", "reasoning": reasoning, "index": "lc_reasoning"})
     if message.content:
         blocks.append({"type": "text", "text": message.content, "index": "lc_text"})
+    if refusal := message.additional_kwargs.get("refusal"):
+        blocks.append({**_refusal(refusal), "index": "lc_refusal"})
     if not indexed:
         blocks = [{key: value for key, value in block.items() if key != "index"} for block in blocks]
     return cast("list[ContentBlock]", [*blocks, *_calls(message)])
+
+
+def _refusal(words: str) -> dict[str, Any]:
+    block = {"type": "refusal", "refusal": words}
+    return block if "refusal" in KNOWN_BLOCK_TYPES else {"type": "non_standard", "value": block}
 
 
 def _calls(message: AIMessage) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from langchain_core.messages.tool import invalid_tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.utils.json import parse_partial_json
 
-from langchain_tir._messages import end, extras, head, of_choice, set_only, tail, usage_metadata
+from langchain_tir._messages import end, extras, head, others, set_only, tail, usage_metadata
 from langchain_tir._standard import PROVIDER
 from tir_client import Completion
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from langchain_core.messages import ToolCall as ParsedCall
 
     from langchain_tir._blocks import Json
-    from tir_client import Choice, Delta, ToolCall, ToolCallDelta
+    from tir_client import Delta, ToolCall, ToolCallDelta
 
 
 class ChunkReader:
@@ -59,9 +59,9 @@ class ChunkReader:
         )
 
     def _last(self, completion: Completion) -> ChatGenerationChunk:
-        first, *others = completion.choices
+        first = completion.choice
         metadata = {**({"model_provider": PROVIDER} if self._begun else head(completion)), **end(first)}
-        metadata |= tail(completion) | set_only(other_choices=[_other(choice) for choice in others] or None)
+        metadata |= tail(completion) | others(completion)
         message = AIMessageChunk(
             content="",
             chunk_position="last",
@@ -161,8 +161,3 @@ def _mended(arguments: str) -> bool:
         return isinstance(parse_partial_json(arguments), dict)
     except ValueError:
         return False
-
-
-def _other(choice: Choice) -> Json:
-    calls = [{"id": call.id, "name": call.name, "args": call.arguments} for call in choice.tool_calls]
-    return {"content": choice.text, **extras(choice), "tool_calls": calls, **of_choice(choice)}

@@ -14,7 +14,7 @@ from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler, 
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.outputs import LLMResult
 
-from langchain_tir import ChatTIR
+from langchain_tir import ChatTIR, _standard
 from langchain_tir._stream import spoiler
 from tir_client import ToolCall as WireCall
 from tir_sandbox import Reply, Sandbox, ToolCall
@@ -200,6 +200,45 @@ async def test_a_refusal_is_beside_the_content(model: ChatTIR, sandbox: Sandbox)
         assert (message.content, message.additional_kwargs) == ("", {"refusal": "I do not."})
 
 
+REFUSAL = {"type": "refusal", "refusal": "I do not."}
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("output_version", ["v0", "v1"])
+async def test_a_refusal_is_a_block_of_its_own(
+    *,
+    make: Callable[..., ChatTIR],
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    output_version: str,
+    known: bool,
+):
+    """Where LangChain has no such block, it is a non-standard one."""
+    names = _standard.KNOWN_BLOCK_TYPES - {"refusal"}
+    monkeypatch.setattr(_standard, "KNOWN_BLOCK_TYPES", names | {"refusal"} if known else names)
+    chunks = [{"choices": [{"index": 0, "delta": {"refusal": words}}]} for words in ("I do ", "not.")]
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    sandbox.script(Reply(refusal="I do not."), Reply(chunks=[*chunks, end]))
+    model = make(output_version=output_version)
+
+    for way in (invoke, stream):
+        message = await way(model)
+        for blocks in [message.content_blocks] + [message.content] * (output_version == "v1"):
+            (block,) = [{key: value for key, value in block.items() if key != "index"} for block in blocks]
+            assert block == (REFUSAL if known else {"type": "non_standard", "value": REFUSAL})
+
+
+async def test_nulls_in_the_usage_are_left_out(model: ChatTIR, sandbox: Sandbox):
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+    details = {"cached_tokens": 0, "multimodal_tokens": None}
+    answer = {"message": {"content": "Hi"}, "finish_reason": "stop"}
+    sandbox.script(Reply(body={"choices": [answer], "usage": {**usage, "a": None, "prompt_tokens_details": details}}))
+
+    told = model.invoke("Hi").response_metadata["token_usage"]
+
+    assert told == {**usage, "prompt_tokens_details": {"cached_tokens": 0}}
+
+
 async def test_usage_comes_once_with_its_details(model: ChatTIR, sandbox: Sandbox):
     usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "cached_tokens": 8, "reasoning_tokens": 3}
     sandbox.script(*[Reply(text="Hello there.", usage=usage, continuous_usage=True)] * len(WAYS))
@@ -270,11 +309,13 @@ def test_several_answers_are_several_generations_with_the_usage_on_the_first(
     assert second.usage_metadata is None
 
 
-async def test_a_stream_of_several_answers_is_the_first_and_loses_none(make: Callable[..., ChatTIR], sandbox: Sandbox):
+async def test_the_message_of_several_answers_is_the_first_and_loses_none(
+    make: Callable[..., ChatTIR], sandbox: Sandbox
+):
     second = Reply(text="Two", reasoning="Hm.", tool_calls=[ToolCall("t", "{}", id="1")])
-    sandbox.script(*[Reply(choices=[Reply(text="One one"), second])] * 2)
+    sandbox.script(*[Reply(choices=[Reply(text="One one"), second])] * 4)
 
-    for way in (stream, astream):
+    for way in (invoke, ainvoke, stream, astream):
         message = await way(make(n=2))
         (other,) = message.response_metadata["other_choices"]
         assert message.text == "One one"
