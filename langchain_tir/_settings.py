@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, Field, model_validator
 
 from langchain_tir._blocks import Json
-from langchain_tir._component import renamed
+from langchain_tir._component import OTHER_NAMES, renamed
 from langchain_tir._demanded import TAKEN_AS_IT_IS
 from tir_client import DEFAULT_MODEL, ChatRequest, InvalidRequestError
 
@@ -102,15 +102,22 @@ class Settings(BaseModel):
                     f"`{name}` is not a parameter of a call. If the deployment knows it, "
                     f"pass `extra_body={{{name!r}: ...}}`."
                 )
-        own = _settled(self.set_parameters())
-        return own | _settled(given, own.get("extra_body"))
+        own, call = _settled(self.set_parameters()), _settled(given)
+        # What is in `extra_body` is sent in place of the parameter of the same name.
+        below, extra = own.pop("extra_body", {}), call.get("extra_body", {})
+        extra = {name: below[name] for name in below if _here(name) not in call | extra} | extra
+        return own | call | ({"extra_body": extra} if extra else {})
 
 
-def _settled(given: Json, below: Json | None = None) -> Json:
+def _here(name: str) -> str:
+    return OTHER_NAMES.get(name, name)
+
+
+def _settled(given: Json) -> Json:
     """Parameters with `model_kwargs` put where they belong: to their field, or else into `extra_body`."""
     fields = {name: value for name, value in given.items() if name not in _LOOSE}
     loose = renamed(given.get("model_kwargs") or {})
     fields = {name: value for name, value in loose.items() if name in _PARAMETERS} | fields
     rest = {name: value for name, value in loose.items() if name not in _PARAMETERS}
-    extra = {**(below or {}), **rest, **(given.get("extra_body") or {})}
+    extra = {**rest, **(given.get("extra_body") or {})}
     return {**fields, "extra_body": extra} if extra else fields

@@ -83,6 +83,22 @@ def test_the_call_beats_the_constructor(make: Callable[..., ChatTIR], sandbox: S
     assert (body["bad_words"], body["ignore_eos"]) == (["b"], True)
 
 
+@pytest.mark.parametrize("loose", ["extra_body", "model_kwargs"])
+@pytest.mark.parametrize("how", ["by name", "in extra_body", "in model_kwargs"])
+def test_the_call_beats_what_the_constructor_has_no_name_for(
+    make: Callable[..., ChatTIR], sandbox: Sandbox, loose: str, how: str
+):
+    model = make(**{loose: {"top_k": 1, "max_completion_tokens": 2, "ignore_eos": True}})
+    values = {"top_k": 7, "max_tokens": 8}
+
+    model.invoke("Hi", **(values if how == "by name" else {how.removeprefix("in "): values}))
+
+    body = sent(sandbox)
+    assert (body["top_k"], body["max_tokens"], body["ignore_eos"]) == (7, 8, True)
+    assert loose == "model_kwargs" or "max_completion_tokens" not in body
+    assert getattr(model, loose)["top_k"] == 1
+
+
 @pytest.mark.parametrize(
     ("alias", "name", "value"),
     [
