@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, ClassVar, Self
@@ -17,6 +18,14 @@ ADDRESS = ("api_key", "project_id", "endpoint_id", "base_url", "host", "default_
 CLIENT = (*ADDRESS, "timeout", "max_retries", "http_client", "http_async_client")
 SECRETS = ("api_key", "default_headers", "default_query")
 SHARED = ("http_client", "http_async_client", "callback_manager", "rate_limiter")
+
+MEANINGLESS = {
+    "reuse_client": (True, "connections are always kept; `close` and `http_client` are for those who want otherwise"),
+    "api_version": ("", "TIR has only one"),
+    "should_use_structured_outputs": (True, "schemas are always sent, unless `pydantic_program_mode` says otherwise"),
+    "tokenizer": ("", "`count_tokens` asks the server, which knows the model's own"),
+}
+"""Fields of LlamaIndex's `OpenAILike` that are not needed here: the value that says what is so anyway, and why."""
 
 
 class TIRComponent(BaseComponent):
@@ -67,7 +76,7 @@ class TIRComponent(BaseComponent):
     _made_of: tuple[Any, ...] = PrivateAttr(default=())
 
     def __init__(self, **fields: Any) -> None:
-        super().__init__(**self._renamed(fields))
+        super().__init__(**self._renamed(_needed(fields)))
         self.timeout = _plain_timeout(self.timeout)
         _ = self.client  # a mistake in the configuration is reported here, not by the first call
 
@@ -134,6 +143,15 @@ class TIRComponent(BaseComponent):
             if fields.get(other) is not None and fields.get(name) is not None:
                 raise ConfigurationError(f"Give `{name}` or `{other}`, not both: they are the same setting.")
         return {cls.other_names.get(name, name): value for name, value in fields.items()}
+
+
+def _needed(fields: dict[str, Any]) -> dict[str, Any]:
+    """`fields` without those that mean nothing here; who sets one to something else is told so."""
+    for name in sorted(fields.keys() & MEANINGLESS.keys()):
+        usual, reason = MEANINGLESS[name]
+        if fields[name] is not None and fields[name] != usual:
+            warnings.warn(f"`{name}` has no effect on TIR's models: {reason}.", UserWarning, stacklevel=3)
+    return {name: value for name, value in fields.items() if name not in MEANINGLESS}
 
 
 def _plain_timeout(timeout: object) -> object:

@@ -43,7 +43,11 @@ THINKING_OUTPUT = 4_096
 class TIRSettings(TIRComponent, FunctionCallingLLM):
     """The fields of `TIR`. What is None is not sent: the server's own default holds."""
 
-    other_names: ClassVar[Mapping[str, str]] = {**TIRComponent.other_names, "model_name": "model"}
+    other_names: ClassVar[Mapping[str, str]] = {
+        **TIRComponent.other_names,
+        "model_name": "model",
+        "max_completion_tokens": "max_tokens",
+    }
 
     model: str = Field(default=DEFAULT_MODEL, description="The slug of the model, or the name that your server has.")
     temperature: float | None = None
@@ -100,7 +104,7 @@ class TIRSettings(TIRComponent, FunctionCallingLLM):
         """
         own = {"model": self.model, **{name: getattr(self, name) for name in SAMPLING}}
         said = _set(kwargs)
-        fields = {**own, **self.additional_kwargs, **said}
+        fields = {**own, **_set(self.additional_kwargs), **said}
         lasting = {**(self.extra_body or {}), **(self.additional_kwargs.get("extra_body") or {})}
         extra = {name: value for name, value in lasting.items() if name not in said} | (said.get("extra_body") or {})
         if fields.get("n") not in (None, 1):
@@ -109,4 +113,9 @@ class TIRSettings(TIRComponent, FunctionCallingLLM):
 
 
 def _set(kwargs: Mapping[str, Any]) -> Json:
-    return {name: value for name, value in kwargs.items() if value is not None and name != TOOL_NAMES}
+    """The arguments that say something, under the names that go on the wire: older servers know no other."""
+    said = {name: value for name, value in kwargs.items() if value is not None and name != TOOL_NAMES}
+    limit = said.pop("max_completion_tokens", None)
+    if limit is not None and said.setdefault("max_tokens", limit) != limit:
+        raise InvalidRequestError("Give `max_tokens` or `max_completion_tokens`, not both: they are the same.")
+    return said

@@ -37,7 +37,11 @@ class TIREmbedding(TIRComponent, BaseEmbedding):
     model wants; `query_instruction` and `text_instruction` override what is known of it, an empty string is none.
     """
 
-    other_names: ClassVar[Mapping[str, str]] = {**TIRComponent.other_names, "model": "model_name"}
+    other_names: ClassVar[Mapping[str, str]] = {
+        **TIRComponent.other_names,
+        "model": "model_name",
+        "additional_kwargs": "extra_body",
+    }
 
     model_name: str = Field(default="e5-mistral-7b-instruct", description="The slug of the model.")
     dimensions: int | None = Field(default=None, description="Length of the vectors, for models that can shorten them.")

@@ -76,6 +76,39 @@ def test_a_misspelt_field_is_refused_without_its_value(cls):
     assert "a-secret" not in str(caught.value)
 
 
+@BOTH
+def test_what_is_so_anyway_may_be_said(cls, sandbox):
+    cls(reuse_client=True, api_version=None, tokenizer=None, should_use_structured_outputs=True)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "field",
+    [{"reuse_client": False}, {"api_version": "v2"}, {"tokenizer": len}, {"should_use_structured_outputs": False}],
+)
+def test_what_has_no_effect_here_is_named(cls, sandbox, field):
+    """So that a program with another LLM need change only the name of the class."""
+    with pytest.warns(UserWarning, match=rf"`{next(iter(field))}` has no effect") as caught:
+        cls(**field)
+    assert caught[0].filename == __file__
+
+
+def test_the_other_name_for_the_most_tokens(sandbox):
+    llm = TIR(max_completion_tokens=7)
+    llm.complete("x")
+    llm.complete("x", max_completion_tokens=8)
+    TIR(additional_kwargs={"max_completion_tokens": 9}).complete("x")
+    assert [request.body["max_tokens"] for request in sandbox.requests] == [7, 8, 9]
+    assert not any("max_completion_tokens" in request.body for request in sandbox.requests)
+    with pytest.raises(InvalidRequestError, match="not both"):
+        llm.complete("x", max_completion_tokens=8, max_tokens=9)
+
+
+def test_an_embedding_takes_additional_kwargs(sandbox):
+    TIREmbedding(additional_kwargs={"truncate_prompt_tokens": 5}).get_text_embedding("x")
+    assert sandbox.requests[-1].body["truncate_prompt_tokens"] == 5
+
+
 def test_a_token_can_be_a_function(sandbox):
     TIR(api_key=lambda: SecretStr(sandbox.token)).chat(asked())
     assert sandbox.requests[-1].headers["authorization"] == f"Bearer {sandbox.token}"
