@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 UNNAMED = "answer"
 """Name of a JSON schema that has no title."""
 
+_OF_TOOLS = frozenset({"function", "parameters", "input_schema", "toolSpec"})
+"""What only tools have, in the forms of OpenAI, Anthropic and Bedrock: the schema is inside."""
+
 
 def to_tool(tool: Any, *, strict: bool | None = None) -> Json:
     """A tool in wire form: of a class, a function, a `BaseTool`, a JSON schema, or another provider's form.
@@ -71,7 +74,7 @@ def _json_schema(schema: Any, function: Json) -> Json:
     """The schema itself. LangChain's conversion resolves references, which a recursive model does not survive."""
     if isinstance(schema, type) and issubclass(schema, BaseModel) and "strict" not in function:
         return schema.model_json_schema()
-    if isinstance(schema, dict) and "parameters" not in schema and "strict" not in function:
+    if isinstance(schema, dict) and not _OF_TOOLS & schema.keys() and "strict" not in function:
         return schema
     return {"type": "object", "properties": {}, **function.get("parameters", {})}
 

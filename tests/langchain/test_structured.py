@@ -57,6 +57,8 @@ SCHEMAS: dict[str, Any] = {
     "a schema without a title": {key: value for key, value in Person.model_json_schema().items() if key != "title"},
     "OpenAI's json_schema": {"name": "Person", "schema": Person.model_json_schema()},
     "OpenAI's function": {"name": "Person", "description": "A person.", "parameters": Person.model_json_schema()},
+    "OpenAI's tool": {"type": "function", "function": {"name": "Person", "parameters": Person.model_json_schema()}},
+    "Anthropic's tool": {"name": "Person", "input_schema": Person.model_json_schema()},
 }
 
 
@@ -104,6 +106,15 @@ def test_a_schema_is_sent_by_each_method_in_its_place(model: ChatTIR, sandbox: S
     assert bound["response_format"]["json_schema"]["schema"]["additionalProperties"] is False
     assert called["tool_choice"] == {"type": "function", "function": {"name": "Person"}}
     assert called["parallel_tool_calls"] is False
+
+
+@pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
+def test_the_schema_that_is_sent_is_the_objects_own(model: ChatTIR, sandbox: Sandbox, schema: Any):
+    model.with_structured_output(schema).invoke(PROMPT)
+
+    sent = sandbox.requests[-1].body["response_format"]["json_schema"]["schema"]
+    assert sent["type"] == "object"
+    assert sent["properties"].keys() == {"name", "age"}
 
 
 def test_a_recursive_schema_keeps_its_references(model: ChatTIR, sandbox: Sandbox):
