@@ -17,12 +17,20 @@ from typing import Any
 from wrapt import register_post_import_hook
 
 from llama_index_tir._structured import StructuredOutputError
-from llama_index_tir._tools import NoToolCallError, ToolArgumentsError
+from llama_index_tir._tools import NoToolCallError, ToolArgumentsError, UnknownToolError
 from llama_index_tir.embeddings import TIREmbedding
 from llama_index_tir.llms import TIR
 from tir_client import __version__
 
-__all__ = ["TIR", "NoToolCallError", "StructuredOutputError", "TIREmbedding", "ToolArgumentsError", "__version__"]
+__all__ = [
+    "TIR",
+    "NoToolCallError",
+    "StructuredOutputError",
+    "TIREmbedding",
+    "ToolArgumentsError",
+    "UnknownToolError",
+    "__version__",
+]
 
 
 def _recognize(loading: Any) -> None:

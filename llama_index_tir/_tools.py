@@ -27,6 +27,10 @@ class ToolArgumentsError(ResponseError, ValueError):
     """The model called a tool with arguments that are not a JSON object."""
 
 
+class UnknownToolError(ResponseError, ValueError):
+    """The model called a tool that was not offered."""
+
+
 def to_messages(user_msg: str | ChatMessage | None, chat_history: Sequence[ChatMessage] | None) -> list[ChatMessage]:
     """The messages of a call, in a list of its own."""
     last = ChatMessage(role=MessageRole.USER, content=user_msg) if isinstance(user_msg, str) else user_msg
@@ -117,3 +121,19 @@ def first_call_only(response: ChatResponse) -> ChatResponse:
     kept = [block for block in response.message.blocks if block not in blocks[1:]]
     changes = {"blocks": kept, "additional_kwargs": {**told, "tool_calls": told.get("tool_calls", [])[:1]}}
     return response.model_copy(update={"message": response.message.model_copy(update=changes)})
+
+
+def only_offered(response: ChatResponse, tools: Sequence[BaseTool]) -> ChatResponse:
+    """`response`, all of whose calls can be run.
+
+    Raises:
+        UnknownToolError: One is of no tool in `tools`.
+    """
+    offered = [tool.metadata.get_name() for tool in tools]
+    for block in response.message.blocks:
+        if isinstance(block, ToolCallBlock) and block.tool_name not in offered:
+            raise UnknownToolError(
+                f"The model called {block.tool_name!r}, which was not offered; the tools are {', '.join(offered)}.",
+                body=response.raw,
+            )
+    return response

@@ -23,7 +23,7 @@ from llama_index_tir._messages import from_completion, to_completion
 from llama_index_tir._settings import TOOL_NAMES, TIRSettings
 from llama_index_tir._stream import GrowingResponse, acompletions, aresponses, completions, responses
 from llama_index_tir._structured import StructuredTask
-from llama_index_tir._tools import first_call_only, to_messages, to_selections, to_tool_arguments
+from llama_index_tir._tools import first_call_only, only_offered, to_messages, to_selections, to_tool_arguments
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
@@ -50,9 +50,9 @@ class TIR(TIRSettings):
             print(response.delta, end="")
         ```
 
-    What fails raises a `TIRError`: those of `tir_client`, and `NoToolCallError`, `ToolArgumentsError` and
-    `StructuredOutputError`. Arguments of a call are fields of the request and win over those of the constructor; None
-    says nothing, and one that the request does not know is refused: it belongs in `extra_body`.
+    What fails raises a `TIRError`: those of `tir_client`, and `NoToolCallError`, `ToolArgumentsError`,
+    `UnknownToolError` and `StructuredOutputError`. Arguments of a call are fields of the request and win over those of
+    the constructor; None says nothing, and one that the request does not know is refused: it belongs in `extra_body`.
     """
 
     @classmethod
@@ -126,6 +126,7 @@ class TIR(TIRSettings):
         *,
         tool_choice: Any = None,
         must_call: bool = False,
+        runs: bool = False,  # noqa: ARG002 - for the validation of the answer, which gets the same arguments
         **kwargs: Any,
     ) -> dict[str, Any]:
         offer = to_tool_arguments(
@@ -140,11 +141,14 @@ class TIR(TIRSettings):
     def _validate_chat_with_tools_response(
         self,
         response: ChatResponse,
-        tools: Sequence[BaseTool],  # noqa: ARG002 - LlamaIndex's signature
+        tools: Sequence[BaseTool],
         allow_parallel_tool_calls: bool = False,
+        *,
+        runs: bool = False,
         **_: Any,
     ) -> ChatResponse:
-        return response if allow_parallel_tool_calls else first_call_only(response)
+        calls = response if allow_parallel_tool_calls else first_call_only(response)
+        return only_offered(calls, tools) if runs else calls
 
     def predict_and_call(  # type: ignore[override]  # what else there is goes through as it is
         self,
@@ -153,8 +157,16 @@ class TIR(TIRSettings):
         chat_history: list[ChatMessage] | None = None,
         **kwargs: Any,
     ) -> AgentChatResponse:
-        """Let the model call one of `tools`, and run it. `system_prompt` comes first, unless it does already."""
-        return super().predict_and_call(tools, user_msg, self._prompted(chat_history), **kwargs)
+        """Let the model call one of `tools`, and run it. `system_prompt` comes first, unless it does already.
+
+        With `error_on_no_tool_call`, which is the default, a call is demanded of the server.
+
+        Raises:
+            NoToolCallError: There is no call, and `error_on_no_tool_call` is set.
+            ToolArgumentsError: The arguments of the call are not a JSON object.
+            UnknownToolError: The call is of no tool that was offered.
+        """
+        return super().predict_and_call(tools, user_msg, self._prompted(chat_history), **self._to_run(kwargs))
 
     async def apredict_and_call(  # type: ignore[override]  # likewise
         self,
@@ -164,7 +176,8 @@ class TIR(TIRSettings):
         **kwargs: Any,
     ) -> AgentChatResponse:
         """`predict_and_call` for async code. LlamaIndex's async program relies on it for the system prompt."""
-        return await super().apredict_and_call(tools, user_msg, self._prompted(chat_history), **kwargs)
+        history = self._prompted(chat_history)
+        return await super().apredict_and_call(tools, user_msg, history, **self._to_run(kwargs))
 
     # Structured answers
 
@@ -271,6 +284,12 @@ class TIR(TIRSettings):
         """Arguments for a program that streams: the one that calls a tool says of it only that it is offered."""
         calls = self.pydantic_program_mode is PydanticProgramMode.FUNCTION
         return {**(kwargs or {}), **({"must_call": True} if calls else {})}
+
+    def _to_run(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Arguments for a call that is run; without tools of its own, a model is asked by a ReAct agent."""
+        if not self.metadata.is_function_calling_model:
+            return kwargs
+        return {"must_call": kwargs.get("error_on_no_tool_call", True), **kwargs, "runs": True}
 
     def _prompted(self, chat_history: list[ChatMessage] | None) -> list[ChatMessage]:
         history = chat_history or []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from llama_index.core.tools import FunctionTool
 
-from llama_index_tir import NoToolCallError, ToolArgumentsError
+from llama_index_tir import NoToolCallError, ToolArgumentsError, UnknownToolError
 from tir_client import InvalidRequestError, ResponseError
 from tir_sandbox import Reply, ToolCall
 
@@ -51,14 +51,39 @@ def test_a_long_description_is_sent_whole(llm, sandbox):
 
 def test_errors_are_of_both_kinds(llm, sandbox):
     """Callers of LlamaIndex expect a `ValueError`; users of this library catch its own."""
-    sandbox.script(Reply(text="No."), Reply(tool_calls=[ToolCall("add", "{")], finish_reason="length"))
+    broken, other = ToolCall("add", "{"), ToolCall("erase", {})
+    sandbox.script(Reply(text="No."), Reply(tool_calls=[broken], finish_reason="length"), Reply(tool_calls=[other]))
     with pytest.raises(NoToolCallError, match="'stop'") as none:
-        llm.predict_and_call([ADD], "?")
+        llm.get_tool_calls_from_response(llm.chat_with_tools([ADD], "?"))
     with pytest.raises(ToolArgumentsError, match="max_tokens") as cut:
-        llm.predict_and_call([ADD], "?")
-    for error in (none.value, cut.value):
+        llm.get_tool_calls_from_response(llm.chat_with_tools([ADD], "?"))
+    with pytest.raises(UnknownToolError, match=r"'erase'.* add, now") as unknown:
+        llm.predict_and_call([ADD, NOW], "?", error_on_no_tool_call=False)
+    for error in (none.value, cut.value, unknown.value):
         assert isinstance(error, ResponseError)
         assert isinstance(error, ValueError)
+
+
+async def test_a_call_that_is_needed_is_demanded(llm, sandbox):
+    """And got out of a model that answers in prose."""
+    prose = Reply(text="It is 3, I think.")
+    sandbox.script(*[prose, Reply(text='{"a": 1, "b": 2}')] * 2)
+    assert llm.predict_and_call([ADD], "1 and 2?").response == "3"
+    assert (await llm.apredict_and_call([ADD], "1 and 2?")).response == "3"
+    assert sandbox.requests[0].body["tool_choice"] == "required"
+
+
+def test_a_call_that_may_be_missing_is_not_demanded(llm, sandbox):
+    sandbox.script(Reply(text="It is 3, I think."))
+    answer = llm.predict_and_call([ADD], "1 and 2?", error_on_no_tool_call=False)
+    assert answer.response == "It is 3, I think."
+    assert sandbox.requests[0].body.get("tool_choice", "auto") == "auto"
+
+
+async def test_an_agent_may_see_a_call_of_a_tool_that_was_not_offered(llm, sandbox):
+    """It tells the model, which then knows better."""
+    sandbox.script(Reply(tool_calls=[ToolCall("erase", {})]))
+    assert llm.get_tool_calls_from_response(await llm.achat_with_tools([ADD], "?"))[0].tool_name == "erase"
 
 
 def test_the_system_prompt_comes_once(make_llm, sandbox):
