@@ -112,7 +112,11 @@ def _told_call(block: Block) -> Json:
 def _call(call_id: str | None, name: str | None, args: object) -> Json:
     if not call_id:
         raise InvalidRequestError(f"the call of {name!r} has no `id` to match its result with.")
-    return {"id": call_id, "type": "function", "function": {"name": name or "", "arguments": sendable_arguments(args)}}
+    try:
+        arguments = sendable_arguments(args)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidRequestError(f"the arguments of the call of {name!r} cannot be written as JSON: {error}") from None
+    return {"id": call_id, "type": "function", "function": {"name": name or "", "arguments": arguments}}
 
 
 def from_completion(completion: Completion, output_version: str | None = None) -> ChatResult:

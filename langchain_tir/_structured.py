@@ -162,6 +162,17 @@ def structured_call(schema: Any, method: Method, strict: bool | None) -> tuple[J
     raise InvalidRequestError(f"`method` is 'json_schema', 'function_calling' or 'json_mode', not {method!r}.")
 
 
+def check_free(given: Json, fields: Json, method: Method) -> None:
+    """Check that further parameters leave alone what asks for the object.
+
+    Raises:
+        InvalidRequestError: One of them is set by the method.
+    """
+    for name in given:
+        if name in fields and name != "parallel_tool_calls":
+            raise InvalidRequestError(f"`method={method!r}` sets `{name}` itself: it cannot be given beside a schema.")
+
+
 def beside_raw(
     model: Runnable[LanguageModelInput, AIMessage], parser: StructuredParser
 ) -> Runnable[LanguageModelInput, Any]:

@@ -16,7 +16,7 @@ from langchain_tir._profile import profile_of
 from langchain_tir._settings import Settings
 from langchain_tir._standard import PROVIDER
 from langchain_tir._stream import ChunkReader
-from langchain_tir._structured import Method, beside_raw, structured_call
+from langchain_tir._structured import Method, beside_raw, check_free, structured_call
 from langchain_tir._tokens import estimate, estimate_text
 from langchain_tir._tools import to_response_format, tool_fields
 from tir_client import APIConnectionError, APIStatusError, ChatRequest, ResponseError, Usage, __version__
@@ -239,13 +239,15 @@ class ChatTIR(BaseChatModel, Settings, Component):
             kwargs: Further parameters of the call.
 
         Raises:
+            InvalidRequestError: The schema cannot be sent, or `kwargs` has what the method itself sets.
             StructuredOutputError: When called: the answer is cut off, a refusal, or no such object; it holds the text.
         """
         with model_errors():
             fields, parser = structured_call(schema, method, strict)
+            check_free(kwargs, fields, method)
         if schema is not None:
             fields["ls_structured_output_format"] = {"kwargs": {"method": method, "strict": strict}, "schema": schema}
-        model = self.bind(**fields, **kwargs)
+        model = self.bind(**{**fields, **kwargs})
         return beside_raw(model, parser) if include_raw else model | parser
 
     # Tokens

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from datetime import date
 from typing import Any
 
 import pytest
@@ -220,6 +221,13 @@ def test_a_broken_call_goes_back_as_json(args: str):
 
     nothing = args in {"null", ""}  # which models write for "no arguments"
     assert json.loads(sent["function"]["arguments"]) == ({} if nothing else {"invalid_arguments": args})
+
+
+def test_arguments_that_json_cannot_say_are_refused_with_their_place():
+    call = {"id": "1", "name": "plan", "args": {"day": date(2020, 1, 1)}}
+
+    with pytest.raises(InvalidRequestError, match=r"messages\[1\]: the arguments of the call of 'plan' .* date"):
+        to_wire([HumanMessage("Hi"), AIMessage("", tool_calls=[call])])
 
 
 @settings(deadline=None)

@@ -154,6 +154,12 @@ def test_parameters_of_the_call_may_be_bound_with_it(model: ChatTIR, sandbox: Sa
     assert sandbox.requests[-1].body["temperature"] == 0
 
 
+def test_parallel_calls_may_be_allowed_all_the_same(model: ChatTIR, sandbox: Sandbox):
+    model.with_structured_output(Person, method="function_calling", parallel_tool_calls=True).invoke(PROMPT)
+
+    assert sandbox.requests[-1].body["parallel_tool_calls"] is True
+
+
 @pytest.mark.parametrize("output_version", ["v0", "v1"])
 @pytest.mark.parametrize("method", METHODS)
 def test_the_message_may_come_with_it(make: Callable[..., ChatTIR], sandbox: Sandbox, method: Any, output_version: str):
@@ -346,6 +352,9 @@ def test_a_parser_reads_a_text_too():
         ({"schema": Person, "method": "magic"}, "`method` is"),
         ({"schema": Person, "method": "json_mode", "strict": True}, "`strict` has no meaning"),
         ({"schema": 7}, "cannot be offered|no schema"),
+        ({"schema": Person, "response_format": {"type": "text"}}, "sets `response_format` itself"),
+        ({"schema": Person, "method": "function_calling", "tools": []}, "sets `tools` itself"),
+        ({"schema": Person, "method": "function_calling", "tool_choice": "auto"}, "sets `tool_choice` itself"),
     ],
 )
 def test_what_cannot_be_asked_for_is_refused_at_once(model: ChatTIR, arguments: dict[str, Any], said: str):
