@@ -22,7 +22,8 @@ CALLS = frozenset(
     {"tool_call", "tool_call_chunk", "invalid_tool_call", "tool_use", "input_json_delta", "function_call"}
 )
 """Blocks that repeat a message's tool calls, in LangChain's forms, Anthropic's and OpenAI's."""
-REASONING = frozenset({"reasoning", "thinking"})
+REASONING = frozenset({"reasoning", "thinking", "redacted_thinking"})
+"""Anthropic's `redacted_thinking` is encrypted for its maker alone, so it has no text to send: it is left out."""
 
 
 def blocks_of(content: object) -> list[Block]:
@@ -102,8 +103,12 @@ def to_part(block: Block, role: str) -> Part:
 
 
 def reasoning_of(block: Block) -> str:
-    """The text of a reasoning block; Anthropic and Gemini call it `thinking`."""
-    return str(block.get("reasoning") or block.get("thinking") or "")
+    """The text of a reasoning block; Anthropic and Gemini call it `thinking`, OpenAI has a list of summaries."""
+    told = block.get("reasoning") or block.get("thinking")
+    if told:
+        return str(told)
+    parts = [*(block.get("summary") or ()), *(block.get("content") or ())]
+    return "\n".join(str(part["text"]) for part in parts if isinstance(part, dict) and part.get("text"))
 
 
 def _text(block: Block) -> Part | None:

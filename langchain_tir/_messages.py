@@ -38,10 +38,10 @@ def to_wire(messages: Sequence[BaseMessage]) -> list[Json]:
         InvalidRequestError: A message, or a block in one, has no place on the wire; the error names both.
     """
     names: dict[str, str] = {}
-    wire = []
+    wire: list[Json] = []
     for position, message in enumerate(messages):
         try:
-            wire.append(_message(message, names))
+            wire += [_message(part, names) for part in _with_results_apart(message)]
         except InvalidRequestError as error:
             raise InvalidRequestError(f"messages[{position}]: {error.message}") from None
     return wire
@@ -65,6 +65,21 @@ def _message(message: BaseMessage, names: dict[str, str]) -> Json:
             return _named(message, message.role, parts_of(message.content, message.role))
         case _:
             raise InvalidRequestError(f"a {type(message).__name__} cannot be sent.")
+
+
+def _with_results_apart(message: BaseMessage) -> list[BaseMessage]:
+    """A message, or what it is made of: Anthropic keeps the results of tools in a user's message, before the rest."""
+    if not isinstance(message, HumanMessage) or not isinstance(message.content, list):
+        return [message]
+    blocks = blocks_of(message.content)
+    results = [block for block in blocks if block.get("type") == "tool_result"]
+    if not results:
+        return [message]
+    rest: list[Any] = [block for block in blocks if block.get("type") != "tool_result"]
+    if not all(block.get("tool_use_id") for block in results):
+        raise InvalidRequestError("a tool result has no `tool_use_id`: it cannot be sent.")
+    told = [ToolMessage(block.get("content") or "", tool_call_id=block["tool_use_id"]) for block in results]
+    return [*told, *([HumanMessage(rest, name=message.name)] if rest else [])]
 
 
 def _named(message: BaseMessage, role: str, content: str | list[Json]) -> Json:

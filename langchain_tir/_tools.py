@@ -50,8 +50,18 @@ def tool_fields(tools: Sequence[Any], choice: object, *, strict: bool | None = N
         InvalidRequestError: A tool cannot be offered, or the choice names none of them.
     """
     wire = [to_tool(tool, strict=strict) for tool in tools]
-    chosen = tool_choice(choice, wire)
+    chosen = tool_choice(_plain_choice(choice), wire)
     return {"tools": wire} if chosen is None else {"tools": wire, "tool_choice": chosen}
+
+
+def _plain_choice(choice: object) -> object:
+    """Anthropic's choices, `{"type": "any"}` and `{"type": "tool", "name": ...}`, in words that OpenAI has, too."""
+    match choice:
+        case {"type": "auto" | "any" | "none" as word, **rest} if not rest:
+            return word
+        case {"type": "tool", "name": name, **rest} if not rest:
+            return name
+    return choice
 
 
 def to_response_format(schema: Any, *, strict: bool | None = None) -> Json:

@@ -129,8 +129,8 @@ UNSENDABLE = {
     "an image without its type": HumanMessage([{"type": "image", "base64": PNG}]),
     "a block nobody knows": HumanMessage([{"type": "hologram"}]),
     "a block without a type": HumanMessage([{"hologram": 1}]),
-    "a tool result": HumanMessage([{"type": "tool_result", "tool_use_id": "1", "content": "31"}]),
-    "hidden reasoning": AIMessage([{"type": "redacted_thinking", "data": "x"}]),
+    "a tool result without an id": HumanMessage([{"type": "tool_result", "content": "31"}]),
+    "a tool result of the system": SystemMessage([{"type": "tool_result", "tool_use_id": "1", "content": "31"}]),
     "an image of the assistant": AIMessage([IMAGE]),
     "an image of the system": SystemMessage([IMAGE]),
     "a function's message": FunctionMessage("31", name="get_weather"),
@@ -167,7 +167,13 @@ def test_reasoning_goes_back_under_both_names():
 
 
 @pytest.mark.parametrize(
-    "block", [{"type": "reasoning", "reasoning": "Because."}, {"type": "thinking", "thinking": "Because."}]
+    "block",
+    [
+        {"type": "reasoning", "reasoning": "Because."},
+        {"type": "thinking", "thinking": "Because."},
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Because."}], "id": "rs_1"},
+        {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "Because."}]},
+    ],
 )
 def test_reasoning_in_the_content_goes_back_once(block: dict[str, Any]):
     content = [{**block, "signature": "x"}, {"type": "text", "text": "So"}]
@@ -176,6 +182,31 @@ def test_reasoning_in_the_content_goes_back_once(block: dict[str, Any]):
     wire = one(message)
 
     assert (wire["reasoning"], wire["content"]) == ("Because.", "So")
+
+
+def test_encrypted_reasoning_is_left_out():
+    message = AIMessage([{"type": "redacted_thinking", "data": "x"}, {"type": "text", "text": "So"}])
+
+    assert one(message) == {"role": "assistant", "content": "So"}
+
+
+def test_results_of_tools_in_a_users_message_are_messages_of_their_own():
+    results = [
+        {"type": "tool_result", "tool_use_id": "1", "content": "31"},
+        {"type": "tool_result", "tool_use_id": "2", "content": [{"type": "text", "text": "noon"}], "is_error": False},
+        {"type": "tool_result", "tool_use_id": "3"},
+    ]
+    use = {"type": "tool_use", "id": "1", "name": "get_weather", "input": {}}
+
+    _, *told, asked = to_wire([AIMessage([use]), HumanMessage([*results, {"type": "text", "text": "So?"}])])
+
+    assert told == [
+        {"role": "tool", "tool_call_id": "1", "content": "31", "name": "get_weather"},
+        {"role": "tool", "tool_call_id": "2", "content": "noon"},
+        {"role": "tool", "tool_call_id": "3", "content": ""},
+    ]
+    assert asked == {"role": "user", "content": "So?"}
+    assert [message["role"] for message in to_wire([HumanMessage(results)])] == ["tool"] * 3
 
 
 def test_calls_go_back_and_name_their_results():

@@ -91,6 +91,9 @@ CHOICES = [
     (True, "required"),
     ("get_time", NAMED),
     (NAMED, NAMED),
+    ({"type": "any"}, "required"),
+    ({"type": "auto"}, "auto"),
+    ({"type": "tool", "name": "get_time"}, NAMED),
 ]
 
 
