@@ -95,8 +95,8 @@ class StructuredTask(Generic[Model]):
             StructuredOutputError: The answer was cut off, which asking again would not change.
         """
         problem = self._read(response)
-        if problem and response.additional_kwargs.get("finish_reason") == "length":
-            raise self._error(response, "it was cut off; raise `max_tokens`")
+        if problem and _is_cut(response):
+            raise self._error(response, problem)
         if problem:
             self.second = [
                 *self.messages,
@@ -126,8 +126,9 @@ class StructuredTask(Generic[Model]):
 
     def _error(self, response: ChatResponse, reason: str) -> StructuredOutputError:
         told = response.additional_kwargs.get("finish_reason")
+        why = "it was cut off; raise `max_tokens`" if _is_cut(response) else reason
         return StructuredOutputError(
-            f"The answer is not a {self._output_cls.__name__}: {reason} (finish_reason {told!r}). "
+            f"The answer is not a {self._output_cls.__name__}: {why} (finish_reason {told!r}). "
             f"It is {_text(response)!r}.",
             body=response.raw,
         )
@@ -186,6 +187,10 @@ class PartialObject:
 
 def _text(response: ChatResponse) -> str:
     return response.message.content or ""
+
+
+def _is_cut(response: ChatResponse) -> bool:
+    return response.additional_kwargs.get("finish_reason") == "length"
 
 
 def _unfenced(text: str) -> str:

@@ -35,6 +35,9 @@ class StructuredTIR(StructuredLLM):
     The text of an answer is the object's JSON, `raw` the object itself. In a stream, `raw` is the object so far, and
     the deltas are the text that the model writes; they cannot be taken back, so an answer that turns out not to be the
     object raises `StructuredOutputError` there, where `chat` would ask once more.
+
+    LlamaIndex's callbacks see two calls, this one and that of `llm`, of which only the latter knows its tokens. A
+    `TokenCountingHandler` adds an estimate for the former: give the handler to `llm` alone for the true count.
     """
 
     llm: SerializeAsAny[TIR]
