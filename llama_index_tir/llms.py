@@ -244,11 +244,10 @@ class TIR(TIRSettings):
 
     def as_structured_llm(self, output_cls: type[BaseModel], **kwargs: Any) -> StructuredLLM:
         """An LLM all of whose answers are objects of `output_cls`."""
-        from llama_index_tir.structured_llm import StructuredTIR  # noqa: PLC0415 - it imports this file
+        from llama_index_tir.structured_llm import ProgramTIR, StructuredTIR  # noqa: PLC0415 - it imports this file
 
-        if self.pydantic_program_mode is not PydanticProgramMode.DEFAULT:
-            return super().as_structured_llm(output_cls, **kwargs)
-        return StructuredTIR(llm=self, output_cls=output_cls, **kwargs)
+        by_schema = self.pydantic_program_mode is PydanticProgramMode.DEFAULT
+        return (StructuredTIR if by_schema else ProgramTIR)(llm=self, output_cls=output_cls, **kwargs)
 
     # What the server knows
 

@@ -6,7 +6,7 @@ from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
-from llama_index.core.llms.callbacks import llm_chat_callback
+from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.structured_llm import StructuredLLM
 from llama_index.core.prompts import ChatPromptTemplate
 from pydantic import SerializeAsAny  # noqa: TC002 - pydantic reads the annotation
@@ -90,6 +90,25 @@ class StructuredTIR(StructuredLLM):
     def _astream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseAsyncGen:
         task = self._task(messages, kwargs)
         return _aresponses(asteps(self.llm, task), _GrowingObject(task))
+
+
+class ProgramTIR(StructuredLLM):
+    """What `TIR.as_structured_llm` returns under a `pydantic_program_mode`: LlamaIndex's own, which also completes."""
+
+    @llm_completion_callback()
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:  # noqa: ARG002 - LlamaIndex's signature
+        """Answer a prompt with an object that grows."""
+        return completions(self.stream_chat([ChatMessage(content=prompt)], **kwargs))
+
+    @llm_completion_callback()
+    async def astream_complete(
+        self,
+        prompt: str,
+        formatted: bool = False,  # noqa: ARG002 - LlamaIndex's signature
+        **kwargs: Any,
+    ) -> CompletionResponseAsyncGen:
+        """`stream_complete` for async code."""
+        return acompletions(await self.astream_chat([ChatMessage(content=prompt)], **kwargs))
 
 
 class _GrowingObject:

@@ -158,7 +158,8 @@ def test_the_text_mode_asks_in_words(make_llm, sandbox):
 
 def test_other_modes_have_llama_index_s_own_structured_llm(make_llm):
     structured = make_llm(pydantic_program_mode=FUNCTION).as_structured_llm(City)
-    assert type(structured) is StructuredLLM
+    assert isinstance(structured, StructuredLLM)
+    assert not isinstance(structured, StructuredTIR)
     assert isinstance(structured.chat(asked()).raw, City)
 
 
@@ -166,6 +167,13 @@ def test_a_model_without_tools_still_keeps_to_a_schema(make_llm, sandbox):
     llm = make_llm(is_function_calling_model=False)
     assert isinstance(llm.structured_predict(City, PROMPT, name="Pune"), City)
     assert "response_format" in sandbox.requests[-1].body
+
+
+@pytest.mark.filterwarnings("ignore:The `json` method is deprecated")  # LlamaIndex's own `stream_chat` calls it
+async def test_a_structured_llm_of_another_mode_streams_completions(make_llm):
+    structured = make_llm(pydantic_program_mode=FUNCTION).as_structured_llm(City)
+    assert isinstance(list(structured.stream_complete("Pune?"))[-1].raw, City)
+    assert isinstance((await collect(structured.astream_complete("Pune?")))[-1].raw, City)
 
 
 @pytest.mark.parametrize("way", ["stream_chat", "stream_complete"])
