@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -133,6 +135,11 @@ class Component(BaseModel):
         if self._built is None or self._built[0] != settings:
             self._built = (settings, self._build())
         return self._built[1]
+
+    def secret_digest(self) -> str:
+        """A hash of headers and query, for a cache to tell answers apart by; empty if there are none."""
+        given = {name: dict(value) for name in _SECRET if (value := getattr(self, name))}
+        return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest() if given else ""
 
     def _build(self) -> TIRClient:
         with model_errors():

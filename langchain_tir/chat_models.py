@@ -112,6 +112,9 @@ class ChatTIR(BaseChatModel, Settings, Component):
         stops = [given] if isinstance(given, str) else given
         return {**super()._get_ls_params(stop=stops, **call), "ls_provider": PROVIDER}
 
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        return super()._get_llm_string(stop, **kwargs) + self.secret_digest()
+
     def _resolve_model_profile(self) -> ModelProfile | None:
         return profile_of(self.model)
 

@@ -329,6 +329,20 @@ def test_a_cached_answer_costs_no_call_and_depends_on_the_parameters(make: Calla
     assert len(sandbox.requests) == 3
 
 
+def test_a_cached_answer_depends_on_headers_and_query_which_are_not_in_its_key(
+    make: Callable[..., ChatTIR], sandbox: Sandbox
+):
+    cache = InMemoryCache()
+    others = [{"default_headers": {"x-tenant": SECRET}}, {"default_headers": {"x-tenant": "b"}}]
+    others += [{"default_query": {"x-tenant": SECRET}}, {"default_query": {"x-tenant": 1}}]
+
+    for fields in [{}, *others] * 2:
+        make(cache=cache, **fields).invoke("Hi")
+
+    assert len(sandbox.requests) == 5
+    assert SECRET not in str(cache._cache)
+
+
 def test_a_cached_answer_keeps_its_calls_and_its_reasoning(make: Callable[..., ChatTIR], sandbox: Sandbox):
     model = make(cache=InMemoryCache(), output_version="v1")
     sandbox.script(Reply(reasoning="Hm.", text="Hello"))
