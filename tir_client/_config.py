@@ -9,6 +9,7 @@ The address of a GenAI model on TIR contains the model's slug, so the URL follow
 
 from __future__ import annotations
 
+import inspect
 import ipaddress
 import os
 import re
@@ -176,6 +177,8 @@ def _parameter(name: str, value: object) -> str:
 
 def _token(api_key: ApiKey | None) -> ApiKey:
     if callable(api_key):
+        if inspect.iscoroutinefunction(api_key):
+            raise ConfigurationError("`api_key` is an async function: pass one that returns the token itself.")
         return api_key
     if api_key is None:
         api_key = next((SecretStr(value) for value in map(_env, TOKEN_VARIABLES) if value), None)

@@ -119,6 +119,14 @@ def test_a_token_may_be_given_in_every_usual_form(token):
     assert Config.resolve(api_key=token, project_id=1).secret().get_secret_value() == JWT
 
 
+def test_an_async_function_is_no_token():
+    async def token() -> str:
+        return JWT
+
+    with pytest.raises(ConfigurationError, match="`api_key` is an async function"):
+        config(api_key=token, project_id=1)
+
+
 @pytest.mark.parametrize("project", ["", "abc", "p-", "12-3", "-1", 0, True, 1.5, "\uff11\uff12"])
 def test_a_malformed_project_is_refused_with_its_variable(project):
     with pytest.raises(ConfigurationError, match=r"`project_id` must be a number.*E2E_TIR_PROJECT_ID"):
