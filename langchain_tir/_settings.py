@@ -40,7 +40,7 @@ class Settings(BaseModel):
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
     repetition_penalty: float | None = None
-    logit_bias: dict[str, float] | None = None
+    logit_bias: dict[int | str, float] | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = None
     reasoning_effort: str | None = None
@@ -106,7 +106,13 @@ class Settings(BaseModel):
         # What is in `extra_body` is sent in place of the parameter of the same name.
         below, extra = own.pop("extra_body", {}), call.get("extra_body", {})
         extra = {name: below[name] for name in below if _here(name) not in call | extra} | extra
-        return own | call | ({"extra_body": extra} if extra else {})
+        return _json_keys(own | call | ({"extra_body": extra} if extra else {}))
+
+
+def _json_keys(fields: Json) -> Json:
+    """Fields in which the tokens of `logit_bias` are texts, as JSON knows no other keys."""
+    bias = fields.get("logit_bias")
+    return {**fields, "logit_bias": {str(token): bias[token] for token in bias}} if isinstance(bias, dict) else fields
 
 
 def _here(name: str) -> str:

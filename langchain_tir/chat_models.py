@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from langchain_tir._blocks import Json
     from tir_client import TIRClient
 
-_NOT_THERE = frozenset({401, 403, 404, 405, 501})
-"""What a gateway says of a path that it does not pass on."""
+_NOT_THERE = frozenset({403, 404, 405, 501})
+"""What a gateway says of a path that it does not pass on; a 401 may be a token that has just expired."""
 
 
 class ChatTIR(BaseChatModel, Settings, Component):

@@ -83,6 +83,13 @@ def test_the_call_beats_the_constructor(make: Callable[..., ChatTIR], sandbox: S
     assert (body["bad_words"], body["ignore_eos"]) == (["b"], True)
 
 
+def test_a_logit_bias_may_name_its_tokens_by_number(make: Callable[..., ChatTIR], sandbox: Sandbox):
+    make(logit_bias={1: 2}).invoke("Hi")
+    make().invoke("Hi", logit_bias={1: 2})
+
+    assert [request.body["logit_bias"] for request in sandbox.requests] == [{"1": 2}] * 2
+
+
 @pytest.mark.parametrize("loose", ["extra_body", "model_kwargs"])
 @pytest.mark.parametrize("how", ["by name", "in extra_body", "in model_kwargs"])
 def test_the_call_beats_what_the_constructor_has_no_name_for(

@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_tir import ChatTIR
 from langchain_tir._messages import to_wire
 from langchain_tir._tokens import estimate, estimate_text
-from tir_client import ChatRequest, InvalidRequestError, ServerError
+from tir_client import APIStatusError, AuthenticationError, ChatRequest, InvalidRequestError, ServerError
 from tir_sandbox import Sandbox
 
 MESSAGES = [HumanMessage("What is the weather in Pune?")]
@@ -46,9 +46,14 @@ def test_where_the_server_cannot_be_asked_it_is_an_estimate_from_then_on(model: 
     assert len(sandbox.requests) == 1
 
 
-def test_a_server_that_is_busy_is_asked_again(counting: ChatTIR, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    "failure", [ServerError("Busy.", status_code=503), AuthenticationError("Who?", status_code=401)]
+)
+def test_a_server_that_failed_once_is_asked_again(
+    counting: ChatTIR, monkeypatch: pytest.MonkeyPatch, failure: APIStatusError
+):
     def busy(_: ChatRequest) -> int:
-        raise ServerError("Busy.", status_code=503)
+        raise failure
 
     with monkeypatch.context() as context:
         context.setattr(counting.client, "count_tokens", busy)
