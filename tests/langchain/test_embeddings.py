@@ -190,7 +190,9 @@ def test_a_missing_project_is_reported_at_once(monkeypatch: pytest.MonkeyPatch):
         TIREmbeddings(api_key="a-secret")
 
 
-def test_a_pickle_has_no_token(embeddings: TIREmbeddings, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
+def test_a_pickle_has_no_token(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MODEL_API_CLIENT_HOST", sandbox.host)
+    embeddings = TIREmbeddings(api_key=sandbox.token, project_id=sandbox.project_id)
     embeddings.embed_query("x")
     pickled = pickle.dumps(embeddings)
     monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", sandbox.token)
