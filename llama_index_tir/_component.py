@@ -28,6 +28,11 @@ MEANINGLESS = {
 """Fields of LlamaIndex's `OpenAILike` that are not needed here: the value that says what is so anyway, and why."""
 
 
+def token_left_out() -> str:
+    """Stands for a token that a pickle left out, where the environment's may be meant for another server."""
+    raise ConfigurationError("This object was pickled, which leaves its `api_key` out: set it again.")
+
+
 class TIRComponent(BaseComponent):
     """The fields that say where to call, and the client made of them.
 
@@ -123,10 +128,10 @@ class TIRComponent(BaseComponent):
         for name in ("http_client", "http_async_client", "default_headers", "default_query"):
             if getattr(self, name) is not None:
                 raise TypeError(f"A {type(self).__name__} with `{name}` cannot be pickled: a pickle would hold it.")
-        if self.api_key is not None and (self.base_url or self.host):  # the environment's is not meant for that server
-            raise TypeError(f"A {type(self).__name__} with `api_key` for a server of its own cannot be pickled.")
         bare = self.model_copy()  # the base deletes what it cannot pickle, which must not happen to this object
         bare.__dict__.update(dict.fromkeys(SECRETS))
+        if callable(self.api_key) or (self.api_key is not None and (self.base_url or self.host)):
+            bare.__dict__["api_key"] = token_left_out
         bare.__pydantic_private__ = {"_client": None, "_made_of": ()}
         return super(TIRComponent, bare).__getstate__()
 

@@ -189,7 +189,8 @@ def test_what_is_read_from_a_pickle_calls_with_the_token_of_the_environment(
 ) -> None:
     """The token stays where it is; another process has its own."""
     places.play([WHOLE, CLOSE])
-    pickled = pickle.dumps(maker(model=SECRETS["model"], api_key=TOKEN, base_url=places.address("{line}/v1")))
+    monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", TOKEN)
+    pickled = pickle.dumps(maker(model=SECRETS["model"], base_url=places.address("{line}/v1")))
     monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", "another-token-0123456789")
 
     model = pickle.loads(pickled)
@@ -198,6 +199,20 @@ def test_what_is_read_from_a_pickle_calls_with_the_token_of_the_environment(
 
     assert b"Bearer another-token-0123456789" in places.received
     assert TOKEN.encode() not in places.received
+
+
+@pytest.mark.parametrize("maker", CHATS)
+def test_the_environments_token_is_not_sent_where_another_was(
+    maker: Callable[..., Any], places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model with a token and a server of its own asks for the token again after a pickle."""
+    places.play([WHOLE, CLOSE])
+    pickled = pickle.dumps(maker(model=SECRETS["model"], api_key=TOKEN, base_url=places.address("{line}/v1")))
+    monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", "another-token-0123456789")
+
+    with pytest.raises(ConfigurationError, match="set it again"):
+        ask(pickle.loads(pickled))
+    assert b"another-token" not in places.received
 
 
 # Mistakes

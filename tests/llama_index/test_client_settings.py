@@ -174,9 +174,16 @@ def test_what_may_be_secret_keeps_an_object_from_being_pickled(cls, secret):
 
 @BOTH
 @pytest.mark.parametrize("where", ["base_url", "host"])
-def test_a_token_for_another_server_keeps_an_object_from_being_pickled(cls, where):
-    with pytest.raises(TypeError, match="`api_key` for a server of its own"):
-        pickle.dumps(cls(api_key="k", project_id=1, **{where: "https://other.example/v1"}))
+def test_a_token_for_another_server_has_to_be_set_again_after_a_pickle(cls, where, sandbox):
+    address = {"base_url": sandbox.base_url, "host": sandbox.host}[where]
+    restored = pickle.loads(pickle.dumps(cls(api_key=sandbox.token, project_id=sandbox.project_id, **{where: address})))
+
+    ask = getattr(restored, "complete", None) or restored.get_text_embedding
+    with pytest.raises(ConfigurationError, match="set it again"):
+        ask("Hi")
+    restored.api_key = sandbox.token
+    assert ask("Hi")
+    assert len(sandbox.requests) == 1
 
 
 @pytest.mark.parametrize(
