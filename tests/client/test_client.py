@@ -130,10 +130,10 @@ async def test_a_stalled_stream_runs_into_the_timeout_between_pieces(ask: Ask, s
 
 @pytest.mark.parametrize("ask", PATHS[2:])
 async def test_the_total_timeout_ends_a_stream_that_keeps_coming(ask: Ask, sandbox, connect):
-    sandbox.script(Reply(text=["x"] * 100, chunk_delay=0.05))
+    sandbox.script(Reply(text=["x"] * 200, chunk_delay=0.05))
 
     with pytest.raises(APITimeoutError, match="`total`") as caught:
-        await ask(connect(timeout={"total": 0.5}), request())
+        await ask(connect(timeout={"total": 2}), request())
     assert caught.value.partial.choice.text.startswith("x")
 
 
