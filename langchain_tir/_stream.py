@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
 from typing import TYPE_CHECKING
 
 from langchain_core.messages import AIMessageChunk
@@ -12,7 +11,7 @@ from langchain_core.utils.json import parse_partial_json
 
 from langchain_tir._messages import end, extras, head, others, set_only, tail, usage_metadata
 from langchain_tir._standard import PROVIDER
-from tir_client import Completion
+from tir_client import Completion, Mould
 
 if TYPE_CHECKING:
     from langchain_core.messages import InvalidToolCall, ToolCallChunk
@@ -76,27 +75,26 @@ class ChunkReader:
         return ChatGenerationChunk(message=message, generation_info=set_only(finish_reason=first.finish_reason))
 
 
-_MESSAGE = AIMessageChunk(content="", response_metadata={})
-_CHUNK = ChatGenerationChunk(message=_MESSAGE)
+_MESSAGE = Mould(AIMessageChunk(content="", response_metadata={}))
+_CHUNK = Mould(ChatGenerationChunk(message=AIMessageChunk(content="")))
 
 
 def _unchecked(text: str, extra: Json, metadata: Json, pieces: list[ToolCallChunk]) -> ChatGenerationChunk:
-    """A chunk as LangChain's constructors make it, without their validation: it costs more than all else we do to one.
-
-    It is a copy of one that they have made, with lists and dictionaries of its own; the core has seen to the types.
-    Into `__dict__` goes what is set in each chunk or in none; what is set in some is assigned, so that pydantic knows.
-    """
-    message = copy(_MESSAGE)
-    message.__dict__.update(content=text, response_metadata=metadata, additional_kwargs={}, tool_call_chunks=[])
-    message.__dict__.update(tool_calls=[], invalid_tool_calls=[])
+    """A chunk as LangChain's constructors make it; what not every chunk has is assigned, so that it counts as set."""
+    message = _MESSAGE.cast(
+        content=text,
+        response_metadata=metadata,
+        additional_kwargs={},
+        tool_call_chunks=[],
+        tool_calls=[],
+        invalid_tool_calls=[],
+    )
     if extra:
         message.additional_kwargs = extra
     if pieces:
         message.tool_call_chunks = pieces
         message.tool_calls, message.invalid_tool_calls = _calls_of(pieces)
-    chunk = copy(_CHUNK)
-    chunk.__dict__.update(text=text, message=message)
-    return chunk
+    return _CHUNK.cast(text=text, message=message)
 
 
 def _calls_of(pieces: list[ToolCallChunk]) -> tuple[list[ParsedCall], list[InvalidToolCall]]:

@@ -9,6 +9,7 @@ from llama_index.core.base.llms.types import ChatResponse, ContentBlock, TextBlo
 
 from llama_index_tir._messages import assistant, from_completion, from_logprobs, to_block, to_completion, to_told
 from llama_index_tir._partial import PartialJson
+from tir_client import Mould
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
 
     from llama_index_tir._blocks import Json
     from tir_client import ChoiceSoFar, Delta, ToolCall
+
+
+_TEXT = Mould(TextBlock(text=""))
+_MESSAGE = Mould(assistant([], []))
+_RESPONSE = Mould(
+    ChatResponse(message=assistant([], []), delta="", raw={}, logprobs=None, additional_kwargs={}),
+)
 
 
 class GrowingResponse:
@@ -49,8 +57,10 @@ class GrowingResponse:
             self._thinking = [ThinkingBlock(content=state.reasoning)]
         if delta.tool_calls:
             self._take_calls(state)
-        return ChatResponse(
-            message=assistant([*self._thinking, TextBlock(text=state.text), *self._calls], self._told),
+        text = _TEXT.cast(text=state.text)
+        told = {"tool_calls": self._told} if self._told else {}
+        return _RESPONSE.cast(
+            message=_MESSAGE.cast(blocks=[*self._thinking, text, *self._calls], additional_kwargs=told),
             delta=delta.text,
             raw=delta.event,
             logprobs=from_logprobs(delta.logprobs),

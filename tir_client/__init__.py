@@ -5,7 +5,8 @@ answer = client.chat(ChatRequest.of(model="gpt_oss_120b", messages=[{"role": "us
 print(answer.choice.reasoning, answer.choice.text, answer.usage)
 """
 
-from tir_client._accumulate import Accumulator, ChoiceSoFar, Delta
+from tir_client._accumulate import Accumulator
+from tir_client._choice import ChoiceSoFar, Delta
 from tir_client._client import TIRClient
 from tir_client._config import DEFAULT_MODEL, ApiKey, Config
 from tir_client._errors import (
@@ -31,6 +32,7 @@ from tir_client._errors import (
     TIRError,
 )
 from tir_client._models import ModelInfo, model_info
+from tir_client._mould import Mould
 from tir_client._requests import ChatRequest, EmbeddingRequest
 from tir_client._retry import RetryPolicy
 from tir_client._timeouts import Timeouts
@@ -70,6 +72,7 @@ __all__ = [
     "InvalidRequestError",
     "ModelCard",
     "ModelInfo",
+    "Mould",
     "NotFoundError",
     "PermissionDeniedError",
     "RateLimitError",

@@ -6,37 +6,17 @@ cut into pieces, how often usage and the finish reason are repeated.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from tir_client._choice import ChoiceSoFar, Delta
 from tir_client._errors import EmptyAnswerError, ResponseError
-from tir_client._think import State, ThinkSplitter
+from tir_client._parts import a_word, an_array, an_object
+from tir_client._think import ThinkSplitter
 from tir_client._tool_calls import ToolCallAssembler
-from tir_client._wire import Choice, Completion, Json, ToolCall, ToolCallDelta, Usage
+from tir_client._wire import Completion, Json, ToolCall, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
-
-@dataclass(slots=True)
-class Delta:
-    """What one event of a stream added to one choice; the last of a stream has `final` set, and the usage.
-
-    `so_far` is the accumulator, with everything up to here; `event` the server's own JSON.
-    """
-
-    so_far: Accumulator
-    event: Json
-    index: int = 0
-    text: str = ""
-    reasoning: str = ""
-    tool_calls: list[ToolCallDelta] | tuple[()] = ()
-    finish_reason: str | None = None
-    refusal: str = ""
-    logprobs: list[Json] | None = None
-    token_ids: list[int] | None = None
-    usage: Usage | None = None
-    final: bool = False
+    from collections.abc import Collection
 
 
 class Accumulator:
@@ -83,26 +63,26 @@ class Accumulator:
         self._rescue_usage: Usage | None = None
         self.request_id: str | None = None
 
-    def add(self, event: Json) -> Iterator[Delta]:
-        """Add one event: a chunk, or a whole answer. Yields what it added; nothing for an empty chunk.
+    def add(self, event: Json) -> list[Delta]:
+        """Add one event: a chunk, or a whole answer. Returns what it added; nothing for an empty chunk.
 
         Raises:
             ResponseError: A part of the event has a type that no answer has.
         """
-        usage = event.get("usage")
-        if usage:
-            self._usage = _object(usage, "usage")  # cumulative where it is repeated: the last one counts
+        if usage := event.get("usage"):
+            self._usage = an_object(usage, "usage")  # cumulative where it is repeated: the last one counts
         choices = event.get("choices")
         if not self._head or not choices:
             self._read_head(event)
-        for raw in _array(choices, "choices"):
-            index = _object(raw, "choices[]").get("index") or 0
-            state = self.choice(index)
+        deltas = []
+        for raw in an_array(choices, "choices"):
+            state = self.choice(an_object(raw, "choices[]").get("index") or 0)
             delta = state.add(raw, self, event)
             if delta is not None:
                 if delta.finish_reason:
                     self._read_head(event)
-                yield delta
+                deltas.append(delta)
+        return deltas
 
     def finish(self) -> Delta:
         """The last delta, with the usage, once the answer is complete.
@@ -165,11 +145,11 @@ class Accumulator:
         """Everything that has arrived, as an answer: whole after `finish`, partial before."""
         created = self._head.get("created")
         return Completion(
-            id=_string(self._head.get("id")),
-            model=_string(self._head.get("model")),
+            id=a_word(self._head.get("id")),
+            model=a_word(self._head.get("model")),
             created=created if isinstance(created, int) else None,
-            system_fingerprint=_string(self._head.get("system_fingerprint")) or None,
-            service_tier=_string(self._head.get("service_tier")) or None,
+            system_fingerprint=a_word(self._head.get("system_fingerprint")) or None,
+            service_tier=a_word(self._head.get("service_tier")) or None,
             choices=[self._states[index].choice() for index in sorted(self._states)],
             usage=self.usage,
             raw_usage=self._raw_usage(),
@@ -177,7 +157,7 @@ class Accumulator:
         )
 
     def _new_state(self, index: int) -> ChoiceSoFar:
-        seed = _string(self._head.get("id"))
+        seed = a_word(self._head.get("id"))
         tools = ToolCallAssembler(self._tool_names, f"{seed}-{index}" if index else seed, self._only_tool)
         self._states[index] = ChoiceSoFar(index, tools, ThinkSplitter() if self._inline_think else None)
         return self._states[index]
@@ -186,180 +166,3 @@ class Accumulator:
         for name in ("id", "model", "created", "system_fingerprint", "service_tier"):
             if event.get(name) is not None:
                 self._head[name] = event[name]
-
-
-class ChoiceSoFar:
-    """One choice while it arrives. Text is kept in pieces and joined when somebody asks."""
-
-    __slots__ = (
-        "_logprobs",
-        "_reasoning",
-        "_refusal",
-        "_text",
-        "_think",
-        "_token_ids",
-        "_tools",
-        "finish_reason",
-        "index",
-        "stop_reason",
-    )
-
-    def __init__(self, index: int, tools: ToolCallAssembler, think: ThinkSplitter | None) -> None:
-        self.index = index
-        self.finish_reason: str | None = None
-        self.stop_reason: int | str | None = None
-        self._text: list[str] = []
-        self._reasoning: list[str] = []
-        self._refusal = ""
-        self._tools = tools
-        self._think = think
-        self._logprobs: list[Json] | None = None
-        self._token_ids: list[int] | None = None
-
-    @property
-    def text(self) -> str:
-        """The answer's text up to here."""
-        return _joined(self._text)
-
-    @property
-    def reasoning(self) -> str:
-        """The model's reasoning up to here."""
-        return _joined(self._reasoning)
-
-    @property
-    def tools(self) -> ToolCallAssembler:
-        """The tool calls up to here."""
-        return self._tools
-
-    def choice(self) -> Choice:
-        """The choice as it stands, in a form that no longer changes."""
-        return Choice(
-            index=self.index,
-            text=self.text,
-            reasoning=self.reasoning,
-            tool_calls=self._tools.calls(cut=self.finish_reason == "length"),
-            finish_reason=self.finish_reason,
-            stop_reason=self.stop_reason,
-            refusal=self._refusal,
-            logprobs=None if self._logprobs is None else [*self._logprobs],
-            token_ids=None if self._token_ids is None else [*self._token_ids],
-        )
-
-    def add(self, raw: Json, so_far: Accumulator, event: Json) -> Delta | None:
-        """Add what one event says of this choice; None if it says nothing new."""
-        message = _object(raw.get("delta") or raw.get("message") or _empty(raw), "message")
-        # Servers from 0.11.1 to 0.15 send both names with the same text: take one, never add them up.
-        reasoning = _text(message.get("reasoning") or message.get("reasoning_content"))
-        text = _text(message.get("content"))
-        finish = self._finish(raw, so_far)
-        if self._think is not None and (text or finish):
-            inline, text = self._split(text, finish=finish, reasoned=bool(reasoning))
-            reasoning += inline
-        if text:
-            self._text.append(text)
-        if reasoning:
-            self._reasoning.append(reasoning)
-        delta = Delta(so_far, event, self.index, text, reasoning, (), finish)
-        calls = message.get("tool_calls") if so_far.tools_allowed else None
-        if calls:
-            delta.tool_calls = self._tools.add(_array(calls, "tool_calls"), whole="message" in raw)
-        rare = self._rare(raw, message, delta)
-        return delta if text or reasoning or delta.tool_calls or finish or rare else None
-
-    def _split(self, text: str, *, finish: str | None, reasoned: bool) -> tuple[str, str]:
-        think = self._think
-        if think is None:
-            return "", text
-        if think.state is State.START and (reasoned or self._reasoning):
-            self._think = None  # this server splits by itself: what looks like a tag is text
-            return "", think.flush()[1] + text
-        inline, text = think.feed(text)
-        if not finish:
-            return inline, text
-        last_inline, last_text = think.flush()
-        return inline + last_inline, text + last_text
-
-    def _finish(self, raw: Json, so_far: Accumulator) -> str | None:
-        reason = raw.get("finish_reason")
-        if not reason or self.finish_reason is not None:
-            return None
-        self.finish_reason = "stop" if reason == "tool_calls" and not so_far.tools_allowed else _string(reason)
-        self.stop_reason = raw.get("stop_reason")
-        return self.finish_reason
-
-    def _rare(self, raw: Json, message: Json, delta: Delta) -> bool:
-        """What most events do not have: log probabilities, token ids, a refusal."""
-        found = False
-        if logprobs := raw.get("logprobs"):
-            delta.logprobs = _tokens(_object(logprobs, "logprobs").get("content"), "logprobs.content")
-            self._logprobs = _extended(self._logprobs, delta.logprobs)
-            found = True
-        if token_ids := raw.get("token_ids"):
-            delta.token_ids = _array(token_ids, "token_ids")
-            self._token_ids = _extended(self._token_ids, delta.token_ids)
-            found = True
-        if refusal := message.get("refusal"):
-            delta.refusal = _text(refusal)
-            self._refusal += delta.refusal
-            found = True
-        return found
-
-
-def _tokens(value: Any, name: str) -> list[Json]:
-    tokens = _array(value, name)
-    for token in tokens:
-        said, chance = (_object(token, name).get(part) for part in ("token", "logprob"))
-        if not isinstance(said, str) or not isinstance(chance, int | float):
-            raise ResponseError(f"The answer's `{name}` has a token without a text or a log probability.")
-        if not all(isinstance(byte, int) for byte in _array(token.get("bytes"), "bytes")):
-            raise ResponseError(f"The answer's `{name}` has a token whose bytes are no numbers.")
-        _tokens(token.get("top_logprobs"), "top_logprobs")
-    return tokens
-
-
-def _extended(known: list[Any] | None, more: list[Any]) -> list[Any]:
-    """`known` with `more` behind it; in place, for a copy at each chunk would cost the square of an answer's length."""
-    if known is None:
-        return [*more]
-    known += more
-    return known
-
-
-def _empty(raw: Json) -> Json:
-    if "delta" not in raw and "message" not in raw:
-        raise ResponseError("The answer has a choice with neither a `message` nor a `delta`: it is no chat completion.")
-    return {}
-
-
-def _joined(pieces: list[str]) -> str:
-    if len(pieces) > 1:
-        pieces[:] = ["".join(pieces)]
-    return pieces[0] if pieces else ""
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list):  # content parts, which some gateways send
-        return "".join(_text(part.get("text") if isinstance(part, dict) else part) for part in value)
-    raise ResponseError(f"The answer has a text that is not a string but {type(value).__name__}.")
-
-
-def _string(value: object) -> str:
-    return "" if value is None else str(value)
-
-
-def _object(value: Any, name: str) -> Json:
-    if not isinstance(value, dict):
-        raise ResponseError(f"The answer's `{name}` is not an object but {type(value).__name__}.")
-    return value
-
-
-def _array(value: Any, name: str) -> list[Any]:
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise ResponseError(f"The answer's `{name}` is not an array but {type(value).__name__}.")
-    return value

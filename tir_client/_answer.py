@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
-from tir_client._accumulate import Accumulator, Delta
+from tir_client._accumulate import Accumulator
 from tir_client._errors import (
     APIConnectionError,
     APITimeoutError,
@@ -27,6 +27,7 @@ from tir_client._wire import Embeddings, Json, ModelCard, Usage
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from tir_client._choice import Delta
     from tir_client._requests import ChatRequest, EmbeddingRequest
 
 DONE = b"[DONE]"
@@ -101,9 +102,9 @@ class AnswerStream:
                 return
             content = self._body
         for event in self._decoder.feed(content):
-            for delta in self._event(event):
+            if deltas := self._event(event):
                 self.started = True
-                yield delta
+                yield from deltas
 
     def close(self) -> Iterator[Delta]:
         """The body has ended.
@@ -142,14 +143,13 @@ class AnswerStream:
         failure.partial = failure.partial or partial
         return failure
 
-    def _event(self, event: bytes) -> Iterator[Delta]:
+    def _event(self, event: bytes) -> list[Delta]:
         if self.done or not event:
-            return
+            return []
         if event.strip() == DONE:
-            yield self._finish()
-            return
+            return [self._finish()]
         try:
-            yield from self.so_far.add(self._parse(event))
+            return self.so_far.add(self._parse(event))
         except ResponseError as error:
             raise self._broken(StreamError, error.message) from None
 

@@ -28,12 +28,13 @@ from tir_client._forced import ForcedCall
 from tir_client._requests import ChatRequest, EmbeddingRequest, to_bytes
 from tir_client._retry import RetryPolicy
 from tir_client._timeouts import Timeouts
-from tir_client._transport import Clients, adrain, drain, transport_errors
+from tir_client._transport import Clients, adrain, apieces, drain, pieces, transport_errors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
 
-    from tir_client._accumulate import Accumulator, Delta
+    from tir_client._accumulate import Accumulator
+    from tir_client._choice import Delta
     from tir_client._wire import Completion, Embeddings, Json, ModelCard
 
 Result = TypeVar("Result")
@@ -129,17 +130,15 @@ class TIRClient:
             try:
                 with closing(self._open(call, streamed=True)) as response, call.watch(response):
                     answer.begin(response.headers)
-                    chunks = response.iter_bytes()
+                    chunks = pieces(response)
                     for data in chunks:
-                        for delta in answer.feed(data):
-                            yield delta
+                        yield from answer.feed(data)
                         if answer.done:
                             break
                         call.check_time()
                     else:
                         call.check_time()
-                    for delta in answer.close():
-                        yield delta
+                    yield from answer.close()
                     drain(chunks, response)
             except TIRError as error:
                 call.failure = answer.broken_by(error)
@@ -160,7 +159,7 @@ class TIRClient:
                 async with aclosing(await self._aopen(call, streamed=True)) as response:
                     with call.watch(response):
                         answer.begin(response.headers)
-                        chunks = response.aiter_bytes()
+                        chunks = apieces(response)
                         async for data in chunks:
                             for delta in answer.feed(data):
                                 yield delta

@@ -25,6 +25,9 @@ class SSEDecoder:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take some bytes; return the data of each event that they complete, in order."""
+        if not self._data and not self._pending and (events := _whole_events(chunk)):
+            self._at_start = self._after_cr = False
+            return events
         if self._after_cr and chunk:
             # A CR has ended its line already; the LF of a CRLF that was cut in two must not end another.
             chunk = chunk.removeprefix(b"\n")
@@ -74,3 +77,11 @@ class SSEDecoder:
         elif line == b"data":
             self._data.append(b"")
         return None
+
+
+def _whole_events(chunk: bytes) -> list[bytes]:
+    """The events of a piece that holds nothing but whole ones of one line each, as nearly all do; else nothing."""
+    if not (chunk.startswith(b"data: ") and chunk.endswith(b"\n\n")) or b"\r" in chunk:
+        return []
+    events = chunk[6:-2].split(b"\n\ndata: ")
+    return events if chunk.count(b"\n") == 2 * len(events) else []

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from tir_client._errors import ResponseError
+from tir_client._parts import a_word, an_object
 from tir_client._wire import Json, ToolCall, ToolCallDelta
 
 if TYPE_CHECKING:
@@ -64,15 +64,15 @@ class ToolCallAssembler:
     def add(self, pieces: list[Any], *, whole: bool = False) -> list[ToolCallDelta]:
         """Add the `tool_calls` of one event; in a whole answer each entry is a call of its own."""
         deltas = (
-            self._add(_fields(piece), place if whole else None)
+            self._add(an_object(piece, "tool_calls[]"), place if whole else None)
             for place, piece in enumerate(pieces)
             if piece is not None
         )
         return [delta for delta in deltas if delta is not None]
 
     def _add(self, piece: Json, place: int | None) -> ToolCallDelta | None:
-        function = _fields(piece.get("function") or {})
-        call_id, name = _word(piece.get("id")), _word(function.get("name"))
+        function = an_object(piece.get("function") or {}, "tool_calls[].function")
+        call_id, name = a_word(piece.get("id")), a_word(function.get("name"))
         index = piece.get("index") if place is None else place
         call = self._find(index, call_id, name) if place is None else None
         if call is None:
@@ -150,16 +150,6 @@ def _is_json(pieces: list[str]) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _fields(value: Any) -> Json:
-    if not isinstance(value, dict):
-        raise ResponseError(f"The answer has a tool call that is not an object but {type(value).__name__}.")
-    return value
-
-
-def _word(value: object) -> str:
-    return "" if value is None else str(value)
 
 
 def _arguments(value: object) -> str:

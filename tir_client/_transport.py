@@ -238,6 +238,26 @@ def _hang_up(sock: Any) -> None:
         sock.shutdown(socket.SHUT_RD)
 
 
+def pieces(response: Any) -> Iterator[bytes]:
+    """The body of a streamed answer as it arrives."""
+    chunks: Iterator[bytes] = response.iter_raw() if _is_plain(response) else response.iter_bytes()
+    return chunks
+
+
+def apieces(response: Any) -> AsyncIterator[bytes]:
+    """`pieces` of an async response."""
+    chunks: AsyncIterator[bytes] = response.aiter_raw() if _is_plain(response) else response.aiter_bytes()
+    return chunks
+
+
+def _is_plain(response: Any) -> bool:
+    """Whether a body needs no decoder, which costs time at each piece: nearly always, as no compression is asked for.
+
+    A transport that is no network, as in a test, has read the body already.
+    """
+    return "content-encoding" not in response.headers and not response.is_stream_consumed
+
+
 def drain(chunks: Iterator[bytes], response: Any) -> None:
     """Read what follows `[DONE]`, so that the connection can be used again; give it up if that takes long."""
     if response.is_closed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gzip
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.client.paths import EVERY, PATHS, Ask, whole
+from tests.client.paths import EVERY, PATHS, Ask, astreamed, streamed, whole
 from tir_client import (
     APIConnectionError,
     APITimeoutError,
@@ -335,3 +336,33 @@ def test_what_json_cannot_say_is_refused_before_a_request(sandbox, connect):
     with pytest.raises(InvalidRequestError, match="extra_body"):
         connect().chat(request(extra_body={"stream": True}))
     assert sandbox.requests == []
+
+
+EVENTS = b"""data: {"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n"""
+STREAMED = {"content-type": "text/event-stream"}
+
+
+async def _in_pieces(content: bytes):
+    for place in range(0, len(content), 7):
+        yield content[place : place + 7]
+
+
+@pytest.mark.parametrize("ask", [pytest.param(path, id=path.__name__) for path in (streamed, astreamed)])
+@pytest.mark.parametrize("kind", ["read already", "in pieces", "compressed"])
+async def test_a_stream_is_read_whatever_transport_and_encoding_it_comes_by(ask, kind):
+    content = gzip.compress(EVENTS) if kind == "compressed" else EVENTS
+    headers = {**STREAMED, **({"content-encoding": "gzip"} if kind == "compressed" else {})}
+    split = [content[place : place + 7] for place in range(0, len(content), 7)]
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        body = content if kind == "read already" else _in_pieces(content) if ask is astreamed else iter(split)
+        return httpx.Response(200, headers=headers, content=body)
+
+    transport = httpx.MockTransport(answer)
+    clients = {
+        "http_client": httpx.Client(transport=transport),
+        "http_async_client": httpx.AsyncClient(transport=transport),
+    }
+    client = TIRClient(Config.resolve(api_key="k", base_url="http://127.0.0.1:1/v1"), **clients)
+
+    assert (await ask(client, request())).choice.text == "Hi"

@@ -145,7 +145,7 @@ def test_entries_of_a_whole_answer_are_calls_of_their_own():
 
 @pytest.mark.parametrize("event", [["text"], [5], [{"function": "add"}], [{"function": [1]}]])
 def test_a_call_that_is_no_object_is_refused(event):
-    with pytest.raises(ResponseError, match="tool call"):
+    with pytest.raises(ResponseError, match="tool_calls"):
         assemble(event)
 
 

@@ -6,7 +6,7 @@ import json
 import time
 
 import pytest
-from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ToolCallBlock
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.llms import MockLLM
 
@@ -36,6 +36,31 @@ def test_arguments_are_an_object_that_grows(llm, sandbox):
     seen = [calls(response)[0].tool_kwargs for response in llm.stream_chat(asked())]
     assert seen[:4] == [{}, {"city": "Pu"}, {"city": "Pune"}, {"city": "Pune", "days": 3}]
     assert seen[-1] == {"city": "Pune", "days": 3}
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"content": "Hi"},
+        {"reasoning": "Hm."},
+        {"tool_calls": [{"id": "c1", "index": 0, "function": {"name": "f", "arguments": "{}"}}]},
+    ],
+)
+def test_an_item_is_the_same_as_llama_indexs_constructors_make_it(delta):
+    (added,) = Accumulator().add({"choices": [{"index": 0, "delta": delta, "finish_reason": "stop"}]})
+    made = GrowingResponse().add(added)
+    blocks = [type(block)(**block.model_dump()) for block in made.message.blocks]
+    message = ChatMessage(role="assistant", blocks=blocks, additional_kwargs=made.message.additional_kwargs)
+    rest = {name: getattr(made, name) for name in ("delta", "raw", "logprobs", "additional_kwargs")}
+    expected = ChatResponse(message=message, **rest)
+
+    assert expected == made
+    assert expected.model_dump_json() == made.model_dump_json()
+    assert expected.model_fields_set == made.model_fields_set
+    assert expected.message.model_fields_set == made.message.model_fields_set
+    assert {frozenset({"text"})} == {
+        frozenset(b.model_fields_set) for b in made.message.blocks if b.block_type == "text"
+    }
 
 
 def test_earlier_items_do_not_change(llm, sandbox):

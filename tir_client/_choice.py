@@ -1,0 +1,181 @@
+"""One choice of an answer while it arrives: what each event adds to it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tir_client._errors import ResponseError
+from tir_client._parts import a_text, a_word, an_array, an_object
+from tir_client._think import State, ThinkSplitter
+from tir_client._wire import Choice, Json, ToolCallDelta, Usage
+
+if TYPE_CHECKING:
+    from tir_client._accumulate import Accumulator
+    from tir_client._tool_calls import ToolCallAssembler
+
+
+@dataclass(slots=True)
+class Delta:
+    """What one event of a stream added to one choice; the last of a stream has `final` set, and the usage.
+
+    `so_far` is the accumulator, with everything up to here; `event` the server's own JSON.
+    """
+
+    so_far: Accumulator
+    event: Json
+    index: int = 0
+    text: str = ""
+    reasoning: str = ""
+    tool_calls: list[ToolCallDelta] | tuple[()] = ()
+    finish_reason: str | None = None
+    refusal: str = ""
+    logprobs: list[Json] | None = None
+    token_ids: list[int] | None = None
+    usage: Usage | None = None
+    final: bool = False
+
+
+class ChoiceSoFar:
+    """One choice while it arrives. Text is kept in pieces and joined when somebody asks."""
+
+    __slots__ = (
+        "_logprobs",
+        "_reasoning",
+        "_refusal",
+        "_text",
+        "_think",
+        "_token_ids",
+        "_tools",
+        "finish_reason",
+        "index",
+        "stop_reason",
+    )
+
+    def __init__(self, index: int, tools: ToolCallAssembler, think: ThinkSplitter | None) -> None:
+        self.index = index
+        self.finish_reason: str | None = None
+        self.stop_reason: int | str | None = None
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._refusal = ""
+        self._tools = tools
+        self._think = think
+        self._logprobs: list[Json] | None = None
+        self._token_ids: list[int] | None = None
+
+    @property
+    def text(self) -> str:
+        """The answer's text up to here."""
+        return _joined(self._text)
+
+    @property
+    def reasoning(self) -> str:
+        """The model's reasoning up to here."""
+        return _joined(self._reasoning)
+
+    @property
+    def tools(self) -> ToolCallAssembler:
+        """The tool calls up to here."""
+        return self._tools
+
+    def choice(self) -> Choice:
+        """The choice as it stands, in a form that no longer changes."""
+        return Choice(
+            index=self.index,
+            text=self.text,
+            reasoning=self.reasoning,
+            tool_calls=self._tools.calls(cut=self.finish_reason == "length"),
+            finish_reason=self.finish_reason,
+            stop_reason=self.stop_reason,
+            refusal=self._refusal,
+            logprobs=None if self._logprobs is None else [*self._logprobs],
+            token_ids=None if self._token_ids is None else [*self._token_ids],
+        )
+
+    def add(self, raw: Json, so_far: Accumulator, event: Json) -> Delta | None:
+        """Add what one event says of this choice; None if it says nothing new."""
+        message = an_object(raw.get("delta") or raw.get("message") or _empty(raw), "message")
+        # Servers from 0.11.1 to 0.15 send both names with the same text: take one, never add them up.
+        reasoning = a_text(message.get("reasoning") or message.get("reasoning_content"))
+        text = a_text(message.get("content"))
+        finish = self._finish(raw, so_far) if raw.get("finish_reason") else None
+        if self._think is not None and (text or finish):
+            inline, text = self._split(text, finish=finish, reasoned=bool(reasoning))
+            reasoning += inline
+        if text:
+            self._text.append(text)
+        if reasoning:
+            self._reasoning.append(reasoning)
+        delta = Delta(so_far, event, self.index, text, reasoning, (), finish)
+        if (calls := message.get("tool_calls")) and so_far.tools_allowed:
+            delta.tool_calls = self._tools.add(an_array(calls, "tool_calls"), whole="message" in raw)
+        rare = raw.get("logprobs") or raw.get("token_ids") or message.get("refusal")
+        if rare:
+            self._add_rare(raw, message, delta)
+        return delta if text or reasoning or delta.tool_calls or finish or rare else None
+
+    def _split(self, text: str, *, finish: str | None, reasoned: bool) -> tuple[str, str]:
+        think = self._think
+        if think is None:
+            return "", text
+        if think.state is State.START and (reasoned or self._reasoning):
+            self._think = None  # this server splits by itself: what looks like a tag is text
+            return "", think.flush()[1] + text
+        inline, text = think.feed(text)
+        if not finish:
+            return inline, text
+        last_inline, last_text = think.flush()
+        return inline + last_inline, text + last_text
+
+    def _finish(self, raw: Json, so_far: Accumulator) -> str | None:
+        if self.finish_reason is not None:
+            return None  # it is repeated
+        reason = a_word(raw["finish_reason"])
+        self.finish_reason = "stop" if reason == "tool_calls" and not so_far.tools_allowed else reason
+        self.stop_reason = raw.get("stop_reason")
+        return self.finish_reason
+
+    def _add_rare(self, raw: Json, message: Json, delta: Delta) -> None:
+        """Add what most events do not have: log probabilities, token ids, a refusal."""
+        if logprobs := raw.get("logprobs"):
+            delta.logprobs = _tokens(an_object(logprobs, "logprobs").get("content"), "logprobs.content")
+            self._logprobs = _extended(self._logprobs, delta.logprobs)
+        if token_ids := raw.get("token_ids"):
+            delta.token_ids = an_array(token_ids, "token_ids")
+            self._token_ids = _extended(self._token_ids, delta.token_ids)
+        if refusal := message.get("refusal"):
+            delta.refusal = a_text(refusal)
+            self._refusal += delta.refusal
+
+
+def _tokens(value: Any, name: str) -> list[Json]:
+    tokens = an_array(value, name)
+    for token in tokens:
+        said, chance = (an_object(token, name).get(part) for part in ("token", "logprob"))
+        if not isinstance(said, str) or not isinstance(chance, int | float):
+            raise ResponseError(f"The answer's `{name}` has a token without a text or a log probability.")
+        if not all(isinstance(byte, int) for byte in an_array(token.get("bytes"), "bytes")):
+            raise ResponseError(f"The answer's `{name}` has a token whose bytes are no numbers.")
+        _tokens(token.get("top_logprobs"), "top_logprobs")
+    return tokens
+
+
+def _extended(known: list[Any] | None, more: list[Any]) -> list[Any]:
+    """`known` with `more` behind it; in place, for a copy at each chunk would cost the square of an answer's length."""
+    if known is None:
+        return [*more]
+    known += more
+    return known
+
+
+def _empty(raw: Json) -> Json:
+    if "delta" not in raw and "message" not in raw:
+        raise ResponseError("The answer has a choice with neither a `message` nor a `delta`: it is no chat completion.")
+    return {}
+
+
+def _joined(pieces: list[str]) -> str:
+    if len(pieces) > 1:
+        pieces[:] = ["".join(pieces)]
+    return pieces[0] if pieces else ""

@@ -1,0 +1,54 @@
+"""Reads the parts of an answer's JSON, any of which may be null or missing. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tir_client._errors import ResponseError
+
+if TYPE_CHECKING:
+    from tir_client._wire import Json
+
+
+def an_object(value: Any, name: str) -> Json:
+    """`value`, which must be an object.
+
+    Raises:
+        ResponseError: It is not; the message calls it `name`.
+    """
+    if not isinstance(value, dict):
+        raise ResponseError(f"The answer's `{name}` is not an object but {type(value).__name__}.")
+    return value
+
+
+def an_array(value: Any, name: str) -> list[Any]:
+    """`value`, which must be an array; null is an empty one.
+
+    Raises:
+        ResponseError: It is not; the message calls it `name`.
+    """
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise ResponseError(f"The answer's `{name}` is not an array but {type(value).__name__}.")
+    return value
+
+
+def a_text(value: object) -> str:
+    """A text: a string, null for none, or content parts, which some gateways send.
+
+    Raises:
+        ResponseError: It is none of them.
+    """
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return "".join(a_text(part.get("text") if isinstance(part, dict) else part) for part in value)
+    raise ResponseError(f"The answer has a text that is not a string but {type(value).__name__}.")
+
+
+def a_word(value: object) -> str:
+    """An id, a name, a reason: whatever it is, as a string; null for none."""
+    return "" if value is None else str(value)
