@@ -5,8 +5,8 @@ answer = client.chat(ChatRequest.of(model="gpt_oss_120b", messages=[{"role": "us
 print(answer.choice.reasoning, answer.choice.text, answer.usage)
 """
 
-from tir_client._accumulate import Accumulator
-from tir_client._choice import ChoiceSoFar, Delta
+from tir_client._accumulate import Accumulator, Delta
+from tir_client._choice import ChoiceSoFar
 from tir_client._client import TIRClient
 from tir_client._config import DEFAULT_MODEL, ApiKey, Config
 from tir_client._errors import (

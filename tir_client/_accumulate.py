@@ -6,9 +6,10 @@ cut into pieces, how often usage and the finish reason are repeated.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tir_client._choice import ChoiceSoFar, Delta
+from tir_client._choice import Addition, ChoiceSoFar
 from tir_client._errors import EmptyAnswerError, ResponseError
 from tir_client._parts import a_word, an_array, an_object
 from tir_client._think import ThinkSplitter
@@ -17,6 +18,20 @@ from tir_client._wire import Completion, Json, ToolCall, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+
+@dataclass(slots=True, kw_only=True)
+class Delta(Addition):
+    """What one event of a stream added to one choice; the last of a stream has `final` set, and the usage.
+
+    `so_far` is the accumulator, with everything up to here; `event` the server's own JSON.
+    """
+
+    so_far: Accumulator
+    event: Json
+    index: int = 0
+    usage: Usage | None = None
+    final: bool = False
 
 
 class Accumulator:
@@ -38,9 +53,9 @@ class Accumulator:
         "_rescue_usage",
         "_states",
         "_tool_names",
+        "_tools_allowed",
         "_usage",
         "request_id",
-        "tools_allowed",
     )
 
     def __init__(
@@ -55,7 +70,7 @@ class Accumulator:
         self._tool_names = tool_names
         self._inline_think = inline_think
         self._expected = expected or 1
-        self.tools_allowed = tools_allowed
+        self._tools_allowed = tools_allowed
         self._only_tool = only_tool
         self._states: dict[int, ChoiceSoFar] = {}
         self._head: Json = {}
@@ -77,8 +92,8 @@ class Accumulator:
         deltas = []
         for raw in an_array(choices, "choices"):
             state = self.choice(an_object(raw, "choices[]").get("index") or 0)
-            delta = state.add(raw, self, event)
-            if delta is not None:
+            delta = Delta(so_far=self, event=event, index=state.index)
+            if state.add(raw, delta):
                 if delta.finish_reason:
                     self._read_head(event)
                 deltas.append(delta)
@@ -95,7 +110,7 @@ class Accumulator:
         if missing:
             error = ResponseError if self._states else EmptyAnswerError
             raise error(f"The answer is not complete: {missing}.", partial=self.completion())
-        return Delta(self, {"usage": self._usage}, usage=self.usage, final=True)
+        return Delta(so_far=self, event={"usage": self._usage}, usage=self.usage, final=True)
 
     def rescue(self, call: ToolCall, usage: Usage | None) -> Delta:
         """Add a demanded tool call that took a second request, and the tokens of that request."""
@@ -159,7 +174,8 @@ class Accumulator:
     def _new_state(self, index: int) -> ChoiceSoFar:
         seed = a_word(self._head.get("id"))
         tools = ToolCallAssembler(self._tool_names, f"{seed}-{index}" if index else seed, self._only_tool)
-        self._states[index] = ChoiceSoFar(index, tools, ThinkSplitter() if self._inline_think else None)
+        think = ThinkSplitter() if self._inline_think else None
+        self._states[index] = ChoiceSoFar(index, tools, think, tools_allowed=self._tools_allowed)
         return self._states[index]
 
     def _read_head(self, event: Json) -> None:

@@ -27,7 +27,7 @@ from tir_client._wire import Embeddings, Json, ModelCard, Usage
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tir_client._choice import Delta
+    from tir_client._accumulate import Delta
     from tir_client._requests import ChatRequest, EmbeddingRequest
 
 DONE = b"[DONE]"

@@ -8,23 +8,16 @@ from typing import TYPE_CHECKING, Any
 from tir_client._errors import ResponseError
 from tir_client._parts import a_text, a_word, an_array, an_object
 from tir_client._think import State, ThinkSplitter
-from tir_client._wire import Choice, Json, ToolCallDelta, Usage
+from tir_client._wire import Choice, Json, ToolCallDelta
 
 if TYPE_CHECKING:
-    from tir_client._accumulate import Accumulator
     from tir_client._tool_calls import ToolCallAssembler
 
 
 @dataclass(slots=True)
-class Delta:
-    """What one event of a stream added to one choice; the last of a stream has `final` set, and the usage.
+class Addition:
+    """What one event adds to a choice."""
 
-    `so_far` is the accumulator, with everything up to here; `event` the server's own JSON.
-    """
-
-    so_far: Accumulator
-    event: Json
-    index: int = 0
     text: str = ""
     reasoning: str = ""
     tool_calls: list[ToolCallDelta] | tuple[()] = ()
@@ -32,8 +25,6 @@ class Delta:
     refusal: str = ""
     logprobs: list[Json] | None = None
     token_ids: list[int] | None = None
-    usage: Usage | None = None
-    final: bool = False
 
 
 class ChoiceSoFar:
@@ -47,12 +38,15 @@ class ChoiceSoFar:
         "_think",
         "_token_ids",
         "_tools",
+        "_tools_allowed",
         "finish_reason",
         "index",
         "stop_reason",
     )
 
-    def __init__(self, index: int, tools: ToolCallAssembler, think: ThinkSplitter | None) -> None:
+    def __init__(
+        self, index: int, tools: ToolCallAssembler, think: ThinkSplitter | None, *, tools_allowed: bool = True
+    ) -> None:
         self.index = index
         self.finish_reason: str | None = None
         self.stop_reason: int | str | None = None
@@ -60,6 +54,7 @@ class ChoiceSoFar:
         self._reasoning: list[str] = []
         self._refusal = ""
         self._tools = tools
+        self._tools_allowed = tools_allowed
         self._think = think
         self._logprobs: list[Json] | None = None
         self._token_ids: list[int] | None = None
@@ -93,13 +88,13 @@ class ChoiceSoFar:
             token_ids=None if self._token_ids is None else [*self._token_ids],
         )
 
-    def add(self, raw: Json, so_far: Accumulator, event: Json) -> Delta | None:
-        """Add what one event says of this choice; None if it says nothing new."""
+    def add(self, raw: Json, added: Addition) -> bool:
+        """Add what one event says of this choice, and note it in `added`; False if that is nothing new."""
         message = an_object(raw.get("delta") or raw.get("message") or _empty(raw), "message")
         # Servers from 0.11.1 to 0.15 send both names with the same text: take one, never add them up.
         reasoning = a_text(message.get("reasoning") or message.get("reasoning_content"))
         text = a_text(message.get("content"))
-        finish = self._finish(raw, so_far) if raw.get("finish_reason") else None
+        finish = self._finish(raw) if raw.get("finish_reason") else None
         if self._think is not None and (text or finish):
             inline, text = self._split(text, finish=finish, reasoned=bool(reasoning))
             reasoning += inline
@@ -107,13 +102,13 @@ class ChoiceSoFar:
             self._text.append(text)
         if reasoning:
             self._reasoning.append(reasoning)
-        delta = Delta(so_far, event, self.index, text, reasoning, (), finish)
-        if (calls := message.get("tool_calls")) and so_far.tools_allowed:
-            delta.tool_calls = self._tools.add(an_array(calls, "tool_calls"), whole="message" in raw)
+        added.text, added.reasoning, added.finish_reason = text, reasoning, finish
+        if (calls := message.get("tool_calls")) and self._tools_allowed:
+            added.tool_calls = self._tools.add(an_array(calls, "tool_calls"), whole="message" in raw)
         rare = raw.get("logprobs") or raw.get("token_ids") or message.get("refusal")
         if rare:
-            self._add_rare(raw, message, delta)
-        return delta if text or reasoning or delta.tool_calls or finish or rare else None
+            self._add_rare(raw, message, added)
+        return bool(text or reasoning or added.tool_calls or finish or rare)
 
     def _split(self, text: str, *, finish: str | None, reasoned: bool) -> tuple[str, str]:
         think = self._think
@@ -128,25 +123,25 @@ class ChoiceSoFar:
         last_inline, last_text = think.flush()
         return inline + last_inline, text + last_text
 
-    def _finish(self, raw: Json, so_far: Accumulator) -> str | None:
+    def _finish(self, raw: Json) -> str | None:
         if self.finish_reason is not None:
             return None  # it is repeated
         reason = a_word(raw["finish_reason"])
-        self.finish_reason = "stop" if reason == "tool_calls" and not so_far.tools_allowed else reason
+        self.finish_reason = "stop" if reason == "tool_calls" and not self._tools_allowed else reason
         self.stop_reason = raw.get("stop_reason")
         return self.finish_reason
 
-    def _add_rare(self, raw: Json, message: Json, delta: Delta) -> None:
+    def _add_rare(self, raw: Json, message: Json, added: Addition) -> None:
         """Add what most events do not have: log probabilities, token ids, a refusal."""
         if logprobs := raw.get("logprobs"):
-            delta.logprobs = _tokens(an_object(logprobs, "logprobs").get("content"), "logprobs.content")
-            self._logprobs = _extended(self._logprobs, delta.logprobs)
+            added.logprobs = _tokens(an_object(logprobs, "logprobs").get("content"), "logprobs.content")
+            self._logprobs = _extended(self._logprobs, added.logprobs)
         if token_ids := raw.get("token_ids"):
-            delta.token_ids = an_array(token_ids, "token_ids")
-            self._token_ids = _extended(self._token_ids, delta.token_ids)
+            added.token_ids = an_array(token_ids, "token_ids")
+            self._token_ids = _extended(self._token_ids, added.token_ids)
         if refusal := message.get("refusal"):
-            delta.refusal = a_text(refusal)
-            self._refusal += delta.refusal
+            added.refusal = a_text(refusal)
+            self._refusal += added.refusal
 
 
 def _tokens(value: Any, name: str) -> list[Json]:

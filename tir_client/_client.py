@@ -33,8 +33,7 @@ from tir_client._transport import Clients, adrain, apieces, drain, pieces, trans
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
 
-    from tir_client._accumulate import Accumulator
-    from tir_client._choice import Delta
+    from tir_client._accumulate import Accumulator, Delta
     from tir_client._wire import Completion, Embeddings, Json, ModelCard
 
 Result = TypeVar("Result")

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from tir_client._tools import rescue_request, rescued_call
 
 if TYPE_CHECKING:
-    from tir_client._accumulate import Accumulator
-    from tir_client._choice import Delta
+    from tir_client._accumulate import Accumulator, Delta
     from tir_client._requests import ChatRequest
 
 
