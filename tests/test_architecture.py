@@ -21,7 +21,7 @@ ALWAYS_THERE = {"pydantic", "pydantic_core", "typing_extensions"}
 """What any of our packages may import: a dependency without any extra, and what it brings. httpx has its own rule."""
 
 MAY_IMPORT = {
-    "tir_client": {"httpx"},
+    "tir_client": {"httpx", "httpcore"},
     "langchain_tir": {"tir_client", "langchain_core"},
     "llama_index_tir": {"tir_client", "llama_index", "llama_index_instrumentation", "wrapt"},
     "tir_sandbox": {"starlette", "uvicorn"},
@@ -36,9 +36,21 @@ ONLY_IN = {
 FRAMEWORKS = {"langchain_tir": "langchain_core", "llama_index_tir": "llama_index"}
 EXTRAS = {"langchain_tir": "langchain", "llama_index_tir": "llama-index"}
 
-SPEAKS_HTTP = {"tir_client._transport", "tir_client._crowd"}
+SPEAKS_HTTP = {"tir_client._transport", "tir_client._pool", "tir_client._network"}
 DOES_IO = {"tir_client._client", "tir_client._call", *SPEAKS_HTTP}
-IO_MODULES = {"asyncio", "http", "httpx", "socket", "ssl", "subprocess", "threading", "time", "urllib.request"}
+IO_MODULES = {
+    "asyncio",
+    "http",
+    "httpcore",
+    "httpx",
+    "select",
+    "socket",
+    "ssl",
+    "subprocess",
+    "threading",
+    "time",
+    "urllib.request",
+}
 
 
 def files(package: str) -> list[Path]:
@@ -115,7 +127,8 @@ def test_no_file_needs_itself_to_load(package: str) -> None:
 
 
 def test_http_is_spoken_in_the_transport_alone() -> None:
-    importers = {module_name(path) for package in OURS for path in files(package) if "httpx" in all_imports(path)}
+    paths = [path for package in OURS for path in files(package)]
+    importers = {module_name(path) for path in paths if {"httpx", "httpcore"} & all_imports(path)}
 
     assert importers == SPEAKS_HTTP
 

@@ -21,8 +21,8 @@ from urllib.request import getproxies
 
 import httpx
 
-from tir_client._crowd import Crowd
 from tir_client._errors import APIConnectionError, APITimeoutError, ConfigurationError, ResponseError, TIRError
+from tir_client._pool import BELOW, Pool
 
 if TYPE_CHECKING:
     import ssl
@@ -120,11 +120,9 @@ def _made(make: Callable[[], Client]) -> Client:
 
 
 def _async_client() -> httpx.AsyncClient:
-    if getproxies().keys() & {"http", "https", "all"}:
-        return httpx.AsyncClient(
-            verify=_tls(), limits=LIMITS, mounts=HERE
-        )  # httpx sees to proxies if the transport is its own
-    return httpx.AsyncClient(transport=Crowd(lambda: httpx.AsyncHTTPTransport(verify=_tls(), limits=LIMITS)))
+    if getproxies().keys() & {"http", "https", "all"}:  # httpx sees to proxies if the transport is its own
+        return httpx.AsyncClient(verify=_tls(), limits=LIMITS, mounts=HERE)
+    return httpx.AsyncClient(transport=Pool(_tls))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +182,10 @@ _RETIRED: set[Any] = set()
 
 
 def transport_errors() -> tuple[type[Exception], ...]:
-    """What httpx raises, and httpx2, whose clients users may hand in."""
+    """What httpx raises, httpx2, whose clients users may hand in, and httpcore below our own pool."""
     modules = (module for name in ("httpx", "httpx2") if (module := sys.modules.get(name)) is not None)
-    return tuple(cls for module in modules for cls in (module.HTTPError, module.StreamError, module.InvalidURL))
+    theirs = tuple(cls for module in modules for cls in (module.HTTPError, module.StreamError, module.InvalidURL))
+    return (*theirs, *BELOW)
 
 
 def translate(failure: Exception, phase: str) -> TIRError:
