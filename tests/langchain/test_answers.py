@@ -190,10 +190,7 @@ async def test_events_of_version_2_carry_the_chunks(model: ChatTIR, sandbox: San
 
 
 async def test_a_refusal_is_beside_the_content(model: ChatTIR, sandbox: Sandbox):
-    deltas = [{"refusal": "I do "}, {"refusal": "not."}]
-    chunks = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
-    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-    sandbox.script(Reply(refusal="I do not."), Reply(chunks=[*chunks, end]))
+    sandbox.script(*[Reply(refusal="I do not.")] * 2)
 
     for way in (invoke, stream):
         message = await way(model)
@@ -216,9 +213,7 @@ async def test_a_refusal_is_a_block_of_its_own(
     """Where LangChain has no such block, it is a non-standard one."""
     names = _standard.KNOWN_BLOCK_TYPES - {"refusal"}
     monkeypatch.setattr(_standard, "KNOWN_BLOCK_TYPES", names | {"refusal"} if known else names)
-    chunks = [{"choices": [{"index": 0, "delta": {"refusal": words}}]} for words in ("I do ", "not.")]
-    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-    sandbox.script(Reply(refusal="I do not."), Reply(chunks=[*chunks, end]))
+    sandbox.script(*[Reply(refusal="I do not.")] * 2)
     model = make(output_version=output_version)
 
     for way in (invoke, stream):
