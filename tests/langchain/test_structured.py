@@ -200,13 +200,16 @@ def test_what_is_no_object_is_an_error_with_what_was_written(  # noqa: PLR0913 -
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_refusal_is_an_error_with_its_words(model: ChatTIR, sandbox: Sandbox, method: Any):
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_refusal_is_an_error_with_its_words(model: ChatTIR, sandbox: Sandbox, method: Any, streamed: bool):
     calls = [ToolCall("Person", "{}", id="1")] if method == "function_calling" else []
     sandbox.script(Reply(refusal="I do not do that.", tool_calls=calls))
+    chain = model.with_structured_output(Person, method=method)
 
     with pytest.raises(RefusedOutputError, match="I do not do that") as raised:
-        model.with_structured_output(Person, method=method).invoke(PROMPT)
+        list(chain.stream(PROMPT)) if streamed else chain.invoke(PROMPT)
     assert raised.value.llm_output == "I do not do that."
+    assert raised.value.raw_message.additional_kwargs["refusal"] == "I do not do that."
     assert isinstance(raised.value, ModelError)
 
 
@@ -242,9 +245,7 @@ async def test_a_call_that_is_not_made_is_an_error_of_the_parser_which_may_come_
 
 
 async def test_a_refusal_in_place_of_a_call_is_one_and_may_come_beside_the_message(model: ChatTIR, sandbox: Sandbox):
-    piece = {"choices": [{"index": 0, "delta": {"refusal": "No."}, "finish_reason": "stop"}]}
-    whole = [Reply(refusal="No.")] * 2
-    sandbox.script(*whole, Reply(chunks=[piece]), whole[0], *whole, *whole)
+    sandbox.script(*[Reply(refusal="No.")] * 4)
     chain = model.with_structured_output(Person, method="function_calling")
     beside = model.with_structured_output(Person, method="function_calling", include_raw=True)
 
@@ -256,6 +257,7 @@ async def test_a_refusal_in_place_of_a_call_is_one_and_may_come_beside_the_messa
     for result in (beside.invoke(PROMPT), await beside.ainvoke(PROMPT)):
         assert isinstance(result["parsing_error"], RefusedOutputError)
         assert result["raw"].additional_kwargs["refusal"] == "No."
+    assert len(sandbox.requests) == 4
 
 
 @pytest.mark.parametrize("text", ["", "Ada is 36."])
