@@ -50,6 +50,7 @@ def one(message: BaseMessage) -> dict[str, Any]:
         (AIMessage("Hello"), {"role": "assistant", "content": "Hello"}),
         (AIMessageChunk("Hello"), {"role": "assistant", "content": "Hello"}),
         (AIMessage([{"type": "refusal", "refusal": "No."}]), {"role": "assistant", "content": "No."}),
+        (AIMessage("", additional_kwargs={"refusal": "No."}), {"role": "assistant", "content": "No."}),
         (ToolMessage("31", tool_call_id="1"), {"role": "tool", "tool_call_id": "1", "content": "31"}),
         (
             ToolMessage([{"type": "text", "text": "3"}, {"type": "text", "text": "1"}], tool_call_id="1", name="t"),
