@@ -127,6 +127,7 @@ def test_what_other_providers_hang_on_a_text_is_not_sent():
 UNSENDABLE = {
     "a file": HumanMessage([{"type": "file", "base64": "AA==", "mime_type": "application/pdf"}]),
     "an image by id": HumanMessage([{"type": "image", "file_id": "x"}]),
+    "an image as bytes": HumanMessage([{"type": "image", "base64": b"png", "mime_type": "image/png"}]),
     "an image without its type": HumanMessage([{"type": "image", "base64": PNG}]),
     "a block nobody knows": HumanMessage([{"type": "hologram"}]),
     "a block without a type": HumanMessage([{"hologram": 1}]),
