@@ -134,6 +134,15 @@ def test_a_response_format_in_wire_form_is_sent_as_it_is(model: ChatTIR, sandbox
     assert model.with_structured_output(wire, method="function_calling").invoke(PROMPT) == ADA
 
 
+def test_strict_is_put_into_a_response_format_in_wire_form(model: ChatTIR, sandbox: Sandbox):
+    inner = {"name": "p", "schema": Person.model_json_schema()}
+    wire = {"type": "json_schema", "json_schema": inner}
+
+    assert model.with_structured_output(wire, strict=True).invoke(PROMPT) == ADA
+    assert sandbox.requests[-1].body["response_format"]["json_schema"] == {**inner, "strict": True}
+    assert "strict" not in inner
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_dict_grows_while_it_is_streamed(model: ChatTIR, sandbox: Sandbox, method: Any):
     script(sandbox, method, name="PersonDict")
@@ -342,6 +351,9 @@ def test_json_that_is_no_object_is_not_the_object(
     assert raised.value.llm_output == text
 
 
+LAX = {"name": "p", "schema": {"type": "object"}, "strict": False}
+
+
 def test_a_parser_reads_a_text_too():
     assert StructuredParser(target=Person).invoke(TEXT) == Person(**ADA)
     assert StructuredParser().parse(TEXT) == ADA
@@ -353,6 +365,9 @@ def test_a_parser_reads_a_text_too():
         ({"schema": None}, "`schema` is missing"),
         ({"schema": Person, "method": "magic"}, "`method` is"),
         ({"schema": Person, "method": "json_mode", "strict": True}, "`strict` has no meaning"),
+        ({"schema": {"type": "json_object"}, "strict": True}, "`strict` has no meaning"),
+        ({"schema": LAX, "strict": True}, "the schema itself says False"),
+        ({"schema": {"type": "json_schema", "json_schema": LAX}, "strict": True}, "the schema itself says False"),
         ({"schema": 7}, "cannot be offered|no schema"),
         ({"schema": Person, "response_format": {"type": "text"}}, "sets `response_format` itself"),
         ({"schema": Person, "method": "function_calling", "tools": []}, "sets `tools` itself"),

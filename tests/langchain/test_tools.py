@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -136,6 +137,9 @@ def test_no_tools_are_not_sent_as_an_empty_list(model: ChatTIR, sandbox: Sandbox
 
 UNFIT = {
     "another provider's tool": ([{"type": "web_search"}], None),
+    "another provider's tool with a name": ([{"type": "web_search_20250305", "name": "web_search"}], None),
+    "another provider's grammar": ([{"type": "custom", "name": "sql", "format": {"type": "grammar"}}], None),
+    "an object that can be called": ([partial(get_time, city="Pune")], None),
     "a nameless function": ([{"type": "function", "function": {}}], None),
     "a number": ([7], None),
     "an unknown choice": ([get_time], "get_weather"),
