@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import ConfigDict, PrivateAttr, model_validator
 
-from langchain_tir._component import TOKEN_VARIABLES, Component, renamed
+from langchain_tir._component import TOKEN_VARIABLES, Component
 from langchain_tir._demanded import TAKEN_AS_IT_IS, Lenient
+from langchain_tir._elsewhere import renamed
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import from_completion, to_wire
 from langchain_tir._profile import profile_of
