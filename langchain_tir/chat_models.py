@@ -69,7 +69,8 @@ class ChatTIR(BaseChatModel, Settings, Component):
 
     Reasoning is in `additional_kwargs["reasoning_content"]` and in `content_blocks`; with `output_version="v1"`, in
     `content`. Put an answer back into the conversation as it is: its reasoning is sent along, as gpt-oss needs it
-    between two calls of a tool.
+    between two calls of a tool. A call with broken arguments is in `invalid_tool_calls`; the content of a stream added
+    up with "v1" keeps it as a `tool_call_chunk`, as LangChain replaces only the blocks of calls that it can parse.
 
     What is not set is not sent. A call's arguments beat the constructor's, `model` included, which also changes the
     URL. Every error is one of `tir_client` and one of LangChain's `ModelError`s at once.

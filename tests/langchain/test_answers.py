@@ -374,6 +374,19 @@ async def test_a_broken_call_is_invalid_whichever_way_it_comes(
         assert len(invalid["args"]) <= len(arguments) + 3
 
 
+async def test_in_the_content_of_a_stream_a_broken_call_stays_the_chunk_that_langchain_leaves_it(
+    make: Callable[..., ChatTIR], sandbox: Sandbox
+):
+    """Should LangChain make an `invalid_tool_call` of it, as `invoke` has it, the docstrings can lose a sentence."""
+    sandbox.script(*[Reply(tool_calls=[ToolCall("bad", '{"x": ', id="1")])] * 2)
+    model = make(output_version="v1")
+
+    whole, streamed = await invoke(model), await stream(model)
+
+    assert [block["type"] for block in whole.content] == ["invalid_tool_call"]
+    assert [block["type"] for block in streamed.content] == ["tool_call_chunk"]
+
+
 @settings(deadline=None)
 @given(st.text('{}[]":,\\ anul1', max_size=12))
 def test_no_broken_arguments_are_mended(arguments: str):
