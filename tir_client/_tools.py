@@ -88,7 +88,7 @@ def rescue_request(request: ChatRequest, answer: Completion) -> ChatRequest | No
         _check_arguments(call, answer)
     if all(choice.tool_calls for choice in answer.choices):
         return None
-    _check_refusal(request, answer)
+    _check_refusal(request, answer, partial=answer)
     if answer.choice.finish_reason == "length" or len(answer.choices) > 1:
         raise ForcedToolError(
             f"The model made no call although `tool_choice` is {request.tool_choice!r}: its answer "
@@ -102,12 +102,12 @@ def rescue_request(request: ChatRequest, answer: Completion) -> ChatRequest | No
     return request.model_copy(update={**unset, "response_format": response_format(name, schema)})
 
 
-def _check_refusal(request: ChatRequest, answer: Completion) -> None:
+def _check_refusal(request: ChatRequest, answer: Completion, partial: Completion) -> None:
     choice = answer.choice
     if refused := choice.refusal or ("a content filter" if choice.finish_reason == "content_filter" else ""):
         raise RefusedCallError(
             f"The model refused the call that `tool_choice` {request.tool_choice!r} demands: {refused!r}.",
-            partial=answer,
+            partial=partial,
         )
 
 
@@ -133,7 +133,7 @@ def rescued_call(request: ChatRequest, first: Completion, second: Completion) ->
         ForcedToolError: That answer does not hold a call either.
         RefusedCallError: It is a refusal.
     """
-    _check_refusal(request, second)
+    _check_refusal(request, second, partial=first)
     try:
         name, arguments = _read_call(second.choice.text, _demanded(request))
     except (ValueError, TypeError, KeyError):

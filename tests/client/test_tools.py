@@ -187,8 +187,9 @@ def test_a_refusal_is_not_asked_again(refused, words):
         rescue_request(request("required", ADD), answer(**refused))
     assert isinstance(caught.value, ForcedToolError)
     assert caught.value.partial == answer(**refused)
-    with pytest.raises(RefusedCallError):
+    with pytest.raises(RefusedCallError, match=words) as caught:
         rescued_call(request("required", ADD), answer("First."), answer(**refused))
+    assert caught.value.partial == answer("First.")
 
 
 @pytest.mark.parametrize(
