@@ -90,7 +90,7 @@ class ChatTIR(BaseChatModel, Settings, Component):
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
-        """`dumps` and `loads` work; secrets stay out, and come from the environment or `secrets_map`."""
+        """Secrets stay out. To load: `loads(text, allowed_objects=[ChatTIR], valid_namespaces=["langchain_tir"])`."""
         return True
 
     @property
