@@ -88,7 +88,11 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
 
     def _value(self, message: Any, raw: str, *, partial: bool) -> Any:
         if self.tool is not None:
-            return next((call["args"] for call in message.tool_calls if call["name"] == self.tool), None)
+            broken = [call for call in message.invalid_tool_calls if call["name"] == self.tool]
+            made = [call["args"] for call in message.tool_calls if call["name"] == self.tool]
+            if broken and not made and not partial:
+                raise ValueError(broken)
+            return made[0] if made else None
         if partial:
             return JsonOutputParser().parse_result([ChatGeneration(message=AIMessage(raw))], partial=True)
         return None if not raw.strip() else json.loads(_unfenced(raw))

@@ -330,6 +330,17 @@ def test_what_is_not_json_is_not_mended_once_it_has_ended(  # noqa: PLR0913 - th
         list(chain.stream(PROMPT)) if streamed else chain.invoke(PROMPT)
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_call_that_was_made_with_broken_arguments_is_not_said_to_be_missing(
+    model: ChatTIR, sandbox: Sandbox, streamed: bool
+):
+    sandbox.script(Reply(tool_calls=[ToolCall("Person", HALF)]))
+    chain = model.with_structured_output(Person, method="function_calling")
+
+    with pytest.raises(StructuredOutputError, match="not JSON"):
+        list(chain.stream(PROMPT)) if streamed else chain.invoke(PROMPT)
+
+
 def test_a_stop_word_in_an_object_does_not_make_half_of_it_an_object(make: Callable[..., ChatTIR], sandbox: Sandbox):
     sandbox.script(Reply(text=HALF, stop_reason=","))
 
