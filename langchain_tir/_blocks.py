@@ -153,11 +153,14 @@ def _url(block: Block) -> str | None:
 
 
 def _base64(block: Block) -> tuple[str | None, str]:
-    """Data and MIME type of a block of LangChain v1 (`base64`), v0 (`data`) or Anthropic (`source`)."""
+    """Data and MIME type of a block of LangChain v1 (`base64`), v0 (`data`) or Anthropic (`source`).
+
+    Bytes are no data here: LangChain has them in Base64.
+    """
     source = block["source"] if isinstance(block.get("source"), dict) else block
     mime = source.get("mime_type") or source.get("media_type") or ""
     data = source.get("base64") or source.get("data")
-    return data, mime
+    return (data if isinstance(data, str) else None), mime
 
 
 def _given(name: str) -> Callable[[Block], Part | None]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
 
+from langchain_tir._elsewhere import refuse_unsendable, renamed
 from langchain_tir._errors import model_errors
-from tir_client import Config, ConfigurationError, InvalidRequestError, RetryPolicy, Timeouts, TIRClient
+from tir_client import Config, ConfigurationError, RetryPolicy, Timeouts, TIRClient
 
 TOKEN_VARIABLES = ("E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN")
 PROJECT_VARIABLE = "E2E_TIR_PROJECT_ID"
@@ -28,29 +28,7 @@ _ADDRESS = (
     "allow_http",
 )
 _SECRET = ("default_headers", "default_query")
-_CREDENTIAL = re.compile(r"api_?key|token$|secret|passw|credential|authorization", re.IGNORECASE)
 _SHARED = ("http_client", "http_async_client", "rate_limiter", "cache", "callbacks")
-
-
-OTHER_NAMES = {
-    "model_name": "model",
-    "max_completion_tokens": "max_tokens",
-    "stop_sequences": "stop",
-    "request_timeout": "timeout",
-}
-"""Names that LangChain users know from elsewhere. Older servers know `max_tokens` only, so that goes on the wire."""
-
-
-def renamed(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Arguments of a constructor or a call under the names that they have here.
-
-    Raises:
-        InvalidRequestError: One is given under both of its names.
-    """
-    for other, name in OTHER_NAMES.items():
-        if other in arguments and name in arguments:
-            raise InvalidRequestError(f"Give `{name}` or `{other}`, not both: they are the same parameter.")
-    return {OTHER_NAMES.get(name, name): value for name, value in arguments.items()}
 
 
 def _token() -> SecretStr | None:
@@ -60,13 +38,6 @@ def _token() -> SecretStr | None:
 
 def _project() -> str | None:
     return os.environ.get(PROJECT_VARIABLE, "").strip() or None
-
-
-def _refuse_credentials(unknown: Collection[str]) -> None:
-    """An unknown argument would be sent in the body of each request, where a secret must not be."""
-    for name in sorted(unknown):
-        if _CREDENTIAL.search(name):
-            raise ConfigurationError(f"`{name}` looks like a credential: pass the token as `api_key`.")
 
 
 class Component(BaseModel):
@@ -105,7 +76,7 @@ class Component(BaseModel):
 
     def __init__(self, *args: Any, **fields: Any) -> None:
         with model_errors():
-            _refuse_credentials(fields.keys() - type(self).model_fields.keys())
+            refuse_unsendable(fields.keys() - type(self).model_fields.keys())
             super().__init__(*args, **renamed(fields))
         _ = self.client  # a mistake in the configuration is reported here, not by the first call
 

@@ -14,6 +14,7 @@ same name, message and details:
     ContextOverflowError                      ContextOverflowError
     BadRequestError                           ModelInvalidRequestError
     ServerError, ResponseError                ModelAPIError
+    RefusedCallError                          ModelRefusalError
     APIStatusError (a redirect)               ModelAPIError, but retrying is no use
 """
 
@@ -26,9 +27,14 @@ from typing import TYPE_CHECKING, Any
 from langchain_core import exceptions as lc
 
 import tir_client as tir
+from langchain_tir._messages import from_completion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    ModelRefusal = lc.ModelError
+else:
+    ModelRefusal = getattr(lc, "ModelRefusalError", lc.ModelError)  # langchain-core has it from 1.7.5 on
 
 _UNTRACED = frozenset({"set-cookie"})
 
@@ -120,6 +126,14 @@ class ReportedError(_Traced, tir.ReportedError, lc.ModelAPIError):
 
 class ForcedToolError(_Traced, tir.ForcedToolError, lc.ModelAPIError):
     """A tool call was demanded, and the model made none."""
+
+
+class RefusedCallError(_Traced, tir.RefusedCallError, ModelRefusal):
+    """A tool call was demanded, and the model refused. `raw_message` is the answer, as LangChain's middleware asks."""
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message, **details)
+        self.raw_message = from_completion(self.partial).generations[0].message if self.partial else None
 
 
 class StreamError(_Traced, tir.StreamError, lc.ModelConnectionError):

@@ -97,7 +97,7 @@ def _tool_result(message: ToolMessage, names: dict[str, str]) -> Json:
 
 def _assistant(message: AIMessage) -> Json:
     if isinstance(message.content, str):
-        blocks, text = [], message.content
+        blocks, text = [], message.content + str(message.additional_kwargs.get("refusal") or "")
     else:
         blocks = blocks_of(message.content)
         text = text_of([block for block in blocks if block.get("type") not in CALLS | REASONING], "assistant")

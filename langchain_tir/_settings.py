@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import BaseModel, Field, model_validator
 
 from langchain_tir._blocks import Json
-from langchain_tir._component import OTHER_NAMES, renamed
 from langchain_tir._demanded import TAKEN_AS_IT_IS
+from langchain_tir._elsewhere import ADVICE, OTHER_NAMES, renamed
 from tir_client import DEFAULT_MODEL, ChatRequest, InvalidRequestError
 
 _INTERNAL = frozenset({"stream", "ls_structured_output_format", "structured_output_format", TAKEN_AS_IT_IS})
@@ -98,15 +98,19 @@ class Settings(BaseModel):
         given = {name: value for name, value in renamed(call).items() if name not in _INTERNAL}
         for name in given:
             if name not in _PARAMETERS and name not in _LOOSE:
-                raise InvalidRequestError(
-                    f"`{name}` is not a parameter of a call. If the deployment knows it, "
-                    f"pass `extra_body={{{name!r}: ...}}`."
-                )
+                raise InvalidRequestError(f"`{name}` is not a parameter of a call{self._instead(name)}.")
         own, call = _settled(self.set_parameters()), _settled(given)
         # What is in `extra_body` is sent in place of the parameter of the same name.
         below, extra = own.pop("extra_body", {}), call.get("extra_body", {})
         extra = {name: below[name] for name in below if _here(name) not in call | extra} | extra
         return _json_keys(own | call | ({"extra_body": extra} if extra else {}))
+
+    def _instead(self, name: str) -> str:
+        if name in ADVICE:
+            return f": {ADVICE[name]}"
+        if name in type(self).model_fields:
+            return ": pass it to the constructor"
+        return f". If the deployment knows it, pass `extra_body={{{name!r}: ...}}`"
 
 
 def _json_keys(fields: Json) -> Json:

@@ -146,6 +146,10 @@ def spoiler(call: ToolCall) -> str:
     LangChain closes what is open and leaves out what it cannot read: of a call that was cut off, half the arguments
     would remain, look like all of them, and be executed. Only a bracket that matches none makes it report an invalid
     call, as `invoke` does.
+
+    With `output_version="v1"` its block in the content stays a `tool_call_chunk`, where `invoke` has an
+    `invalid_tool_call`: `AIMessageChunk.init_tool_calls` replaces only the blocks of valid calls, `merge_lists` keeps
+    the type that a block began with, and a chunk class of our own would break `message_chunk_to_message`.
     """
     try:
         call.parsed()

@@ -15,11 +15,13 @@ from langchain_core.runnables import RunnableMap, RunnablePassthrough
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from langchain_tir._demanded import TAKEN_AS_IT_IS
+from langchain_tir._errors import ModelRefusal
 from langchain_tir._tools import to_response_format, to_tool, tool_fields
 from tir_client import InvalidRequestError
 
 if TYPE_CHECKING:
     from langchain_core.language_models import LanguageModelInput
+    from langchain_core.messages import BaseMessage
     from langchain_core.runnables import Runnable
 
     from langchain_tir._blocks import Json
@@ -27,11 +29,6 @@ if TYPE_CHECKING:
 _FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL | re.IGNORECASE)
 
 Method = Literal["json_schema", "function_calling", "json_mode"]
-
-if TYPE_CHECKING:
-    _Refusal = lc.ModelError
-else:
-    _Refusal = getattr(lc, "ModelRefusalError", lc.ModelError)  # langchain-core has it from 1.7.5 on
 
 
 class StructuredOutputError(lc.OutputParserException):
@@ -42,8 +39,12 @@ class TruncatedOutputError(StructuredOutputError):
     """The answer was cut off by `max_tokens`, or by the end of the context window."""
 
 
-class RefusedOutputError(StructuredOutputError, _Refusal):
-    """The model refused, or a filter of the server did."""
+class RefusedOutputError(StructuredOutputError, ModelRefusal):
+    """The model refused, or a filter of the server did. `raw_message` is the answer."""
+
+    def __init__(self, error: str, *, raw_message: BaseMessage | None = None, llm_output: str | None = None) -> None:
+        super().__init__(error, llm_output=llm_output)
+        self.raw_message = raw_message
 
 
 class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
@@ -87,7 +88,11 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
 
     def _value(self, message: Any, raw: str, *, partial: bool) -> Any:
         if self.tool is not None:
-            return next((call["args"] for call in message.tool_calls if call["name"] == self.tool), None)
+            broken = [call for call in message.invalid_tool_calls if call["name"] == self.tool]
+            made = [call["args"] for call in message.tool_calls if call["name"] == self.tool]
+            if broken and not made and not partial:
+                raise ValueError(broken)
+            return made[0] if made else None
         if partial:
             return JsonOutputParser().parse_result([ChatGeneration(message=AIMessage(raw))], partial=True)
         return None if not raw.strip() else json.loads(_unfenced(raw))
@@ -126,7 +131,8 @@ def _check_end(message: Any, raw: str) -> None:
     refusal = message.additional_kwargs.get("refusal")
     finish = message.response_metadata.get("finish_reason")
     if refusal or finish == "content_filter":
-        raise RefusedOutputError(f"The model refused: {refusal or finish}", llm_output=refusal or raw)
+        said = f"The model refused: {refusal or finish}"
+        raise RefusedOutputError(said, llm_output=refusal or raw, raw_message=message)
     if finish == "length":
         raise TruncatedOutputError(
             f"The answer was cut off before the object was complete; raise `max_tokens`. It begins {raw[:200]!r}.",

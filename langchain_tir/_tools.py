@@ -31,9 +31,12 @@ def to_tool(tool: Any, *, strict: bool | None = None) -> Json:
     Raises:
         InvalidRequestError: It cannot be made a tool, or is one that only another provider runs.
     """
+    titled = _titled(tool)
+    if isinstance(titled, dict) and _is_run_elsewhere(titled):
+        raise InvalidRequestError(f"{tool!r} cannot be offered as a tool: only its maker's servers run it.")
     try:
-        wire: Json = convert_to_openai_tool(_titled(tool), strict=strict)
-    except (ValueError, TypeError, KeyError) as error:
+        wire: Json = convert_to_openai_tool(titled, strict=strict)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InvalidRequestError(f"{tool!r} cannot be offered as a tool: {error}") from error
     function = wire.get("function")
     if wire.get("type") != "function" or not isinstance(function, dict) or not function.get("name"):
@@ -67,17 +70,31 @@ def _plain_choice(choice: object) -> object:
 def to_response_format(schema: Any, *, strict: bool | None = None) -> Json:
     """The `response_format` that binds an answer to a schema: a class, a `TypedDict`, a JSON schema.
 
-    What is in wire form already stays as it is.
+    What is in wire form already stays as it is, but for `strict`.
 
     Raises:
-        InvalidRequestError: It is no schema.
+        InvalidRequestError: It is no schema, or says another `strict`.
     """
     if isinstance(schema, dict) and schema.get("type") in {"json_schema", "json_object", "text", "structural_tag"}:
-        return schema
+        return schema if strict is None else _made_strict(schema, strict)
     if isinstance(schema, dict) and isinstance(schema.get("schema"), dict):
-        return response_format(schema.get("name", UNNAMED), schema["schema"], strict=schema.get("strict", strict))
+        return response_format(schema.get("name", UNNAMED), schema["schema"], strict=_agreed(schema, strict))
     function = to_tool(schema, strict=strict or None)["function"]
     return response_format(function["name"], _json_schema(schema, function), strict=strict)
+
+
+def _made_strict(wire: Json, strict: bool) -> Json:
+    inner = wire.get("json_schema")
+    if not isinstance(inner, dict):
+        raise InvalidRequestError(f"`strict` has no meaning with a format of type {wire['type']!r}: it has no schema.")
+    return {**wire, "json_schema": {**inner, "strict": _agreed(inner, strict)}}
+
+
+def _agreed(schema: Json, strict: bool | None) -> bool | None:
+    told: bool | None = schema.get("strict")
+    if told is not None and strict is not None and told != strict:
+        raise InvalidRequestError(f"`strict` is {strict}, but the schema itself says {told}.")
+    return strict if told is None else told
 
 
 def _json_schema(schema: Any, function: Json) -> Json:
@@ -87,6 +104,12 @@ def _json_schema(schema: Any, function: Json) -> Json:
     if isinstance(schema, dict) and not _OF_TOOLS & schema.keys() and "strict" not in function:
         return schema
     return {"type": "object", "properties": {}, **function.get("parameters", {})}
+
+
+def _is_run_elsewhere(tool: Json) -> bool:
+    """Whether it is a tool without parameters of its own, such as Anthropic's `web_search_20250305`."""
+    foreign = tool.get("type", "function") not in {"function", "object"}
+    return foreign and "name" in tool and not _OF_TOOLS & tool.keys()
 
 
 def _titled(tool: Any) -> Any:

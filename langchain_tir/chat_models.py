@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import ConfigDict, PrivateAttr, model_validator
 
-from langchain_tir._component import TOKEN_VARIABLES, Component, renamed
+from langchain_tir._component import TOKEN_VARIABLES, Component
 from langchain_tir._demanded import TAKEN_AS_IT_IS, Lenient
+from langchain_tir._elsewhere import renamed
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import from_completion, to_wire
 from langchain_tir._profile import profile_of
@@ -68,7 +69,8 @@ class ChatTIR(BaseChatModel, Settings, Component):
 
     Reasoning is in `additional_kwargs["reasoning_content"]` and in `content_blocks`; with `output_version="v1"`, in
     `content`. Put an answer back into the conversation as it is: its reasoning is sent along, as gpt-oss needs it
-    between two calls of a tool.
+    between two calls of a tool. A call with broken arguments is in `invalid_tool_calls`; the content of a stream added
+    up with "v1" keeps it as a `tool_call_chunk`, as LangChain replaces only the blocks of calls that it can parse.
 
     What is not set is not sent. A call's arguments beat the constructor's, `model` included, which also changes the
     URL. Every error is one of `tir_client` and one of LangChain's `ModelError`s at once.
@@ -88,7 +90,7 @@ class ChatTIR(BaseChatModel, Settings, Component):
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
-        """`dumps` and `loads` work; secrets stay out, and come from the environment or `secrets_map`."""
+        """Secrets stay out. To load: `loads(text, allowed_objects=[ChatTIR], valid_namespaces=["langchain_tir"])`."""
         return True
 
     @property

@@ -9,6 +9,8 @@ from inspect import signature
 from typing import TYPE_CHECKING
 
 import pytest
+from langchain.agents import create_agent
+from langchain.chat_models import base
 
 import tir_client
 from langchain_tir import ChatTIR
@@ -47,6 +49,18 @@ def test_a_snippet_runs_as_written(
     said = capsys.readouterr()
     assert [part for part in RUNS[words] if part not in said.out] == []
     assert said.err == ""
+
+
+def test_langchain_knows_the_model_by_name_as_written(tir_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "_BUILTIN_PROVIDERS", dict(base._BUILTIN_PROVIDERS))
+    _, _, said = readme.TEXT.partition("Where\nLangChain takes a model by name")
+    register, _, by_name, agent = readme.code(said)[:4]
+
+    exec(f"import langchain_tir; {register}")
+
+    assert isinstance(eval(by_name, {"init_chat_model": base.init_chat_model}), ChatTIR)
+    assert eval(agent, {"create_agent": create_agent}).invoke({"messages": [("user", "Hi")]})["messages"][-1].text
+    assert tir_sandbox.requests
 
 
 def test_no_snippet_is_left_out() -> None:

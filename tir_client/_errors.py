@@ -17,6 +17,7 @@ r"""Everything that can go wrong, in one tree.
     │   ├── EmptyAnswerError          an answer without a single choice
     │   ├── ReportedError             a body that reports an error after all
     │   └── ForcedToolError           a tool call was demanded, and the model made none
+    │       └── RefusedCallError      it refused to
     └── StreamError                   the stream broke after it had begun; `partial` is what had arrived
         ├── StreamInterruptedError    it ended without a finish reason
         └── StreamServerError         the server reported an error in the middle of it
@@ -156,6 +157,10 @@ class ReportedError(ResponseError):
 
 class ForcedToolError(ResponseError):
     """A tool call was demanded; the model made none, and asking for its arguments as JSON failed, too."""
+
+
+class RefusedCallError(ForcedToolError):
+    """A tool call was demanded, and the model refused; `partial` has its words."""
 
 
 class StreamError(TIRError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from tir_client._errors import ForcedToolError, InvalidRequestError
+from tir_client._errors import ForcedToolError, InvalidRequestError, RefusedCallError
 from tir_client._wire import Completion, Json, ToolCall
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def rescue_request(request: ChatRequest, answer: Completion) -> ChatRequest | No
 
     Raises:
         ForcedToolError: The answer was cut off before a call could be made, or the call is broken.
+        RefusedCallError: The model refused, and so is not asked again.
     """
     if request.tool_choice in (None, "auto", "none"):
         return None
@@ -87,6 +88,7 @@ def rescue_request(request: ChatRequest, answer: Completion) -> ChatRequest | No
         _check_arguments(call, answer)
     if all(choice.tool_calls for choice in answer.choices):
         return None
+    _check_refusal(request, answer, partial=answer)
     if answer.choice.finish_reason == "length" or len(answer.choices) > 1:
         raise ForcedToolError(
             f"The model made no call although `tool_choice` is {request.tool_choice!r}: its answer "
@@ -98,6 +100,15 @@ def rescue_request(request: ChatRequest, answer: Completion) -> ChatRequest | No
     name = tools[0]["function"]["name"] if len(tools) == 1 else "tool_call"
     unset = {"tools": None, "tool_choice": None, "parallel_tool_calls": None}
     return request.model_copy(update={**unset, "response_format": response_format(name, schema)})
+
+
+def _check_refusal(request: ChatRequest, answer: Completion, partial: Completion) -> None:
+    choice = answer.choice
+    if refused := choice.refusal or ("a content filter" if choice.finish_reason == "content_filter" else ""):
+        raise RefusedCallError(
+            f"The model refused the call that `tool_choice` {request.tool_choice!r} demands: {refused!r}.",
+            partial=partial,
+        )
 
 
 def _check_arguments(call: ToolCall, answer: Completion) -> None:
@@ -120,7 +131,9 @@ def rescued_call(request: ChatRequest, first: Completion, second: Completion) ->
 
     Raises:
         ForcedToolError: That answer does not hold a call either.
+        RefusedCallError: It is a refusal.
     """
+    _check_refusal(request, second, partial=first)
     try:
         name, arguments = _read_call(second.choice.text, _demanded(request))
     except (ValueError, TypeError, KeyError):

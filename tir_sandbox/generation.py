@@ -8,7 +8,7 @@ from typing import Any, Literal
 from tir_sandbox import words
 from tir_sandbox.replies import Reply, ToolCall
 
-Kind = Literal["reasoning", "content", "call", "arguments", "marker"]
+Kind = Literal["reasoning", "content", "refusal", "call", "arguments", "marker"]
 _CHANNELS: dict[Kind, str] = {"reasoning": "analysis", "content": "final"}
 _CALL_TOKEN = 200012  # `<|call|>`, where gpt-oss stops to have a tool called
 
@@ -96,6 +96,7 @@ def _pieces(reply: Reply, calls: tuple[ToolCall, ...], body: Mapping[str, Any]) 
     if body.get("include_reasoning") is not False:
         yield from _reasoning(reply)
     yield from (Piece("content", text) for text in _cut(reply.text))
+    yield from (Piece("refusal", text) for text in _cut(reply.refusal))
     for index, call in enumerate(calls):
         yield Piece("call", call=index)
         arguments = call.arguments if isinstance(call.arguments, str) else json.dumps(call.arguments)

@@ -32,7 +32,7 @@ class Reply:
         tool_calls: The calls asked for, streamed after the text.
         finish_reason: Sent as it is, and `max_tokens` and `stop` no longer cut the answer.
         stop_reason: vLLM's companion of the finish reason.
-        refusal: The message's `refusal`.
+        refusal: The message's `refusal`, streamed after the text.
         usage: Fields that replace the counted ones; `cached_tokens` and `reasoning_tokens` find their place.
         reasoning_field: Under which name reasoning is sent; `think` puts it inline, in `<think>` tags.
         choices: One reply for each choice when the request asks for `n` of them.

@@ -83,7 +83,7 @@ def _message(answer: Answer, choice: Generation) -> Json:
     message: Json = {
         "role": "assistant",
         "content": choice.text("content") or _no_content(answer, choice),
-        "refusal": choice.reply.refusal,
+        "refusal": choice.text("refusal") or None,
         "annotations": None,
         "audio": None,
         "function_call": None,
@@ -200,6 +200,8 @@ def _delta(answer: Answer, choice: Generation, piece: Piece) -> Json:
     if piece.kind == "content":
         hidden = answer.body.get("include_reasoning") is False and answer.gpt_oss
         return {"content": piece.text} | ({"reasoning": None} if hidden else {})
+    if piece.kind == "refusal":
+        return {"refusal": piece.text}
     if piece.kind == "marker":
         return {}
     call: Json = {"index": piece.call, "function": {"arguments": piece.text}}

@@ -14,6 +14,7 @@ from tir_client import (
     Completion,
     ForcedToolError,
     InvalidRequestError,
+    RefusedCallError,
     ToolCall,
     Usage,
     sendable_arguments,
@@ -81,10 +82,9 @@ def request(choice, *tools):
     )
 
 
-def answer(text="No.", finish="stop", calls=(), usage=None):
-    return Completion(
-        id="chat-1", choices=[Choice(text=text, finish_reason=finish, tool_calls=list(calls))], usage=usage
-    )
+def answer(text="No.", finish="stop", calls=(), usage=None, refusal=""):
+    choice = Choice(text=text, finish_reason=finish, tool_calls=list(calls), refusal=refusal)
+    return Completion(id="chat-1", choices=[choice], usage=usage)
 
 
 @pytest.mark.parametrize("choice", [None, "auto", "none"])
@@ -177,6 +177,19 @@ def test_a_rescue_that_fails_is_an_error_that_shows_what_came(text):
 def test_an_answer_that_was_cut_off_is_not_rescued():
     with pytest.raises(ForcedToolError, match="raise `max_tokens`"):
         rescue_request(request("required", ADD), answer(finish="length"))
+
+
+@pytest.mark.parametrize(
+    ("refused", "words"), [({"refusal": "I do not."}, "I do not"), ({"finish": "content_filter"}, "a content filter")]
+)
+def test_a_refusal_is_not_asked_again(refused, words):
+    with pytest.raises(RefusedCallError, match=words) as caught:
+        rescue_request(request("required", ADD), answer(**refused))
+    assert isinstance(caught.value, ForcedToolError)
+    assert caught.value.partial == answer(**refused)
+    with pytest.raises(RefusedCallError, match=words) as caught:
+        rescued_call(request("required", ADD), answer("First."), answer(**refused))
+    assert caught.value.partial == answer("First.")
 
 
 @pytest.mark.parametrize(

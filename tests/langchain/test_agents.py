@@ -206,6 +206,16 @@ def test_another_model_takes_over_at_its_own_url(make: Callable[..., ChatTIR], s
     assert [request.path.split("/")[4] for request in sandbox.requests] == ["gpt_oss_120b", "qwen3_32b"]
 
 
+def test_a_refusal_is_not_tried_again_but_put_to_another_model(make: Callable[..., ChatTIR], sandbox: Sandbox):
+    sandbox.script(Reply(refusal="No."))
+    retry = ModelRetryMiddleware(max_retries=3, initial_delay=0, on_failure="error")
+    middleware = [ModelFallbackMiddleware(make(model="qwen3_32b")), retry]
+    agent = create_agent(make(), response_format=ToolStrategy(Weather), middleware=middleware)
+
+    assert isinstance(agent.invoke(QUESTION)["structured_response"], Weather)
+    assert [request.path.split("/")[4] for request in sandbox.requests] == ["gpt_oss_120b", "qwen3_32b"]
+
+
 def test_the_tool_selector_picks_by_structured_output(model: ChatTIR, sandbox: Sandbox):
     sandbox.script(Reply(text='{"tools": ["get_time"]}'), Reply(text="Noon."))
     middleware = LLMToolSelectorMiddleware(model=model, max_tools=1)

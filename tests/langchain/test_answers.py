@@ -190,10 +190,7 @@ async def test_events_of_version_2_carry_the_chunks(model: ChatTIR, sandbox: San
 
 
 async def test_a_refusal_is_beside_the_content(model: ChatTIR, sandbox: Sandbox):
-    deltas = [{"refusal": "I do "}, {"refusal": "not."}]
-    chunks = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
-    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-    sandbox.script(Reply(refusal="I do not."), Reply(chunks=[*chunks, end]))
+    sandbox.script(*[Reply(refusal="I do not.")] * 2)
 
     for way in (invoke, stream):
         message = await way(model)
@@ -216,9 +213,7 @@ async def test_a_refusal_is_a_block_of_its_own(
     """Where LangChain has no such block, it is a non-standard one."""
     names = _standard.KNOWN_BLOCK_TYPES - {"refusal"}
     monkeypatch.setattr(_standard, "KNOWN_BLOCK_TYPES", names | {"refusal"} if known else names)
-    chunks = [{"choices": [{"index": 0, "delta": {"refusal": words}}]} for words in ("I do ", "not.")]
-    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-    sandbox.script(Reply(refusal="I do not."), Reply(chunks=[*chunks, end]))
+    sandbox.script(*[Reply(refusal="I do not.")] * 2)
     model = make(output_version=output_version)
 
     for way in (invoke, stream):
@@ -377,6 +372,19 @@ async def test_a_broken_call_is_invalid_whichever_way_it_comes(
         assert (invalid["id"], invalid["name"], invalid["error"]) == ("2", "bad", None)
         assert invalid["args"].startswith(arguments)
         assert len(invalid["args"]) <= len(arguments) + 3
+
+
+async def test_in_the_content_of_a_stream_a_broken_call_stays_the_chunk_that_langchain_leaves_it(
+    make: Callable[..., ChatTIR], sandbox: Sandbox
+):
+    """Should LangChain make an `invalid_tool_call` of it, as `invoke` has it, the docstrings can lose a sentence."""
+    sandbox.script(*[Reply(tool_calls=[ToolCall("bad", '{"x": ', id="1")])] * 2)
+    model = make(output_version="v1")
+
+    whole, streamed = await invoke(model), await stream(model)
+
+    assert [block["type"] for block in whole.content] == ["invalid_tool_call"]
+    assert [block["type"] for block in streamed.content] == ["tool_call_chunk"]
 
 
 @settings(deadline=None)

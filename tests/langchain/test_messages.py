@@ -50,6 +50,7 @@ def one(message: BaseMessage) -> dict[str, Any]:
         (AIMessage("Hello"), {"role": "assistant", "content": "Hello"}),
         (AIMessageChunk("Hello"), {"role": "assistant", "content": "Hello"}),
         (AIMessage([{"type": "refusal", "refusal": "No."}]), {"role": "assistant", "content": "No."}),
+        (AIMessage("", additional_kwargs={"refusal": "No."}), {"role": "assistant", "content": "No."}),
         (ToolMessage("31", tool_call_id="1"), {"role": "tool", "tool_call_id": "1", "content": "31"}),
         (
             ToolMessage([{"type": "text", "text": "3"}, {"type": "text", "text": "1"}], tool_call_id="1", name="t"),
@@ -126,6 +127,7 @@ def test_what_other_providers_hang_on_a_text_is_not_sent():
 UNSENDABLE = {
     "a file": HumanMessage([{"type": "file", "base64": "AA==", "mime_type": "application/pdf"}]),
     "an image by id": HumanMessage([{"type": "image", "file_id": "x"}]),
+    "an image as bytes": HumanMessage([{"type": "image", "base64": b"png", "mime_type": "image/png"}]),
     "an image without its type": HumanMessage([{"type": "image", "base64": PNG}]),
     "a block nobody knows": HumanMessage([{"type": "hologram"}]),
     "a block without a type": HumanMessage([{"hologram": 1}]),

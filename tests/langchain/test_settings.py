@@ -196,6 +196,19 @@ def test_an_unknown_argument_of_a_call_is_refused(model: ChatTIR, sandbox: Sandb
     assert not sandbox.requests
 
 
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("timeout", "pass it to the constructor"),
+        ("extra_headers", "pass `default_headers`"),
+        ("temprature", r"pass `extra_body=\{'temprature': ...\}`"),
+    ],
+)
+def test_the_refusal_of_an_argument_says_where_it_belongs(model: ChatTIR, name: str, advice: str):
+    with pytest.raises(InvalidRequestError, match=f"`{name}` is not a parameter of a call.*{advice}"):
+        model.invoke("Hi", **{name: 1})
+
+
 @pytest.mark.parametrize("fields", [{"temperature": "hot"}, {"n": 0.5}, {"max_retries": -1}])
 def test_a_value_of_the_wrong_type_is_refused_without_the_token(fields: dict[str, Any]):
     with pytest.raises(ValidationError) as raised:

@@ -134,6 +134,15 @@ def test_a_response_format_in_wire_form_is_sent_as_it_is(model: ChatTIR, sandbox
     assert model.with_structured_output(wire, method="function_calling").invoke(PROMPT) == ADA
 
 
+def test_strict_is_put_into_a_response_format_in_wire_form(model: ChatTIR, sandbox: Sandbox):
+    inner = {"name": "p", "schema": Person.model_json_schema()}
+    wire = {"type": "json_schema", "json_schema": inner}
+
+    assert model.with_structured_output(wire, strict=True).invoke(PROMPT) == ADA
+    assert sandbox.requests[-1].body["response_format"]["json_schema"] == {**inner, "strict": True}
+    assert "strict" not in inner
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_dict_grows_while_it_is_streamed(model: ChatTIR, sandbox: Sandbox, method: Any):
     script(sandbox, method, name="PersonDict")
@@ -200,13 +209,16 @@ def test_what_is_no_object_is_an_error_with_what_was_written(  # noqa: PLR0913 -
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_refusal_is_an_error_with_its_words(model: ChatTIR, sandbox: Sandbox, method: Any):
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_refusal_is_an_error_with_its_words(model: ChatTIR, sandbox: Sandbox, method: Any, streamed: bool):
     calls = [ToolCall("Person", "{}", id="1")] if method == "function_calling" else []
     sandbox.script(Reply(refusal="I do not do that.", tool_calls=calls))
+    chain = model.with_structured_output(Person, method=method)
 
     with pytest.raises(RefusedOutputError, match="I do not do that") as raised:
-        model.with_structured_output(Person, method=method).invoke(PROMPT)
+        list(chain.stream(PROMPT)) if streamed else chain.invoke(PROMPT)
     assert raised.value.llm_output == "I do not do that."
+    assert raised.value.raw_message.additional_kwargs["refusal"] == "I do not do that."
     assert isinstance(raised.value, ModelError)
 
 
@@ -242,9 +254,7 @@ async def test_a_call_that_is_not_made_is_an_error_of_the_parser_which_may_come_
 
 
 async def test_a_refusal_in_place_of_a_call_is_one_and_may_come_beside_the_message(model: ChatTIR, sandbox: Sandbox):
-    piece = {"choices": [{"index": 0, "delta": {"refusal": "No."}, "finish_reason": "stop"}]}
-    whole = [Reply(refusal="No.")] * 2
-    sandbox.script(*whole, Reply(chunks=[piece]), whole[0], *whole, *whole)
+    sandbox.script(*[Reply(refusal="No.")] * 4)
     chain = model.with_structured_output(Person, method="function_calling")
     beside = model.with_structured_output(Person, method="function_calling", include_raw=True)
 
@@ -256,6 +266,7 @@ async def test_a_refusal_in_place_of_a_call_is_one_and_may_come_beside_the_messa
     for result in (beside.invoke(PROMPT), await beside.ainvoke(PROMPT)):
         assert isinstance(result["parsing_error"], RefusedOutputError)
         assert result["raw"].additional_kwargs["refusal"] == "No."
+    assert len(sandbox.requests) == 4
 
 
 @pytest.mark.parametrize("text", ["", "Ada is 36."])
@@ -319,6 +330,17 @@ def test_what_is_not_json_is_not_mended_once_it_has_ended(  # noqa: PLR0913 - th
         list(chain.stream(PROMPT)) if streamed else chain.invoke(PROMPT)
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_call_that_was_made_with_broken_arguments_is_not_said_to_be_missing(
+    model: ChatTIR, sandbox: Sandbox, streamed: bool
+):
+    sandbox.script(Reply(tool_calls=[ToolCall("Person", HALF)]))
+    chain = model.with_structured_output(Person, method="function_calling")
+
+    with pytest.raises(StructuredOutputError, match="not JSON"):
+        list(chain.stream(PROMPT)) if streamed else chain.invoke(PROMPT)
+
+
 def test_a_stop_word_in_an_object_does_not_make_half_of_it_an_object(make: Callable[..., ChatTIR], sandbox: Sandbox):
     sandbox.script(Reply(text=HALF, stop_reason=","))
 
@@ -340,6 +362,9 @@ def test_json_that_is_no_object_is_not_the_object(
     assert raised.value.llm_output == text
 
 
+LAX = {"name": "p", "schema": {"type": "object"}, "strict": False}
+
+
 def test_a_parser_reads_a_text_too():
     assert StructuredParser(target=Person).invoke(TEXT) == Person(**ADA)
     assert StructuredParser().parse(TEXT) == ADA
@@ -351,6 +376,9 @@ def test_a_parser_reads_a_text_too():
         ({"schema": None}, "`schema` is missing"),
         ({"schema": Person, "method": "magic"}, "`method` is"),
         ({"schema": Person, "method": "json_mode", "strict": True}, "`strict` has no meaning"),
+        ({"schema": {"type": "json_object"}, "strict": True}, "`strict` has no meaning"),
+        ({"schema": LAX, "strict": True}, "the schema itself says False"),
+        ({"schema": {"type": "json_schema", "json_schema": LAX}, "strict": True}, "the schema itself says False"),
         ({"schema": 7}, "cannot be offered|no schema"),
         ({"schema": Person, "response_format": {"type": "text"}}, "sets `response_format` itself"),
         ({"schema": Person, "method": "function_calling", "tools": []}, "sets `tools` itself"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, TypedDict
 
 import pytest
+from langchain_core import exceptions
 from langchain_core.exceptions import ModelError, ModelInvalidRequestError
 from langchain_core.messages import AIMessageChunk
 from langchain_core.tools import BaseTool, tool
@@ -13,7 +16,7 @@ from pydantic import BaseModel, Field
 from pydantic.v1 import BaseModel as BaseModelV1
 
 from langchain_tir import ChatTIR
-from tir_client import ForcedToolError, InvalidRequestError
+from tir_client import ForcedToolError, InvalidRequestError, RefusedCallError
 from tir_sandbox import Reply, Sandbox, ToolCall
 
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -134,6 +137,9 @@ def test_no_tools_are_not_sent_as_an_empty_list(model: ChatTIR, sandbox: Sandbox
 
 UNFIT = {
     "another provider's tool": ([{"type": "web_search"}], None),
+    "another provider's tool with a name": ([{"type": "web_search_20250305", "name": "web_search"}], None),
+    "another provider's grammar": ([{"type": "custom", "name": "sql", "format": {"type": "grammar"}}], None),
+    "an object that can be called": ([partial(get_time, city="Pune")], None),
     "a nameless function": ([{"type": "function", "function": {}}], None),
     "a number": ([7], None),
     "an unknown choice": ([get_time], "get_weather"),
@@ -195,6 +201,22 @@ def test_a_demanded_call_that_cannot_be_had_is_an_error(forced: Callable[..., An
         list(chain.stream("Hi")) if streamed else chain.invoke("Hi")
     assert isinstance(raised.value, ModelError)
     assert raised.value.partial.choice.text == "No."
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_demanded_call_that_is_refused_is_a_refusal_of_langchain_after_one_request(
+    forced: Callable[..., Any], old: Sandbox, streamed: bool
+):
+    chain = forced("any")
+    old.script(Reply(reasoning="Hm.", refusal="I do not."))
+
+    with pytest.raises(RefusedCallError, match="I do not") as raised:
+        list(chain.stream("Hi")) if streamed else chain.invoke("Hi")
+    assert isinstance(raised.value, getattr(exceptions, "ModelRefusalError", ModelError))
+    assert not raised.value.is_retryable
+    assert raised.value.raw_message.additional_kwargs == {"reasoning_content": "Hm.", "refusal": "I do not."}
+    assert pickle.loads(pickle.dumps(raised.value)).raw_message.text == ""
+    assert len(old.requests) == 1
 
 
 def test_a_demanded_call_that_was_cut_off_is_an_error(forced: Callable[..., Any], old: Sandbox):

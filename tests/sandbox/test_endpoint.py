@@ -1,5 +1,6 @@
 """Addresses, authentication, models, and the requests that are more than chat."""
 
+import json
 import math
 
 import httpx
@@ -171,6 +172,18 @@ def test_reasoning_arrives_under_any_of_its_names(http, sandbox, field, message)
     got = http.post(CHAT, json=HELLO).json()["choices"][0]["message"]
 
     assert message == {key: value for key, value in got.items() if key in ("content", *message, "reasoning")}
+
+
+def test_a_refusal_arrives_whole_and_streamed(http, sandbox):
+    sandbox.script(*[Reply(refusal="I do not.")] * 2)
+
+    message = http.post(CHAT, json=HELLO).json()["choices"][0]["message"]
+    lines = http.post(CHAT, json=HELLO | {"stream": True}).text.splitlines()
+
+    events = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: {")]
+    deltas = [choice["delta"] for event in events for choice in event["choices"]]
+    assert (message["content"], message["refusal"]) == (None, "I do not.")
+    assert "".join(delta.get("refusal", "") for delta in deltas) == "I do not."
 
 
 def test_usage_can_be_scripted(http, sandbox):

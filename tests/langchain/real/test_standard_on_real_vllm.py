@@ -1,9 +1,13 @@
-"""LangChain's standard integration tests on a real vLLM, as far as the words of its tiny random model do not matter."""
+"""LangChain's standard integration tests on a real vLLM, as far as the words of its tiny random model do not matter.
+
+Once for each way to structured output. `conftest.py` says what is left out, and why.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import httpx
 import pytest
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 
@@ -15,13 +19,24 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.real
 
 
-class TestOnRealVLLM(ChatModelIntegrationTests):
+class OnRealVLLM(ChatModelIntegrationTests):
     server: ClassVar[RealServer]
+    quote: ClassVar[int]
+    more: dict[str, Any]
 
     @pytest.fixture(autouse=True, scope="class")
     @classmethod
     def _running(cls, real_server: RealServer) -> None:
         cls.server = real_server
+        asked = {"model": real_server.model, "prompt": '"', "add_special_tokens": False}
+        url = f"{real_server.base_url.removesuffix('/v1')}/tokenize"
+        (cls.quote,) = httpx.post(url, json=asked, timeout=60).json()["tokens"]
+
+    @pytest.fixture(autouse=True)
+    def _brief(self, request: pytest.FixtureRequest) -> None:
+        """Random words go on and on. The texts of an object, which must come to its end, are to be short."""
+        is_object = "structured" in request.node.name
+        self.more = {"logit_bias": {self.quote: 20}} if is_object else {"max_tokens": 100}
 
     @property
     def chat_model_class(self) -> type[ChatTIR]:
@@ -29,13 +44,31 @@ class TestOnRealVLLM(ChatModelIntegrationTests):
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
-        return {"model": self.server.models[1], "base_url": self.server.base_url, "api_key": self.server.api_key}
+        return {
+            "model": self.server.models[1],
+            "base_url": self.server.base_url,
+            "api_key": self.server.api_key,
+            **self.more,
+        }
 
     @property
     def model_override_value(self) -> str:
         """The first name, which this server answers with, whichever of its names a request has."""
         return self.server.models[0]
 
-    structured_output_kwargs: ClassVar[dict[str, str]] = {"method": "json_schema"}
     supports_json_mode = True
     supports_anthropic_inputs = True
+
+
+class TestJsonSchema(OnRealVLLM):
+    structured_output_kwargs: ClassVar[dict[str, Any]] = {"method": "json_schema"}
+
+
+class TestFunctionCalling(OnRealVLLM):
+    """Of a tool that is not strict, this server binds the call to its name alone."""
+
+    structured_output_kwargs: ClassVar[dict[str, Any]] = {"method": "function_calling", "strict": True}
+
+
+class TestJsonMode(OnRealVLLM):
+    structured_output_kwargs: ClassVar[dict[str, Any]] = {"method": "json_mode"}
