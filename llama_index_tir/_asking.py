@@ -5,8 +5,10 @@ What to ask and what an answer means is decided in `_structured`.
 
 from __future__ import annotations
 
-from contextlib import aclosing, closing
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
+
+from tir_client import Enclosed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -51,7 +53,7 @@ def steps(llm: LLM, task: StructuredTask[Any]) -> Generator[Step]:
 
 async def asteps(llm: LLM, task: StructuredTask[Any]) -> AsyncGenerator[Step]:
     """`steps` for async code."""
-    async with aclosing(await llm.astream_chat(task.messages, **task.kwargs)) as responses:
+    async with Enclosed(await llm.astream_chat(task.messages, **task.kwargs)) as responses:
         async for response in responses:
             yield response, task.partial(response)
 
@@ -73,7 +75,7 @@ def objects(llm: LLM, task: StructuredTask[Any]) -> Generator[Any]:
 async def aobjects(llm: LLM, task: StructuredTask[Any]) -> AsyncGenerator[Any]:
     """`objects` for async code."""
     last = None
-    async with aclosing(asteps(llm, task)) as growing:
+    async with Enclosed(asteps(llm, task)) as growing:
         async for response, output in growing:  # noqa: B007 - likewise
             if output is not None:
                 last = output

@@ -7,7 +7,7 @@ history again for the event of each chunk.
 
 from __future__ import annotations
 
-from contextlib import aclosing, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,6 +25,8 @@ from llama_index.core.instrumentation.events.llm import (
 from llama_index.core.instrumentation.span import active_span_id
 from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.event_handlers import NullEventHandler
+
+from tir_client import Enclosed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterator
@@ -112,8 +114,8 @@ class Watch:
     async def _afollowed(self, responses: AsyncGenerator[Response]) -> AsyncGenerator[Response]:
         last = None
         with self._ended_badly():
-            async with aclosing(responses):
-                async for response in responses:
+            async with Enclosed(responses) as enclosed:
+                async for response in enclosed:
                     self._progressed(response)
                     yield response
                     last = response

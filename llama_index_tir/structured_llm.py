@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing, closing
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
@@ -16,6 +16,7 @@ from llama_index_tir._events import CHAT, COMPLETION, Watch
 from llama_index_tir._stream import acompletions, completions
 from llama_index_tir._structured import StructuredTask
 from llama_index_tir.llms import TIR  # noqa: TC001 - likewise
+from tir_client import Enclosed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Sequence
@@ -142,8 +143,8 @@ def _responses(growing: Generator[Step], so_far: _GrowingObject) -> ChatResponse
 
 
 async def _aresponses(growing: AsyncGenerator[Step], so_far: _GrowingObject) -> ChatResponseAsyncGen:
-    async with aclosing(growing):
-        async for response, output in growing:
+    async with Enclosed(growing) as enclosed:
+        async for response, output in enclosed:
             yield so_far.add(response, output)
     for rest in so_far.end(response):
         yield rest

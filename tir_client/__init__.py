@@ -8,6 +8,7 @@ print(answer.choice.reasoning, answer.choice.text, answer.usage)
 from tir_client._accumulate import Accumulator, ChoiceSoFar, Delta
 from tir_client._client import TIRClient
 from tir_client._config import DEFAULT_MODEL, ApiKey, Config
+from tir_client._enclosed import Enclosed
 from tir_client._errors import (
     APIConnectionError,
     APIStatusError,
@@ -66,6 +67,7 @@ __all__ = [
     "EmbeddingRequest",
     "Embeddings",
     "EmptyAnswerError",
+    "Enclosed",
     "ForcedToolError",
     "InvalidRequestError",
     "ModelCard",
