@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from llama_index_tir._structured import check_full
 from tir_client import Enclosed
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from llama_index.core.base.llms.types import ChatResponse
     from llama_index.core.llms.llm import LLM
+    from pydantic import BaseModel
 
     from llama_index_tir._structured import StructuredTask
 
@@ -84,3 +86,25 @@ async def aobjects(llm: LLM, task: StructuredTask[Any]) -> AsyncGenerator[Any]:
         task.settle(await llm.achat(task.second, **task.kwargs))
     if task.result != last:
         yield task.result
+
+
+def full(others: Generator[Any], output_cls: type[BaseModel]) -> Generator[Any]:
+    """The objects that a program of LlamaIndex gives while they grow; it ends in silence with whatever it has.
+
+    Raises:
+        StructuredOutputError: What it has in the end is not the object.
+    """
+    last = None
+    with closing(others):
+        for last in others:
+            yield last
+    check_full(last, output_cls)
+
+
+async def afull(others: AsyncGenerator[Any], output_cls: type[BaseModel]) -> AsyncGenerator[Any]:
+    """`full` for async code."""
+    last = None
+    async with Enclosed(others) as growing:
+        async for last in growing:
+            yield last
+    check_full(last, output_cls)

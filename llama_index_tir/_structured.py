@@ -193,6 +193,15 @@ def _is_cut(response: ChatResponse) -> bool:
     return response.additional_kwargs.get("finish_reason") == "length"
 
 
+def check_full(last: Any, output_cls: type[BaseModel]) -> None:
+    """Raise `StructuredOutputError` if what a stream ended with is not an object of `output_cls`."""
+    if not isinstance(last, output_cls):
+        raise StructuredOutputError(
+            f"The stream ended before LlamaIndex's program had read a {output_cls.__name__}; it got as far as "
+            f"{last!r}. If the answer was cut off, raise `max_tokens`."
+        )
+
+
 def _unfenced(text: str) -> str:
     """`text` without the Markdown fence that models without a schema's guidance put around JSON."""
     fenced = re.fullmatch(r"\s*```(?:json)?\s*(.*?)\s*```\s*", text, re.DOTALL)

@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.llms.structured_llm import StructuredLLM
+from llama_index.core.program import FunctionCallingProgram
 from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate
 from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model, field_validator
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model, fiel
 from llama_index_tir import StructuredOutputError
 from llama_index_tir.structured_llm import StructuredTIR
 from tir_client import ResponseError
-from tir_sandbox import Reply
+from tir_sandbox import Reply, ToolCall
 
 from .conformance.base import asked, collect
 from .conformance.structured import JSON, PROMPT, PUNE, City
@@ -154,6 +155,34 @@ def test_the_text_mode_asks_in_words(make_llm, sandbox):
     sandbox.script(Reply(text=JSON))
     assert make_llm(pydantic_program_mode=LLM).structured_predict(City, PromptTemplate("{name}"), name="Pune") == PUNE
     assert not {"tools", "response_format"} & set(sandbox.requests[-1].body)
+
+
+WRONG = {
+    FUNCTION: Reply(tool_calls=[ToolCall("City", {"name": "Pune", "people": "many"})]),
+    LLM: Reply(text='{"name": "Pu', finish_reason="length"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:The `json` method is deprecated")  # LlamaIndex's own `stream_chat` calls it
+@pytest.mark.parametrize("mode", WRONG)
+async def test_a_stream_of_another_mode_ends_with_the_object_or_an_error(make_llm, sandbox, mode):
+    """LlamaIndex's programs end with whatever they could read, of a class that nobody asked for."""
+    sandbox.script(*[WRONG[mode]] * 3)
+    llm = make_llm(pydantic_program_mode=mode)
+    with pytest.raises(StructuredOutputError, match=r"City; it got as far as FlexibleCity\(name='Pu"):
+        list(llm.stream_structured_predict(City, PROMPT, name="Pune"))
+    with pytest.raises(StructuredOutputError, match="City"):
+        await collect(llm.astream_structured_predict(City, PROMPT, name="Pune"))
+    with pytest.raises(StructuredOutputError, match="City"):
+        list(llm.as_structured_llm(City).stream_chat(asked()))
+
+
+async def test_a_program_that_streams_by_itself_demands_its_call_if_it_is_told_to(llm, sandbox):
+    """By itself it says nothing of it to the LLM, and to be offered one is not to be told to call it."""
+    program = FunctionCallingProgram.from_defaults(City, "Tell me of {name}.", llm=llm, tool_choice="required")
+    assert isinstance(list(program.stream_call(name="Pune"))[-1], City)
+    assert isinstance((await collect(program.astream_call(name="Pune")))[-1], City)
+    assert [request.body["tool_choice"] for request in sandbox.requests] == ["required"] * 2
 
 
 def test_other_modes_have_llama_index_s_own_structured_llm(make_llm):
