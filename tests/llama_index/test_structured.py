@@ -17,7 +17,7 @@ from llama_index_tir.structured_llm import StructuredTIR
 from tir_client import ResponseError
 from tir_sandbox import Reply, ToolCall
 
-from .conformance.base import asked, collect
+from .conformance.base import asked, chunk, collect
 from .conformance.structured import JSON, PROMPT, PUNE, City
 
 FUNCTION, LLM = PydanticProgramMode.FUNCTION, PydanticProgramMode.LLM
@@ -79,6 +79,26 @@ def test_an_answer_that_was_cut_off_is_not_asked_for_again(llm, sandbox):
     sandbox.script(Reply(text='{"name": "Pu', finish_reason="length"))
     with pytest.raises(StructuredOutputError, match="max_tokens"):
         llm.structured_predict(City, PROMPT, name="Pune")
+    assert len(sandbox.requests) == 1
+
+
+REFUSED = "the model refused: 'I will not.'"
+FILTERED = "a filter of the server stopped it"
+
+
+@pytest.mark.parametrize(
+    ("way", "answer", "why"),
+    [
+        ("structured_predict", Reply(text="", refusal="I will not."), REFUSED),
+        ("structured_predict", Reply(text='{"na', finish_reason="content_filter"), FILTERED),
+        ("stream_structured_predict", Reply(chunks=[chunk({"refusal": "I will not."}), chunk({}, "stop")]), REFUSED),
+        ("stream_structured_predict", Reply(text='{"na', finish_reason="content_filter"), FILTERED),
+    ],
+)
+def test_an_answer_that_was_refused_is_not_asked_for_again(llm, sandbox, way, answer, why):
+    sandbox.script(answer, Reply(text=JSON))
+    with pytest.raises(StructuredOutputError, match=why):
+        list(getattr(llm, way)(City, PROMPT, name="Pune"))
     assert len(sandbox.requests) == 1
 
 
