@@ -156,7 +156,8 @@ class TIR(Predicting):
     ) -> AgentChatResponse:
         """Let the model call one of `tools`, and run it. `system_prompt` comes first, unless it does already.
 
-        With `error_on_no_tool_call`, which is the default, a call is demanded of the server.
+        With `error_on_no_tool_call`, which is the default, a call is demanded of the server, unless `tool_required` is
+        False.
 
         Raises:
             NoToolCallError: There is no call, and `error_on_no_tool_call` is set.
@@ -199,8 +200,11 @@ class TIR(Predicting):
     def _to_run(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """Arguments for a call that is run; without tools of its own, a model is asked by a ReAct agent."""
         if not self.metadata.is_function_calling_model:
-            return kwargs
-        return {"must_call": kwargs.get("error_on_no_tool_call", True), **kwargs, "runs": True}
+            # LlamaIndex says None of what is not given here, which its agent refuses. To import it takes long.
+            from llama_index.core.agent.react import ReActChatFormatter, ReActOutputParser  # noqa: PLC0415
+
+            return {"react_chat_formatter": ReActChatFormatter(), "output_parser": ReActOutputParser(), **kwargs}
+        return {"tool_required": kwargs.get("error_on_no_tool_call", True), **kwargs, "runs": True}
 
     def _prompted(self, chat_history: list[ChatMessage] | None) -> list[ChatMessage]:
         history = chat_history or []
