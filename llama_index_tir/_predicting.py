@@ -39,7 +39,8 @@ class Predicting(TIRSettings):
             StructuredOutputError: The answer is no such object, after it was asked for twice.
         """
         if not self._by_schema:
-            other: Model = super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+            kwargs = dict(llm_kwargs or {})  # from which LlamaIndex's programs remove some
+            other: Model = super().structured_predict(output_cls, prompt, kwargs, **prompt_args)
             return other
         task = self._task(output_cls, prompt, llm_kwargs, prompt_args)
         ask(self, task)
@@ -55,7 +56,8 @@ class Predicting(TIRSettings):
     ) -> Model:
         """`structured_predict` for async code."""
         if not self._by_schema:
-            other: Model = await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+            kwargs = dict(llm_kwargs or {})
+            other: Model = await super().astructured_predict(output_cls, prompt, kwargs, **prompt_args)
             return other
         task = self._task(output_cls, prompt, llm_kwargs, prompt_args)
         await aask(self, task)

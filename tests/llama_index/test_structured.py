@@ -56,6 +56,16 @@ def test_arguments_for_tools_say_nothing_here(llm, sandbox):
     assert len(kwargs) == 4
 
 
+@pytest.mark.parametrize("way", ["structured_predict", "stream_structured_predict"])
+async def test_the_caller_s_arguments_stay_as_they_were_in_the_function_mode(make_llm, sandbox, way):
+    kwargs = {"tool_choice": "City", "tool_required": True, "allow_parallel_tool_calls": False, "seed": 3}
+    llm = make_llm(pydantic_program_mode=FUNCTION)
+    list(getattr(llm, way)(City, PROMPT, llm_kwargs=kwargs, name="Pune"))
+    await llm.astructured_predict(City, PROMPT, llm_kwargs=kwargs, name="Pune")
+    assert [request.body["seed"] for request in sandbox.requests] == [3, 3]
+    assert len(kwargs) == 4
+
+
 def test_the_second_question_shows_the_answer_and_says_what_is_wrong(llm, sandbox):
     sandbox.script(Reply(text='{"name": "Pune", "people": "many"}'), Reply(text=JSON))
     assert llm.structured_predict(City, PROMPT, name="Pune") == PUNE
