@@ -18,9 +18,10 @@ from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.program import FunctionCallingProgram
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
+from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel
 
-from llama_index_tir import TIR
+from llama_index_tir import TIR, StructuredOutputError
 from tests.llama_index.conformance.base import asked, calls, collect, texts, thinking
 from tests.llama_index.corpus import DOCUMENTS, QUESTION
 from tir_client import (
@@ -200,6 +201,18 @@ def test_a_program_that_demands_a_call_gets_its_object(make):
     program = FunctionCallingProgram.from_defaults(Rating, prompt_template_str="Rate {what}.", llm=llm)
     assert isinstance(program(what="it"), Rating)
     assert isinstance(asyncio.run(program.acall(what="it")), Rating)
+
+
+@pytest.mark.parametrize("mode", [PydanticProgramMode.FUNCTION, PydanticProgramMode.LLM])
+def test_a_stream_of_another_mode_ends_with_the_object_or_an_error(make, mode):
+    """A demanded call fits its schema; what a random model writes when it is asked in words does not."""
+    llm = make(strict=True, max_tokens=1500, pydantic_program_mode=mode)
+    stream = llm.stream_structured_predict(Rating, PROMPT, what="it")
+    if mode is PydanticProgramMode.FUNCTION:
+        assert isinstance(list(stream)[-1], Rating)
+        return
+    with pytest.raises(StructuredOutputError, match="Rating"):
+        list(stream)
 
 
 def test_a_query_engine_answers(make):
