@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing, closing
+from contextlib import closing
 from typing import TYPE_CHECKING
 
-from tir_client import ForcedToolError
+from tir_client import Enclosed, ForcedToolError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -46,7 +46,7 @@ class Lenient:
 
     async def astream(self, request: ChatRequest) -> AsyncGenerator[Delta | Completion]:
         """`stream` for async code."""
-        async with aclosing(self._client.astream(request)) as deltas:
+        async with Enclosed(self._client.astream(request)) as deltas:
             try:
                 async for delta in deltas:
                     yield delta

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing, closing
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models.chat_models import BaseChatModel
@@ -20,7 +20,7 @@ from langchain_tir._stream import ChunkReader
 from langchain_tir._structured import Method, beside_raw, check_free, structured_call
 from langchain_tir._tokens import estimate, estimate_text
 from langchain_tir._tools import to_response_format, tool_fields
-from tir_client import APIConnectionError, APIStatusError, ChatRequest, ResponseError, Usage, __version__
+from tir_client import APIConnectionError, APIStatusError, ChatRequest, Enclosed, ResponseError, Usage, __version__
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -185,7 +185,7 @@ class ChatTIR(BaseChatModel, Settings, Component):
     ) -> AsyncIterator[ChatGenerationChunk]:
         reader = ChunkReader()
         with model_errors():
-            async with aclosing(self._caller(kwargs).astream(self._request(messages, stop, kwargs))) as deltas:
+            async with Enclosed(self._caller(kwargs).astream(self._request(messages, stop, kwargs))) as deltas:
                 async for delta in deltas:
                     if chunk := reader.read(delta):
                         if run_manager:

@@ -37,6 +37,11 @@ def _recognize(loading: Any) -> None:
     loading.RECOGNIZED_LLMS[TIR.class_name()] = TIR
 
 
-# So that extractors and programs that were saved can be loaded again. Not sooner than somebody wants that: the module
-# imports the openai SDK where it is installed, which takes longer than all of LlamaIndex's core that we need.
+def _recognize_embedding(loading: Any) -> None:
+    loading.RECOGNIZED_EMBEDDINGS[TIREmbedding.class_name()] = TIREmbedding
+
+
+# So that what was saved (extractors, programs) can be loaded again. Not sooner than somebody wants that: the modules
+# import the openai SDK where it is installed, which takes longer than all of LlamaIndex's core that we need.
 register_post_import_hook(_recognize, "llama_index.core.llms.loading")
+register_post_import_hook(_recognize_embedding, "llama_index.core.embeddings.loading")

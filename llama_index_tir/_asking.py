@@ -5,14 +5,18 @@ What to ask and what an answer means is decided in `_structured`.
 
 from __future__ import annotations
 
-from contextlib import aclosing, closing
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
+
+from llama_index_tir._structured import check_full
+from tir_client import Enclosed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
 
     from llama_index.core.base.llms.types import ChatResponse
     from llama_index.core.llms.llm import LLM
+    from pydantic import BaseModel
 
     from llama_index_tir._structured import StructuredTask
 
@@ -51,7 +55,7 @@ def steps(llm: LLM, task: StructuredTask[Any]) -> Generator[Step]:
 
 async def asteps(llm: LLM, task: StructuredTask[Any]) -> AsyncGenerator[Step]:
     """`steps` for async code."""
-    async with aclosing(await llm.astream_chat(task.messages, **task.kwargs)) as responses:
+    async with Enclosed(await llm.astream_chat(task.messages, **task.kwargs)) as responses:
         async for response in responses:
             yield response, task.partial(response)
 
@@ -73,7 +77,7 @@ def objects(llm: LLM, task: StructuredTask[Any]) -> Generator[Any]:
 async def aobjects(llm: LLM, task: StructuredTask[Any]) -> AsyncGenerator[Any]:
     """`objects` for async code."""
     last = None
-    async with aclosing(asteps(llm, task)) as growing:
+    async with Enclosed(asteps(llm, task)) as growing:
         async for response, output in growing:  # noqa: B007 - likewise
             if output is not None:
                 last = output
@@ -82,3 +86,25 @@ async def aobjects(llm: LLM, task: StructuredTask[Any]) -> AsyncGenerator[Any]:
         task.settle(await llm.achat(task.second, **task.kwargs))
     if task.result != last:
         yield task.result
+
+
+def full(others: Generator[Any], output_cls: type[BaseModel]) -> Generator[Any]:
+    """The objects that a program of LlamaIndex gives while they grow; it ends in silence with whatever it has.
+
+    Raises:
+        StructuredOutputError: What it has in the end is not the object.
+    """
+    last = None
+    with closing(others):
+        for last in others:
+            yield last
+    check_full(last, output_cls)
+
+
+async def afull(others: AsyncGenerator[Any], output_cls: type[BaseModel]) -> AsyncGenerator[Any]:
+    """`full` for async code."""
+    last = None
+    async with Enclosed(others) as growing:
+        async for last in growing:
+            yield last
+    check_full(last, output_cls)

@@ -23,6 +23,8 @@ MEANINGLESS = {
     "reuse_client": (True, "connections are always kept; `close` and `http_client` are for those who want otherwise"),
     "api_version": ("", "TIR has only one"),
     "should_use_structured_outputs": (True, "schemas are always sent, unless `pydantic_program_mode` says otherwise"),
+    "modalities": (["text"], "they answer in text"),
+    "audio_config": ({}, "they answer in text"),
     "tokenizer": ("", "`count_tokens` asks the server, which knows the model's own"),
 }
 """Fields of LlamaIndex's `OpenAILike` that are not needed here: the value that says what is so anyway, and why."""

@@ -1,13 +1,13 @@
-"""Streams under LlamaIndex's instrumentation, with the callbacks and events that its own decorators give.
+"""Calls under LlamaIndex's instrumentation, with the callbacks and events that its own decorators give.
 
-Those decorators have two faults, for which this file exists: closing their generator does not close the one inside,
-so that the server goes on writing (and billing) until the garbage collector comes by; and they validate the whole
-history again for the event of each chunk.
+Those decorators have three faults, for which this file exists: closing their generator does not close the one inside,
+so that the server goes on writing (and billing) until the garbage collector comes by; they validate the whole history
+again for the event of each chunk; and of a call inside a call they have the tokens counted twice.
 """
 
 from __future__ import annotations
 
-from contextlib import aclosing, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,8 +26,10 @@ from llama_index.core.instrumentation.span import active_span_id
 from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.event_handlers import NullEventHandler
 
+from tir_client import Enclosed
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
 
     from llama_index.core.llms import LLM
 
@@ -71,18 +73,48 @@ COMPLETION = Kind(
 
 
 class Watch:
-    """Reports one streamed call of `llm`: that it began, each response, and how it ended."""
+    """Reports one call of `llm`: that it began, each response of a stream, and how it ended.
 
-    def __init__(self, kind: Kind, llm: LLM, asked: Any, kwargs: dict[str, Any]) -> None:
+    Args:
+        kind: A chat or a completion.
+        llm: Whose call it is.
+        asked: The messages or the prompt.
+        kwargs: The arguments of the call.
+        counted: The tokens are this call's. If another one inside it reports them, the end of this one names no
+            question, and LlamaIndex's `TokenCountingHandler` counts nothing.
+    """
+
+    def __init__(self, kind: Kind, llm: LLM, asked: Any, kwargs: dict[str, Any], *, counted: bool = True) -> None:
         if not isinstance(llm.callback_manager, CallbackManager):
             llm.callback_manager = CallbackManager()
         self._kind = kind
         self._llm = llm
         self._asked = asked
         self._kwargs = kwargs
+        self._counted = counted
         self._callbacks = llm.callback_manager
         self._span_id = active_span_id.get()
         self._event_id = ""
+
+    def call(self, ask: Callable[[], Response]) -> Response:
+        """Get a whole answer and report it."""
+        with self._callbacks.as_trace(self._kind.trace):
+            with self._begun():
+                if self._llm.rate_limiter is not None:
+                    self._llm.rate_limiter.acquire()
+                response = ask()
+            self._ended(response)
+        return response
+
+    async def acall(self, ask: Callable[[], Awaitable[Response]]) -> Response:
+        """`call` for async code."""
+        with self._callbacks.as_trace(self._kind.trace):
+            with self._begun():
+                if self._llm.rate_limiter is not None:
+                    await self._llm.rate_limiter.async_acquire()
+                response = await ask()
+            self._ended(response)
+        return response
 
     def stream(self, begin: Callable[[], Generator[Response]]) -> Generator[Response]:
         """Begin a stream and report it; closing the generator that is returned closes the one that `begin` gave."""
@@ -112,8 +144,8 @@ class Watch:
     async def _afollowed(self, responses: AsyncGenerator[Response]) -> AsyncGenerator[Response]:
         last = None
         with self._ended_badly():
-            async with aclosing(responses):
-                async for response in responses:
+            async with Enclosed(responses) as enclosed:
+                async for response in enclosed:
                     self._progressed(response)
                     yield response
                     last = response
@@ -162,7 +194,8 @@ class Watch:
             raise
 
     def _ended(self, last: Response | None) -> None:
-        self._report({self._kind.question: self._asked, self._kind.answer: last})
+        payload: dict[str, Any] = {self._kind.answer: last}
+        self._report(payload | ({self._kind.question: self._asked} if self._counted else {}))
         question = {self._kind.asked: self._asked}
         dispatcher.event(self._kind.ended(response=last, span_id=self._span_id, **question))
 

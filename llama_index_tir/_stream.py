@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing, closing
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from llama_index.core.base.llms.types import ChatResponse, ContentBlock, TextBlock, ThinkingBlock, ToolCallBlock
 
 from llama_index_tir._messages import assistant, from_completion, from_logprobs, to_block, to_completion, to_told
 from llama_index_tir._partial import PartialJson
-from tir_client import Mould
+from tir_client import Enclosed, Mould
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping
@@ -94,8 +94,8 @@ def responses(deltas: Generator[Delta], so_far: GrowingResponse) -> ChatResponse
 
 async def aresponses(deltas: AsyncGenerator[Delta], so_far: GrowingResponse) -> ChatResponseAsyncGen:
     """`responses` for async code."""
-    async with aclosing(deltas):
-        async for delta in deltas:
+    async with Enclosed(deltas) as enclosed:
+        async for delta in enclosed:
             yield so_far.add(delta)
 
 
@@ -108,6 +108,6 @@ def completions(chat: ChatResponseGen) -> CompletionResponseGen:
 
 async def acompletions(chat: ChatResponseAsyncGen) -> CompletionResponseAsyncGen:
     """`completions` for async code."""
-    async with aclosing(chat):
-        async for response in chat:
+    async with Enclosed(chat) as enclosed:
+        async for response in enclosed:
             yield to_completion(response)

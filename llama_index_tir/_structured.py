@@ -92,10 +92,10 @@ class StructuredTask(Generic[Model]):
         """Read an answer: True if it is the object, else `second` is set.
 
         Raises:
-            StructuredOutputError: The answer was cut off, which asking again would not change.
+            StructuredOutputError: The answer was cut off or refused, which asking again would not change.
         """
         problem = self._read(response)
-        if problem and _is_cut(response):
+        if problem and _unfinished(response):
             raise self._error(response, problem)
         if problem:
             self.second = [
@@ -126,7 +126,7 @@ class StructuredTask(Generic[Model]):
 
     def _error(self, response: ChatResponse, reason: str) -> StructuredOutputError:
         told = response.additional_kwargs.get("finish_reason")
-        why = "it was cut off; raise `max_tokens`" if _is_cut(response) else reason
+        why = _unfinished(response) or reason
         return StructuredOutputError(
             f"The answer is not a {self._output_cls.__name__}: {why} (finish_reason {told!r}). "
             f"It is {_text(response)!r}.",
@@ -189,8 +189,22 @@ def _text(response: ChatResponse) -> str:
     return response.message.content or ""
 
 
-def _is_cut(response: ChatResponse) -> bool:
-    return response.additional_kwargs.get("finish_reason") == "length"
+def _unfinished(response: ChatResponse) -> str:
+    """Why an answer was not written to its end, if it was not."""
+    refusal = response.additional_kwargs.get("refusal")
+    if refusal:
+        return f"the model refused: {refusal!r}"
+    told = {"length": "it was cut off; raise `max_tokens`", "content_filter": "a filter of the server stopped it"}
+    return told.get(response.additional_kwargs.get("finish_reason", ""), "")
+
+
+def check_full(last: Any, output_cls: type[BaseModel]) -> None:
+    """Raise `StructuredOutputError` if what a stream ended with is not an object of `output_cls`."""
+    if not isinstance(last, output_cls):
+        raise StructuredOutputError(
+            f"The stream ended before LlamaIndex's program had read a {output_cls.__name__}; it got as far as "
+            f"{last!r}. If the answer was cut off, raise `max_tokens`."
+        )
 
 
 def _unfenced(text: str) -> str:

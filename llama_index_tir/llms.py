@@ -1,4 +1,7 @@
-"""`TIR`, the LLM. The methods hold no logic: fields and requests are in `_settings`, mapping in `_messages`."""
+"""`TIR`, the LLM. The methods hold no logic: fields and requests are in `_settings`, mapping in `_messages`.
+
+Its answers that are objects are in `_predicting`.
+"""
 
 from __future__ import annotations
 
@@ -14,31 +17,25 @@ from llama_index.core.base.llms.types import (
     CompletionResponseGen,
 )
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
-from llama_index.core.llms.llm import dispatcher
-from llama_index.core.types import Model, PydanticProgramMode
 
-from llama_index_tir._asking import aask, aobjects, ask, objects
 from llama_index_tir._events import CHAT, COMPLETION, Watch
 from llama_index_tir._messages import from_completion, to_completion
-from llama_index_tir._settings import TOOL_NAMES, TIRSettings
+from llama_index_tir._predicting import Predicting
+from llama_index_tir._settings import TOOL_NAMES
 from llama_index_tir._stream import GrowingResponse, acompletions, aresponses, completions, responses
-from llama_index_tir._structured import StructuredTask
 from llama_index_tir._tools import first_call_only, only_offered, to_messages, to_selections, to_tool_arguments
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from llama_index.core.chat_engine.types import AgentChatResponse
     from llama_index.core.llms.llm import ToolSelection
-    from llama_index.core.llms.structured_llm import StructuredLLM
-    from llama_index.core.prompts import PromptTemplate
     from llama_index.core.tools.types import BaseTool
-    from pydantic import BaseModel
 
     from tir_client import ModelCard
 
 
-class TIR(TIRSettings):
+class TIR(Predicting):
     """A model on E2E Networks' TIR, or on any other server of vLLM's.
 
     Examples:
@@ -159,7 +156,8 @@ class TIR(TIRSettings):
     ) -> AgentChatResponse:
         """Let the model call one of `tools`, and run it. `system_prompt` comes first, unless it does already.
 
-        With `error_on_no_tool_call`, which is the default, a call is demanded of the server.
+        With `error_on_no_tool_call`, which is the default, a call is demanded of the server, unless `tool_required` is
+        False.
 
         Raises:
             NoToolCallError: There is no call, and `error_on_no_tool_call` is set.
@@ -178,76 +176,6 @@ class TIR(TIRSettings):
         """`predict_and_call` for async code. LlamaIndex's async program relies on it for the system prompt."""
         history = self._prompted(chat_history)
         return await super().apredict_and_call(tools, user_msg, history, **self._to_run(kwargs))
-
-    # Structured answers
-
-    @dispatcher.span
-    def structured_predict(
-        self,
-        output_cls: type[Model],
-        prompt: PromptTemplate,
-        llm_kwargs: dict[str, Any] | None = None,
-        **prompt_args: Any,
-    ) -> Model:
-        """Answer a prompt with an object of `output_cls`.
-
-        The server is made to keep to its JSON schema; `pydantic_program_mode` selects LlamaIndex's other ways.
-
-        Raises:
-            StructuredOutputError: The answer is no such object, after it was asked for twice.
-        """
-        if self.pydantic_program_mode is not PydanticProgramMode.DEFAULT:
-            other: Model = super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
-            return other
-        task = self._task(output_cls, prompt, llm_kwargs, prompt_args)
-        ask(self, task)
-        return task.result
-
-    @dispatcher.span
-    async def astructured_predict(
-        self,
-        output_cls: type[Model],
-        prompt: PromptTemplate,
-        llm_kwargs: dict[str, Any] | None = None,
-        **prompt_args: Any,
-    ) -> Model:
-        """`structured_predict` for async code."""
-        if self.pydantic_program_mode is not PydanticProgramMode.DEFAULT:
-            other: Model = await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
-            return other
-        task = self._task(output_cls, prompt, llm_kwargs, prompt_args)
-        await aask(self, task)
-        return task.result
-
-    def _structured_stream_call(
-        self,
-        output_cls: type[Model],
-        prompt: PromptTemplate,
-        llm_kwargs: dict[str, Any] | None = None,
-        **prompt_args: Any,
-    ) -> Generator[Any]:
-        if self.pydantic_program_mode is not PydanticProgramMode.DEFAULT:
-            return super()._structured_stream_call(output_cls, prompt, self._program_kwargs(llm_kwargs), **prompt_args)
-        return objects(self, self._task(output_cls, prompt, llm_kwargs, prompt_args))
-
-    async def _structured_astream_call(
-        self,
-        output_cls: type[Model],
-        prompt: PromptTemplate,
-        llm_kwargs: dict[str, Any] | None = None,
-        **prompt_args: Any,
-    ) -> AsyncGenerator[Any]:
-        if self.pydantic_program_mode is not PydanticProgramMode.DEFAULT:
-            other = self._program_kwargs(llm_kwargs)
-            return await super()._structured_astream_call(output_cls, prompt, other, **prompt_args)
-        return aobjects(self, self._task(output_cls, prompt, llm_kwargs, prompt_args))
-
-    def as_structured_llm(self, output_cls: type[BaseModel], **kwargs: Any) -> StructuredLLM:
-        """An LLM all of whose answers are objects of `output_cls`."""
-        from llama_index_tir.structured_llm import ProgramTIR, StructuredTIR  # noqa: PLC0415 - it imports this file
-
-        by_schema = self.pydantic_program_mode is PydanticProgramMode.DEFAULT
-        return (StructuredTIR if by_schema else ProgramTIR)(llm=self, output_cls=output_cls, **kwargs)
 
     # What the server knows
 
@@ -269,26 +197,14 @@ class TIR(TIRSettings):
 
     # What the methods above share
 
-    def _task(
-        self,
-        output_cls: type[Model],
-        prompt: PromptTemplate,
-        kwargs: Mapping[str, Any] | None,
-        args: dict[str, Any],
-    ) -> StructuredTask[Model]:
-        messages = self._extend_messages(prompt.format_messages(llm=self, **args))
-        return StructuredTask(output_cls, (prompt, args), messages, kwargs, strict=self.strict)
-
-    def _program_kwargs(self, kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Arguments for a program that streams: the one that calls a tool says of it only that it is offered."""
-        calls = self.pydantic_program_mode is PydanticProgramMode.FUNCTION
-        return {**(kwargs or {}), **({"must_call": True} if calls else {})}
-
     def _to_run(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """Arguments for a call that is run; without tools of its own, a model is asked by a ReAct agent."""
         if not self.metadata.is_function_calling_model:
-            return kwargs
-        return {"must_call": kwargs.get("error_on_no_tool_call", True), **kwargs, "runs": True}
+            # LlamaIndex says None of what is not given here, which its agent refuses. To import it takes long.
+            from llama_index.core.agent.react import ReActChatFormatter, ReActOutputParser  # noqa: PLC0415
+
+            return {"react_chat_formatter": ReActChatFormatter(), "output_parser": ReActOutputParser(), **kwargs}
+        return {"tool_required": kwargs.get("error_on_no_tool_call", True), **kwargs, "runs": True}
 
     def _prompted(self, chat_history: list[ChatMessage] | None) -> list[ChatMessage]:
         history = chat_history or []

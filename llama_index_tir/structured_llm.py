@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing, closing
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
-from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.llms.callbacks import llm_completion_callback
 from llama_index.core.llms.structured_llm import StructuredLLM
 from llama_index.core.prompts import ChatPromptTemplate
 from pydantic import SerializeAsAny  # noqa: TC002 - pydantic reads the annotation
 
 from llama_index_tir._asking import Step, aask, ask, asteps, steps
-from llama_index_tir._events import CHAT, COMPLETION, Watch
+from llama_index_tir._events import CHAT, COMPLETION, Kind, Watch
+from llama_index_tir._messages import to_completion
 from llama_index_tir._stream import acompletions, completions
 from llama_index_tir._structured import StructuredTask
 from llama_index_tir.llms import TIR  # noqa: TC001 - likewise
+from tir_client import Enclosed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Sequence
@@ -23,9 +26,12 @@ if TYPE_CHECKING:
     from llama_index.core.base.llms.types import (
         ChatResponseAsyncGen,
         ChatResponseGen,
+        CompletionResponse,
         CompletionResponseAsyncGen,
         CompletionResponseGen,
     )
+    from llama_index.core.callbacks.base_handler import BaseCallbackHandler
+    from llama_index.core.llms import LLM
     from pydantic import BaseModel
 
 
@@ -36,36 +42,45 @@ class StructuredTIR(StructuredLLM):
     the deltas are the text that the model writes; they cannot be taken back, so an answer that turns out not to be the
     object raises `StructuredOutputError` there, where `chat` would ask once more.
 
-    LlamaIndex's callbacks see two calls, this one and that of `llm`, of which only the latter knows its tokens. A
-    `TokenCountingHandler` adds an estimate for the former: give the handler to `llm` alone for the true count.
+    LlamaIndex's callbacks see two calls, this one and that of `llm`. Only the latter reports tokens, so that a
+    `TokenCountingHandler` counts them once.
     """
 
     llm: SerializeAsAny[TIR]
 
-    @llm_chat_callback()
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Answer a conversation with an object."""
-        task = self._task(messages, kwargs)
-        return _answer(ask(self.llm, task), task.output, task.result.model_dump_json())
+        return self._watch(CHAT, messages, kwargs).call(lambda: self._chat(messages, kwargs))
+
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: ARG002 - LlamaIndex's signature
+        """Answer a prompt with an object."""
+        watch, messages = self._watch(COMPLETION, prompt, kwargs), [ChatMessage(content=prompt)]
+        return watch.call(lambda: to_completion(self._chat(messages, kwargs)))
 
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """Answer a conversation with an object that grows."""
-        return Watch(CHAT, self, messages, kwargs).stream(lambda: self._stream(messages, kwargs))
+        return self._watch(CHAT, messages, kwargs).stream(lambda: self._stream(messages, kwargs))
 
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:  # noqa: ARG002 - LlamaIndex's signature
         """Answer a prompt with an object that grows."""
-        messages = [ChatMessage(content=prompt)]
-        return Watch(COMPLETION, self, prompt, kwargs).stream(lambda: completions(self._stream(messages, kwargs)))
+        watch, messages = self._watch(COMPLETION, prompt, kwargs), [ChatMessage(content=prompt)]
+        return watch.stream(lambda: completions(self._stream(messages, kwargs)))
 
-    @llm_chat_callback()
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """`chat` for async code."""
-        task = self._task(messages, kwargs)
-        return _answer(await aask(self.llm, task), task.output, task.result.model_dump_json())
+        return await self._watch(CHAT, messages, kwargs).acall(lambda: self._achat(messages, kwargs))
+
+    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: ARG002 - LlamaIndex's signature
+        """`complete` for async code."""
+
+        async def answer() -> CompletionResponse:
+            return to_completion(await self._achat([ChatMessage(content=prompt)], kwargs))
+
+        return await self._watch(COMPLETION, prompt, kwargs).acall(answer)
 
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """`stream_chat` for async code."""
-        return await Watch(CHAT, self, messages, kwargs).astream(lambda: self._astream(messages, kwargs))
+        return await self._watch(CHAT, messages, kwargs).astream(lambda: self._astream(messages, kwargs))
 
     async def astream_complete(
         self,
@@ -74,8 +89,21 @@ class StructuredTIR(StructuredLLM):
         **kwargs: Any,
     ) -> CompletionResponseAsyncGen:
         """`stream_complete` for async code."""
-        watch, messages = Watch(COMPLETION, self, prompt, kwargs), [ChatMessage(content=prompt)]
+        watch, messages = self._watch(COMPLETION, prompt, kwargs), [ChatMessage(content=prompt)]
         return await watch.astream(lambda: acompletions(self._astream(messages, kwargs)))
+
+    def _watch(self, kind: Kind, asked: Any, kwargs: dict[str, Any]) -> Watch:
+        return Watch(kind, self, asked, kwargs, counted=False)
+
+    def _heard(self) -> TIR:
+        """`llm` as all hear it who hear this LLM, for it knows the tokens."""
+        own, others = _handlers(self.llm), _handlers(self)
+        further = [handler for handler in others if handler not in own]
+        if not further:
+            return self.llm
+        manager = CallbackManager()
+        manager.set_handlers([*own, *further])
+        return self.llm.model_copy(update={"callback_manager": manager})
 
     def _task(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> StructuredTask[BaseModel]:
         own = list(messages)
@@ -83,17 +111,28 @@ class StructuredTIR(StructuredLLM):
         asked = self.llm._extend_messages(own)  # noqa: SLF001 - a wrapper of its own LLM
         return StructuredTask(self.output_cls, (template, {}), asked, kwargs, strict=self.llm.strict)
 
+    def _chat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
+        task = self._task(messages, kwargs)
+        return _answer(ask(self._heard(), task), task.output, task.result.model_dump_json())
+
+    async def _achat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
+        task = self._task(messages, kwargs)
+        return _answer(await aask(self._heard(), task), task.output, task.result.model_dump_json())
+
     def _stream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseGen:
         task = self._task(messages, kwargs)
-        return _responses(steps(self.llm, task), _GrowingObject(task))
+        return _responses(steps(self._heard(), task), _GrowingObject(task))
 
     def _astream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseAsyncGen:
         task = self._task(messages, kwargs)
-        return _aresponses(asteps(self.llm, task), _GrowingObject(task))
+        return _aresponses(asteps(self._heard(), task), _GrowingObject(task))
 
 
 class ProgramTIR(StructuredLLM):
-    """What `TIR.as_structured_llm` returns under a `pydantic_program_mode`: LlamaIndex's own, which also completes."""
+    """What `TIR.as_structured_llm` returns under a `pydantic_program_mode`: LlamaIndex's own, which also completes.
+
+    A `TokenCountingHandler` that hears both this LLM and `llm` adds an estimate of the former's to the true count.
+    """
 
     @llm_completion_callback()
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:  # noqa: ARG002 - LlamaIndex's signature
@@ -142,11 +181,16 @@ def _responses(growing: Generator[Step], so_far: _GrowingObject) -> ChatResponse
 
 
 async def _aresponses(growing: AsyncGenerator[Step], so_far: _GrowingObject) -> ChatResponseAsyncGen:
-    async with aclosing(growing):
-        async for response, output in growing:
+    async with Enclosed(growing) as enclosed:
+        async for response, output in enclosed:
             yield so_far.add(response, output)
     for rest in so_far.end(response):
         yield rest
+
+
+def _handlers(llm: LLM) -> list[BaseCallbackHandler]:
+    manager: CallbackManager | None = llm.callback_manager  # somebody may have set it to None
+    return [] if manager is None else manager.handlers
 
 
 def _answer(response: ChatResponse, output: Any, text: str) -> ChatResponse:

@@ -9,6 +9,7 @@ from tir_client._accumulate import Accumulator, Delta
 from tir_client._choice import ChoiceSoFar
 from tir_client._client import TIRClient
 from tir_client._config import DEFAULT_MODEL, ApiKey, Config
+from tir_client._enclosed import Enclosed
 from tir_client._errors import (
     APIConnectionError,
     APIStatusError,
@@ -69,6 +70,7 @@ __all__ = [
     "EmbeddingRequest",
     "Embeddings",
     "EmptyAnswerError",
+    "Enclosed",
     "ForcedToolError",
     "InvalidRequestError",
     "ModelCard",

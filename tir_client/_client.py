@@ -23,6 +23,7 @@ from tir_client._answer import (
 )
 from tir_client._call import Call
 from tir_client._config import DEFAULT_MODEL, Config
+from tir_client._enclosed import Enclosed
 from tir_client._errors import TIRError
 from tir_client._forced import ForcedCall
 from tir_client._requests import ChatRequest, EmbeddingRequest, to_bytes
@@ -114,7 +115,7 @@ class TIRClient:
 
     async def _awatched(self, request: ChatRequest) -> AsyncGenerator[Delta]:
         forced = ForcedCall(request)
-        async with aclosing(self._astream(request)) as deltas:
+        async with Enclosed(self._astream(request)) as deltas:
             async for delta in deltas:
                 if forced.allows(delta):
                     yield delta

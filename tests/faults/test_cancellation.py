@@ -15,6 +15,9 @@ from typing import Any
 import pytest
 from langchain.agents import create_agent
 from llama_index.core.agent.workflow import AgentStream, FunctionAgent
+from llama_index.core.llms import ChatMessage
+from llama_index.core.program.function_program import get_function_tool
+from pydantic import BaseModel
 from workflows.errors import WorkflowCancelledByUser
 
 from tests.faults.drivers import OURS, Driver
@@ -310,6 +313,59 @@ def test_loop_that_is_interrupted_tells_the_server(driver: Driver) -> None:
             asyncio.run(read(driver, model))
 
         assert delay(server, time.monotonic()) < 1
+
+
+class Fact(BaseModel):
+    """What a stream is to end as."""
+
+    text: str
+
+
+async def begin_langchain(model: Any) -> Any:
+    return model.astream("Talk.")
+
+
+async def begin_a_chat(model: Any) -> Any:
+    return await model.astream_chat([ChatMessage("Talk.")])
+
+
+async def begin_a_completion(model: Any) -> Any:
+    return await model.astream_complete("Talk.")
+
+
+async def begin_a_demanded_call(model: Any) -> Any:
+    return await model.astream_chat_with_tools([get_function_tool(Fact)], "Talk.", tool_required=True)
+
+
+async def begin_a_structured_completion(model: Any) -> Any:
+    return await model.as_structured_llm(Fact).astream_complete("Talk.")
+
+
+KEPT = [
+    pytest.param(OURS[0], begin_langchain, id="LangChain"),
+    pytest.param(OURS[1], begin_a_chat, id="LlamaIndex-chat"),
+    pytest.param(OURS[1], begin_a_completion, id="LlamaIndex-completion"),
+    pytest.param(OURS[1], begin_a_demanded_call, id="LlamaIndex-tool"),
+    pytest.param(OURS[1], begin_a_structured_completion, id="LlamaIndex-structured"),
+]
+
+
+@pytest.mark.parametrize(("driver", "begin"), KEPT)
+def test_stream_that_is_kept_half_read_ends_with_its_loop_without_a_word(driver: Driver, begin: Any) -> None:
+    """The loop closes all generators at once, and finds none of ours being closed by another."""
+    kept, logged = [], []
+
+    async def main(server: WireServer) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
+        stream = await begin(driver.model(server.base_url, PATIENT))
+        await anext(stream)
+        kept.append(stream)
+
+    with WireServer([TALK, STALL]) as server:
+        asyncio.run(main(server))
+        assert delay(server, time.monotonic()) < 1
+
+    assert not logged
 
 
 @pytest.mark.parametrize("driver", OURS, ids=lambda driver: driver.name)

@@ -140,6 +140,12 @@ async def test_a_react_agent_calls_a_tool_and_answers(llm, memory, streaming):
     assert "42" in str(answer)
 
 
+def test_a_react_agent_calls_the_tool_for_a_model_that_calls_none(make_llm):
+    llm = make_llm(is_function_calling_model=False)
+    assert llm.predict_and_call([MULTIPLY], "Multiply 6 and 7.").response == "42"
+    assert asyncio.run(llm.apredict_and_call([MULTIPLY], "Multiply 6 and 7.")).response == "42"
+
+
 async def test_a_code_agent_runs_what_the_model_writes(llm, sandbox, memory):
     sandbox.script(Reply(text="<execute>\nprint(6 * 7)\n</execute>"), Reply(text="It is 42."))
     ran = []

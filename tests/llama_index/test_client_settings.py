@@ -79,12 +79,20 @@ def test_a_misspelt_field_is_refused_without_its_value(cls):
 @BOTH
 def test_what_is_so_anyway_may_be_said(cls, sandbox):
     cls(reuse_client=True, api_version=None, tokenizer=None, should_use_structured_outputs=True)
+    cls(modalities=["text"], audio_config=None)
 
 
 @BOTH
 @pytest.mark.parametrize(
     "field",
-    [{"reuse_client": False}, {"api_version": "v2"}, {"tokenizer": len}, {"should_use_structured_outputs": False}],
+    [
+        {"reuse_client": False},
+        {"api_version": "v2"},
+        {"tokenizer": len},
+        {"should_use_structured_outputs": False},
+        {"modalities": ["text", "audio"]},
+        {"audio_config": {"voice": "alloy"}},
+    ],
 )
 def test_what_has_no_effect_here_is_named(cls, sandbox, field):
     """So that a program with another LLM need change only the name of the class."""

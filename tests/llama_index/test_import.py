@@ -4,9 +4,14 @@ import subprocess
 import sys
 
 import pytest
+from llama_index.core.embeddings.loading import load_embed_model
 
 BEFORE = "import sys, llama_index_tir; "
 AFTER = "; from llama_index.core.llms import loading; assert loading.RECOGNIZED_LLMS['TIR'] is llama_index_tir.TIR"
+
+
+def test_a_saved_embedding_can_be_loaded(embedding):
+    assert load_embed_model(embedding.to_dict()).to_dict() == embedding.to_dict()
 
 
 @pytest.mark.parametrize(

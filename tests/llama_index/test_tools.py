@@ -80,6 +80,14 @@ def test_a_call_that_may_be_missing_is_not_demanded(llm, sandbox):
     assert sandbox.requests[0].body.get("tool_choice", "auto") == "auto"
 
 
+def test_a_call_is_not_demanded_of_a_server_that_the_caller_knows_not_to_understand_that(llm, sandbox):
+    sandbox.script(Reply(tool_calls=[ToolCall("add", {"a": 1, "b": 2})]), Reply(text="It is 3, I think."))
+    assert llm.predict_and_call([ADD], "1 and 2?", tool_required=False).response == "3"
+    assert sandbox.requests[0].body.get("tool_choice", "auto") == "auto"
+    with pytest.raises(NoToolCallError, match="I think"):
+        llm.predict_and_call([ADD], "1 and 2?", tool_required=False)
+
+
 async def test_an_agent_may_see_a_call_of_a_tool_that_was_not_offered(llm, sandbox):
     """It tells the model, which then knows better."""
     sandbox.script(Reply(tool_calls=[ToolCall("erase", {})]))

@@ -1,6 +1,8 @@
 """Writes `docs/llama_index_conformance.md`: which promises `TIR` keeps, and which `OpenAILike` does.
 
-pip install llama-index-llms-openai-like && python -m tests.llama_index.conformance.compare
+In an environment of its own, for OpenAILike brings an openai SDK:
+pip install --editable ".[llama-index,sandbox]" --group test llama-index-llms-openai-like
+python -m tests.llama_index.conformance.compare
 """
 
 from __future__ import annotations
@@ -67,7 +69,9 @@ def run(path: Path) -> Outcomes:
         "no:cacheprovider",
         f"--rootdir={HERE.parents[2]}",
     ]
-    pytest.main([str(path), *options], plugins=[outcomes])
+    status = pytest.main([str(path), *options], plugins=[outcomes])
+    if status not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
+        raise RuntimeError(f"The promises could not be tested: pytest ended with {status!r}.")
     return outcomes
 
 

@@ -1,0 +1,113 @@
+"""The answers of `TIR` that are objects: its own way, by a schema, and LlamaIndex's programs for the other modes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llama_index.core.llms.llm import dispatcher
+from llama_index.core.types import Model, PydanticProgramMode
+
+from llama_index_tir._asking import aask, afull, aobjects, ask, full, objects
+from llama_index_tir._settings import TIRSettings
+from llama_index_tir._structured import StructuredTask
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator, Mapping
+
+    from llama_index.core.llms.structured_llm import StructuredLLM
+    from llama_index.core.prompts import PromptTemplate
+    from pydantic import BaseModel
+
+
+class Predicting(TIRSettings):
+    """The methods of `TIR` that give objects of a pydantic class."""
+
+    @dispatcher.span
+    def structured_predict(
+        self,
+        output_cls: type[Model],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Model:
+        """Answer a prompt with an object of `output_cls`.
+
+        The server is made to keep to its JSON schema; `pydantic_program_mode` selects LlamaIndex's other ways, which
+        ask once and have errors of their own: a `ValueError`.
+
+        Raises:
+            StructuredOutputError: The answer is no such object, after it was asked for twice.
+        """
+        if not self._by_schema:
+            kwargs = dict(llm_kwargs or {})  # from which LlamaIndex's programs remove some
+            other: Model = super().structured_predict(output_cls, prompt, kwargs, **prompt_args)
+            return other
+        task = self._task(output_cls, prompt, llm_kwargs, prompt_args)
+        ask(self, task)
+        return task.result
+
+    @dispatcher.span
+    async def astructured_predict(
+        self,
+        output_cls: type[Model],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Model:
+        """`structured_predict` for async code."""
+        if not self._by_schema:
+            kwargs = dict(llm_kwargs or {})
+            other: Model = await super().astructured_predict(output_cls, prompt, kwargs, **prompt_args)
+            return other
+        task = self._task(output_cls, prompt, llm_kwargs, prompt_args)
+        await aask(self, task)
+        return task.result
+
+    def _structured_stream_call(
+        self,
+        output_cls: type[Model],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Generator[Any]:
+        if self._by_schema:
+            return objects(self, self._task(output_cls, prompt, llm_kwargs, prompt_args))
+        others = super()._structured_stream_call(output_cls, prompt, self._program_kwargs(llm_kwargs), **prompt_args)
+        return full(others, output_cls)
+
+    async def _structured_astream_call(
+        self,
+        output_cls: type[Model],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> AsyncGenerator[Any]:
+        if self._by_schema:
+            return aobjects(self, self._task(output_cls, prompt, llm_kwargs, prompt_args))
+        kwargs = self._program_kwargs(llm_kwargs)
+        return afull(await super()._structured_astream_call(output_cls, prompt, kwargs, **prompt_args), output_cls)
+
+    def as_structured_llm(self, output_cls: type[BaseModel], **kwargs: Any) -> StructuredLLM:
+        """An LLM all of whose answers are objects of `output_cls`."""
+        from llama_index_tir.structured_llm import ProgramTIR, StructuredTIR  # noqa: PLC0415 - it imports `TIR`
+
+        return (StructuredTIR if self._by_schema else ProgramTIR)(llm=self, output_cls=output_cls, **kwargs)
+
+    @property
+    def _by_schema(self) -> bool:
+        return self.pydantic_program_mode is PydanticProgramMode.DEFAULT
+
+    def _task(
+        self,
+        output_cls: type[Model],
+        prompt: PromptTemplate,
+        kwargs: Mapping[str, Any] | None,
+        args: dict[str, Any],
+    ) -> StructuredTask[Model]:
+        messages = self._extend_messages(prompt.format_messages(llm=self, **args))
+        return StructuredTask(output_cls, (prompt, args), messages, kwargs, strict=self.strict)
+
+    def _program_kwargs(self, kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Arguments for a program that streams: the one that calls a tool says of it only that it is offered."""
+        calls = self.pydantic_program_mode is PydanticProgramMode.FUNCTION
+        return {**(kwargs or {}), **({"must_call": True} if calls else {})}
