@@ -119,10 +119,11 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
             raise httpcore.WriteError(self._failure or "the connection is closed")
 
     async def aclose(self) -> None:
-        """Hang up at once: whatever is still to be sent is of no use to anybody."""
-        if not self._transport.is_closing():
-            self._transport.abort()
-            await asyncio.sleep(0)  # in which asyncio closes the socket
+        """Hang up at once: whatever is still to be sent is of no use to anybody.
+
+        It does not wait, so that it also works in a generator that is thrown away, where nothing may.
+        """
+        self._transport.abort()
 
     async def start_tls(
         self,

@@ -6,6 +6,7 @@ more than all else.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import httpcore
@@ -88,6 +89,8 @@ class Pool(httpx.AsyncBaseTransport):
         free = self._free.setdefault(_key(origin), [])
         if connection.is_idle():
             free.append(connection)
+        else:
+            await connection.aclose()
         while free and (len(free) > KEPT or free[0].has_expired()):
             await free.pop(0).aclose()
 
@@ -98,6 +101,7 @@ class Pool(httpx.AsyncBaseTransport):
         self._free.clear()
         for connection in connections:
             await connection.aclose()
+        await asyncio.sleep(0)  # in which asyncio closes the sockets
 
 
 def _key(origin: httpcore.Origin) -> Origin:
