@@ -6,6 +6,7 @@ A job is a line of JSON with the name of a function below and its arguments; so 
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import json
 import os
@@ -135,6 +136,7 @@ def main(name: str, base_url: str) -> None:
     with asyncio.Runner() as runner:
         for line in sys.stdin:
             job = json.loads(line)
+            gc.collect()  # or a job pays for what another has left
             result = getattr(jobs, job.pop("job"))(**job)
             if inspect.iscoroutine(result):
                 result = runner.run(result)
