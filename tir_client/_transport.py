@@ -21,6 +21,7 @@ from urllib.request import getproxies
 
 import httpx
 
+from tir_client._config import LOOPBACK
 from tir_client._crowd import Crowd
 from tir_client._errors import APIConnectionError, APITimeoutError, ConfigurationError, ResponseError, TIRError
 
@@ -43,7 +44,7 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-HERE: dict[str, Any] = {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")}
+HERE: dict[str, Any] = {f"all://{host}": None for host in LOOPBACK}
 """Where no proxy is asked, whatever the environment says: this machine."""
 
 

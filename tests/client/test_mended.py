@@ -11,6 +11,7 @@ import pytest
 
 from tests.client.paths import EVERY, PATHS, Ask
 from tir_client import (
+    APIConnectionError,
     APITimeoutError,
     AuthenticationError,
     ChatRequest,
@@ -26,7 +27,7 @@ from tir_client import (
     TIRClient,
     TIRError,
 )
-from tir_sandbox import STALL, Fault, Reply, Sandbox, ToolCall, WireServer
+from tir_sandbox import CLOSE, STALL, Fault, Reply, Sandbox, ToolCall, WireServer
 
 NO_PAUSE = RetryPolicy(base=0, jitter=0)
 SECRET = "eyJtYXJrZWQ.dG9rZW4.c2VjcmV0"
@@ -230,6 +231,24 @@ async def test_proxy_settings_that_cannot_be_used_are_named(monkeypatch, proxy):
     for ask in EVERY:
         with pytest.raises(ConfigurationError, match="proxy settings"):
             await ask(TIRClient(config), request())
+
+
+@pytest.mark.parametrize("ask", PATHS)
+@pytest.mark.parametrize("host", ["localhost", "a.localhost", "127.0.0.1", "127.9.9.9", "[::1]", "[0::1]"])
+async def test_no_proxy_sees_a_token_that_plain_http_may_carry_without_being_asked(ask: Ask, host: str, monkeypatch):
+    """What is taken for this machine when the URL is checked is also this machine to httpx, or refused."""
+
+    async def call() -> None:
+        config = Config.resolve(api_key=SECRET, base_url=f"http://{host}:9")
+        await ask(TIRClient(config, timeout=0.5, retry=RetryPolicy(0)), request())
+
+    with WireServer([CLOSE]) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.host)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+
+        with pytest.raises((ConfigurationError, APIConnectionError)):
+            await call()
+        assert proxy.connections == []
 
 
 @pytest.mark.parametrize("ask", PATHS)
