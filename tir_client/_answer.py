@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json
 
 from tir_client._accumulate import Accumulator, Delta
+from tir_client._error_bodies import describe_body, read_body
 from tir_client._errors import (
     APIConnectionError,
     APITimeoutError,
@@ -16,9 +17,7 @@ from tir_client._errors import (
     StreamInterruptedError,
     StreamServerError,
     TIRError,
-    describe_body,
     error_from_event,
-    read_body,
 )
 from tir_client._models import model_info
 from tir_client._sse import BOM, SSEDecoder

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from tir_client._error_bodies import cut
 from tir_client._errors import TIRError, error_from_response, scrubbed
 from tir_client._transport import hanging_up, timed_out, translate
 from tir_client._version import __version__
@@ -107,7 +108,7 @@ class Call:
         """The error for an answer with an error status, whose body has been read."""
         hint = self._config.token_hint(self._token) if response.status_code == 401 else ""  # noqa: PLR2004 - HTTP
         if response.headers.get("location"):
-            hint = f"It redirects to {response.headers['location']!r}, which is not followed. Check the URL."
+            hint = f"It redirects to {cut(response.headers['location'])!r}, which is not followed. Check the URL."
         headers = {name.lower(): value for name, value in response.headers.items()}
         return error_from_response(response.status_code, headers, content, url=self.url, hint=hint)
 
