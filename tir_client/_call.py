@@ -12,11 +12,11 @@ from pydantic import SecretStr
 
 from tir_client._error_bodies import cut
 from tir_client._errors import TIRError, error_from_response, scrubbed
-from tir_client._transport import hanging_up, timed_out, translate
+from tir_client._transport import giving_up, hanging_up, timed_out, translate
 from tir_client._version import __version__
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from tir_client._config import Config
     from tir_client._retry import RetryPolicy
@@ -98,6 +98,16 @@ class Call:
         if self._deadline is None:
             return nullcontext()
         return hanging_up(response, max(0.0, self._deadline - time.monotonic()))
+
+    def watch_refusal(self, response: Any) -> AbstractContextManager[None]:
+        """The body of an error may take no longer than one piece of an answer: the status has said the most."""
+        seconds = self._left(self._timeouts.chunk)
+        return nullcontext() if seconds is None else hanging_up(response, seconds)
+
+    def watch_opening(self) -> AbstractAsyncContextManager[None]:
+        """Until the headers have come, end an async call when its time is over, whatever it waits for."""
+        seconds = self._left(None)
+        return nullcontext() if seconds is None else giving_up(seconds)
 
     def check_time(self) -> None:
         """Raise `APITimeoutError` if the time for the whole call is over."""

@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 import weakref
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -232,6 +232,18 @@ def hanging_up(response: Any, seconds: float) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+@asynccontextmanager
+async def giving_up(seconds: float) -> AsyncIterator[None]:
+    """Raise `APITimeoutError` if the block takes longer, whatever it waits for. For async code only."""
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            yield
+    except TimeoutError:
+        if limit.expired():
+            raise timed_out("total") from None
+        raise
 
 
 def _hang_up(sock: Any) -> None:

@@ -193,6 +193,17 @@ async def test_an_error_field_that_says_nothing_is_no_error(ask: Ask):
         assert (await ask(client(server), request())).choice.text == "ab"
 
 
+@pytest.mark.parametrize("ask", PATHS[1::2])
+@pytest.mark.parametrize("trickle", [b"x: y\r\n", b"\r\nHTTP/1.1 103 Early Hints\r\n"])
+async def test_the_total_timeout_ends_headers_that_never_end_in_async_code(ask: Ask, trickle: bytes):
+    script = [b"HTTP/1.1 103 Early Hints\r\n", *[trickle, 0.1] * 200]
+    with WireServer(script) as server:
+        with pytest.raises(APITimeoutError, match="`total`") as caught:
+            await ask(client(server, timeout={"total": 0.4, "first_byte": 30}), request())
+        assert caught.value.phase == "total"
+        assert len(server.connections) == 1
+
+
 def test_a_users_header_takes_the_place_of_ours(sandbox: Sandbox):
     config = Config.resolve(
         api_key=SECRET, base_url=sandbox.base_url, default_headers={"user-agent": "mine", "ACCEPT": "x/y"}
