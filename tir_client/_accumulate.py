@@ -6,6 +6,7 @@ cut into pieces, how often usage and the finish reason are repeated.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -309,7 +310,8 @@ def _tokens(value: Any, name: str) -> list[Json]:
     tokens = _array(value, name)
     for token in tokens:
         said, chance = (_object(token, name).get(part) for part in ("token", "logprob"))
-        if not isinstance(said, str) or not isinstance(chance, int | float):
+        is_float = isinstance(chance, float) or (isinstance(chance, int) and abs(chance) <= sys.maxsize)
+        if not isinstance(said, str) or not is_float:
             raise ResponseError(f"The answer's `{name}` has a token without a text or a log probability.")
         if not all(isinstance(byte, int) for byte in _array(token.get("bytes"), "bytes")):
             raise ResponseError(f"The answer's `{name}` has a token whose bytes are no numbers.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
@@ -182,17 +183,17 @@ def read_embeddings(request: EmbeddingRequest, content: bytes, request_id: str |
     """Read the vectors of `request`, put into the order of its texts.
 
     Raises:
-        ResponseError: There are more or fewer vectors than texts, or they differ in length.
+        ResponseError: There are more or fewer vectors than texts, they differ in length, or are not of finite numbers.
     """
     answer = _read_object(content, request_id)
     try:
         rows = {row["index"]: row["embedding"] for row in answer["data"]}
-        vectors = [[float(number) for number in rows[index]] for index in range(len(request.input))]
-    except (KeyError, TypeError, ValueError, IndexError):
-        rows, vectors = {}, []
-    if len(vectors) != len(request.input) or len(rows) != len(vectors) or not all(vectors):
+        vectors = [_vector(rows[index]) for index in range(len(request.input))]
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError):
+        vectors = []
+    if len(vectors) != len(request.input) or len(answer["data"]) != len(vectors) or not all(vectors):
         raise ResponseError(
-            f"{len(request.input)} texts were sent, but the answer does not have one vector for each.",
+            f"{len(request.input)} texts were sent, but the answer does not have one vector of numbers for each.",
             request_id=request_id,
         )
     sizes = {len(vector) for vector in vectors}
@@ -210,6 +211,12 @@ def read_embeddings(request: EmbeddingRequest, content: bytes, request_id: str |
     )
 
 
+def _vector(row: Any) -> list[float]:
+    if not isinstance(row, list) or not set(map(type, row)) <= {int, float} or not all(map(isfinite, row)):
+        raise ValueError("not a vector")
+    return [float(number) for number in row]
+
+
 def read_models(content: bytes, request_id: str | None) -> list[ModelCard]:
     """Read the list of models of an endpoint."""
     answer = _read_object(content, request_id)
@@ -225,7 +232,7 @@ def read_models(content: bytes, request_id: str | None) -> list[ModelCard]:
 def read_token_count(content: bytes, request_id: str | None) -> int:
     """Read the answer of vLLM's `/tokenize`."""
     count = _read_object(content, request_id).get("count")
-    if not isinstance(count, int):
+    if not isinstance(count, int) or isinstance(count, bool):
         raise ResponseError("The answer has no token count.", request_id=request_id)
     return count
 

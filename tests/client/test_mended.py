@@ -17,6 +17,7 @@ from tir_client import (
     ChatRequest,
     Config,
     ConfigurationError,
+    EmbeddingRequest,
     EmptyAnswerError,
     ForcedToolError,
     InvalidRequestError,
@@ -27,6 +28,7 @@ from tir_client import (
     TIRClient,
     TIRError,
 )
+from tir_client._answer import read_embeddings
 from tir_sandbox import CLOSE, STALL, Fault, Reply, Sandbox, ToolCall, WireServer
 
 NO_PAUSE = RetryPolicy(base=0, jitter=0)
@@ -202,6 +204,24 @@ async def test_the_total_timeout_ends_headers_that_never_end_in_async_code(ask: 
             await ask(client(server, timeout={"total": 0.4, "first_byte": 30}), request())
         assert caught.value.phase == "total"
         assert len(server.connections) == 1
+
+
+@pytest.mark.parametrize(
+    "vector",
+    ["[NaN]", "[Infinity]", "[1e400]", f"[1{'0' * 400}]", '"123"', '["0.5"]', "[true]", '{"0": 1}', "[[1]]", "[]"],
+)
+def test_a_vector_is_of_finite_numbers(vector: str):
+    content = f'{{"data": [{{"index": 0, "embedding": {vector}}}]}}'.encode()
+
+    with pytest.raises(ResponseError, match="one vector of numbers for each"):
+        read_embeddings(EmbeddingRequest.of(model="m", input=["a"]), content, None)
+
+
+def test_two_vectors_for_one_text_are_refused():
+    row = b'{"index": 0, "embedding": [1]}'
+
+    with pytest.raises(ResponseError, match="one vector of numbers for each"):
+        read_embeddings(EmbeddingRequest.of(model="m", input=["a"]), b'{"data": [%b, %b]}' % (row, row), None)
 
 
 def test_a_users_header_takes_the_place_of_ours(sandbox: Sandbox):

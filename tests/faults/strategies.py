@@ -20,7 +20,9 @@ NAMES = st.sampled_from(
         *("image_url", "url", "input", "args", "thinking", "source", "data", "mime_type", "base64", "tool_use"),
     ]
 )
-PLAIN = st.none() | st.booleans() | st.integers(-5, 1 << 70) | st.floats() | st.text(max_size=8) | NAMES
+ODD = st.sampled_from([10**400, -(10**400), "\x00", "\ud800", "[" * 2_000, '{"a":' * 2_000])
+"""An integer that is no float, a text that is no UTF-8, JSON that is too deep for Python."""
+PLAIN = st.none() | st.booleans() | st.integers(-5, 1 << 70) | st.floats() | st.text(max_size=8) | NAMES | ODD
 JSON: st.SearchStrategy[Any] = st.recursive(
     PLAIN,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES | st.text(max_size=4), inner, max_size=5),
