@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from itertools import pairwise
+from math import inf, nan
 from typing import Any
 
 from hypothesis import strategies as st
@@ -20,8 +21,8 @@ NAMES = st.sampled_from(
         *("image_url", "url", "input", "args", "thinking", "source", "data", "mime_type", "base64", "tool_use"),
     ]
 )
-ODD = st.sampled_from([10**400, -(10**400), "\x00", "\ud800", "[" * 2_000, '{"a":' * 2_000])
-"""An integer that is no float, a text that is no UTF-8, JSON that is too deep for Python."""
+ODD = st.sampled_from([10**400, -(10**400), nan, inf, "\x00", "\ud800", "[" * 2_000, '{"a":' * 2_000])
+"""Integers that are no floats, floats that are no numbers, a text that is no UTF-8, JSON too deep for Python."""
 PLAIN = st.none() | st.booleans() | st.integers(-5, 1 << 70) | st.floats() | st.text(max_size=8) | NAMES | ODD
 JSON: st.SearchStrategy[Any] = st.recursive(
     PLAIN,
@@ -79,7 +80,7 @@ def _change(draw: st.DrawFn, value: Any) -> None:
     if draw(st.integers(0, 4)) == 0:
         del place[key]
     else:
-        place[key] = draw(JSON)
+        place[key] = draw(ODD if draw(st.booleans()) else JSON)
 
 
 @st.composite
