@@ -94,7 +94,8 @@ def check_faces(content: bytes, cuts: list[int]) -> None:
 
 
 LINES = [b"data:x", b"data: y", b"data", b":", b"event: z", b" ", BOM]
-ENDS = [b"\r", b"\n", b"\r\n", b"\r\r", b"\n\n", b"\r\n\r\n"]
+ENDS = [b"\r", b"\n", b"\r\n", b"\r\r", b"\n\n", b"\r\n\r\n", b""]
+WRITTEN = st.lists(st.tuples(st.sampled_from(LINES), st.sampled_from(ENDS)).map(b"".join)).map(b"".join)
 
 
 def events_by_the_book(content: bytes) -> list[bytes]:
@@ -113,9 +114,7 @@ def events_by_the_book(content: bytes) -> list[bytes]:
 
 @often
 @given(
-    st.binary(max_size=200)
-    | st.lists(st.sampled_from([*LINES, *ENDS]), min_size=2).map(b"".join)
-    | damaged(streamed=True),
+    st.binary(max_size=200) | st.tuples(st.sampled_from([b"", BOM]), WRITTEN).map(b"".join) | damaged(streamed=True),
     CUTS,
 )
 def test_events_are_those_of_the_specification_however_bytes_are_cut(content: bytes, cuts: list[int]) -> None:
