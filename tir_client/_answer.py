@@ -169,7 +169,8 @@ class AnswerStream:
         missing = self.so_far.missing()
         if missing:
             cls = StreamServerError if "broke it off" in missing else StreamInterruptedError
-            raise self._broken(cls, f"The stream is not a complete answer: {missing}.")
+            said = f"The stream is not a complete answer: {missing}. `partial` has what had arrived; ask again."
+            raise self._broken(cls, said)
         self.done = True
         return self.so_far.finish()
 
@@ -246,10 +247,11 @@ def _read_object(content: bytes, request_id: str | None) -> Json:
         return answer
     body = read_body(content) if answer is None else answer
     said = describe_body(body) or "an empty body"
-    reports = isinstance(answer, dict)
-    reason = "it reports an error" if reports else "it is not a JSON object"
-    cls = ReportedError if reports else ResponseError
-    raise cls(f"The answer has status 200, but {reason}: {said}", body=body, request_id=request_id)
+    found: dict[str, Any] = {"body": body, "request_id": request_id}
+    if isinstance(answer, dict):
+        raise ReportedError(f"The answer has status 200, but it reports an error: {said}", **found)
+    advice = "Check the URL: it may be that of a page, or a gateway answers in the server's place."
+    raise ResponseError(f"The answer has status 200, but it is not a JSON object: {said}\n{advice}", **found)
 
 
 def _is_whole(event: bytes) -> bool:

@@ -139,7 +139,7 @@ class Call:
             return self._identified(timed_out("total"))
         names = {cls.__name__ for cls in type(failure).__mro__}
         phase = "connect" if names & {"ConnectError", "ConnectTimeout"} else self.phase
-        return self._identified(translate(failure, phase))
+        return self._identified(translate(failure, phase, self.url))
 
     def pause(self) -> float | None:
         """Seconds to wait before the next try after the failure, or None to report it."""

@@ -279,5 +279,8 @@ def _headers(headers: Mapping[str, str]) -> dict[str, str]:
         if name.lower() == "authorization":
             raise ConfigurationError("`default_headers` has Authorization: pass the token as `api_key`.")
         if not _HEADER_NAME.fullmatch(name) or not _sendable(value):
-            raise ConfigurationError(f"`default_headers`: {name!r} is not a header that can be sent.")
+            raise ConfigurationError(
+                f"`default_headers`: {name!r} cannot be sent: a name is letters, digits and dashes, "
+                "a value is printable ASCII."
+            )
     return dict(headers)

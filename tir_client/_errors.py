@@ -232,6 +232,8 @@ _ADVICE: dict[type[APIStatusError], str] = {
     AuthenticationError: "Check the Auth Token given as `api_key` or in E2E_TIR_ACCESS_TOKEN.",
     PermissionDeniedError: "Check that the token's owner may use this project and model.",
     NotFoundError: "Check the `model` slug, the `project_id` and, for your own deployment, `endpoint_id`.",
+    RateLimitError: "Send fewer requests at a time, or raise `max_retries`.",
+    ServerError: "It is the server, or a gateway before it, that failed: try again later.",
     ContextOverflowError: "Shorten the messages, or ask for fewer `max_tokens`.",
 }
 

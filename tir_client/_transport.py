@@ -190,8 +190,8 @@ def transport_errors() -> tuple[type[Exception], ...]:
     return tuple(cls for module in modules for cls in (module.HTTPError, module.StreamError, module.InvalidURL))
 
 
-def translate(failure: Exception, phase: str) -> TIRError:
-    """Make our error of an httpx one, by name, because it may be httpx's or httpx2's.
+def translate(failure: Exception, phase: str, url: str) -> TIRError:
+    """Make our error of an httpx one for `url`, by name, because it may be httpx's or httpx2's.
 
     The original is not chained: its request and its frames hold the token.
     """
@@ -203,7 +203,7 @@ def translate(failure: Exception, phase: str) -> TIRError:
     if "DecodingError" in names:
         return ResponseError(f"The answer's body could not be decompressed ({said}).")
     where = {"connect": "could not be reached", "first_byte": "gave no answer"}.get(phase, "broke off its answer")
-    return APIConnectionError(f"The server {where} ({said}). Check the URL and the network.", phase=phase)
+    return APIConnectionError(f"The server at {url} {where} ({said}). Check the URL and the network.", phase=phase)
 
 
 def timed_out(phase: str) -> APITimeoutError:
