@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterator
 from itertools import pairwise
 from math import inf, nan
 from typing import Any
@@ -68,19 +69,22 @@ def changed(draw: st.DrawFn, value: Any) -> Any:
 
 
 def _change(draw: st.DrawFn, value: Any) -> None:
-    place = value
-    while True:
-        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
-        if not keys:
-            return
-        key = draw(st.sampled_from(keys))
-        if not isinstance(place[key], dict | list) or draw(st.integers(0, 3)) == 0:
-            break
-        place = place[key]
+    places = list(_places(value))
+    if not places:
+        return
+    holder, key = places[draw(st.integers(0, len(places) - 1))]
     if draw(st.integers(0, 4)) == 0:
-        del place[key]
+        del holder[key]
     else:
-        place[key] = draw(ODD if draw(st.booleans()) else JSON)
+        holder[key] = draw(ODD if draw(st.booleans()) else JSON)
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """All that can be changed, each as likely as any other: what holds it, and under which key."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in inside:
+        yield value, key
+        yield from _places(inner)
 
 
 @st.composite
