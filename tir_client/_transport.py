@@ -15,7 +15,7 @@ import threading
 import weakref
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.request import getproxies
 
@@ -225,13 +225,21 @@ def hanging_up(response: Any, seconds: float) -> Iterator[None]:
     if sock is None:
         yield  # no network below, as in a test
         return
-    timer = threading.Timer(seconds, _hang_up, [sock])
+    lock = threading.Lock()
+
+    def hang_up() -> None:
+        with lock:
+            if not timer.finished.is_set():  # else the connection may be another call's by now
+                _hang_up(sock)
+
+    timer = threading.Timer(seconds, hang_up)
     timer.daemon = True
     timer.start()
     try:
         yield
     finally:
-        timer.cancel()
+        with lock:
+            timer.cancel()
 
 
 @asynccontextmanager
@@ -247,8 +255,10 @@ async def giving_up(seconds: float) -> AsyncIterator[None]:
 
 
 def _hang_up(sock: Any) -> None:
+    # A TLS socket's own `shutdown` takes its keys away, and whoever reads at that moment gets a ValueError.
+    shutdown = partial(socket.socket.shutdown, sock) if isinstance(sock, socket.socket) else sock.shutdown
     with suppress(OSError):  # it was closed in the meantime
-        sock.shutdown(socket.SHUT_RD)
+        shutdown(socket.SHUT_RD)
 
 
 def drain(chunks: Iterator[bytes], response: Any) -> None:
