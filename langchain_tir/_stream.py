@@ -161,5 +161,5 @@ def spoiler(call: ToolCall) -> str:
 def _mended(arguments: str) -> bool:
     try:
         return isinstance(parse_partial_json(arguments), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False

@@ -82,7 +82,7 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
             _check_end(message, raw)
         try:
             value = self._value(message, raw, partial=not ended)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise StructuredOutputError(f"The answer is not JSON: {raw!r}", llm_output=raw) from error
         return self._made(value, raw, ended=ended)
 

@@ -86,7 +86,7 @@ def _told_call(call: Any) -> Json:
     try:
         function = plain["function"]
         return _call(str(plain["id"]), str(function["name"]), sendable_arguments(function["arguments"]))
-    except (TypeError, KeyError):
+    except (TypeError, KeyError, RecursionError):
         raise InvalidRequestError(f"A tool call in `additional_kwargs` cannot be read: {call!r}.") from None
 
 
@@ -97,7 +97,7 @@ def _block_call(block: ToolCallBlock, wording: Mapping[str, str]) -> Json:
     unchanged = text is not None and (block.tool_kwargs == text or block.tool_kwargs == parse_arguments(text))
     try:
         arguments = sendable_arguments(text if unchanged else block.tool_kwargs)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         problem = f"The arguments in the ToolCallBlock of {block.tool_name!r} are not JSON: {error}."
         raise InvalidRequestError(problem) from None
     return _call(block.tool_call_id, block.tool_name, arguments)

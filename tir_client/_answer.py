@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
 from tir_client._accumulate import Accumulator
+from tir_client._error_bodies import describe_body, read_body
 from tir_client._errors import (
     APIConnectionError,
     APITimeoutError,
@@ -16,9 +18,7 @@ from tir_client._errors import (
     StreamInterruptedError,
     StreamServerError,
     TIRError,
-    describe_body,
     error_from_event,
-    read_body,
 )
 from tir_client._models import model_info
 from tir_client._sse import BOM, SSEDecoder
@@ -169,7 +169,8 @@ class AnswerStream:
         missing = self.so_far.missing()
         if missing:
             cls = StreamServerError if "broke it off" in missing else StreamInterruptedError
-            raise self._broken(cls, f"The stream is not a complete answer: {missing}.")
+            said = f"The stream is not a complete answer: {missing}. `partial` has what had arrived; ask again."
+            raise self._broken(cls, said)
         self.done = True
         return self.so_far.finish()
 
@@ -183,17 +184,17 @@ def read_embeddings(request: EmbeddingRequest, content: bytes, request_id: str |
     """Read the vectors of `request`, put into the order of its texts.
 
     Raises:
-        ResponseError: There are more or fewer vectors than texts, or they differ in length.
+        ResponseError: There are more or fewer vectors than texts, they differ in length, or are not of finite numbers.
     """
     answer = _read_object(content, request_id)
     try:
         rows = {row["index"]: row["embedding"] for row in answer["data"]}
-        vectors = [[float(number) for number in rows[index]] for index in range(len(request.input))]
-    except (KeyError, TypeError, ValueError, IndexError):
-        rows, vectors = {}, []
-    if len(vectors) != len(request.input) or len(rows) != len(vectors) or not all(vectors):
+        vectors = [_vector(rows[index]) for index in range(len(request.input))]
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError):
+        vectors = []
+    if len(vectors) != len(request.input) or len(answer["data"]) != len(vectors) or not all(vectors):
         raise ResponseError(
-            f"{len(request.input)} texts were sent, but the answer does not have one vector for each.",
+            f"{len(request.input)} texts were sent, but the answer does not have one vector of numbers for each.",
             request_id=request_id,
         )
     sizes = {len(vector) for vector in vectors}
@@ -211,6 +212,12 @@ def read_embeddings(request: EmbeddingRequest, content: bytes, request_id: str |
     )
 
 
+def _vector(row: Any) -> list[float]:
+    if not isinstance(row, list) or not set(map(type, row)) <= {int, float} or not all(map(isfinite, row)):
+        raise ValueError("not a vector")
+    return [float(number) for number in row]
+
+
 def read_models(content: bytes, request_id: str | None) -> list[ModelCard]:
     """Read the list of models of an endpoint."""
     answer = _read_object(content, request_id)
@@ -226,7 +233,7 @@ def read_models(content: bytes, request_id: str | None) -> list[ModelCard]:
 def read_token_count(content: bytes, request_id: str | None) -> int:
     """Read the answer of vLLM's `/tokenize`."""
     count = _read_object(content, request_id).get("count")
-    if not isinstance(count, int):
+    if not isinstance(count, int) or isinstance(count, bool):
         raise ResponseError("The answer has no token count.", request_id=request_id)
     return count
 
@@ -240,10 +247,11 @@ def _read_object(content: bytes, request_id: str | None) -> Json:
         return answer
     body = read_body(content) if answer is None else answer
     said = describe_body(body) or "an empty body"
-    reports = isinstance(answer, dict)
-    reason = "it reports an error" if reports else "it is not a JSON object"
-    cls = ReportedError if reports else ResponseError
-    raise cls(f"The answer has status 200, but {reason}: {said}", body=body, request_id=request_id)
+    found: dict[str, Any] = {"body": body, "request_id": request_id}
+    if isinstance(answer, dict):
+        raise ReportedError(f"The answer has status 200, but it reports an error: {said}", **found)
+    advice = "Check the URL: it may be that of a page, or a gateway answers in the server's place."
+    raise ResponseError(f"The answer has status 200, but it is not a JSON object: {said}\n{advice}", **found)
 
 
 def _is_whole(event: bytes) -> bool:

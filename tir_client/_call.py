@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from tir_client._error_bodies import cut
 from tir_client._errors import TIRError, error_from_response, scrubbed
-from tir_client._transport import hanging_up, timed_out, translate
+from tir_client._transport import giving_up, hanging_up, timed_out, translate
 from tir_client._version import __version__
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from tir_client._config import Config
     from tir_client._retry import RetryPolicy
@@ -98,6 +99,16 @@ class Call:
             return nullcontext()
         return hanging_up(response, max(0.0, self._deadline - time.monotonic()))
 
+    def watch_refusal(self, response: Any) -> AbstractContextManager[None]:
+        """The body of an error may take no longer than one piece of an answer: the status has said the most."""
+        seconds = self._left(self._timeouts.chunk)
+        return nullcontext() if seconds is None else hanging_up(response, seconds)
+
+    def watch_opening(self) -> AbstractAsyncContextManager[None]:
+        """Until the headers have come, end an async call when its time is over, whatever it waits for."""
+        seconds = self._left(None)
+        return nullcontext() if seconds is None else giving_up(seconds)
+
     def check_time(self) -> None:
         """Raise `APITimeoutError` if the time for the whole call is over."""
         if self._is_over():
@@ -107,7 +118,7 @@ class Call:
         """The error for an answer with an error status, whose body has been read."""
         hint = self._config.token_hint(self._token) if response.status_code == 401 else ""  # noqa: PLR2004 - HTTP
         if response.headers.get("location"):
-            hint = f"It redirects to {response.headers['location']!r}, which is not followed. Check the URL."
+            hint = f"It redirects to {cut(response.headers['location'])!r}, which is not followed. Check the URL."
         headers = {name.lower(): value for name, value in response.headers.items()}
         return error_from_response(response.status_code, headers, content, url=self.url, hint=hint)
 
@@ -128,7 +139,7 @@ class Call:
             return self._identified(timed_out("total"))
         names = {cls.__name__ for cls in type(failure).__mro__}
         phase = "connect" if names & {"ConnectError", "ConnectTimeout"} else self.phase
-        return self._identified(translate(failure, phase))
+        return self._identified(translate(failure, phase, self.url))
 
     def pause(self) -> float | None:
         """Seconds to wait before the next try after the failure, or None to report it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -148,7 +149,8 @@ def _tokens(value: Any, name: str) -> list[Json]:
     tokens = an_array(value, name)
     for token in tokens:
         said, chance = (an_object(token, name).get(part) for part in ("token", "logprob"))
-        if not isinstance(said, str) or not isinstance(chance, int | float):
+        is_float = isinstance(chance, float) or (isinstance(chance, int) and abs(chance) <= sys.maxsize)
+        if not isinstance(said, str) or not is_float:
             raise ResponseError(f"The answer's `{name}` has a token without a text or a log probability.")
         if not all(isinstance(byte, int) for byte in an_array(token.get("bytes"), "bytes")):
             raise ResponseError(f"The answer's `{name}` has a token whose bytes are no numbers.")

@@ -270,9 +270,10 @@ class TIRClient:
 
     async def _aopen(self, call: Call, *, streamed: bool = False) -> Any:
         client = await self._clients.of_loop()
-        response = await client.send(
-            call.request(client, streamed=streamed), stream=True, auth=call.authorize, follow_redirects=False
-        )
+        async with call.watch_opening():
+            response = await client.send(
+                call.request(client, streamed=streamed), stream=True, auth=call.authorize, follow_redirects=False
+            )
         call.answered(response)
         if response.is_success:
             return response
@@ -301,7 +302,7 @@ class TIRClient:
     def _read_refusal(response: Any, call: Call) -> bytes:
         """The body of an error, or its beginning: the status has said the most, whatever happens to the rest."""
         content = bytearray()
-        with suppress(TIRError, *transport_errors()):
+        with suppress(TIRError, *transport_errors()), call.watch_refusal(response):
             for data in response.iter_bytes():
                 content += data
                 if len(content) > ERROR_BYTES:
@@ -312,7 +313,7 @@ class TIRClient:
     @staticmethod
     async def _aread_refusal(response: Any, call: Call) -> bytes:
         content = bytearray()
-        with suppress(TIRError, *transport_errors()):
+        with suppress(TIRError, *transport_errors()), call.watch_refusal(response):
             async for data in response.aiter_bytes():
                 content += data
                 if len(content) > ERROR_BYTES:

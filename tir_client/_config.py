@@ -10,7 +10,6 @@ The address of a GenAI model on TIR contains the model's slug, so the URL follow
 from __future__ import annotations
 
 import inspect
-import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -29,6 +28,9 @@ TOKEN_VARIABLES = ("E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN")
 PROJECT_VARIABLE = "E2E_TIR_PROJECT_ID"
 BASE_URL_VARIABLE = "TIR_BASE_URL"
 HOST_VARIABLE = "MODEL_API_CLIENT_HOST"
+
+LOOPBACK = ("localhost", "*.localhost", "127.0.0.1", "[::1]")
+"""This machine, as httpx writes patterns of hosts: plain http may go there, and no proxy is asked on the way."""
 
 ApiKey = str | SecretStr | Callable[[], str | SecretStr]
 """A token, or a function that returns the token of the moment (called once per request)."""
@@ -223,7 +225,9 @@ def _number(value: object, name: str, prefix: str) -> str | None:
     digits = re.sub(f"^(?:{prefix})+", "", text)
     if not re.fullmatch(r"[0-9]+", digits, re.ASCII) or not digits.strip("0"):
         variable = f", or set {PROJECT_VARIABLE}" if name == "project_id" else ""
-        raise ConfigurationError(f"`{name}` must be a number such as 123 or '{prefix}123'{variable}; it is {value!r}.")
+        raise ConfigurationError(
+            f"`{name}` must be a number such as 123 or '{prefix}123'{variable}; it is {_shown(value)}."
+        )
     return digits.lstrip("0")
 
 
@@ -251,18 +255,19 @@ def _split(url: object, name: str) -> SplitResult:
         usable = False
     if not usable or not _HOST.fullmatch(parts.hostname or "") or re.search(r"[\s\x00-\x1f\x7f]", text):
         variable = BASE_URL_VARIABLE if name == "base_url" else HOST_VARIABLE
-        shown = "with a user in it" if isinstance(url, str) and "@" in url else repr(url)
+        shown = "with a user in it" if isinstance(url, str) and "@" in url else _shown(url)
         raise ConfigurationError(f"`{name}` (or {variable}) must be a URL such as 'https://host/v1'; it is {shown}.")
     return parts
 
 
+def _shown(value: object) -> str:
+    """A wrong value as an error shows it: not if it may be a token in the wrong place."""
+    looks_secret = isinstance(value, str) and re.fullmatch(r"[\w.~+=-]{20,}", value.strip())
+    return f"a text of {len(str(value))} characters that may be a token" if looks_secret else repr(value)
+
+
 def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return host.endswith(".localhost") or host in LOOPBACK or f"[{host}]" in LOOPBACK
 
 
 def _sendable(value: object) -> bool:
@@ -274,5 +279,8 @@ def _headers(headers: Mapping[str, str]) -> dict[str, str]:
         if name.lower() == "authorization":
             raise ConfigurationError("`default_headers` has Authorization: pass the token as `api_key`.")
         if not _HEADER_NAME.fullmatch(name) or not _sendable(value):
-            raise ConfigurationError(f"`default_headers`: {name!r} is not a header that can be sent.")
+            raise ConfigurationError(
+                f"`default_headers`: {name!r} cannot be sent: a name is letters, digits and dashes, "
+                "a value is printable ASCII."
+            )
     return dict(headers)

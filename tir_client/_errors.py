@@ -30,17 +30,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import from_json
-
+from tir_client._error_bodies import describe_body, read_body, without
 from tir_client._retry_after import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tir_client._wire import Completion
-
-BODY_LIMIT = 2_000
-"""Characters of an error body that are kept: enough to read, too little to flood a log."""
 
 
 class TIRError(Exception):
@@ -50,7 +46,7 @@ class TIRError(Exception):
         message: What was wrong and what to do about it.
         status_code: HTTP status, when there was an answer.
         request_id: The server's id of the request, for a support ticket.
-        body: The server's words: parsed JSON, or text cut to `BODY_LIMIT` characters.
+        body: The server's words: parsed JSON, or text that was cut where it is long.
         headers: The answer's headers, lower-case names; never the request's, which hold the token.
         partial: What had arrived before the failure, for an answer that broke off.
         retry_after: Seconds the server asked to wait.
@@ -241,6 +237,8 @@ _ADVICE: dict[type[APIStatusError], str] = {
     AuthenticationError: "Check the Auth Token given as `api_key` or in E2E_TIR_ACCESS_TOKEN.",
     PermissionDeniedError: "Check that the token's owner may use this project and model.",
     NotFoundError: "Check the `model` slug, the `project_id` and, for your own deployment, `endpoint_id`.",
+    RateLimitError: "Send fewer requests at a time, or raise `max_retries`.",
+    ServerError: "It is the server, or a gateway before it, that failed: try again later.",
     ContextOverflowError: "Shorten the messages, or ask for fewer `max_tokens`.",
 }
 
@@ -264,59 +262,10 @@ def error_from_event(event: dict[str, Any], partial: Completion | None) -> Strea
     )
 
 
-MASK = "**********"
-
-
 def scrubbed(error: TIRError, secret: str) -> TIRError:
     """`error` with `secret` blacked out wherever the server may have repeated it."""
-    error.message = error.message.replace(secret, MASK)
+    error.message = without(error.message, secret)
     error.args = (error.message,)
-    error.body = _without(error.body, secret)
-    error.headers = _without(error.headers, secret)
+    error.body = without(error.body, secret)
+    error.headers = without(error.headers, secret)
     return error
-
-
-def _without(value: Any, secret: str) -> Any:
-    match value:
-        case str():
-            return value.replace(secret, MASK)
-        case dict():
-            return {_without(key, secret): _without(inner, secret) for key, inner in value.items()}
-        case list():
-            return [_without(inner, secret) for inner in value]
-        case _:
-            return value
-
-
-def read_body(content: bytes) -> Any:
-    """Parse an error body: JSON where it is, else text without control characters, cut to `BODY_LIMIT`."""
-    try:
-        return from_json(content[: 16 * BODY_LIMIT])
-    except ValueError:
-        text = content[: 16 * BODY_LIMIT].decode("utf-8", "replace")
-        return _cut(text.strip())
-
-
-def describe_body(body: Any) -> str:
-    """Find the human sentence in an error body of any known shape.
-
-    Known: vLLM old and new, `{"error": "..."}`, `{"detail": ...}`, E2E's management envelope, HTML and text.
-    """
-    if isinstance(body, str):
-        return _cut(_text_of_html(body))
-    if not isinstance(body, dict):
-        return "" if body is None else _cut(str(body))
-    said = [describe_body(body[key]) for key in ("error", "message", "detail", "errors") if body.get(key)]
-    return _cut("; ".join(dict.fromkeys(said)) or (str(body) if body else ""))
-
-
-def _text_of_html(text: str) -> str:
-    if not text.lstrip().startswith("<"):
-        return text
-    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-    plain = title.group(1) if title else re.sub(r"<[^>]{0,500}>", " ", text)
-    return " ".join(plain.split())
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= BODY_LIMIT else text[:BODY_LIMIT] + "… (cut)"

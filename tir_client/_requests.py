@@ -59,7 +59,7 @@ class ChatRequest(_Request):
     top_p: Finite | None = None
     top_k: int | None = None
     min_p: Finite | None = None
-    max_tokens: int | None = None
+    max_tokens: int | None = Field(default=None, ge=1)
     min_tokens: int | None = None
     n: int | None = Field(default=None, ge=1)
     seed: int | None = None

@@ -46,7 +46,7 @@ class RetryPolicy:
         """
         if attempt > self.max_retries or not is_retryable(failure):
             return None
-        pause = min(self.ceiling, self.base * 2.0 ** (attempt - 1))
+        pause = min(self.ceiling, self.base * 2.0 ** min(attempt - 1, 1000))  # beyond that, floats end
         pause *= 1 - self.jitter * (random.random() if chance is None else chance)  # noqa: S311 - no secret
         wish = failure.retry_after
         if wish is None:

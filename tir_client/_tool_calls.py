@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from tir_client._parts import a_word, an_object
-from tir_client._wire import Json, ToolCall, ToolCallDelta
+from tir_client._wire import Json, ToolCall, ToolCallDelta, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -146,7 +146,7 @@ def repair_name(name: str, offered: Collection[str]) -> str:
 
 def _is_json(pieces: list[str]) -> bool:
     try:
-        json.loads("".join(pieces))
+        parse_json("".join(pieces))
     except ValueError:
         return False
     return True

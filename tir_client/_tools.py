@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tir_client._errors import ForcedToolError, InvalidRequestError, RefusedCallError
-from tir_client._wire import Completion, Json, ToolCall
+from tir_client._wire import Completion, Json, ToolCall, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +67,7 @@ def sendable_arguments(arguments: object) -> str:
     """
     text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
     try:
-        value = json.loads(text) if text.strip() else None
+        value = parse_json(text) if text.strip() else None
     except ValueError:
         value = text
     if value is None:
@@ -146,7 +146,7 @@ def rescued_call(request: ChatRequest, first: Completion, second: Completion) ->
 
 
 def _read_call(text: str, tools: list[Json]) -> tuple[str, str]:
-    value = json.loads(text)
+    value = parse_json(text)
     names = [tool["function"]["name"] for tool in tools]
     name, arguments = (names[0], value) if len(names) == 1 else (value["name"], value["arguments"])
     if not isinstance(arguments, dict) or name not in names:

@@ -13,14 +13,15 @@ import socket
 import sys
 import threading
 import weakref
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.request import getproxies
 
 import httpx
 
+from tir_client._config import LOOPBACK
 from tir_client._errors import APIConnectionError, APITimeoutError, ConfigurationError, ResponseError, TIRError
 from tir_client._pool import BELOW, Pool
 
@@ -43,7 +44,7 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-HERE: dict[str, Any] = {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")}
+HERE: dict[str, Any] = {f"all://{host}": None for host in LOOPBACK}
 """Where no proxy is asked, whatever the environment says: this machine."""
 
 
@@ -188,8 +189,8 @@ def transport_errors() -> tuple[type[Exception], ...]:
     return (*theirs, *BELOW)
 
 
-def translate(failure: Exception, phase: str) -> TIRError:
-    """Make our error of an httpx one, by name, because it may be httpx's or httpx2's.
+def translate(failure: Exception, phase: str, url: str) -> TIRError:
+    """Make our error of an httpx one for `url`, by name, because it may be httpx's or httpx2's.
 
     The original is not chained: its request and its frames hold the token.
     """
@@ -201,7 +202,7 @@ def translate(failure: Exception, phase: str) -> TIRError:
     if "DecodingError" in names:
         return ResponseError(f"The answer's body could not be decompressed ({said}).")
     where = {"connect": "could not be reached", "first_byte": "gave no answer"}.get(phase, "broke off its answer")
-    return APIConnectionError(f"The server {where} ({said}). Check the URL and the network.", phase=phase)
+    return APIConnectionError(f"The server at {url} {where} ({said}). Check the URL and the network.", phase=phase)
 
 
 def timed_out(phase: str) -> APITimeoutError:
@@ -223,18 +224,40 @@ def hanging_up(response: Any, seconds: float) -> Iterator[None]:
     if sock is None:
         yield  # no network below, as in a test
         return
-    timer = threading.Timer(seconds, _hang_up, [sock])
+    lock = threading.Lock()
+
+    def hang_up() -> None:
+        with lock:
+            if not timer.finished.is_set():  # else the connection may be another call's by now
+                _hang_up(sock)
+
+    timer = threading.Timer(seconds, hang_up)
     timer.daemon = True
     timer.start()
     try:
         yield
     finally:
-        timer.cancel()
+        with lock:
+            timer.cancel()
+
+
+@asynccontextmanager
+async def giving_up(seconds: float) -> AsyncIterator[None]:
+    """Raise `APITimeoutError` if the block takes longer, whatever it waits for. For async code only."""
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            yield
+    except TimeoutError:
+        if limit.expired():
+            raise timed_out("total") from None
+        raise
 
 
 def _hang_up(sock: Any) -> None:
+    # A TLS socket's own `shutdown` takes its keys away, and whoever reads at that moment gets a ValueError.
+    shutdown = partial(socket.socket.shutdown, sock) if isinstance(sock, socket.socket) else sock.shutdown
     with suppress(OSError):  # it was closed in the meantime
-        sock.shutdown(socket.SHUT_RD)
+        shutdown(socket.SHUT_RD)
 
 
 def pieces(response: Any) -> Iterator[bytes]:

@@ -14,6 +14,18 @@ Json = dict[str, Any]
 """A parsed JSON object."""
 
 
+def parse_json(text: str) -> Any:
+    """Parse JSON that a model wrote.
+
+    Raises:
+        ValueError: It is not JSON, or is nested too deeply, as the endless brackets of a model that repeats itself are.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply") from None
+
+
 @dataclass(slots=True)
 class Usage:
     """Token counts of an answer. The details are None where the server does not report them."""
@@ -75,7 +87,7 @@ class ToolCall:
         """
         if self.cut and not self.arguments.strip():
             raise ValueError("the answer was cut off before the arguments")
-        value = json.loads(self.arguments) if self.arguments.strip() else {}
+        value = parse_json(self.arguments) if self.arguments.strip() else {}
         if value is None:
             return {}
         if not isinstance(value, dict):

@@ -327,6 +327,7 @@ def test_what_json_cannot_say_is_refused_before_a_request(sandbox, connect):
     for wrong in (
         {"temperature": float("inf")},
         {"n": 0},
+        {"max_tokens": -1},
         {"tempreature": 1},
         {"tools": [{"name": "add"}]},
         {"model": 5},

@@ -169,7 +169,7 @@ def test_secrets_and_parameters_do_not_belong_into_a_url():
 
 
 def test_plain_http_is_for_this_machine_only():
-    for url in ("http://localhost:1/v1", "http://127.9.9.9/v1", "http://[::1]:80/v1", "http://a.localhost/v1"):
+    for url in ("http://localhost:1/v1", "http://127.0.0.1/v1", "http://[::1]:80/v1", "http://a.localhost/v1"):
         assert config(base_url=url).base_url == url
     with pytest.raises(ConfigurationError, match="allow_http=True"):
         config(base_url="http://10.0.0.1/v1")

@@ -11,11 +11,13 @@ import pytest
 
 from tests.client.paths import EVERY, PATHS, Ask
 from tir_client import (
+    APIConnectionError,
     APITimeoutError,
     AuthenticationError,
     ChatRequest,
     Config,
     ConfigurationError,
+    EmbeddingRequest,
     EmptyAnswerError,
     ForcedToolError,
     InvalidRequestError,
@@ -26,7 +28,8 @@ from tir_client import (
     TIRClient,
     TIRError,
 )
-from tir_sandbox import STALL, Fault, Reply, Sandbox, ToolCall, WireServer
+from tir_client._answer import read_embeddings
+from tir_sandbox import CLOSE, STALL, Fault, Reply, Sandbox, ToolCall, WireServer
 
 NO_PAUSE = RetryPolicy(base=0, jitter=0)
 SECRET = "eyJtYXJrZWQ.dG9rZW4.c2VjcmV0"
@@ -192,6 +195,35 @@ async def test_an_error_field_that_says_nothing_is_no_error(ask: Ask):
         assert (await ask(client(server), request())).choice.text == "ab"
 
 
+@pytest.mark.parametrize("ask", PATHS[1::2])
+@pytest.mark.parametrize("trickle", [b"x: y\r\n", b"\r\nHTTP/1.1 103 Early Hints\r\n"])
+async def test_the_total_timeout_ends_headers_that_never_end_in_async_code(ask: Ask, trickle: bytes):
+    script = [b"HTTP/1.1 103 Early Hints\r\n", *[trickle, 0.1] * 200]
+    with WireServer(script) as server:
+        with pytest.raises(APITimeoutError, match="`total`") as caught:
+            await ask(client(server, timeout={"total": 0.4, "first_byte": 30}), request())
+        assert caught.value.phase == "total"
+        assert len(server.connections) == 1
+
+
+@pytest.mark.parametrize(
+    "vector",
+    ["[NaN]", "[Infinity]", "[1e400]", f"[1{'0' * 400}]", '"123"', '["0.5"]', "[true]", '{"0": 1}', "[[1]]", "[]"],
+)
+def test_a_vector_is_of_finite_numbers(vector: str):
+    content = f'{{"data": [{{"index": 0, "embedding": {vector}}}]}}'.encode()
+
+    with pytest.raises(ResponseError, match="one vector of numbers for each"):
+        read_embeddings(EmbeddingRequest.of(model="m", input=["a"]), content, None)
+
+
+def test_two_vectors_for_one_text_are_refused():
+    row = b'{"index": 0, "embedding": [1]}'
+
+    with pytest.raises(ResponseError, match="one vector of numbers for each"):
+        read_embeddings(EmbeddingRequest.of(model="m", input=["a"]), b'{"data": [%b, %b]}' % (row, row), None)
+
+
 def test_a_users_header_takes_the_place_of_ours(sandbox: Sandbox):
     config = Config.resolve(
         api_key=SECRET, base_url=sandbox.base_url, default_headers={"user-agent": "mine", "ACCEPT": "x/y"}
@@ -230,6 +262,24 @@ async def test_proxy_settings_that_cannot_be_used_are_named(monkeypatch, proxy):
     for ask in EVERY:
         with pytest.raises(ConfigurationError, match="proxy settings"):
             await ask(TIRClient(config), request())
+
+
+@pytest.mark.parametrize("ask", PATHS)
+@pytest.mark.parametrize("host", ["localhost", "a.localhost", "127.0.0.1", "127.9.9.9", "[::1]", "[0::1]"])
+async def test_no_proxy_sees_a_token_that_plain_http_may_carry_without_being_asked(ask: Ask, host: str, monkeypatch):
+    """What is taken for this machine when the URL is checked is also this machine to httpx, or refused."""
+
+    async def call() -> None:
+        config = Config.resolve(api_key=SECRET, base_url=f"http://{host}:9")
+        await ask(TIRClient(config, timeout=0.5, retry=RetryPolicy(0)), request())
+
+    with WireServer([CLOSE]) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.host)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+
+        with pytest.raises((ConfigurationError, APIConnectionError)):
+            await call()
+        assert proxy.connections == []
 
 
 @pytest.mark.parametrize("ask", PATHS)

@@ -81,6 +81,10 @@ def test_pauses_double_up_to_a_ceiling_and_end_after_the_last_try():
     assert RetryPolicy(max_retries=0).delay(1, failure) is None
 
 
+def test_pauses_stay_at_the_ceiling_however_many_tries_there_are():
+    assert RetryPolicy(max_retries=10_000).delay(5_000, ServerError("", status_code=503), chance=0.0) == 8.0
+
+
 def test_jitter_shortens_a_pause_by_its_share():
     policy = RetryPolicy(jitter=0.25)
     failure = ServerError("x", status_code=500)

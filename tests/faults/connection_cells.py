@@ -161,6 +161,20 @@ CELLS = [
         timeouts=hasty("total", 0.5),
     ),
     both(
+        "a byte of an error's body now and then",
+        _S,
+        [head(400, content_length="5000") + b'{"error":"No', *[b" ", 0.1] * 600],
+        Fails(error="BadRequestError", status=400, said=("No",)),
+        timeouts=hasty("chunk"),
+    ),
+    both(
+        "silence in an error's body until the time is over",
+        _S,
+        [head(503, content_length="5000"), STALL],
+        Fails(error="ServerError", status=503),
+        timeouts=hasty("total", 0.5),
+    ),
+    both(
         "refused until the time is over",
         _S,
         [answer(b"", 503), CLOSE],

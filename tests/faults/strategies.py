@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterator
 from itertools import pairwise
+from math import inf, nan
 from typing import Any
 
 from hypothesis import strategies as st
@@ -20,7 +22,9 @@ NAMES = st.sampled_from(
         *("image_url", "url", "input", "args", "thinking", "source", "data", "mime_type", "base64", "tool_use"),
     ]
 )
-PLAIN = st.none() | st.booleans() | st.integers(-5, 1 << 70) | st.floats() | st.text(max_size=8) | NAMES
+ODD = st.sampled_from([10**400, -(10**400), nan, inf, "\x00", "\ud800", "[" * 2_000, '{"a":' * 2_000])
+"""Integers that are no floats, floats that are no numbers, a text that is no UTF-8, JSON too deep for Python."""
+PLAIN = st.none() | st.booleans() | st.integers(-5, 1 << 70) | st.floats() | st.text(max_size=8) | NAMES | ODD
 JSON: st.SearchStrategy[Any] = st.recursive(
     PLAIN,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES | st.text(max_size=4), inner, max_size=5),
@@ -65,19 +69,22 @@ def changed(draw: st.DrawFn, value: Any) -> Any:
 
 
 def _change(draw: st.DrawFn, value: Any) -> None:
-    place = value
-    while True:
-        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
-        if not keys:
-            return
-        key = draw(st.sampled_from(keys))
-        if not isinstance(place[key], dict | list) or draw(st.integers(0, 3)) == 0:
-            break
-        place = place[key]
+    places = list(_places(value))
+    if not places:
+        return
+    holder, key = places[draw(st.integers(0, len(places) - 1))]
     if draw(st.integers(0, 4)) == 0:
-        del place[key]
+        del holder[key]
     else:
-        place[key] = draw(JSON)
+        holder[key] = draw(ODD if draw(st.booleans()) else JSON)
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """All that can be changed, each as likely as any other: what holds it, and under which key."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in inside:
+        yield value, key
+        yield from _places(inner)
 
 
 @st.composite

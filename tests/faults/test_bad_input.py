@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import re
 from contextlib import suppress
+from math import isfinite
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from langchain_tir._stream import ChunkReader
 from llama_index_tir import _messages as llama_index
 from llama_index_tir._stream import GrowingResponse
 from tests.faults.strategies import (
+    CALL,
     JSON,
     OBJECTS,
     changed,
@@ -26,7 +28,7 @@ from tests.faults.strategies import (
     rich_chunks,
     rich_completion,
 )
-from tests.faults.wire import DONE, events
+from tests.faults.wire import DONE, chunk, completion, events
 from tir_client import APIStatusError, ChatRequest, Delta, EmbeddingRequest, TIRError
 from tir_client._answer import (
     AnswerStream,
@@ -37,13 +39,15 @@ from tir_client._answer import (
     read_token_count,
 )
 from tir_client._errors import error_from_response
-from tir_client._sse import SSEDecoder
+from tir_client._requests import to_bytes
+from tir_client._sse import BOM, SSEDecoder
 
 REQUEST = ChatRequest.of(
     model="gpt_oss_120b",
     messages=[],
     tools=[{"type": "function", "function": {"name": "f", "parameters": {}}}],
 )
+WORDS = st.text(st.characters(), max_size=8)
 CUTS = st.lists(st.integers(0, 1 << 16), max_size=5)
 often = settings(max_examples=200, deadline=None, derandomize=True, database=None)
 sometimes = settings(max_examples=100, deadline=None, derandomize=True, database=None)
@@ -89,20 +93,36 @@ def check_faces(content: bytes, cuts: list[int]) -> None:
 # Bytes
 
 
+LINES = [b"data:x", b"data: y", b"data", b":", b"event: z", b" ", BOM]
+ENDS = [b"\r", b"\n", b"\r\n", b"\r\r", b"\n\n", b"\r\n\r\n", b""]
+WRITTEN = st.lists(st.tuples(st.sampled_from(LINES), st.sampled_from(ENDS)).map(b"".join)).map(b"".join)
+
+
+def events_by_the_book(content: bytes) -> list[bytes]:
+    """The events of a whole body, in the words of the specification; one that nothing closes counts, too."""
+    events: list[bytes] = []
+    data: list[bytes] = []
+    for line in [*re.split(rb"\r\n|\n|\r", content.removeprefix(BOM)), b""]:
+        name, _, value = line.partition(b":")
+        if name == b"data":
+            data.append(value.removeprefix(b" "))
+        if not line and data:
+            events.append(b"\n".join(data))
+            data = []
+    return events
+
+
 @often
 @given(
-    st.binary(max_size=200)
-    | st.lists(st.sampled_from([b"data:", b" ", b"\r", b"\n", b"x", b":", b"\xef\xbb\xbf"])).map(b"".join),
+    st.binary(max_size=200) | st.tuples(st.sampled_from([b"", BOM]), WRITTEN).map(b"".join) | damaged(streamed=True),
     CUTS,
 )
-def test_events_do_not_depend_on_how_bytes_are_cut(content: bytes, cuts: list[int]) -> None:
-    """The decoder takes any bytes, in any pieces."""
-    whole = SSEDecoder()
-    cut = SSEDecoder()
-
-    expected = [*whole.feed(content), *whole.close()]
-
-    assert [event for piece in pieces(content, cuts) for event in cut.feed(piece)] + cut.close() == expected
+def test_events_are_those_of_the_specification_however_bytes_are_cut(content: bytes, cuts: list[int]) -> None:
+    """The decoder takes any bytes, in any pieces, down to single bytes."""
+    expected = events_by_the_book(content)
+    for parts in (pieces(content, cuts), [content[at : at + 1] for at in range(len(content))]):
+        decoder = SSEDecoder()
+        assert [event for part in parts for event in decoder.feed(part)] + decoder.close() == expected
 
 
 @often
@@ -165,6 +185,20 @@ def test_changed_answers_are_answers_or_our_errors(value: Any) -> None:
 
 @often
 @given(
+    st.lists(st.sampled_from(["[", "{", "}", ",", "1", '"a":', "\\ud800", " "]) | WORDS, max_size=4),
+    st.sampled_from([1, 2_000]),
+)
+def test_any_arguments_of_a_call_are_read_or_kept(parts: list[str], times: int) -> None:
+    """The arguments that a model wrote are an object, or stay a text; streamed or not, in both faces."""
+    arguments = "".join(part * times for part in parts)
+    call = {**CALL, "index": None, "function": {"name": "f", "arguments": arguments}}
+    end = chunk({}, "tool_calls")
+    check_faces(events(chunk({"tool_calls": [call]}), chunk({"tool_calls": [call]}), end) + DONE, [])
+    check_whole(dumped(completion(None) | {"choices": [{"message": {"tool_calls": [call]}, "finish_reason": "stop"}]}))
+
+
+@often
+@given(
     st.integers(100, 999).filter(lambda status: status != 200),
     st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms", "x-request-id"]), st.text(max_size=30)),
     st.binary(max_size=200) | JSON.map(dumped) | st.integers(1, 100_000).map(lambda depth: b'{"error":' * depth),
@@ -207,13 +241,12 @@ def test_changed_embeddings_are_embeddings_or_our_error(value: Any) -> None:
         vectors = read_embeddings(EmbeddingRequest.of(model="m", input=["a", "b"]), dumped(value), None).vectors
         assert len(vectors) == 2
         assert len({len(vector) for vector in vectors}) == 1
-        assert all(isinstance(number, float) for vector in vectors for number in vector)
+        assert all(isinstance(number, float) and isfinite(number) for vector in vectors for number in vector)
 
 
 # Messages
 
 
-WORDS = st.text(st.characters(), max_size=8)
 LC_CONTENT = WORDS | st.lists(
     WORDS
     | OBJECTS
@@ -284,7 +317,7 @@ def test_any_messages_are_sent_or_refused(face: str) -> None:
             body = ChatRequest.of(model="m", messages=wire).body()
             assert len(wire) >= (1 if said else 0)
             assert all(isinstance(one["role"], str) for one in wire)
-            json.dumps(body, allow_nan=True)
+            to_bytes(body)
         assert repr(said) == before
 
     check()

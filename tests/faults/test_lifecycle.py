@@ -17,9 +17,9 @@ from tests.faults.drivers import OURS, TOKEN, Driver
 from tests.faults.places import Places
 from tests.faults.resources import all_returned
 from tests.faults.table import PATIENT
-from tests.faults.wire import VLLM_ERROR, chunk, refusal, stream
-from tir_client import ChatRequest, Config, TIRClient, TIRError
-from tir_sandbox import CLOSE, RESET, Reply, Sandbox
+from tests.faults.wire import VLLM_ERROR, chunk, head, refusal, stream
+from tir_client import APITimeoutError, ChatRequest, Config, TIRClient, TIRError
+from tir_sandbox import CLOSE, RESET, STALL, Reply, Sandbox, WireServer
 
 RUNS = 1_000
 MODELS = 10_000
@@ -100,6 +100,27 @@ def test_many_threads(driver: Driver, fresh: Any) -> None:
 
         assert len(answers) == 4 * THREADS
         assert len(set(answers)) == 1
+
+
+def test_many_threads_whose_time_is_limited(driver: Driver, fresh: Any) -> None:
+    """The limit of a whole call ends each call at its own time, and leaves no clock behind."""
+
+    def work(number: int) -> str:
+        model = patient if number % 2 else hasty
+        try:
+            return driver.read(driver.whole(model))[0]
+        except APITimeoutError as error:
+            return str(error.phase)
+
+    with WireServer([head(content_length="500"), STALL]) as silent, all_returned():
+        hasty = driver.model(silent.base_url, {**PATIENT, "total": 1.0})
+        patient = driver.model(fresh().base_url, {**PATIENT, "total": 60.0})
+        with closing(hasty), closing(patient), ThreadPoolExecutor(THREADS) as pool:
+            answers = list(pool.map(work, range(2 * THREADS)))
+
+        assert set(answers[::2]) == {"total"}
+        assert len(set(answers[1::2])) == 1
+        assert answers[1] not in {"total", ""}
 
 
 async def _read(driver: Driver, model: Any) -> str:

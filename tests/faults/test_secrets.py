@@ -9,6 +9,7 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -24,6 +25,7 @@ from tests.faults.places import Places
 from tests.faults.table import PATIENT, hasty
 from tests.faults.wire import answer, as_json, chunk, completion, head, refusal, stream
 from tir_client import AuthenticationError, ConfigurationError, TIRError
+from tir_client._error_bodies import BODY_LIMIT
 from tir_sandbox import CLOSE, RESET, STALL, WireServer
 
 WHOLE = answer(as_json(completion()))
@@ -67,7 +69,7 @@ def test_no_log_and_no_error_has_a_secret(
     for name in (None, *LOGGERS):
         caplog.set_level(logging.DEBUG, name)
     places.play(TROUBLE[trouble])
-    timeout = {**hasty("chunk", 0.1), "first_byte": 0.1} if "silence" in trouble else PATIENT
+    timeout = {**hasty("chunk"), "first_byte": 0.25} if "silence" in trouble else PATIENT
     model = made(OF_DRIVER[way.driver.name], base_url=places.address("{line}/v1"), timeout=timeout)
 
     outcome = way.call(model)
@@ -83,13 +85,32 @@ def test_no_log_and_no_error_has_a_secret(
 
 @pytest.mark.parametrize("way", ways(OURS), ids=str)
 def test_headers_that_repeat_the_token_are_blacked_out(way: Way, places: Places) -> None:
-    """A server may send back what it was sent."""
-    places.play([refusal(401, x_echo=f"Bearer {TOKEN}"), CLOSE])
-    outcome = way.call(way.driver.model(places.address("{line}/v1"), PATIENT))
+    """A server may send back what it was sent, as it was or as it is written in a URL."""
+    token = f"{TOKEN}/+="
+    places.play([refusal(401, x_echo=f"Bearer {token}", x_url=quote(token, safe="")), CLOSE])
+    model = OF_DRIVER[way.driver.name](model=SECRETS["model"], api_key=token, base_url=places.address("{line}/v1"))
+    outcome = way.call(model)
+    model.close()
 
     assert isinstance(outcome.error, AuthenticationError)
+    assert outcome.error.headers["x-url"] == "**********"
     assert "**" in outcome.error.headers["x-echo"]
     assert [words for words in told(outcome.error) if found(words)] == []
+
+
+@pytest.mark.parametrize("form", ["text", "json", "html", "event"])
+@pytest.mark.parametrize("way", ways(OURS), ids=str)
+def test_no_error_that_was_cut_has_the_half_of_a_token(way: Way, form: str, places: Places) -> None:
+    """A long body is cut, and the token may stand where it is cut."""
+    for length in range(BODY_LIMIT - 60, BODY_LIMIT + 20, 7):
+        words = f"{'x ' * (length // 2)} key={TOKEN} {'y ' * 99}"
+        body = {"text": words.encode(), "json": as_json({"detail": words}), "html": f"<p>{words}".encode()}
+        places.play([stream(words.encode()) if form == "event" else answer(body[form], 400), CLOSE])
+
+        outcome = way.call(way.driver.model(places.address("{line}/v1"), PATIENT))
+
+        assert isinstance(outcome.error, TIRError)
+        assert TOKEN[:5] not in str(outcome.error) + repr(outcome.error.body)
 
 
 @pytest.mark.parametrize("way", ways(OURS), ids=str)
@@ -222,6 +243,8 @@ MISTAKES: dict[str, dict[str, Any]] = {
     "a token with a space": {"api_key": f"{TOKEN} {TOKEN}"},
     "a token with a line break": {"api_key": f"{TOKEN}\n{TOKEN}"},
     "a token that is a list": {"api_key": [TOKEN]},
+    "a token as the URL": {"base_url": TOKEN},
+    "a token as the project": {"project_id": TOKEN, "base_url": None},
     "a token in the URL": {"base_url": f"https://user:{TOKEN}@host/v1"},
     "a token in the query of the URL": {"base_url": f"https://host/v1?key={TOKEN}"},
     "a project that is not a number": {"project_id": "ours", "base_url": None},

@@ -235,6 +235,15 @@ async def test_broken_arguments_are_kept_as_the_model_wrote_them(sandbox, endpoi
     assert call.arguments.startswith('{"zone": ')
 
 
+async def test_arguments_that_open_brackets_without_end_are_broken_ones(sandbox, endpoint):
+    """A model that repeats itself writes more of them than Python's JSON reader can bear."""
+    arguments = '{"zone": ' + "[" * 1_100
+    reply = Reply(tool_calls=[ToolCall("get_time", arguments)])
+
+    (call,) = (await through_all(Script(ASK, TOOLS), sandbox, endpoint, reply)).calls
+    assert call.arguments.startswith(arguments)
+
+
 @pytest.mark.parametrize("path", EVERY)
 @pytest.mark.parametrize(
     ("fault", "expected"),
