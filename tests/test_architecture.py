@@ -37,7 +37,7 @@ FRAMEWORKS = {"langchain_tir": "langchain_core", "llama_index_tir": "llama_index
 EXTRAS = {"langchain_tir": "langchain", "llama_index_tir": "llama-index"}
 
 SPEAKS_HTTP = {"tir_client._transport", "tir_client._pool", "tir_client._network"}
-DOES_IO = {"tir_client._client", "tir_client._call", *SPEAKS_HTTP}
+DOES_IO = {f"tir_client.{name}" for name in ("_client", "_call", "_body", "_limits")} | SPEAKS_HTTP
 IO_MODULES = {
     "asyncio",
     "http",

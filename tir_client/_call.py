@@ -12,7 +12,8 @@ from pydantic import SecretStr
 
 from tir_client._error_bodies import cut
 from tir_client._errors import TIRError, error_from_response, scrubbed
-from tir_client._transport import giving_up, hanging_up, timed_out, translate
+from tir_client._failures import timed_out, translate
+from tir_client._limits import giving_up, hanging_up
 from tir_client._version import __version__
 
 if TYPE_CHECKING:

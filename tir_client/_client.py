@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import aclosing, closing, suppress
+from contextlib import aclosing, closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -21,15 +21,26 @@ from tir_client._answer import (
     read_models,
     read_token_count,
 )
+from tir_client._body import (
+    adrain,
+    apieces,
+    aread_refusal,
+    aread_whole,
+    drain,
+    pieces,
+    read_refusal,
+    read_whole,
+)
 from tir_client._call import Call
 from tir_client._config import DEFAULT_MODEL, Config
 from tir_client._enclosed import Enclosed
 from tir_client._errors import TIRError
+from tir_client._failures import transport_errors
 from tir_client._forced import ForcedCall
 from tir_client._requests import ChatRequest, EmbeddingRequest, to_bytes
 from tir_client._retry import RetryPolicy
 from tir_client._timeouts import Timeouts
-from tir_client._transport import Clients, adrain, apieces, drain, pieces, transport_errors
+from tir_client._transport import Clients
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -44,8 +55,6 @@ Reader = Callable[[bytes, str | None], Result]
 CHAT = "chat/completions"
 PROMPT = ("model", "messages", "tools")
 REQUEST_ID = "x-request-id"
-ERROR_BYTES = 64 * 1024
-"""How much of an error body is read; a gateway's page may be any size."""
 
 
 class TIRClient:
@@ -231,7 +240,7 @@ class TIRClient:
         while True:
             try:
                 with closing(self._open(call)) as response, call.watch(response):
-                    return read(self._read(response, call), response.headers.get(REQUEST_ID))
+                    return read(read_whole(response, call), response.headers.get(REQUEST_ID))
             except TIRError as error:
                 call.failure = error
             except transport_errors() as error:
@@ -246,7 +255,7 @@ class TIRClient:
             try:
                 async with aclosing(await self._aopen(call)) as response:
                     with call.watch(response):
-                        return read(await self._aread(response, call), response.headers.get(REQUEST_ID))
+                        return read(await aread_whole(response, call), response.headers.get(REQUEST_ID))
             except TIRError as error:
                 call.failure = error
             except transport_errors() as error:
@@ -266,7 +275,7 @@ class TIRClient:
         if response.is_success:
             return response
         with closing(response):
-            raise call.refused(response, self._read_refusal(response, call))
+            raise call.refused(response, read_refusal(response, call))
 
     async def _aopen(self, call: Call, *, streamed: bool = False) -> Any:
         client = await self._clients.of_loop()
@@ -278,48 +287,7 @@ class TIRClient:
         if response.is_success:
             return response
         async with aclosing(response):
-            raise call.refused(response, await self._aread_refusal(response, call))
-
-    @staticmethod
-    def _read(response: Any, call: Call) -> bytes:
-        content = bytearray()
-        for data in response.iter_bytes():
-            content += data
-            call.check_time()
-        call.check_time()
-        return bytes(content)
-
-    @staticmethod
-    async def _aread(response: Any, call: Call) -> bytes:
-        content = bytearray()
-        async for data in response.aiter_bytes():
-            content += data
-            call.check_time()
-        call.check_time()
-        return bytes(content)
-
-    @staticmethod
-    def _read_refusal(response: Any, call: Call) -> bytes:
-        """The body of an error, or its beginning: the status has said the most, whatever happens to the rest."""
-        content = bytearray()
-        with suppress(TIRError, *transport_errors()), call.watch_refusal(response):
-            for data in response.iter_bytes():
-                content += data
-                if len(content) > ERROR_BYTES:
-                    break
-                call.check_time()
-        return bytes(content)
-
-    @staticmethod
-    async def _aread_refusal(response: Any, call: Call) -> bytes:
-        content = bytearray()
-        with suppress(TIRError, *transport_errors()), call.watch_refusal(response):
-            async for data in response.aiter_bytes():
-                content += data
-                if len(content) > ERROR_BYTES:
-                    break
-                call.check_time()
-        return bytes(content)
+            raise call.refused(response, await aread_refusal(response, call))
 
     # Lifecycle
 

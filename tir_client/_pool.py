@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 Origin = tuple[bytes, bytes, int]
 
-BELOW = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.UnsupportedProtocol)
-"""What this pool raises; the classes have the names of httpx's."""
-
 KEPT = 20
 """Connections to one server that are kept while they have nothing to do."""
 SECONDS = 30.0
@@ -46,7 +43,7 @@ class Pool(httpx.AsyncBaseTransport):
         """Send a request; its connection is free again when the response is closed.
 
         Raises:
-            NetworkError, TimeoutException, ProtocolError: httpcore's own; see `BELOW`.
+            NetworkError, TimeoutException, ProtocolError: httpcore's own, which have the names of httpx's.
         """
         url = request.url
         target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)

@@ -9,30 +9,25 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-import socket
-import sys
 import threading
 import weakref
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.request import getproxies
 
 import httpx
 
 from tir_client._config import LOOPBACK
-from tir_client._errors import APIConnectionError, APITimeoutError, ConfigurationError, ResponseError, TIRError
-from tir_client._pool import BELOW, Pool
+from tir_client._errors import ConfigurationError
+from tir_client._pool import Pool
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncGenerator, Callable
 
 Client = TypeVar("Client", httpx.Client, httpx.AsyncClient)
-
-DRAIN_SECONDS = 0.5
-"""How long the end of a body may take after `[DONE]`; reading it keeps the connection for the next request."""
 
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=30.0)
 """httpx looks at every idle connection at each request, so their number is what concurrency costs."""
@@ -180,125 +175,3 @@ async def _finish(keeper: AsyncGenerator[None]) -> None:
 
 
 _RETIRED: set[Any] = set()
-
-
-def transport_errors() -> tuple[type[Exception], ...]:
-    """What httpx raises, httpx2, whose clients users may hand in, and httpcore below our own pool."""
-    modules = (module for name in ("httpx", "httpx2") if (module := sys.modules.get(name)) is not None)
-    theirs = tuple(cls for module in modules for cls in (module.HTTPError, module.StreamError, module.InvalidURL))
-    return (*theirs, *BELOW)
-
-
-def translate(failure: Exception, phase: str, url: str) -> TIRError:
-    """Make our error of an httpx one for `url`, by name, because it may be httpx's or httpx2's.
-
-    The original is not chained: its request and its frames hold the token.
-    """
-    names = {cls.__name__ for cls in type(failure).__mro__}
-    said = f"{type(failure).__name__}: {failure}".rstrip(": ")
-    if "TimeoutException" in names:
-        phase = "connect" if names & {"ConnectTimeout", "PoolTimeout"} else phase
-        return timed_out(phase)
-    if "DecodingError" in names:
-        return ResponseError(f"The answer's body could not be decompressed ({said}).")
-    where = {"connect": "could not be reached", "first_byte": "gave no answer"}.get(phase, "broke off its answer")
-    return APIConnectionError(f"The server at {url} {where} ({said}). Check the URL and the network.", phase=phase)
-
-
-def timed_out(phase: str) -> APITimeoutError:
-    """The error for a timeout that ran out in `phase`."""
-    return APITimeoutError(
-        f"The server took longer than the timeout for `{phase}`. Raise it with `timeout={{{phase!r}: seconds}}`.",
-        phase=phase,
-    )
-
-
-@contextmanager
-def hanging_up(response: Any, seconds: float) -> Iterator[None]:
-    """Hang up on the server if the block takes longer: whoever waits for its next piece then gets an error at once.
-
-    httpx bounds each read, and this all of them together, for sync and async code alike.
-    """
-    stream = response.extensions.get("network_stream")
-    sock = stream.get_extra_info("socket") if stream is not None else None
-    if sock is None:
-        yield  # no network below, as in a test
-        return
-    lock = threading.Lock()
-
-    def hang_up() -> None:
-        with lock:
-            if not timer.finished.is_set():  # else the connection may be another call's by now
-                _hang_up(sock)
-
-    timer = threading.Timer(seconds, hang_up)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        with lock:
-            timer.cancel()
-
-
-@asynccontextmanager
-async def giving_up(seconds: float) -> AsyncIterator[None]:
-    """Raise `APITimeoutError` if the block takes longer, whatever it waits for. For async code only."""
-    try:
-        async with asyncio.timeout(seconds) as limit:
-            yield
-    except TimeoutError:
-        if limit.expired():
-            raise timed_out("total") from None
-        raise
-
-
-def _hang_up(sock: Any) -> None:
-    # A TLS socket's own `shutdown` takes its keys away, and whoever reads at that moment gets a ValueError.
-    shutdown = partial(socket.socket.shutdown, sock) if isinstance(sock, socket.socket) else sock.shutdown
-    with suppress(OSError):  # it was closed in the meantime
-        shutdown(socket.SHUT_RD)
-
-
-def pieces(response: Any) -> Iterator[bytes]:
-    """The body of a streamed answer as it arrives."""
-    chunks: Iterator[bytes] = response.iter_raw() if _is_plain(response) else response.iter_bytes()
-    return chunks
-
-
-def apieces(response: Any) -> AsyncIterator[bytes]:
-    """`pieces` of an async response."""
-    chunks: AsyncIterator[bytes] = response.aiter_raw() if _is_plain(response) else response.aiter_bytes()
-    return chunks
-
-
-def _is_plain(response: Any) -> bool:
-    """Whether a body needs no decoder, which costs time at each piece: nearly always, as no compression is asked for.
-
-    A transport that is no network, as in a test, has read the body already.
-    """
-    return "content-encoding" not in response.headers and not response.is_stream_consumed
-
-
-def drain(chunks: Iterator[bytes], response: Any) -> None:
-    """Read what follows `[DONE]`, so that the connection can be used again; give it up if that takes long."""
-    if response.is_closed:
-        return  # the body has ended already
-    try:
-        with hanging_up(response, DRAIN_SECONDS):
-            for _ in chunks:
-                pass
-    except transport_errors():
-        response.close()
-
-
-async def adrain(chunks: AsyncIterator[bytes], response: Any) -> None:
-    """`drain` for an async response."""
-    try:
-        async with asyncio.timeout(DRAIN_SECONDS):
-            async for _ in chunks:
-                pass
-    except TimeoutError:
-        await response.aclose()
-    except transport_errors():
-        await response.aclose()

@@ -1,0 +1,44 @@
+"""What httpx raises, made one of our errors. Pure."""
+
+from __future__ import annotations
+
+import sys
+
+from tir_client._errors import APIConnectionError, APITimeoutError, ResponseError, TIRError
+
+_RAISED = {
+    "httpx": ("HTTPError", "StreamError", "InvalidURL"),
+    "httpx2": ("HTTPError", "StreamError", "InvalidURL"),
+    "httpcore": ("NetworkError", "TimeoutException", "ProtocolError", "UnsupportedProtocol"),
+}
+"""Classes of errors: of httpx, of httpx2, whose clients users may hand in, and of httpcore below our own pool."""
+
+
+def transport_errors() -> tuple[type[Exception], ...]:
+    """What the HTTP libraries that are in use raise."""
+    used = {name: sys.modules[name] for name in _RAISED if name in sys.modules}
+    return tuple(getattr(module, cls) for name, module in used.items() for cls in _RAISED[name])
+
+
+def translate(failure: Exception, phase: str, url: str) -> TIRError:
+    """Make our error of an httpx one for `url`, by name, because it may be httpx's or httpx2's.
+
+    The original is not chained: its request and its frames hold the token.
+    """
+    names = {cls.__name__ for cls in type(failure).__mro__}
+    said = f"{type(failure).__name__}: {failure}".rstrip(": ")
+    if "TimeoutException" in names:
+        phase = "connect" if names & {"ConnectTimeout", "PoolTimeout"} else phase
+        return timed_out(phase)
+    if "DecodingError" in names:
+        return ResponseError(f"The answer's body could not be decompressed ({said}).")
+    where = {"connect": "could not be reached", "first_byte": "gave no answer"}.get(phase, "broke off its answer")
+    return APIConnectionError(f"The server at {url} {where} ({said}). Check the URL and the network.", phase=phase)
+
+
+def timed_out(phase: str) -> APITimeoutError:
+    """The error for a timeout that ran out in `phase`."""
+    return APITimeoutError(
+        f"The server took longer than the timeout for `{phase}`. Raise it with `timeout={{{phase!r}: seconds}}`.",
+        phase=phase,
+    )
