@@ -163,9 +163,9 @@ CELLS = [
     both(
         "a byte of an error's body now and then",
         _S,
-        [head(400, content_length="5000") + b'{"error":"No', *[b" ", 0.1] * 600],
+        [head(400, content_length="5000") + b'{"error":"No', *[b" ", 0.05] * 1200],
         Fails(error="BadRequestError", status=400, said=("No",)),
-        timeouts=hasty("chunk"),
+        timeouts=hasty("chunk", 0.6),
     ),
     both(
         "silence in an error's body until the time is over",
