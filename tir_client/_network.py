@@ -152,8 +152,8 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         """What httpcore asks of a connection, by name."""
-        if info == "is_readable":  # of one that is not in use: the server has closed it
-            return self._ended or _is_readable(self._transport.get_extra_info("socket"))
+        if info == "is_readable":  # of one that is not in use: it was closed, or has what would be a wrong answer
+            return self._ended or bool(self._received) or _is_readable(self._transport.get_extra_info("socket"))
         return self._transport.get_extra_info(_NAMES.get(info, info))
 
 

@@ -122,6 +122,16 @@ async def test_a_connection_that_the_server_closed_is_not_used_again(client, ser
     assert server.opened == 3
 
 
+async def test_a_connection_on_which_more_came_than_was_asked_for_is_not_used_again(client, server):
+    """As the 408 of a gateway that lets no connection rest; it would be the answer to the next request."""
+    await client.get("/")
+    (writer,) = server.open
+    writer.write(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n")
+    await asyncio.sleep(0.05)
+    assert (await client.get("/")).content == b"all of it"
+    assert server.opened == 2
+
+
 async def test_a_connection_that_has_rested_too_long_is_closed(client, server, monkeypatch):
     monkeypatch.setattr("tir_client._pool.SECONDS", 0.01)
     responses = await opened(client, 3)
