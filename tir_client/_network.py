@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 ENOUGH = 256 * 1024
-"""Bytes that are received before they are asked for; then the server is made to wait."""
+"""Bytes that are received before they are asked for; then the server is made to wait. As many are sent at once."""
 
 HEAD_START = 0.25
 """Seconds after which the next address of a host is tried beside the others, as RFC 8305 recommends."""
@@ -105,14 +105,16 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
                 alarm.cancel()
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's signature
-        """Send bytes.
+        """Send bytes, a piece at a time: a slow server may take longer for all of them.
 
         Raises:
-            httpcore.WriteTimeout: The server did not take them for `timeout` seconds.
+            httpcore.WriteTimeout: The server did not take a piece for `timeout` seconds.
             httpcore.WriteError: The connection is closed.
         """
-        if not self._transport.is_closing():
-            self._transport.write(buffer)
+        for start in range(0, len(buffer), ENOUGH):
+            if self._transport.is_closing():
+                break
+            self._transport.write(memoryview(buffer)[start : start + ENOUGH])
             if self._writer is not None:
                 await _within(timeout, self._writer, httpcore.WriteTimeout)
         if self._transport.is_closing():

@@ -14,7 +14,7 @@ import pytest
 
 from tests.blocked import ROOT
 from tir_client import ChatRequest, Config, TIRClient, TIRError
-from tir_client._network import ENOUGH, HEAD_START, Network, _first_connected
+from tir_client._network import ENOUGH, HEAD_START, Connection, Network, _first_connected
 from tir_client._pool import KEPT, Pool
 from tir_sandbox import Sandbox
 
@@ -201,6 +201,25 @@ async def test_a_server_that_says_nothing_is_a_timeout_in_each_phase():
         connection = await Network().connect_tcp("127.0.0.1", port)
         with pytest.raises(httpcore.ConnectTimeout):
             await connection.start_tls(ssl.create_default_context(), "localhost", timeout=0.05)
+
+
+async def test_a_server_may_take_its_time_for_a_large_request_as_long_as_it_takes_some():
+    connection, loop = Connection(), asyncio.get_running_loop()
+    taken = []
+
+    class Slow(asyncio.Transport):
+        def write(self, data):
+            taken.append(bytes(data))
+            connection.pause_writing()
+            loop.call_later(len(data) / ENOUGH * 0.05, connection.resume_writing)
+
+        def is_closing(self):
+            return False
+
+    connection.connection_made(Slow())
+    whole = bytes(range(256)) * (ENOUGH // 32)
+    await connection.write(whole, timeout=0.25)
+    assert b"".join(taken) == whole
 
 
 async def test_where_nobody_listens_is_a_connect_error():
