@@ -55,7 +55,7 @@ async def giving_up(seconds: float) -> AsyncIterator[None]:
 
 
 def _hang_up(sock: Any) -> None:
-    # Through a socket of our own: what an event loop shows as its socket may have no `shutdown`, and that of a TLS socket
-    # takes its keys away, so that whoever reads at that moment gets a ValueError.
+    # Through a socket of our own: what an event loop shows as its socket may have no `shutdown`, and that of a TLS
+    # socket takes its keys away, so that whoever reads at that moment gets a ValueError.
     with suppress(OSError), socket.fromfd(sock.fileno(), sock.family, sock.type) as same:  # unless it was closed
         same.shutdown(socket.SHUT_RD)
