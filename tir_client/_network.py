@@ -222,7 +222,8 @@ async def _first_connected(addresses: Iterable[Address]) -> socket.socket:
                 raise next(error for task in tries if (error := task.exception()) is not None)
             running = [task for task in tries if not task.done()]
             patience = None if another is None else HEAD_START
-            await asyncio.wait(running, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            if running:  # an eager task may have ended already
+                await asyncio.wait(running, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
             won = next((task for task in tries if task.done() and task.exception() is None), None)
         return won.result()
     finally:

@@ -259,6 +259,15 @@ async def test_the_first_address_that_does_not_listen_costs_no_time(server):
         sock.close()
 
 
+async def test_an_address_that_fails_at_once_is_no_obstacle_where_tasks_are_eager(server):
+    asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory", None))  # since Python 3.12
+    nowhere = (9999, ("", 0))  # no family of addresses
+    async with listening(server.serve) as port:
+        (await _first_connected([nowhere, (socket.AF_INET, ("127.0.0.1", port))])).close()
+    with pytest.raises(OSError, match="family"):
+        await _first_connected([nowhere])
+
+
 async def test_a_server_waits_until_its_bytes_are_asked_for():
     size = 40 * ENOUGH
 
