@@ -26,6 +26,11 @@ ENOUGH = 256 * 1024
 HEAD_START = 0.25
 """Seconds after which the next address of a host is tried beside the others, as RFC 8305 recommends."""
 
+NO_HANDSHAKE = 86_400.0
+"""Seconds that asyncio may wait for a TLS handshake, which it would else give up after a minute: the caller decides."""
+
+CLOSED_EARLY = "the connection was closed during the handshake"
+
 Address = tuple[int, Any]
 """A family of addresses, and one of them."""
 
@@ -139,16 +144,18 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
             httpcore.ConnectTimeout: The handshake took longer than `timeout` seconds.
             httpcore.ConnectError: It failed: the certificate, say, is not for this host.
         """
-        begun = self._loop.start_tls(self._transport, self, ssl_context, server_hostname=server_hostname)
+        begun = self._loop.start_tls(
+            self._transport, self, ssl_context, server_hostname=server_hostname, ssl_handshake_timeout=NO_HANDSHAKE
+        )
         try:
             transport = await _within(timeout, begun, httpcore.ConnectTimeout)
         except BaseException as error:
             self._transport.abort()
             if isinstance(error, OSError):  # as errors of TLS are
-                raise httpcore.ConnectError(error) from error
+                raise httpcore.ConnectError(str(error) or CLOSED_EARLY) from error
             raise
-        if transport is None:
-            raise httpcore.ConnectError("the connection was closed during the handshake")
+        if transport is None or transport.is_closing():
+            raise httpcore.ConnectError(CLOSED_EARLY)
         self._transport = transport
         return self
 

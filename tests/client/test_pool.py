@@ -301,6 +301,20 @@ async def test_tls_is_spoken_with_who_is_trusted_and_no_one_else(server):
                 await client.get(f"https://127.0.0.1:{port}/")
 
 
+async def test_a_handshake_has_as_long_as_the_caller_allows_and_says_so_when_it_breaks_off(monkeypatch):
+    monkeypatch.setattr("asyncio.sslproto.constants.SSL_HANDSHAKE_TIMEOUT", 0.05)  # a minute, as asyncio has it
+
+    async def hang_up(reader, writer):
+        await reader.read(1)
+        await asyncio.sleep(0.2)
+
+    async with listening(hang_up) as port:
+        for seconds in (None, 5):
+            connection = await Network().connect_tcp("127.0.0.1", port)
+            with pytest.raises(httpcore.ConnectError, match="closed during the handshake"):
+                await connection.start_tls(ssl.create_default_context(), "localhost", timeout=seconds)
+
+
 async def test_a_crowd_of_real_streams_is_answered():
     with Sandbox() as sandbox:
         config = Config.resolve(host=sandbox.host, project_id=sandbox.project_id, api_key=sandbox.token)
