@@ -275,6 +275,8 @@ def _expire(waiting: asyncio.Future[None]) -> None:
 
 
 def _is_readable(sock: Any) -> bool:
+    if not hasattr(select, "poll"):  # as on Windows, where `select` takes a socket of any number
+        return bool(select.select([sock], [], [], 0)[0])
     poll = select.poll()
     poll.register(sock, select.POLLIN)
     return bool(poll.poll(0))

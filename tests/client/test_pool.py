@@ -132,6 +132,21 @@ async def test_a_connection_on_which_more_came_than_was_asked_for_is_not_used_ag
     assert server.opened == 2
 
 
+@pytest.mark.parametrize("system", ["any", "windows"])
+async def test_a_connection_is_seen_to_be_closed_before_the_loop_has_heard_of_it(system, client, server, monkeypatch):
+    if system == "windows":
+        monkeypatch.delattr("select.poll")
+    await client.get("/")
+    await client.get("/")
+    assert server.opened == 1
+    connection = next(iter(client._transport._free.values()))[0]._connection._network_stream
+    (writer,) = server.open
+    writer.transport.get_extra_info("socket")._sock.shutdown(socket.SHUT_WR)
+    assert not connection._ended
+    assert (await client.get("/")).content == b"all of it"
+    assert server.opened == 2
+
+
 async def test_a_connection_that_has_rested_too_long_is_closed(client, server, monkeypatch):
     monkeypatch.setattr("tir_client._pool.SECONDS", 0.01)
     responses = await opened(client, 3)
