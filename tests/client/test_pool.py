@@ -183,6 +183,40 @@ async def test_all_connections_are_closed_with_the_client(client, server):
     await server.has_open(0)
 
 
+async def test_a_connection_that_was_not_open_yet_when_the_client_was_closed_is_closed_after_its_call(
+    client, server, monkeypatch
+):
+    pool, opened, go_on = client._transport, asyncio.Event(), asyncio.Event()
+    connect = Network.connect_tcp
+
+    async def slow(*args, **options):
+        opened.set()
+        await go_on.wait()
+        return await connect(*args, **options)
+
+    monkeypatch.setattr(Network, "connect_tcp", slow)
+    call = asyncio.create_task(client.get("/"))
+    await opened.wait()
+    await pool.aclose()
+    go_on.set()
+    assert (await call).content == b"all of it"
+    await server.has_open(0)
+
+
+async def test_an_answer_that_is_closed_twice_leaves_the_next_call_its_connection(client, server):
+    server.answers = [ANSWER, BEGUN]
+    (first,) = await opened(client)
+    await first.aread()
+    (second,) = await opened(client)
+    chunks = second.aiter_raw()
+    assert await anext(chunks) == b"all"
+    await first.stream.aclose()
+    for writer in server.open:
+        writer.write(b"0\r\n\r\n")
+    assert [chunk async for chunk in chunks] == []
+    assert server.opened == 1
+
+
 async def test_what_came_before_a_reset_is_read_and_then_it_is_an_error():
     async def serve(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
