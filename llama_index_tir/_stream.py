@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from llama_index.core.base.llms.types import ChatResponse, ContentBlock, TextBlock, ThinkingBlock, ToolCallBlock
+from llama_index.core.base.llms.types import ChatResponse, ContentBlock, TextBlock, ThinkingBlock
 
 from llama_index_tir._messages import assistant, from_completion, from_logprobs, to_block, to_completion, to_told
 from llama_index_tir._partial import PartialJson
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     )
 
     from llama_index_tir._blocks import Json
-    from tir_client import ChoiceSoFar, Delta, ToolCall
+    from tir_client import Delta, ToolCall
 
 
 _TEXT = Mould(TextBlock(text=""))
+_THINKING = Mould(ThinkingBlock(content=""))
 _MESSAGE = Mould(assistant([], []))
 _RESPONSE = Mould(
     ChatResponse(message=assistant([], []), delta="", raw={}, logprobs=None, additional_kwargs={}),
@@ -41,39 +42,41 @@ class GrowingResponse:
 
     def __init__(self, names: Mapping[str, str] | None = None) -> None:
         self._names = names or {}
-        self._thinking: list[ContentBlock] = []
-        self._calls: list[ToolCallBlock] = []
-        self._told: list[Json] = []
+        self._reasoning = ""
+        self._calls: list[ToolCall] = []
         self._arguments: dict[str, PartialJson] = {}
 
     def add(self, delta: Delta) -> ChatResponse:
-        """The response that follows one delta. The last one is that of the whole answer, with the usage."""
+        """The response that follows one delta. The last one is that of the whole answer, with the usage.
+
+        Its blocks are its own: they may be changed without changing those that follow.
+        """
         if delta.final:
             whole = from_completion(delta.so_far.completion(), self._names)
             whole.delta = ""
             return whole
         state = delta.so_far.choice(delta.index)
         if delta.reasoning:
-            self._thinking = [ThinkingBlock(content=state.reasoning)]
+            self._reasoning = state.reasoning
         if delta.tool_calls:
-            self._take_calls(state)
-        text = _TEXT.cast(text=state.text)
-        told = {"tool_calls": self._told} if self._told else {}
+            self._calls = state.tools.calls()
+        blocks: list[ContentBlock] = [_TEXT.cast(text=state.text)]
+        if self._reasoning:
+            blocks.insert(0, _THINKING.cast(content=self._reasoning, additional_information={}))
+        told: Json = {}
+        if self._calls:
+            blocks += [to_block(call, self._names, self._parsed(call)) for call in self._calls]
+            told["tool_calls"] = [to_told(call, self._names) for call in self._calls]
         return _RESPONSE.cast(
-            message=_MESSAGE.cast(blocks=[*self._thinking, text, *self._calls], additional_kwargs=told),
+            message=_MESSAGE.cast(blocks=blocks, additional_kwargs=told),
             delta=delta.text,
             raw=delta.event,
             logprobs=from_logprobs(delta.logprobs),
             additional_kwargs=_told_of(delta),
         )
 
-    def _take_calls(self, state: ChoiceSoFar) -> None:
-        calls = state.tools.calls()
-        self._calls = [to_block(call, self._names, self._parsed(call)) for call in calls]
-        self._told = [to_told(call, self._names) for call in calls]
-
     def _parsed(self, call: ToolCall) -> Json:
-        return self._arguments.setdefault(call.id, PartialJson()).parse(call.arguments)
+        return {**self._arguments.setdefault(call.id, PartialJson()).parse(call.arguments)}
 
 
 def _told_of(delta: Delta) -> Json:

@@ -28,7 +28,10 @@ def translate(failure: Exception, phase: str, url: str) -> TIRError:
     names = {cls.__name__ for cls in type(failure).__mro__}
     said = f"{type(failure).__name__}: {failure}".rstrip(": ")
     if "TimeoutException" in names:
-        phase = "connect" if names & {"ConnectTimeout", "PoolTimeout"} else phase
+        if names & {"ConnectTimeout", "PoolTimeout"}:
+            phase = "connect"
+        elif "WriteTimeout" in names:
+            phase = "chunk"
         return timed_out(phase)
     if "DecodingError" in names:
         return ResponseError(f"The answer's body could not be decompressed ({said}).")

@@ -6,7 +6,6 @@ import asyncio
 import socket
 import threading
 from contextlib import asynccontextmanager, contextmanager, suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tir_client._failures import timed_out
@@ -56,7 +55,7 @@ async def giving_up(seconds: float) -> AsyncIterator[None]:
 
 
 def _hang_up(sock: Any) -> None:
-    # A TLS socket's own `shutdown` takes its keys away, and whoever reads at that moment gets a ValueError.
-    shutdown = partial(socket.socket.shutdown, sock) if isinstance(sock, socket.socket) else sock.shutdown
-    with suppress(OSError):  # it was closed in the meantime
-        shutdown(socket.SHUT_RD)
+    # Through a socket of our own: what an event loop shows as its socket may have no `shutdown`, and that of a TLS
+    # socket takes its keys away, so that whoever reads at that moment gets a ValueError.
+    with suppress(OSError), socket.fromfd(sock.fileno(), sock.family, sock.type) as same:  # unless it was closed
+        same.shutdown(socket.SHUT_RD)

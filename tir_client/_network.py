@@ -21,10 +21,15 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 ENOUGH = 256 * 1024
-"""Bytes that are received before they are asked for; then the server is made to wait."""
+"""Bytes that are received before they are asked for; then the server is made to wait. As many are sent at once."""
 
 HEAD_START = 0.25
 """Seconds after which the next address of a host is tried beside the others, as RFC 8305 recommends."""
+
+NO_HANDSHAKE = 86_400.0
+"""Seconds that asyncio may wait for a TLS handshake, which it would else give up after a minute: the caller decides."""
+
+CLOSED_EARLY = "the connection was closed during the handshake"
 
 Address = tuple[int, Any]
 """A family of addresses, and one of them."""
@@ -105,14 +110,16 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
                 alarm.cancel()
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's signature
-        """Send bytes.
+        """Send bytes, a piece at a time: a slow server may take longer for all of them.
 
         Raises:
-            httpcore.WriteTimeout: The server did not take them for `timeout` seconds.
+            httpcore.WriteTimeout: The server did not take a piece for `timeout` seconds.
             httpcore.WriteError: The connection is closed.
         """
-        if not self._transport.is_closing():
-            self._transport.write(buffer)
+        for start in range(0, len(buffer), ENOUGH):
+            if self._transport.is_closing():
+                break
+            self._transport.write(memoryview(buffer)[start : start + ENOUGH])
             if self._writer is not None:
                 await _within(timeout, self._writer, httpcore.WriteTimeout)
         if self._transport.is_closing():
@@ -137,23 +144,25 @@ class Connection(asyncio.Protocol, httpcore.AsyncNetworkStream):
             httpcore.ConnectTimeout: The handshake took longer than `timeout` seconds.
             httpcore.ConnectError: It failed: the certificate, say, is not for this host.
         """
-        begun = self._loop.start_tls(self._transport, self, ssl_context, server_hostname=server_hostname)
+        begun = self._loop.start_tls(
+            self._transport, self, ssl_context, server_hostname=server_hostname, ssl_handshake_timeout=NO_HANDSHAKE
+        )
         try:
             transport = await _within(timeout, begun, httpcore.ConnectTimeout)
         except BaseException as error:
             self._transport.abort()
             if isinstance(error, OSError):  # as errors of TLS are
-                raise httpcore.ConnectError(error) from error
+                raise httpcore.ConnectError(str(error) or CLOSED_EARLY) from error
             raise
-        if transport is None:
-            raise httpcore.ConnectError("the connection was closed during the handshake")
+        if transport is None or transport.is_closing():
+            raise httpcore.ConnectError(CLOSED_EARLY)
         self._transport = transport
         return self
 
     def get_extra_info(self, info: str) -> Any:
         """What httpcore asks of a connection, by name."""
-        if info == "is_readable":  # of one that is not in use: the server has closed it
-            return self._ended or _is_readable(self._transport.get_extra_info("socket"))
+        if info == "is_readable":  # of one that is not in use: it was closed, or has what would be a wrong answer
+            return self._ended or bool(self._received) or _is_readable(self._transport.get_extra_info("socket"))
         return self._transport.get_extra_info(_NAMES.get(info, info))
 
 
@@ -220,7 +229,8 @@ async def _first_connected(addresses: Iterable[Address]) -> socket.socket:
                 raise next(error for task in tries if (error := task.exception()) is not None)
             running = [task for task in tries if not task.done()]
             patience = None if another is None else HEAD_START
-            await asyncio.wait(running, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            if running:  # an eager task may have ended already
+                await asyncio.wait(running, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
             won = next((task for task in tries if task.done() and task.exception() is None), None)
         return won.result()
     finally:
@@ -265,6 +275,8 @@ def _expire(waiting: asyncio.Future[None]) -> None:
 
 
 def _is_readable(sock: Any) -> bool:
+    if not hasattr(select, "poll"):  # as on Windows, where `select` takes a socket of any number
+        return bool(select.select([sock], [], [], 0)[0])
     poll = select.poll()
     poll.register(sock, select.POLLIN)
     return bool(poll.poll(0))

@@ -79,15 +79,13 @@ class Pool(httpx.AsyncBaseTransport):
         )
 
     async def give_back(self, origin: httpcore.Origin, connection: httpcore.AsyncHTTPConnection) -> None:
-        """A call has ended: keep its connection, if it can serve another."""
-        if connection not in self._busy:
-            return
-        self._busy.discard(connection)
+        """A call has ended: keep its connection, if it can serve another and the pool has not been closed meanwhile."""
         free = self._free.setdefault(_key(origin), [])
-        if connection.is_idle():
+        if connection in self._busy and connection.is_idle():
             free.append(connection)
         else:
             await connection.aclose()
+        self._busy.discard(connection)
         while free and (len(free) > KEPT or free[0].has_expired()):
             await free.pop(0).aclose()
 
@@ -115,12 +113,16 @@ class _Body(httpx.AsyncByteStream):
         self._pool = pool
         self._origin = origin
         self._connection = connection
+        self._closed = False
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         chunks: AsyncIterator[bytes] = self._stream.__aiter__()
         return chunks
 
     async def aclose(self) -> None:
+        if self._closed:
+            return  # the connection may be another call's by now
+        self._closed = True
         try:
             await self._stream.aclose()
         finally:

@@ -18,7 +18,7 @@ class Timeouts:
         connect: TCP and TLS handshakes, and for a free connection of the pool.
         first_byte: From sending the request to the answer's headers. Long, because a deployment scaled to zero
             wakes up in this phase, and because an answer that is not streamed is written in it.
-        chunk: Between two pieces of the answer.
+        chunk: Between two pieces of the answer, and until the server takes the next piece of the request.
         total: The whole call, its retries and pauses included.
     """
 

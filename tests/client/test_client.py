@@ -30,6 +30,7 @@ from tir_client import (
     StreamServerError,
     TIRClient,
 )
+from tir_client._failures import translate
 from tir_sandbox import Fault, Reply, Sandbox
 
 NO_PAUSE = RetryPolicy(base=0, jitter=0)
@@ -118,6 +119,10 @@ async def test_a_slow_first_byte_runs_into_its_own_timeout(ask: Ask, sandbox, co
         await ask(connect(timeout={"first_byte": 0.2}), request())
     assert caught.value.phase == "first_byte"
     assert len(sandbox.requests) == 1
+
+
+def test_a_request_that_is_not_taken_names_the_timeout_that_bounds_it():
+    assert translate(httpx.WriteTimeout("slow"), "first_byte", "https://host").phase == "chunk"
 
 
 @pytest.mark.parametrize("ask", PATHS[2:])

@@ -38,6 +38,17 @@ def test_a_timer_that_comes_late_does_not_hang_up_on_the_next_call(monkeypatch):
         assert ours.recv(4) == b"next"
 
 
+def test_a_socket_that_has_no_shutdown_is_hung_up_on():
+    """As uvloop shows one: with nothing but what tells which it is."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        shown = SimpleNamespace(fileno=ours.fileno, family=ours.family, type=ours.type)
+        network = SimpleNamespace(get_extra_info=lambda _: shown)
+        with hanging_up(SimpleNamespace(extensions={"network_stream": network}), 0.01):
+            ours.settimeout(5)
+            assert ours.recv(1) == b""
+
+
 def speak_tls(listener: socket.socket) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATE)

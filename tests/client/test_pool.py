@@ -14,7 +14,7 @@ import pytest
 
 from tests.blocked import ROOT
 from tir_client import ChatRequest, Config, TIRClient, TIRError
-from tir_client._network import ENOUGH, HEAD_START, Network, _first_connected
+from tir_client._network import ENOUGH, HEAD_START, Connection, Network, _first_connected
 from tir_client._pool import KEPT, Pool
 from tir_sandbox import Sandbox
 
@@ -122,6 +122,31 @@ async def test_a_connection_that_the_server_closed_is_not_used_again(client, ser
     assert server.opened == 3
 
 
+async def test_a_connection_on_which_more_came_than_was_asked_for_is_not_used_again(client, server):
+    """As the 408 of a gateway that lets no connection rest; it would be the answer to the next request."""
+    await client.get("/")
+    (writer,) = server.open
+    writer.write(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n")
+    await asyncio.sleep(0.05)
+    assert (await client.get("/")).content == b"all of it"
+    assert server.opened == 2
+
+
+@pytest.mark.parametrize("system", ["any", "windows"])
+async def test_a_connection_is_seen_to_be_closed_before_the_loop_has_heard_of_it(system, client, server, monkeypatch):
+    if system == "windows":
+        monkeypatch.delattr("select.poll")
+    await client.get("/")
+    await client.get("/")
+    assert server.opened == 1
+    connection = next(iter(client._transport._free.values()))[0]._connection._network_stream
+    (writer,) = server.open
+    writer.transport.get_extra_info("socket")._sock.shutdown(socket.SHUT_WR)
+    assert not connection._ended
+    assert (await client.get("/")).content == b"all of it"
+    assert server.opened == 2
+
+
 async def test_a_connection_that_has_rested_too_long_is_closed(client, server, monkeypatch):
     monkeypatch.setattr("tir_client._pool.SECONDS", 0.01)
     responses = await opened(client, 3)
@@ -158,6 +183,40 @@ async def test_all_connections_are_closed_with_the_client(client, server):
     await server.has_open(0)
 
 
+async def test_a_connection_that_was_not_open_yet_when_the_client_was_closed_is_closed_after_its_call(
+    client, server, monkeypatch
+):
+    pool, opened, go_on = client._transport, asyncio.Event(), asyncio.Event()
+    connect = Network.connect_tcp
+
+    async def slow(*args, **options):
+        opened.set()
+        await go_on.wait()
+        return await connect(*args, **options)
+
+    monkeypatch.setattr(Network, "connect_tcp", slow)
+    call = asyncio.create_task(client.get("/"))
+    await opened.wait()
+    await pool.aclose()
+    go_on.set()
+    assert (await call).content == b"all of it"
+    await server.has_open(0)
+
+
+async def test_an_answer_that_is_closed_twice_leaves_the_next_call_its_connection(client, server):
+    server.answers = [ANSWER, BEGUN]
+    (first,) = await opened(client)
+    await first.aread()
+    (second,) = await opened(client)
+    chunks = second.aiter_raw()
+    assert await anext(chunks) == b"all"
+    await first.stream.aclose()
+    for writer in server.open:
+        writer.write(b"0\r\n\r\n")
+    assert [chunk async for chunk in chunks] == []
+    assert server.opened == 1
+
+
 async def test_what_came_before_a_reset_is_read_and_then_it_is_an_error():
     async def serve(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
@@ -191,6 +250,25 @@ async def test_a_server_that_says_nothing_is_a_timeout_in_each_phase():
         connection = await Network().connect_tcp("127.0.0.1", port)
         with pytest.raises(httpcore.ConnectTimeout):
             await connection.start_tls(ssl.create_default_context(), "localhost", timeout=0.05)
+
+
+async def test_a_server_may_take_its_time_for_a_large_request_as_long_as_it_takes_some():
+    connection, loop = Connection(), asyncio.get_running_loop()
+    taken = []
+
+    class Slow(asyncio.Transport):
+        def write(self, data):
+            taken.append(bytes(data))
+            connection.pause_writing()
+            loop.call_later(len(data) / ENOUGH * 0.05, connection.resume_writing)
+
+        def is_closing(self):
+            return False
+
+    connection.connection_made(Slow())
+    whole = bytes(range(256)) * (ENOUGH // 32)
+    await connection.write(whole, timeout=0.25)
+    assert b"".join(taken) == whole
 
 
 async def test_where_nobody_listens_is_a_connect_error():
@@ -230,6 +308,15 @@ async def test_the_first_address_that_does_not_listen_costs_no_time(server):
         sock.close()
 
 
+async def test_an_address_that_fails_at_once_is_no_obstacle_where_tasks_are_eager(server):
+    asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory", None))  # since Python 3.12
+    nowhere = (9999, ("", 0))  # no family of addresses
+    async with listening(server.serve) as port:
+        (await _first_connected([nowhere, (socket.AF_INET, ("127.0.0.1", port))])).close()
+    with pytest.raises(OSError, match="family"):
+        await _first_connected([nowhere])
+
+
 async def test_a_server_waits_until_its_bytes_are_asked_for():
     size = 40 * ENOUGH
 
@@ -261,6 +348,20 @@ async def test_tls_is_spoken_with_who_is_trusted_and_no_one_else(server):
         async with httpx.AsyncClient(transport=Pool(ssl.create_default_context)) as client:
             with pytest.raises(httpcore.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
                 await client.get(f"https://127.0.0.1:{port}/")
+
+
+async def test_a_handshake_has_as_long_as_the_caller_allows_and_says_so_when_it_breaks_off(monkeypatch):
+    monkeypatch.setattr("asyncio.sslproto.constants.SSL_HANDSHAKE_TIMEOUT", 0.05)  # a minute, as asyncio has it
+
+    async def hang_up(reader, writer):
+        await reader.read(1)
+        await asyncio.sleep(0.2)
+
+    async with listening(hang_up) as port:
+        for seconds in (None, 5):
+            connection = await Network().connect_tcp("127.0.0.1", port)
+            with pytest.raises(httpcore.ConnectError, match="closed during the handshake"):
+                await connection.start_tls(ssl.create_default_context(), "localhost", timeout=seconds)
 
 
 async def test_a_crowd_of_real_streams_is_answered():

@@ -72,6 +72,34 @@ def test_earlier_items_do_not_change(llm, sandbox):
     assert [response.model_dump_json() for response in responses] == copies
 
 
+def test_an_item_may_be_changed_and_those_that_follow_do_not_change():
+    answer = [
+        {"reasoning": "Hm."},
+        {"tool_calls": [{"id": "c1", "index": 0, "function": {"name": "f", "arguments": '{"a": 1}'}}]},
+        {"content": "So"},
+        {"content": " be it."},
+    ]
+
+    def items():
+        so_far, growing = Accumulator(), GrowingResponse()
+        for delta in answer:
+            for added in so_far.add({"choices": [{"index": 0, "delta": delta}]}):
+                yield growing.add(added)
+
+    expected = list(items())
+    for item, untouched in zip(items(), expected, strict=True):
+        assert item == untouched
+        for block in item.message.blocks:
+            for name, value in block:
+                if isinstance(value, dict):
+                    value.clear()
+                elif name != "block_type":
+                    setattr(block, name, "changed")
+        for told in item.message.additional_kwargs.get("tool_calls", []):
+            told.clear()
+        item.message.blocks.clear()
+
+
 def test_the_last_item_is_the_whole_answer(llm, sandbox):
     """The same as without a stream."""
     reply = Reply(text="Well.", reasoning="Hm.", tool_calls=[ToolCall("now", {"zone": "IST"}, id="c1")])
