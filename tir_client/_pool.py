@@ -6,7 +6,6 @@ more than all else.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import httpcore
@@ -90,13 +89,12 @@ class Pool(httpx.AsyncBaseTransport):
             await free.pop(0).aclose()
 
     async def aclose(self) -> None:
-        """Close all connections, those in use, too."""
+        """Close all connections, those in use, too. It does not wait, so that two who close it do not meet in it."""
         connections = [*self._busy, *(connection for free in self._free.values() for connection in free)]
         self._busy.clear()
         self._free.clear()
         for connection in connections:
             await connection.aclose()
-        await asyncio.sleep(0)  # in which asyncio closes the sockets
 
 
 def _key(origin: httpcore.Origin) -> Origin:

@@ -106,6 +106,7 @@ class Clients:
         if entry is not None:
             entry.farewell.detach()
             await entry.keeper.aclose()
+            await asyncio.sleep(0)  # in which asyncio closes the sockets
 
 
 def _made(make: Callable[[], Client]) -> Client:
