@@ -22,8 +22,9 @@ CALLS = frozenset(
     {"tool_call", "tool_call_chunk", "invalid_tool_call", "tool_use", "input_json_delta", "function_call"}
 )
 """Blocks that repeat a message's tool calls, in LangChain's forms, Anthropic's and OpenAI's."""
-REASONING = frozenset({"reasoning", "thinking", "redacted_thinking"})
-"""Anthropic's `redacted_thinking` is encrypted for its maker alone, so it has no text to send: it is left out."""
+REASONING = frozenset({"reasoning", "thinking", "redacted_thinking", "reasoning_content"})
+"""Blocks of reasoning, the last one Bedrock's. Anthropic's `redacted_thinking` is encrypted for its maker alone, so it
+has no text to send: it is left out."""
 
 
 def blocks_of(content: object) -> list[Block]:
@@ -103,17 +104,38 @@ def to_part(block: Block, role: str) -> Part:
 
 
 def reasoning_of(block: Block) -> str:
-    """The text of a reasoning block; Anthropic and Gemini call it `thinking`, OpenAI has a list of summaries."""
-    told = block.get("reasoning") or block.get("thinking")
-    if told:
-        return str(told)
-    parts = [*(block.get("summary") or ()), *(block.get("content") or ())]
-    return "\n".join(str(part["text"]) for part in parts if isinstance(part, dict) and part.get("text"))
+    """The text of a reasoning block.
+
+    Anthropic and Gemini call it `thinking`, Bedrock `reasoning_content`; Mistral has a list of texts in it, OpenAI one
+    of summaries.
+    """
+    told = block.get("reasoning") or block.get("thinking") or block.get("reasoning_content")
+    return _all_text(told) or _all_text([*(block.get("summary") or ()), *(block.get("content") or ())])
+
+
+def _all_text(told: object) -> str:
+    match told:
+        case str():
+            return told
+        case {"text": str(text)}:
+            return text
+        case list():
+            return "\n".join(filter(None, map(_all_text, told)))
+        case _:
+            return ""
 
 
 def _text(block: Block) -> Part | None:
     text = block.get("text")
     return {"type": "text", "text": text} if isinstance(text, str) else None
+
+
+def _document(block: Block) -> Part | None:
+    """Anthropic's document, if it is plain text."""
+    match block.get("source"):
+        case {"type": "text", "data": str(text)}:
+            return {"type": "text", "text": text}
+    return None
 
 
 def _refusal(block: Block) -> Part:
@@ -171,6 +193,7 @@ def _given(name: str) -> Callable[[Block], Part | None]:
 _PARTS: dict[str, Callable[[Block], Part | None]] = {
     "text": _text,
     "text-plain": _text,
+    "document": _document,
     "refusal": _refusal,
     "image_url": _image_url,
     "image": _media("image"),

@@ -116,8 +116,8 @@ class Component(BaseModel):
         with model_errors():
             if self._misses_token and self.api_key is None:
                 raise ConfigurationError(
-                    f"This {type(self).__name__} was pickled, which leaves its `api_key` out: set it again. The "
-                    "environment's token is not used in its place, as it may be meant for another server."
+                    f"This {type(self).__name__} was pickled, which leaves its `api_key` out: set it again. For other "
+                    "processes, leave `api_key` out from the start: each then reads it from its own environment."
                 )
             return TIRClient(
                 Config.resolve(**{name: getattr(self, name) for name in _ADDRESS}),

@@ -16,7 +16,7 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from langchain_tir._demanded import TAKEN_AS_IT_IS
 from langchain_tir._errors import ModelRefusal
-from langchain_tir._tools import to_response_format, to_tool, tool_fields
+from langchain_tir._tools import json_schema, to_response_format, to_tool, tool_fields
 from tir_client import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -53,10 +53,12 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
     Args:
         target: A pydantic class (v2 or v1) to make an instance of; None gives a dict.
         tool: Name of the tool whose arguments are the object; None reads the message's text.
+        of_object: The schema is that of an object; else the answer may be any JSON that fits it, such as an array.
     """
 
     target: Any = None
     tool: str | None = None
+    of_object: bool = True
 
     def parse(self, text: str) -> Any:
         """Parse a text."""
@@ -98,7 +100,7 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
         return None if not raw.strip() else json.loads(_unfenced(raw))
 
     def _made(self, value: Any, raw: str, *, ended: bool) -> Any:
-        if value is None or (self.target is None and not isinstance(value, dict)):
+        if value is None or (self.target is None and self.of_object and not isinstance(value, dict)):
             if ended:
                 what = f"a call of {self.tool!r}" if self.tool else "an object"
                 raise StructuredOutputError(f"The answer is not {what}: {raw!r}", llm_output=raw)
@@ -159,13 +161,25 @@ def structured_call(schema: Any, method: Method, strict: bool | None) -> tuple[J
     if schema is None:
         raise InvalidRequestError(f"`schema` is missing: `method={method!r}` needs one.")
     if method == "json_schema":
-        return {"response_format": to_response_format(schema, strict=strict)}, StructuredParser(target=target)
+        wire = to_response_format(schema, strict=strict)
+        kind = wire.get("json_schema", {}).get("schema", {}).get("type", "object")
+        return {"response_format": wire}, StructuredParser(target=target, of_object=kind == "object")
     if method == "function_calling":
-        name = to_tool(schema)["function"]["name"]
+        function = to_tool(schema)["function"]
+        _check_object(json_schema(schema, function))
+        name = function["name"]
         fields = tool_fields([schema], name, strict=strict)
         fields |= {"parallel_tool_calls": False, TAKEN_AS_IT_IS: True}
         return fields, StructuredParser(target=target, tool=name)
     raise InvalidRequestError(f"`method` is 'json_schema', 'function_calling' or 'json_mode', not {method!r}.")
+
+
+def _check_object(schema: Json) -> None:
+    kind = schema.get("type", "object")
+    if kind != "object":
+        raise InvalidRequestError(
+            f"The schema is of type {kind!r}, and a tool's arguments are an object: use `method='json_schema'`."
+        )
 
 
 def check_free(given: Json, fields: Json, method: Method) -> None:

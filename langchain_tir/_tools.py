@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -32,12 +33,14 @@ def to_tool(tool: Any, *, strict: bool | None = None) -> Json:
         InvalidRequestError: It cannot be made a tool, or is one that only another provider runs.
     """
     titled = _titled(tool)
+    if isinstance(tool, type) and issubclass(tool, Enum):
+        raise InvalidRequestError(f"{tool!r} is neither a tool nor a schema of an object: it is one value.")
     if isinstance(titled, dict) and _is_run_elsewhere(titled):
         raise InvalidRequestError(f"{tool!r} cannot be offered as a tool: only its maker's servers run it.")
     try:
         wire: Json = convert_to_openai_tool(titled, strict=strict)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InvalidRequestError(f"{tool!r} cannot be offered as a tool: {error}") from error
+        raise InvalidRequestError(f"{tool!r} is neither a tool nor a schema of an object: {error}") from error
     function = wire.get("function")
     if wire.get("type") != "function" or not isinstance(function, dict) or not function.get("name"):
         raise InvalidRequestError(f"{tool!r} cannot be offered as a tool: it is no function with a name.")
@@ -80,7 +83,7 @@ def to_response_format(schema: Any, *, strict: bool | None = None) -> Json:
     if isinstance(schema, dict) and isinstance(schema.get("schema"), dict):
         return response_format(schema.get("name", UNNAMED), schema["schema"], strict=_agreed(schema, strict))
     function = to_tool(schema, strict=strict or None)["function"]
-    return response_format(function["name"], _json_schema(schema, function), strict=strict)
+    return response_format(function["name"], json_schema(schema, function), strict=strict)
 
 
 def _made_strict(wire: Json, strict: bool) -> Json:
@@ -97,7 +100,7 @@ def _agreed(schema: Json, strict: bool | None) -> bool | None:
     return strict if told is None else told
 
 
-def _json_schema(schema: Any, function: Json) -> Json:
+def json_schema(schema: Any, function: Json) -> Json:
     """The schema itself. LangChain's conversion resolves references, which a recursive model does not survive."""
     if isinstance(schema, type) and issubclass(schema, BaseModel) and "strict" not in function:
         return schema.model_json_schema()

@@ -85,9 +85,10 @@ class TIREmbeddings(Component, Embeddings):
         async with free:
             return (await self.client.aembed(request)).vectors
 
-    def _query(self, text: str) -> str:
+    def _query(self, text: Any) -> Any:
         instruction = self.query_instruction
-        return (model_info(self.model).query_instruction if instruction is None else instruction) + text
+        known = model_info(self.model).query_instruction if instruction is None else instruction
+        return known + text if isinstance(text, str) else text  # what is none is refused with the request
 
     def _requests(self, texts: list[str]) -> list[EmbeddingRequest]:
         fields = {"model": self.model, "dimensions": self.dimensions, "extra_body": self.extra_body}

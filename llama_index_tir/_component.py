@@ -32,7 +32,10 @@ MEANINGLESS = {
 
 def token_left_out() -> str:
     """Stands for a token that a pickle left out, where the environment's may be meant for another server."""
-    raise ConfigurationError("This object was pickled, which leaves its `api_key` out: set it again.")
+    raise ConfigurationError(
+        "This object was pickled, which leaves its `api_key` out: set it again. For other processes, leave `api_key` "
+        "out from the start: each then reads E2E_TIR_ACCESS_TOKEN from its own environment."
+    )
 
 
 class TIRComponent(BaseComponent):

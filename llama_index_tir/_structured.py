@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from llama_index_tir._partial import PartialJson
-from tir_client import ResponseError, response_format
+from tir_client import InvalidRequestError, ResponseError, response_format
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +54,9 @@ class StructuredTask(Generic[Model]):
         kwargs: The caller's arguments for the call.
         strict: Say that the schema is to be held to strictly; None says nothing.
 
+    Raises:
+        InvalidRequestError: It is no pydantic class.
+
     Attributes:
         kwargs: The arguments of the call, with the schema.
         second: The messages that ask again, once an answer could not be read.
@@ -69,6 +72,8 @@ class StructuredTask(Generic[Model]):
         *,
         strict: bool | None,
     ) -> None:
+        if not hasattr(output_cls, "model_json_schema"):
+            raise InvalidRequestError(f"{output_cls!r} is no pydantic class: put it into a field of one.")
         self._output_cls = output_cls
         self._template = template
         self._partial: PartialObject | None = None

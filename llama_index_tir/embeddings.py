@@ -19,8 +19,21 @@ if TYPE_CHECKING:
 BATCHES_AT_ONCE = 4
 """Requests of one async call in flight. LlamaIndex would send all of them at once, however many there are."""
 
-places: ContextVar[asyncio.Semaphore | None] = ContextVar("places", default=None)
-"""The places for requests of the async call that is going on."""
+
+class _Places(asyncio.Semaphore):
+    """The places for requests of one async call; none is given any more once the call has failed."""
+
+    over = False
+
+    async def __aenter__(self) -> None:
+        await super().__aenter__()
+        if self.over:
+            self.release()
+            raise asyncio.CancelledError
+
+
+places: ContextVar[_Places | None] = ContextVar("places", default=None)
+"""The places of the async call that is going on."""
 
 
 class TIREmbedding(TIRComponent, BaseEmbedding):
@@ -34,7 +47,8 @@ class TIREmbedding(TIRComponent, BaseEmbedding):
         ```
 
     Texts are sent as they are, line breaks included. Queries and texts get the instruction before them that their
-    model wants; `query_instruction` and `text_instruction` override what is known of it, an empty string is none.
+    model wants; `query_instruction` and `text_instruction` override what is known of it, an empty string is none. Where
+    these differ, an `embeddings_cache` serves texts only.
     """
 
     other_names: ClassVar[Mapping[str, str]] = {
@@ -59,13 +73,31 @@ class TIREmbedding(TIRComponent, BaseEmbedding):
     async def aget_text_embedding_batch(
         self, texts: list[str], show_progress: bool = False, **kwargs: Any
     ) -> list[Embedding]:
-        """Embed texts in batches, a few of them at a time; the vectors come in the order of the texts."""
-        token = places.set(asyncio.Semaphore(self.num_workers or BATCHES_AT_ONCE))
+        """Embed texts in batches, a few of them at a time; the vectors come in the order of the texts.
+
+        When a batch fails, those that wait for a place are not sent.
+        """
+        own = _Places(self.num_workers or BATCHES_AT_ONCE)
+        token = places.set(own)
         try:
             vectors: list[Embedding] = await super().aget_text_embedding_batch(texts, show_progress, **kwargs)
         finally:
+            own.over = True
             places.reset(token)
         return vectors
+
+    def get_query_embedding(self, query: str) -> Embedding:
+        """Embed a query, with the instruction that its model wants before it."""
+        return super(TIREmbedding, self._for_queries()).get_query_embedding(query)
+
+    async def aget_query_embedding(self, query: str) -> Embedding:
+        """`get_query_embedding` for async code."""
+        return await super(TIREmbedding, self._for_queries()).aget_query_embedding(query)
+
+    def _for_queries(self) -> TIREmbedding:
+        """This model, without a cache where queries differ from texts: LlamaIndex's knows both by their words alone."""
+        same = self.embeddings_cache is None or self._query("") == self.text_instruction
+        return self if same else self.model_copy(update={"embeddings_cache": None})
 
     def _get_query_embedding(self, query: str) -> Embedding:
         return self._embed([self._query(query)])[0]

@@ -7,7 +7,6 @@ no index, the end of one call's arguments under the next index, and names with t
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -133,15 +132,12 @@ def repair_name(name: str, offered: Collection[str]) -> str:
 
     A repair beyond the markers is made only if it gives the name of a tool that was offered.
     """
-    clean = re.split(r"<\||\s", name.strip(), maxsplit=1)[0]
-    if clean in offered:
-        return clean
-    candidates = (
-        clean.removeprefix("functions."),
-        clean.removesuffix("json").rstrip("."),
-        clean.rstrip(".:"),
-    )
-    return next((candidate for candidate in candidates if candidate in offered), clean or name)
+    clean = name.split("<|", maxsplit=1)[0].strip()
+    for said in (clean, *clean.split()[:1]):
+        candidates = (said, said.removeprefix("functions."), said.removesuffix("json").rstrip("."), said.rstrip(".:"))
+        if found := next((candidate for candidate in candidates if candidate in offered), None):
+            return found
+    return clean or name
 
 
 def _is_json(pieces: list[str]) -> bool:

@@ -21,7 +21,6 @@ import httpx
 
 from tir_client._config import LOOPBACK
 from tir_client._errors import ConfigurationError
-from tir_client._pool import Pool
 
 if TYPE_CHECKING:
     import ssl
@@ -119,6 +118,8 @@ def _made(make: Callable[[], Client]) -> Client:
 def _async_client() -> httpx.AsyncClient:
     if getproxies().keys() & {"http", "https", "all"}:  # httpx sees to proxies if the transport is its own
         return httpx.AsyncClient(verify=_tls(), limits=LIMITS, mounts=HERE)
+    from tir_client._pool import Pool  # noqa: PLC0415 - with httpcore, which sync code need not wait for at import
+
     return httpx.AsyncClient(transport=Pool(_tls))
 
 

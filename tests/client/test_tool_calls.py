@@ -159,13 +159,18 @@ def test_a_call_that_is_no_object_is_refused(event):
         ("add.json", "add"),
         ("addjson", "add"),
         ("add.", "add"),
+        ("add commentary", "add"),
+        ("Weather Report", "Weather Report"),
+        ("Weather Report<|channel|>commentary", "Weather Report"),
+        ("functions.Weather Report", "Weather Report"),
         ("other", "other"),
+        ("other thing", "other thing"),
         ("functions.other", "functions.other"),
         ("<|weird|>", "<|weird|>"),
     ],
 )
 def test_a_name_is_repaired_only_into_one_that_was_offered(name, repaired):
-    assert repaired == repair_name(name, ("add", "sub"))
+    assert repaired == repair_name(name, ("add", "sub", "Weather Report", "Weather"))
 
 
 @pytest.mark.parametrize(("text", "parsed"), [("", {}), ("  ", {}), ("null", {}), ('{"a": 1}', {"a": 1})])

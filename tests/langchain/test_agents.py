@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -244,6 +245,24 @@ def test_an_agent_may_run_on_one_event_loop_after_the_other(model: ChatTIR):
     results = [asyncio.run(agent.ainvoke(QUESTION)) for _ in range(3)]
 
     assert [len(result["messages"]) for result in results] == [4] * 3
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_an_agent_that_ends_with_its_loop_leaves_no_word(caplog: pytest.LogCaptureFixture, leaves: bool):
+    """Its model is forgotten while the loop closes what is left, and its server has gone before."""
+
+    async def run() -> None:
+        with Sandbox() as server:
+            model = ChatTIR(api_key=server.token, project_id=server.project_id, host=server.host)
+            stream = create_agent(model, []).astream({"messages": "Hi"}, stream_mode="messages")
+            async for _ in stream:
+                if leaves:
+                    break
+
+    asyncio.run(run())
+    gc.collect()
+
+    assert [record.message for record in caplog.records if record.name == "asyncio"] == []
 
 
 async def test_cancelling_a_run_stops_the_server(model: ChatTIR, sandbox: Sandbox):

@@ -76,6 +76,13 @@ def test_the_instruction_may_be_chosen(endpoint: dict[str, Any], sandbox: Sandbo
     assert sandbox.requests[-1].body["input"] == [text]
 
 
+def test_what_is_no_text_is_refused(endpoint: dict[str, Any], sandbox: Sandbox):
+    for query in (None, 5):
+        with pytest.raises(InvalidRequestError):
+            TIREmbeddings(**endpoint).embed_query(query)
+    assert not sandbox.requests
+
+
 def test_parameters_are_sent(endpoint: dict[str, Any], sandbox: Sandbox):
     model = TIREmbeddings(**endpoint, model_name="m", dimensions=8, extra_body={"truncate_prompt_tokens": 5})
 

@@ -109,6 +109,10 @@ def test_the_detail_of_an_image_is_kept():
         ({"type": "audio", "url": "https://a/b"}, {"type": "audio_url", "audio_url": {"url": "https://a/b"}}),
         ({"type": "video", "url": "https://a/b"}, {"type": "video_url", "video_url": {"url": "https://a/b"}}),
         ({"type": "text-plain", "text": "A document."}, {"type": "text", "text": "A document."}),
+        (
+            {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "A document."}},
+            {"type": "text", "text": "A document."},
+        ),
     ],
 )
 def test_sounds_videos_and_plain_documents_have_their_parts(block: dict[str, Any], expected: dict[str, Any]):
@@ -129,6 +133,7 @@ UNSENDABLE = {
     "an image by id": HumanMessage([{"type": "image", "file_id": "x"}]),
     "an image as bytes": HumanMessage([{"type": "image", "base64": b"png", "mime_type": "image/png"}]),
     "an image without its type": HumanMessage([{"type": "image", "base64": PNG}]),
+    "a document as bytes": HumanMessage([{"type": "document", "source": {"type": "base64", "data": PNG}}]),
     "a block nobody knows": HumanMessage([{"type": "hologram"}]),
     "a block without a type": HumanMessage([{"hologram": 1}]),
     "a tool result without an id": HumanMessage([{"type": "tool_result", "content": "31"}]),
@@ -137,6 +142,7 @@ UNSENDABLE = {
     "an image of the system": SystemMessage([IMAGE]),
     "a function's message": FunctionMessage("31", name="get_weather"),
     "a removal": RemoveMessage(id="1"),
+    "a function's call": AIMessage("", additional_kwargs={"function_call": {"name": "t", "arguments": "{}"}}),
     "a call without an id": AIMessage("", tool_calls=[{"id": None, "name": "t", "args": {}}]),
 }
 
@@ -173,6 +179,8 @@ def test_reasoning_goes_back_under_both_names():
     [
         {"type": "reasoning", "reasoning": "Because."},
         {"type": "thinking", "thinking": "Because."},
+        {"type": "thinking", "thinking": [{"type": "text", "text": "Because."}]},
+        {"type": "reasoning_content", "reasoning_content": {"text": "Because."}},
         {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Because."}], "id": "rs_1"},
         {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "Because."}]},
     ],

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 from typing import Annotated, Any, TypedDict
 
 import pytest
 from langchain_core.exceptions import ModelError, ModelInvalidRequestError, OutputParserException
 from langchain_core.messages import AIMessage
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 from pydantic.v1 import BaseModel as BaseModelV1
 
 from langchain_tir import ChatTIR, RefusedOutputError, StructuredOutputError, TruncatedOutputError
@@ -362,6 +363,31 @@ def test_json_that_is_no_object_is_not_the_object(
     assert raised.value.llm_output == text
 
 
+NUMBERS = {"title": "Numbers", "type": "array", "items": {"type": "integer"}}
+
+
+def test_a_json_schema_may_be_that_of_an_array(model: ChatTIR, sandbox: Sandbox):
+    sandbox.script(*[Reply(text="[1, 2]")] * 2)
+
+    assert model.with_structured_output(NUMBERS).invoke(PROMPT) == [1, 2]
+    assert list(model.with_structured_output(NUMBERS).stream(PROMPT))[-1] == [1, 2]
+
+
+def test_a_title_with_a_space_names_a_tool(model: ChatTIR, sandbox: Sandbox):
+    schema = {**Person.model_json_schema(), "title": "A Person"}
+    sandbox.script(Reply(tool_calls=[ToolCall("A Person", ADA)]))
+
+    assert model.with_structured_output(schema, method="function_calling").invoke(PROMPT) == ADA
+
+
+class Mood(Enum):
+    GOOD = "good"
+
+
+class Numbers(RootModel[list[int]]):
+    pass
+
+
 LAX = {"name": "p", "schema": {"type": "object"}, "strict": False}
 
 
@@ -379,7 +405,11 @@ def test_a_parser_reads_a_text_too():
         ({"schema": {"type": "json_object"}, "strict": True}, "`strict` has no meaning"),
         ({"schema": LAX, "strict": True}, "the schema itself says False"),
         ({"schema": {"type": "json_schema", "json_schema": LAX}, "strict": True}, "the schema itself says False"),
-        ({"schema": 7}, "cannot be offered|no schema"),
+        ({"schema": 7}, "neither a tool nor a schema"),
+        ({"schema": list[int]}, "neither a tool nor a schema"),
+        ({"schema": Mood}, "neither a tool nor a schema"),
+        ({"schema": NUMBERS, "method": "function_calling"}, "arguments are an object"),
+        ({"schema": Numbers, "method": "function_calling"}, "arguments are an object"),
         ({"schema": Person, "response_format": {"type": "text"}}, "sets `response_format` itself"),
         ({"schema": Person, "method": "function_calling", "tools": []}, "sets `tools` itself"),
         ({"schema": Person, "method": "function_calling", "tool_choice": "auto"}, "sets `tool_choice` itself"),

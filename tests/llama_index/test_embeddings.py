@@ -119,6 +119,14 @@ def test_a_batch_that_fails_ends_the_call_in_good_order(sandbox, recwarn):
     assert not recwarn.list
 
 
+async def test_a_batch_that_fails_keeps_those_that_wait_from_being_sent(sandbox):
+    sandbox.script(Fault(status=400))
+    with pytest.raises(BadRequestError):
+        await TIREmbedding(embed_batch_size=1, num_workers=2).aget_text_embedding_batch([*TEXTS, *TEXTS])
+    await asyncio.sleep(0.3)
+    assert len(sandbox.requests) < len(TEXTS)
+
+
 async def test_async_calls_do_not_block_the_loop(embedding, sandbox):
     sandbox.script(*[Reply(body={"data": [{"index": 0, "embedding": [1.0]}]}, delay=0.3)] * 3)
     began = time.monotonic()
@@ -167,6 +175,15 @@ def test_known_texts_come_from_the_cache(sandbox):
     first = embedding.get_text_embedding("a")
     assert embedding.get_text_embedding("a") == first
     assert len(sandbox.requests) == 1
+
+
+async def test_a_query_is_not_taken_from_the_cache_of_texts_nor_put_there(sandbox):
+    embedding = TIREmbedding(embeddings_cache=SimpleKVStore())
+    query, later = embedding.get_query_embedding("a"), await embedding.aget_query_embedding("a")
+    assert query == later != embedding.get_text_embedding("a")
+    alike = TIREmbedding(embeddings_cache=SimpleKVStore(), query_instruction="")
+    assert alike.get_query_embedding("a") == alike.get_text_embedding("a")
+    assert len(sandbox.requests) == 4
 
 
 async def test_the_rate_limiter_is_asked_for_each_request(sandbox):

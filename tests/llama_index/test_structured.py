@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model, fiel
 
 from llama_index_tir import StructuredOutputError
 from llama_index_tir.structured_llm import StructuredTIR
-from tir_client import ResponseError
+from tir_client import InvalidRequestError, ResponseError
 from tir_sandbox import Reply, ToolCall
 
 from .conformance.base import asked, chunk, collect
@@ -64,6 +64,12 @@ async def test_the_caller_s_arguments_stay_as_they_were_in_the_function_mode(mak
     await llm.astructured_predict(City, PROMPT, llm_kwargs=kwargs, name="Pune")
     assert [request.body["seed"] for request in sandbox.requests] == [3, 3]
     assert len(kwargs) == 4
+
+
+def test_what_is_no_class_is_refused_before_a_request(llm, sandbox):
+    with pytest.raises(InvalidRequestError, match="no pydantic class"):
+        llm.structured_predict(list[City], PROMPT, name="Pune")
+    assert not sandbox.requests
 
 
 def test_the_second_question_shows_the_answer_and_says_what_is_wrong(llm, sandbox):
