@@ -271,6 +271,14 @@ async def test_a_server_may_take_its_time_for_a_large_request_as_long_as_it_take
     assert b"".join(taken) == whole
 
 
+async def test_small_pieces_are_sent_at_once(server):
+    async with listening(server.serve) as port:
+        connection = await Network().connect_tcp("127.0.0.1", port)
+        sock = connection.get_extra_info("socket")
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        await connection.aclose()
+
+
 async def test_where_nobody_listens_is_a_connect_error():
     async with listening(lambda *_: None) as port:
         pass
