@@ -132,7 +132,7 @@ class Experiments:
 
     def crowds(self) -> None:
         """Many calls at once: 1,000 and 200 streams at a model's pace, and 100 short calls always in flight."""
-        for _ in range(max(1, self._rounds // 2)):
+        for _ in range((self._rounds + 1) // 2):
             for worker in self._fleet.workers(PAIRS):
                 result = worker("paced", answer="paced/20/400", at_once=1000, ramp=4, limit=60)
                 self.samples.note("thousand/cpu", worker.name, result["cpu"])
@@ -147,7 +147,7 @@ class Experiments:
 
     def starts(self) -> None:
         """CPU milliseconds and megabytes of an import, and of a model object, in fresh interpreters."""
-        for _ in range(self._rounds + 1):
+        for _ in range(2 * self._rounds):  # the shortest measurements vary the most
             for name in fresh.IMPORTS:
                 result = fresh.run(self._environments.python_for(name), fresh.importing(name))
                 self.samples.note("import/cpu", name, result["cpu"] * MILLI)
