@@ -186,11 +186,14 @@ def test_changed_answers_are_answers_or_our_errors(value: Any) -> None:
 @often
 @given(
     st.lists(st.sampled_from(["[", "{", "}", ",", "1", '"a":', "\\ud800", " "]) | WORDS, max_size=4),
-    st.sampled_from([1, 2_000]),
+    st.sampled_from([1, 1_050]),
 )
 def test_any_arguments_of_a_call_are_read_or_kept(parts: list[str], times: int) -> None:
-    """The arguments that a model wrote are an object, or stay a text; streamed or not, in both faces."""
-    arguments = "".join(part * times for part in parts)
+    """The arguments that a model wrote are an object, or stay a text; streamed or not, in both faces.
+
+    What a model repeats without end is its first word: LangChain before 1.8 takes time by the square of the length.
+    """
+    arguments = "".join([part * times for part in parts[:1]] + parts[1:])
     call = {**CALL, "index": None, "function": {"name": "f", "arguments": arguments}}
     end = chunk({}, "tool_calls")
     check_faces(events(chunk({"tool_calls": [call]}), chunk({"tool_calls": [call]}), end) + DONE, [])
