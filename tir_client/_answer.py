@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
-from tir_client._accumulate import Accumulator
+from tir_client._accumulate import Accumulator, Delta
 from tir_client._error_bodies import describe_body, read_body
 from tir_client._errors import (
     APIConnectionError,
@@ -27,7 +27,6 @@ from tir_client._wire import Embeddings, Json, ModelCard, Usage
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tir_client._accumulate import Delta
     from tir_client._requests import ChatRequest, EmbeddingRequest
 
 DONE = b"[DONE]"

@@ -15,7 +15,7 @@ class Mould(Generic[Model]):
     """Makes objects like `pattern`, with some of its fields changed.
 
     Only for values that have been checked already, in a class whose validators would not change them. What a
-    frameworks' users may change of an object (dictionaries, lists) has to be given anew for each.
+    framework's users may change of an object (dictionaries, lists) has to be given anew for each.
 
     Args:
         pattern: An object as the class's own constructor makes it. It must not be changed afterwards.
