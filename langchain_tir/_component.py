@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
 
-from langchain_tir._elsewhere import refuse_unsendable, renamed
+from langchain_tir._aliases import refuse_unsendable, renamed
 from langchain_tir._errors import model_errors
 from tir_client import Config, ConfigurationError, RetryPolicy, Timeouts, TIRClient
 

@@ -149,10 +149,7 @@ class StreamServerError(_Traced, tir.StreamServerError, lc.ModelAPIError):
 
 
 _BOTH: dict[type[tir.TIRError], type[_Traced]] = {
-    base: both
-    for both in _Traced.__subclasses__()
-    for base in both.__bases__
-    if base.__module__ == "tir_client._errors"
+    base: both for both in _Traced.__subclasses__() for base in both.__bases__ if base.__module__ == "tir_client.errors"
 }
 
 

@@ -19,8 +19,8 @@ from langchain_core.messages import (
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from langchain_tir._blocks import CALLS, REASONING, Block, Json, blocks_of, parts_of, reasoning_of, text_of
-from langchain_tir._standard import PROVIDER, standard_blocks
+from langchain_tir._content import CALLS, REASONING, Block, Json, blocks_of, parts_of, reasoning_of, text_of
+from langchain_tir._content_blocks import PROVIDER, standard_blocks
 from tir_client import InvalidRequestError, sendable_arguments
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from langchain_tir._standard import PROVIDER
+from langchain_tir._content_blocks import PROVIDER
 
 
 def register_provider() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, Field, model_validator
 
-from langchain_tir._blocks import Json
+from langchain_tir._aliases import ADVICE, OTHER_NAMES, renamed
+from langchain_tir._content import Json
 from langchain_tir._demanded import TAKEN_AS_IT_IS
-from langchain_tir._elsewhere import ADVICE, OTHER_NAMES, renamed
 from tir_client import DEFAULT_MODEL, ChatRequest, InvalidRequestError
 
 _INTERNAL = frozenset({"stream", "ls_structured_output_format", "structured_output_format", TAKEN_AS_IT_IS})

@@ -9,15 +9,15 @@ from langchain_core.messages.tool import invalid_tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.utils.json import parse_partial_json
 
+from langchain_tir._content_blocks import PROVIDER
 from langchain_tir._messages import end, extras, head, others, set_only, tail, usage_metadata
-from langchain_tir._standard import PROVIDER
 from tir_client import Completion, Mould
 
 if TYPE_CHECKING:
     from langchain_core.messages import InvalidToolCall, ToolCallChunk
     from langchain_core.messages import ToolCall as ParsedCall
 
-    from langchain_tir._blocks import Json
+    from langchain_tir._content import Json
     from tir_client import Delta, ToolCall, ToolCallDelta
 
 

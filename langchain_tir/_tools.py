@@ -13,7 +13,7 @@ from tir_client import InvalidRequestError, response_format, tool_choice
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from langchain_tir._blocks import Json
+    from langchain_tir._content import Json
 
 UNNAMED = "answer"
 """Name of a JSON schema that has no title."""

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import ConfigDict, PrivateAttr, model_validator
 
+from langchain_tir._aliases import renamed
 from langchain_tir._component import TOKEN_VARIABLES, Component
+from langchain_tir._content_blocks import PROVIDER
 from langchain_tir._demanded import TAKEN_AS_IT_IS, Lenient
-from langchain_tir._elsewhere import renamed
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import from_completion, to_wire
 from langchain_tir._profile import profile_of
 from langchain_tir._settings import Settings
-from langchain_tir._standard import PROVIDER
 from langchain_tir._stream import ChunkReader
 from langchain_tir._structured import Method, beside_raw, check_free, structured_call
 from langchain_tir._tokens import estimate, estimate_text
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
     from langchain_core.tools import BaseTool
 
-    from langchain_tir._blocks import Json
+    from langchain_tir._content import Json
     from tir_client import TIRClient
 
 _NOT_THERE = frozenset({403, 404, 405, 501})

@@ -18,7 +18,7 @@ from llama_index.core.base.llms.types import (
 )
 from pydantic import BaseModel
 
-from llama_index_tir._blocks import Json, to_content
+from llama_index_tir._content import Json, to_content
 from tir_client import InvalidRequestError, ToolCall, sendable_arguments
 
 if TYPE_CHECKING:

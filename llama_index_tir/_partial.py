@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic_core import from_json
 
 if TYPE_CHECKING:
-    from llama_index_tir._blocks import Json
+    from llama_index_tir._content import Json
 
 SMALL = 2_000
 """Characters that are parsed anew with each piece; a longer text only when it has grown by an eighth, for else the

@@ -16,7 +16,7 @@ from tir_client import DEFAULT_MODEL, ChatRequest, InvalidRequestError, model_in
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from llama_index_tir._blocks import Json
+    from llama_index_tir._content import Json
 
 SAMPLING = (
     "temperature",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         CompletionResponseGen,
     )
 
-    from llama_index_tir._blocks import Json
+    from llama_index_tir._content import Json
     from tir_client import Delta, ToolCall
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from llama_index.core.prompts import BasePromptTemplate
 
-    from llama_index_tir._blocks import Json
+    from llama_index_tir._content import Json
 
 dispatcher = get_dispatcher("llama_index.core.llms.llm")
 

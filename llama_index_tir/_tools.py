@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from llama_index.core.tools.types import BaseTool
 
-    from llama_index_tir._blocks import Json
+    from llama_index_tir._content import Json
 
 
 class NoToolCallError(ResponseError, ValueError):

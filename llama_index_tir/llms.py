@@ -18,7 +18,7 @@ from llama_index.core.base.llms.types import (
 )
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 
-from llama_index_tir._events import CHAT, COMPLETION, Watch
+from llama_index_tir._instrumentation import CHAT, COMPLETION, Watch
 from llama_index_tir._messages import from_completion, to_completion
 from llama_index_tir._predicting import Predicting
 from llama_index_tir._settings import TOOL_NAMES

@@ -13,7 +13,7 @@ from llama_index.core.prompts import ChatPromptTemplate
 from pydantic import SerializeAsAny  # noqa: TC002 - pydantic reads the annotation
 
 from llama_index_tir._asking import Step, aask, ask, asteps, steps
-from llama_index_tir._events import CHAT, COMPLETION, Kind, Watch
+from llama_index_tir._instrumentation import CHAT, COMPLETION, Kind, Watch
 from llama_index_tir._messages import to_completion
 from llama_index_tir._stream import acompletions, completions
 from llama_index_tir._structured import StructuredTask

@@ -36,8 +36,9 @@ ONLY_IN = {
 FRAMEWORKS = {"langchain_tir": "langchain_core", "llama_index_tir": "llama_index"}
 EXTRAS = {"langchain_tir": "langchain", "llama_index_tir": "llama-index"}
 
-SPEAKS_HTTP = {"tir_client._transport", "tir_client._pool", "tir_client._network"}
-DOES_IO = {f"tir_client.{name}" for name in ("_client", "_call", "_body", "_limits")} | SPEAKS_HTTP
+SPEAKS_HTTP = {"tir_client.transport.clients", "tir_client._pool", "tir_client._network"}
+WAITS = ("client", "transport.attempt", "transport.body", "transport.limits")
+DOES_IO = {f"tir_client.{name}" for name in WAITS} | SPEAKS_HTTP
 IO_MODULES = {
     "asyncio",
     "http",

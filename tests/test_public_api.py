@@ -41,7 +41,7 @@ def documented(package: str) -> Iterator[tuple[str, Any]]:
 def errors_of(package: str) -> set[str]:
     """The errors that the files of a package define."""
     found = set()
-    for file in pkgutil.iter_modules(import_module(package).__path__, f"{package}."):
+    for file in pkgutil.walk_packages(import_module(package).__path__, f"{package}."):
         for name, thing in vars(import_module(file.name)).items():
             if inspect.isclass(thing) and issubclass(thing, Exception) and thing.__module__ == file.name:
                 found.add(name)

@@ -5,12 +5,12 @@ answer = client.chat(ChatRequest.of(model="gpt_oss_120b", messages=[{"role": "us
 print(answer.choice.reasoning, answer.choice.text, answer.usage)
 """
 
-from tir_client._accumulate import Accumulator, Delta
-from tir_client._choice import ChoiceSoFar
-from tir_client._client import TIRClient
-from tir_client._config import DEFAULT_MODEL, ApiKey, Config
 from tir_client._enclosed import Enclosed
-from tir_client._errors import (
+from tir_client._mould import Mould
+from tir_client._version import __version__
+from tir_client.client import TIRClient
+from tir_client.config import DEFAULT_MODEL, ApiKey, Config
+from tir_client.errors import (
     APIConnectionError,
     APIStatusError,
     APITimeoutError,
@@ -33,14 +33,11 @@ from tir_client._errors import (
     StreamServerError,
     TIRError,
 )
-from tir_client._models import ModelInfo, model_info
-from tir_client._mould import Mould
-from tir_client._requests import ChatRequest, EmbeddingRequest
-from tir_client._retry import RetryPolicy
-from tir_client._timeouts import Timeouts
-from tir_client._tools import response_format, sendable_arguments, tool_choice
-from tir_client._version import __version__
-from tir_client._wire import (
+from tir_client.models import ModelInfo, model_info
+from tir_client.protocol.accumulator import Accumulator, Delta
+from tir_client.protocol.choice import ChoiceAccumulator
+from tir_client.protocol.requests import ChatRequest, EmbeddingRequest
+from tir_client.protocol.responses import (
     Choice,
     Completion,
     Embeddings,
@@ -49,6 +46,9 @@ from tir_client._wire import (
     ToolCallDelta,
     Usage,
 )
+from tir_client.protocol.tool_choice import response_format, sendable_arguments, tool_choice
+from tir_client.transport.retry import RetryPolicy
+from tir_client.transport.timeouts import Timeouts
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -61,7 +61,7 @@ __all__ = [
     "BadRequestError",
     "ChatRequest",
     "Choice",
-    "ChoiceSoFar",
+    "ChoiceAccumulator",
     "Completion",
     "Config",
     "ConfigurationError",

@@ -30,7 +30,7 @@ from tir_client import (
     StreamServerError,
     TIRClient,
 )
-from tir_client._failures import translate
+from tir_client.transport.failures import translate
 from tir_sandbox import Fault, Reply, Sandbox
 
 NO_PAUSE = RetryPolicy(base=0, jitter=0)

@@ -14,7 +14,7 @@ import pytest
 from tests.faults.places import CERTIFICATE
 from tests.faults.wire import chunk, stream
 from tir_client import APITimeoutError, ChatRequest, Config, TIRClient
-from tir_client._limits import hanging_up
+from tir_client.transport.limits import hanging_up
 
 
 class LateTimer(threading.Timer):

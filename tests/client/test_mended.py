@@ -28,7 +28,7 @@ from tir_client import (
     TIRClient,
     TIRError,
 )
-from tir_client._answer import read_embeddings
+from tir_client.protocol.reader import read_embeddings
 from tir_sandbox import CLOSE, STALL, Fault, Reply, Sandbox, ToolCall, WireServer
 
 NO_PAUSE = RetryPolicy(base=0, jitter=0)

@@ -22,7 +22,8 @@ from tir_client import (
     StreamError,
     StreamServerError,
 )
-from tir_client._answer import (
+from tir_client.errors import error_from_response
+from tir_client.protocol.reader import (
     AnswerStream,
     accumulator_for,
     read_answer,
@@ -30,9 +31,8 @@ from tir_client._answer import (
     read_models,
     read_token_count,
 )
-from tir_client._errors import error_from_response
-from tir_client._requests import EmbeddingRequest
-from tir_client._sse import SSEDecoder
+from tir_client.protocol.requests import EmbeddingRequest
+from tir_client.protocol.sse import SSEDecoder
 
 CHATS = [r for r in recordings() if r.is_chat and r.status == 200]
 WHOLE = [r for r in CHATS if not r.is_stream]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tir_client._think import ThinkSplitter
+from tir_client.protocol.reasoning import ThinkSplitter
 
 
 def split(pieces: list[str]) -> tuple[str, str]:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tir_client import ResponseError, ToolCall
-from tir_client._tool_calls import ToolCallAssembler, repair_name
+from tir_client.protocol.tool_calls import ToolCallAssembler, repair_name
 
 
 def piece(index=None, id=None, name=None, arguments=None):  # noqa: A002 - the wire's name

@@ -21,7 +21,7 @@ from tir_client import (
 )
 from tir_client import response_format as make_format
 from tir_client import tool_choice as wire_choice
-from tir_client._tools import rescue_request, rescued_call
+from tir_client.protocol.tool_choice import rescue_request, rescued_call
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 NESTED = {

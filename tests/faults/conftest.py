@@ -27,6 +27,6 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         noted.append(seconds)
         await asyncio.sleep(0)
 
-    monkeypatch.setattr("tir_client._client.time", SimpleNamespace(sleep=noted.append))
-    monkeypatch.setattr("tir_client._client.asyncio", SimpleNamespace(sleep=asleep))
+    monkeypatch.setattr("tir_client.client.time", SimpleNamespace(sleep=noted.append))
+    monkeypatch.setattr("tir_client.client.asyncio", SimpleNamespace(sleep=asleep))
     return noted

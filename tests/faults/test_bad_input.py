@@ -30,7 +30,8 @@ from tests.faults.strategies import (
 )
 from tests.faults.wire import DONE, chunk, completion, events
 from tir_client import APIStatusError, ChatRequest, Delta, EmbeddingRequest, TIRError
-from tir_client._answer import (
+from tir_client.errors import error_from_response
+from tir_client.protocol.reader import (
     AnswerStream,
     accumulator_for,
     read_answer,
@@ -38,9 +39,8 @@ from tir_client._answer import (
     read_models,
     read_token_count,
 )
-from tir_client._errors import error_from_response
-from tir_client._requests import to_bytes
-from tir_client._sse import BOM, SSEDecoder
+from tir_client.protocol.requests import to_bytes
+from tir_client.protocol.sse import BOM, SSEDecoder
 
 REQUEST = ChatRequest.of(
     model="gpt_oss_120b",

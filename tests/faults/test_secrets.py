@@ -25,7 +25,7 @@ from tests.faults.places import Places
 from tests.faults.table import PATIENT, hasty
 from tests.faults.wire import answer, as_json, chunk, completion, head, refusal, stream
 from tir_client import AuthenticationError, ConfigurationError, TIRError
-from tir_client._error_bodies import BODY_LIMIT
+from tir_client.protocol.error_responses import BODY_LIMIT
 from tir_sandbox import CLOSE, RESET, STALL, WireServer
 
 WHOLE = answer(as_json(completion()))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from langchain_tir import ChatTIR, TIREmbeddings
-from langchain_tir._elsewhere import ADVICE
+from langchain_tir._aliases import ADVICE
 from tir_client import ConfigurationError
 from tir_sandbox import Sandbox
 

@@ -24,7 +24,7 @@ from pydantic import SecretStr
 import langchain_tir
 from langchain_tir import ChatTIR, TIREmbeddings, register_provider
 from tir_client import APIStatusError, ConfigurationError, __version__
-from tir_client._config import environment_token
+from tir_client.config import environment_token
 from tir_sandbox import Fault, Reply, Sandbox
 
 SECRET = "a-secret-that-nobody-may-see"

@@ -10,7 +10,7 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ToolCall
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.llms import MockLLM
 
-from llama_index_tir._events import CHAT, Watch
+from llama_index_tir._instrumentation import CHAT, Watch
 from llama_index_tir._partial import PartialJson
 from llama_index_tir._stream import GrowingResponse
 from tir_client import Accumulator, StreamInterruptedError

@@ -30,13 +30,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from tir_client._error_bodies import describe_body, read_body, without
-from tir_client._retry_after import retry_after
+from tir_client.protocol.error_responses import describe_body, read_body, without
+from tir_client.transport.retry_after import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tir_client._wire import Completion
+    from tir_client.protocol.responses import Completion
 
 
 class TIRError(Exception):

@@ -10,8 +10,8 @@ import json
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from tir_client._parts import a_word, an_object
-from tir_client._wire import Json, ToolCall, ToolCallDelta, parse_json
+from tir_client.protocol.json_fields import as_dict, as_str
+from tir_client.protocol.responses import Json, ToolCall, ToolCallDelta, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -63,15 +63,15 @@ class ToolCallAssembler:
     def add(self, pieces: list[Any], *, whole: bool = False) -> list[ToolCallDelta]:
         """Add the `tool_calls` of one event; in a whole answer each entry is a call of its own."""
         deltas = (
-            self._add(an_object(piece, "tool_calls[]"), place if whole else None)
+            self._add(as_dict(piece, "tool_calls[]"), place if whole else None)
             for place, piece in enumerate(pieces)
             if piece is not None
         )
         return [delta for delta in deltas if delta is not None]
 
     def _add(self, piece: Json, place: int | None) -> ToolCallDelta | None:
-        function = an_object(piece.get("function") or {}, "tool_calls[].function")
-        call_id, name = a_word(piece.get("id")), a_word(function.get("name"))
+        function = as_dict(piece.get("function") or {}, "tool_calls[].function")
+        call_id, name = as_str(piece.get("id")), as_str(function.get("name"))
         index = piece.get("index") if place is None else place
         call = self._find(index, call_id, name) if place is None else None
         if call is None:

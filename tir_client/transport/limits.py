@@ -8,7 +8,7 @@ import threading
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from tir_client._failures import timed_out
+from tir_client.transport.failures import timed_out
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -19,7 +19,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
-from tir_client._errors import ConfigurationError
+from tir_client.errors import ConfigurationError
 
 DEFAULT_HOST = "https://infer.e2enetworks.net"
 DEFAULT_MODEL = "gpt_oss_120b"

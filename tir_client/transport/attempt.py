@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from tir_client._error_bodies import cut
-from tir_client._errors import TIRError, error_from_response, scrubbed
-from tir_client._failures import timed_out, translate
-from tir_client._limits import giving_up, hanging_up
 from tir_client._version import __version__
+from tir_client.errors import TIRError, error_from_response, scrubbed
+from tir_client.protocol.error_responses import cut
+from tir_client.transport.failures import timed_out, translate
+from tir_client.transport.limits import giving_up, hanging_up
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
-    from tir_client._config import Config
-    from tir_client._retry import RetryPolicy
-    from tir_client._timeouts import Timeouts
+    from tir_client.config import Config
+    from tir_client.transport.retry import RetryPolicy
+    from tir_client.transport.timeouts import Timeouts
 
 logger = logging.getLogger("tir_client")
 

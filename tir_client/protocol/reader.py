@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
-from tir_client._accumulate import Accumulator, Delta
-from tir_client._error_bodies import describe_body, read_body
-from tir_client._errors import (
+from tir_client.errors import (
     APIConnectionError,
     APITimeoutError,
     ReportedError,
@@ -20,14 +18,16 @@ from tir_client._errors import (
     TIRError,
     error_from_event,
 )
-from tir_client._models import model_info
-from tir_client._sse import BOM, SSEDecoder
-from tir_client._wire import Embeddings, Json, ModelCard, Usage
+from tir_client.models import model_info
+from tir_client.protocol.accumulator import Accumulator, Delta
+from tir_client.protocol.error_responses import describe_body, read_body
+from tir_client.protocol.responses import Embeddings, Json, ModelCard, Usage
+from tir_client.protocol.sse import BOM, SSEDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tir_client._requests import ChatRequest, EmbeddingRequest
+    from tir_client.protocol.requests import ChatRequest, EmbeddingRequest
 
 DONE = b"[DONE]"
 

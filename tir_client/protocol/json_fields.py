@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tir_client._errors import ResponseError
+from tir_client.errors import ResponseError
 
 if TYPE_CHECKING:
-    from tir_client._wire import Json
+    from tir_client.protocol.responses import Json
 
 
-def an_object(value: Any, name: str) -> Json:
+def as_dict(value: Any, name: str) -> Json:
     """`value`, which must be an object.
 
     Raises:
@@ -21,7 +21,7 @@ def an_object(value: Any, name: str) -> Json:
     return value
 
 
-def an_array(value: Any, name: str) -> list[Any]:
+def as_list(value: Any, name: str) -> list[Any]:
     """`value`, which must be an array; null is an empty one.
 
     Raises:
@@ -34,7 +34,7 @@ def an_array(value: Any, name: str) -> list[Any]:
     return value
 
 
-def a_text(value: object) -> str:
+def as_text(value: object) -> str:
     """A text: a string, null for none, or content parts, which some gateways send.
 
     Raises:
@@ -45,10 +45,10 @@ def a_text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, list):
-        return "".join(a_text(part.get("text") if isinstance(part, dict) else part) for part in value)
+        return "".join(as_text(part.get("text") if isinstance(part, dict) else part) for part in value)
     raise ResponseError(f"The answer has a text that is not a string but {type(value).__name__}.")
 
 
-def a_word(value: object) -> str:
+def as_str(value: object) -> str:
     """An id, a name, a reason: whatever it is, as a string; null for none."""
     return "" if value is None else str(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from tir_client._errors import (
+from tir_client.errors import (
     APIConnectionError,
     APIStatusError,
     APITimeoutError,

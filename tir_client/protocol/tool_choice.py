@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from tir_client._errors import ForcedToolError, InvalidRequestError, RefusedCallError
-from tir_client._wire import Completion, Json, ToolCall, parse_json
+from tir_client.errors import ForcedToolError, InvalidRequestError, RefusedCallError
+from tir_client.protocol.responses import Completion, Json, ToolCall, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tir_client._requests import ChatRequest
+    from tir_client.protocol.requests import ChatRequest
 
 
 def response_format(name: str, schema: Json, *, strict: bool | None = None) -> Json:

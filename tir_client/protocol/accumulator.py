@@ -9,19 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tir_client._choice import Addition, ChoiceSoFar
-from tir_client._errors import EmptyAnswerError, ResponseError
-from tir_client._parts import a_word, an_array, an_object
-from tir_client._think import ThinkSplitter
-from tir_client._tool_calls import ToolCallAssembler
-from tir_client._wire import Completion, Json, ToolCall, Usage
+from tir_client.errors import EmptyAnswerError, ResponseError
+from tir_client.protocol.choice import ChoiceAccumulator, ChoiceDelta
+from tir_client.protocol.json_fields import as_dict, as_list, as_str
+from tir_client.protocol.reasoning import ThinkSplitter
+from tir_client.protocol.responses import Completion, Json, ToolCall, Usage
+from tir_client.protocol.tool_calls import ToolCallAssembler
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
 
 @dataclass(slots=True, kw_only=True)
-class Delta(Addition):
+class Delta(ChoiceDelta):
     """What one event of a stream added to one choice; the last of a stream has `final` set, and the usage.
 
     `so_far` is the accumulator, with everything up to here; `event` the server's own JSON.
@@ -72,7 +72,7 @@ class Accumulator:
         self._expected = expected or 1
         self._tools_allowed = tools_allowed
         self._only_tool = only_tool
-        self._states: dict[int, ChoiceSoFar] = {}
+        self._states: dict[int, ChoiceAccumulator] = {}
         self._head: Json = {}
         self._usage: Json | None = None
         self._rescue_usage: Usage | None = None
@@ -85,13 +85,13 @@ class Accumulator:
             ResponseError: A part of the event has a type that no answer has.
         """
         if usage := event.get("usage"):
-            self._usage = an_object(usage, "usage")  # cumulative where it is repeated: the last one counts
+            self._usage = as_dict(usage, "usage")  # cumulative where it is repeated: the last one counts
         choices = event.get("choices")
         if not self._head or not choices:
             self._read_head(event)
         deltas = []
-        for raw in an_array(choices, "choices"):
-            state = self.choice(an_object(raw, "choices[]").get("index") or 0)
+        for raw in as_list(choices, "choices"):
+            state = self.choice(as_dict(raw, "choices[]").get("index") or 0)
             delta = Delta(so_far=self, event=event, index=state.index)
             if state.add(raw, delta):
                 if delta.finish_reason:
@@ -150,7 +150,7 @@ class Accumulator:
         counts = ("prompt_tokens", "completion_tokens", "total_tokens")
         return {**(self._usage or {}), **{name: getattr(usage, name) for name in counts}}
 
-    def choice(self, index: int = 0) -> ChoiceSoFar:
+    def choice(self, index: int = 0) -> ChoiceAccumulator:
         """One choice as it stands."""
         if not isinstance(index, int):
             raise ResponseError(f"The answer has a choice with the index {index!r}.")
@@ -160,22 +160,22 @@ class Accumulator:
         """Everything that has arrived, as an answer: whole after `finish`, partial before."""
         created = self._head.get("created")
         return Completion(
-            id=a_word(self._head.get("id")),
-            model=a_word(self._head.get("model")),
+            id=as_str(self._head.get("id")),
+            model=as_str(self._head.get("model")),
             created=created if isinstance(created, int) else None,
-            system_fingerprint=a_word(self._head.get("system_fingerprint")) or None,
-            service_tier=a_word(self._head.get("service_tier")) or None,
+            system_fingerprint=as_str(self._head.get("system_fingerprint")) or None,
+            service_tier=as_str(self._head.get("service_tier")) or None,
             choices=[self._states[index].choice() for index in sorted(self._states)],
             usage=self.usage,
             raw_usage=self._raw_usage(),
             request_id=self.request_id,
         )
 
-    def _new_state(self, index: int) -> ChoiceSoFar:
-        seed = a_word(self._head.get("id"))
+    def _new_state(self, index: int) -> ChoiceAccumulator:
+        seed = as_str(self._head.get("id"))
         tools = ToolCallAssembler(self._tool_names, f"{seed}-{index}" if index else seed, self._only_tool)
         think = ThinkSplitter() if self._inline_think else None
-        self._states[index] = ChoiceSoFar(index, tools, think, tools_allowed=self._tools_allowed)
+        self._states[index] = ChoiceAccumulator(index, tools, think, tools_allowed=self._tools_allowed)
         return self._states[index]
 
     def _read_head(self, event: Json) -> None:

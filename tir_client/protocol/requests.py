@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from tir_client._errors import InvalidRequestError
-from tir_client._wire import Json
+from tir_client.errors import InvalidRequestError
+from tir_client.protocol.responses import Json
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 """JSON has no infinity and no NaN."""

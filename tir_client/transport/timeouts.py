@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from tir_client._errors import ConfigurationError
+from tir_client.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)

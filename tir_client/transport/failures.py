@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tir_client._errors import APIConnectionError, APITimeoutError, ResponseError, TIRError
+from tir_client.errors import APIConnectionError, APITimeoutError, ResponseError, TIRError
 
 _RAISED = {
     "httpx": ("HTTPError", "StreamError", "InvalidURL"),

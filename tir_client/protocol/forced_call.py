@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tir_client._tools import rescue_request, rescued_call
+from tir_client.protocol.tool_choice import rescue_request, rescued_call
 
 if TYPE_CHECKING:
-    from tir_client._accumulate import Accumulator, Delta
-    from tir_client._requests import ChatRequest
+    from tir_client.protocol.accumulator import Accumulator, Delta
+    from tir_client.protocol.requests import ChatRequest
 
 
 class ForcedCall:

@@ -6,14 +6,14 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from tir_client._errors import TIRError
-from tir_client._failures import transport_errors
-from tir_client._limits import hanging_up
+from tir_client.errors import TIRError
+from tir_client.transport.failures import transport_errors
+from tir_client.transport.limits import hanging_up
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from tir_client._call import Call
+    from tir_client.transport.attempt import Call
 
 ERROR_BYTES = 64 * 1024
 """How much of an error body is read; a gateway's page may be any size."""

@@ -6,17 +6,17 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tir_client._errors import ResponseError
-from tir_client._parts import a_text, a_word, an_array, an_object
-from tir_client._think import State, ThinkSplitter
-from tir_client._wire import Choice, Json, ToolCallDelta
+from tir_client.errors import ResponseError
+from tir_client.protocol.json_fields import as_dict, as_list, as_str, as_text
+from tir_client.protocol.reasoning import State, ThinkSplitter
+from tir_client.protocol.responses import Choice, Json, ToolCallDelta
 
 if TYPE_CHECKING:
-    from tir_client._tool_calls import ToolCallAssembler
+    from tir_client.protocol.tool_calls import ToolCallAssembler
 
 
 @dataclass(slots=True)
-class Addition:
+class ChoiceDelta:
     """What one event adds to a choice."""
 
     text: str = ""
@@ -28,7 +28,7 @@ class Addition:
     token_ids: list[int] | None = None
 
 
-class ChoiceSoFar:
+class ChoiceAccumulator:
     """One choice while it arrives. Text is kept in pieces and joined when somebody asks."""
 
     __slots__ = (
@@ -89,12 +89,12 @@ class ChoiceSoFar:
             token_ids=None if self._token_ids is None else [*self._token_ids],
         )
 
-    def add(self, raw: Json, added: Addition) -> bool:
+    def add(self, raw: Json, added: ChoiceDelta) -> bool:
         """Add what one event says of this choice, and note it in `added`; False if that is nothing new."""
-        message = an_object(raw.get("delta") or raw.get("message") or _empty(raw), "message")
+        message = as_dict(raw.get("delta") or raw.get("message") or _empty(raw), "message")
         # Servers from 0.11.1 to 0.15 send both names with the same text: take one, never add them up.
-        reasoning = a_text(message.get("reasoning") or message.get("reasoning_content"))
-        text = a_text(message.get("content"))
+        reasoning = as_text(message.get("reasoning") or message.get("reasoning_content"))
+        text = as_text(message.get("content"))
         finish = self._finish(raw) if raw.get("finish_reason") else None
         if self._think is not None and (text or finish):
             inline, text = self._split(text, finish=finish, reasoned=bool(reasoning))
@@ -105,7 +105,7 @@ class ChoiceSoFar:
             self._reasoning.append(reasoning)
         added.text, added.reasoning, added.finish_reason = text, reasoning, finish
         if (calls := message.get("tool_calls")) and self._tools_allowed:
-            added.tool_calls = self._tools.add(an_array(calls, "tool_calls"), whole="message" in raw)
+            added.tool_calls = self._tools.add(as_list(calls, "tool_calls"), whole="message" in raw)
         rare = raw.get("logprobs") or raw.get("token_ids") or message.get("refusal")
         if rare:
             self._add_rare(raw, message, added)
@@ -127,32 +127,32 @@ class ChoiceSoFar:
     def _finish(self, raw: Json) -> str | None:
         if self.finish_reason is not None:
             return None  # it is repeated
-        reason = a_word(raw["finish_reason"])
+        reason = as_str(raw["finish_reason"])
         self.finish_reason = "stop" if reason == "tool_calls" and not self._tools_allowed else reason
         self.stop_reason = raw.get("stop_reason")
         return self.finish_reason
 
-    def _add_rare(self, raw: Json, message: Json, added: Addition) -> None:
+    def _add_rare(self, raw: Json, message: Json, added: ChoiceDelta) -> None:
         """Add what most events do not have: log probabilities, token ids, a refusal."""
         if logprobs := raw.get("logprobs"):
-            added.logprobs = _tokens(an_object(logprobs, "logprobs").get("content"), "logprobs.content")
+            added.logprobs = _tokens(as_dict(logprobs, "logprobs").get("content"), "logprobs.content")
             self._logprobs = _extended(self._logprobs, added.logprobs)
         if token_ids := raw.get("token_ids"):
-            added.token_ids = an_array(token_ids, "token_ids")
+            added.token_ids = as_list(token_ids, "token_ids")
             self._token_ids = _extended(self._token_ids, added.token_ids)
         if refusal := message.get("refusal"):
-            added.refusal = a_text(refusal)
+            added.refusal = as_text(refusal)
             self._refusal += added.refusal
 
 
 def _tokens(value: Any, name: str) -> list[Json]:
-    tokens = an_array(value, name)
+    tokens = as_list(value, name)
     for token in tokens:
-        said, chance = (an_object(token, name).get(part) for part in ("token", "logprob"))
+        said, chance = (as_dict(token, name).get(part) for part in ("token", "logprob"))
         is_float = isinstance(chance, float) or (isinstance(chance, int) and abs(chance) <= sys.maxsize)
         if not isinstance(said, str) or not is_float:
             raise ResponseError(f"The answer's `{name}` has a token without a text or a log probability.")
-        if not all(isinstance(byte, int) for byte in an_array(token.get("bytes"), "bytes")):
+        if not all(isinstance(byte, int) for byte in as_list(token.get("bytes"), "bytes")):
             raise ResponseError(f"The answer's `{name}` has a token whose bytes are no numbers.")
         _tokens(token.get("top_logprobs"), "top_logprobs")
     return tokens

@@ -19,8 +19,8 @@ from urllib.request import getproxies
 
 import httpx
 
-from tir_client._config import LOOPBACK
-from tir_client._errors import ConfigurationError
+from tir_client.config import LOOPBACK
+from tir_client.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import ssl

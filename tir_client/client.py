@@ -13,7 +13,11 @@ from contextlib import aclosing, closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from tir_client._answer import (
+from tir_client._enclosed import Enclosed
+from tir_client.config import DEFAULT_MODEL, Config
+from tir_client.errors import TIRError
+from tir_client.protocol.forced_call import ForcedCall
+from tir_client.protocol.reader import (
     AnswerStream,
     accumulator_for,
     read_answer,
@@ -21,7 +25,9 @@ from tir_client._answer import (
     read_models,
     read_token_count,
 )
-from tir_client._body import (
+from tir_client.protocol.requests import ChatRequest, EmbeddingRequest, to_bytes
+from tir_client.transport.attempt import Call
+from tir_client.transport.body import (
     adrain,
     apieces,
     aread_refusal,
@@ -31,22 +37,16 @@ from tir_client._body import (
     read_refusal,
     read_whole,
 )
-from tir_client._call import Call
-from tir_client._config import DEFAULT_MODEL, Config
-from tir_client._enclosed import Enclosed
-from tir_client._errors import TIRError
-from tir_client._failures import transport_errors
-from tir_client._forced import ForcedCall
-from tir_client._requests import ChatRequest, EmbeddingRequest, to_bytes
-from tir_client._retry import RetryPolicy
-from tir_client._timeouts import Timeouts
-from tir_client._transport import Clients
+from tir_client.transport.clients import Clients
+from tir_client.transport.failures import transport_errors
+from tir_client.transport.retry import RetryPolicy
+from tir_client.transport.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
 
-    from tir_client._accumulate import Accumulator, Delta
-    from tir_client._wire import Completion, Embeddings, Json, ModelCard
+    from tir_client.protocol.accumulator import Accumulator, Delta
+    from tir_client.protocol.responses import Completion, Embeddings, Json, ModelCard
 
 Result = TypeVar("Result")
 Reader = Callable[[bytes, str | None], Result]
@@ -68,7 +68,7 @@ class TIRClient:
         http_async_client: The same for async calls.
 
     It may be shared by threads and event loops, pickled (without the token, which is then read from the environment)
-    and copied. Every method raises `TIRError`s only, each described in `tir_client._errors`.
+    and copied. Every method raises `TIRError`s only, each described in `tir_client.errors`.
     """
 
     def __init__(
