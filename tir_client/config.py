@@ -116,6 +116,10 @@ class Config:
         """The token of this moment. A function that was given as `api_key` is called."""
         return SecretStr(_clean_token(self.token() if callable(self.token) else self.token))
 
+    def secrets(self, token: SecretStr) -> list[str]:
+        """What must not be shown when a server repeats it: `token`, and the values of the user's headers and query."""
+        return [token.get_secret_value(), *self.headers.values(), *self.query.values()]
+
     def token_hint(self, token: SecretStr) -> str:
         """Advice for a 401, chosen by the shape of the token, which it does not repeat."""
         if self.base_url is None and not _looks_like_auth_token(token):
@@ -144,7 +148,7 @@ class Config:
 
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?|[0-9A-Fa-f:.]+(?:%\w+)?")
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?|[0-9A-Fa-f:]+:[0-9A-Fa-f:.]*(?:%\w+)?")
 """A name in ASCII (a host in another script has an `xn--` form), or an address."""
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:+-]*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

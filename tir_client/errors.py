@@ -30,11 +30,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from tir_client.protocol.error_responses import describe_body, read_body, without
+from tir_client.protocol.error_responses import describe_body, masked, read_body
 from tir_client.transport.retry_after import retry_after
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from tir_client.protocol.responses import Completion
 
@@ -262,10 +262,10 @@ def error_from_event(event: dict[str, Any], partial: Completion | None) -> Strea
     )
 
 
-def scrubbed(error: TIRError, secret: str) -> TIRError:
-    """`error` with `secret` blacked out wherever the server may have repeated it."""
-    error.message = without(error.message, secret)
+def mask(error: TIRError, secrets: Collection[str]) -> TIRError:
+    """Black out `secrets` wherever the server may have repeated them in `error`; returns the same error."""
+    error.message = masked(error.message, secrets)
     error.args = (error.message,)
-    error.body = without(error.body, secret)
-    error.headers = without(error.headers, secret)
+    error.body = masked(error.body, secrets)
+    error.headers = masked(error.headers, secrets)
     return error

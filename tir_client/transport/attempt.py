@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from tir_client._version import __version__
-from tir_client.errors import TIRError, error_from_response, scrubbed
+from tir_client.errors import TIRError, error_from_response, mask
 from tir_client.protocol.error_responses import cut
 from tir_client.transport.failures import timed_out, translate
 from tir_client.transport.limits import giving_up, hanging_up
@@ -124,15 +124,14 @@ class Call:
         return error_from_response(response.status_code, headers, content, url=self.url, hint=hint)
 
     def reported(self) -> TIRError:
-        """The failure as the user sees it: without the token, should the server have repeated it.
+        """The failure as the user sees it, with secrets masked that the server repeated.
 
         It is forgotten here, and was never in a variable of the frame that raises it: each would keep the other
         alive, and with them the whole response, until the garbage collector comes by.
         """
         failure = self.failure
         del self.failure
-        token = self._token.get_secret_value()
-        return scrubbed(failure, token) if token else failure
+        return mask(failure, self._config.secrets(self._token))
 
     def broken(self, failure: Exception) -> TIRError:
         """The error for what httpx raised in the present phase."""
