@@ -14,7 +14,7 @@ from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler, 
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.outputs import LLMResult
 
-from langchain_tir import ChatTIR, _standard
+from langchain_tir import ChatTIR, _content_blocks
 from langchain_tir._stream import spoiler
 from tir_client import ToolCall as WireCall
 from tir_sandbox import Reply, Sandbox, ToolCall
@@ -211,8 +211,8 @@ async def test_a_refusal_is_a_block_of_its_own(
     known: bool,
 ):
     """Where LangChain has no such block, it is a non-standard one."""
-    names = _standard.KNOWN_BLOCK_TYPES - {"refusal"}
-    monkeypatch.setattr(_standard, "KNOWN_BLOCK_TYPES", names | {"refusal"} if known else names)
+    names = _content_blocks.KNOWN_BLOCK_TYPES - {"refusal"}
+    monkeypatch.setattr(_content_blocks, "KNOWN_BLOCK_TYPES", names | {"refusal"} if known else names)
     sandbox.script(*[Reply(refusal="I do not.")] * 2)
     model = make(output_version=output_version)
 
