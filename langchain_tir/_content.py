@@ -1,8 +1,7 @@
-"""Content blocks, in any shape LangChain knows, as parts of a message on the wire. Pure.
+"""Content blocks, in any form that LangChain knows, to parts of a message on the wire. Pure.
 
-The shapes: strings, OpenAI's chat parts, LangChain's content blocks (v1, and v0 with `source_type`), Anthropic's
-blocks. What has no place on the wire raises and names itself: a part that is left out silently is an answer to
-another question.
+The forms: strings, OpenAI's chat parts, LangChain's content blocks (v1, and v0 with `source_type`), Anthropic's blocks.
+A block that cannot be sent raises an error that names it.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tir_client import InvalidRequestError
+from tir_client.protocol.messages import audio_part, data_url, join_content, media_part, text_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ REASONING = frozenset({"reasoning", "thinking", "redacted_thinking", "reasoning_
 has no text to send: it is left out."""
 
 
-def blocks_of(content: object) -> list[Block]:
+def to_blocks(content: object) -> list[Block]:
     """The blocks of a message's content, each a dict with a `type`.
 
     Raises:
@@ -37,17 +37,17 @@ def blocks_of(content: object) -> list[Block]:
         return [{"type": "text", "text": content}] if content else []
     if not isinstance(content, list):
         _refuse(content)
-    return [_block(item) for item in content]
+    return [_to_block(item) for item in content]
 
 
-def _block(item: object) -> Block:
+def _to_block(item: object) -> Block:
     if isinstance(item, str):
         return {"type": "text", "text": item}
     if not isinstance(item, dict):
         _refuse(item)
     value = item.get("value")
     if item.get("type") == "non_standard" and isinstance(value, dict):
-        return _block(value)
+        return _to_block(value)
     return item if "type" in item or "text" not in item else {"type": "text", **item}
 
 
@@ -57,41 +57,21 @@ def _refuse(item: object) -> NoReturn:
     )
 
 
-def text_of(blocks: list[Block], role: str) -> str:
-    """The text of blocks, for a role whose messages hold nothing else.
+def to_content(content: object, role: str) -> str | list[Part]:
+    """The `content` of a message: a string where there is only text, which every server takes, else parts.
+
+    An assistant's texts are pieces of one answer, and so are joined without a line break, as in LangChain's `text`.
 
     Raises:
-        InvalidRequestError: A block is not text; the message names it.
-    """
-    texts = []
-    for block in blocks:
-        part = to_part(block, role)
-        if part["type"] != "text":
-            raise InvalidRequestError(f"A {role} message cannot hold a block of type {block['type']!r}: only text.")
-        texts.append(part["text"])
-    return "".join(texts)
-
-
-def parts_of(content: object, role: str) -> str | list[Part]:
-    """The content to send: text alone as a string, which every server understands, else parts.
-
-    Raises:
-        InvalidRequestError: The content has a part that cannot be sent; the message names it.
+        InvalidRequestError: A block cannot be sent; the message names it.
     """
     if isinstance(content, str):
         return content
-    parts = [to_part(block, role) for block in blocks_of(content)]
-    if all(part["type"] == "text" for part in parts) and (role != "user" or len(parts) <= 1):
-        return "".join(part["text"] for part in parts)
-    return parts
+    parts = [_to_part(block, role) for block in to_blocks(content)]
+    return join_content(parts, role, separator="" if role == "assistant" else "\n")
 
 
-def to_part(block: Block, role: str) -> Part:
-    """One content block as a part of a message on the wire.
-
-    Raises:
-        InvalidRequestError: The wire has no such part; the message names the type.
-    """
+def _to_part(block: Block, role: str) -> Part:
     kind = block.get("type")
     make = _PARTS.get(str(kind))
     part = make(block) if make else None
@@ -109,85 +89,88 @@ def reasoning_of(block: Block) -> str:
     Anthropic and Gemini call it `thinking`, Bedrock `reasoning_content`; Mistral has a list of texts in it, OpenAI one
     of summaries.
     """
-    told = block.get("reasoning") or block.get("thinking") or block.get("reasoning_content")
-    return _all_text(told) or _all_text([*(block.get("summary") or ()), *(block.get("content") or ())])
+    reasoning = block.get("reasoning") or block.get("thinking") or block.get("reasoning_content")
+    return _all_text(reasoning) or _all_text([*(block.get("summary") or ()), *(block.get("content") or ())])
 
 
-def _all_text(told: object) -> str:
-    match told:
+def _all_text(value: object) -> str:
+    match value:
         case str():
-            return told
+            return value
         case {"text": str(text)}:
             return text
         case list():
-            return "\n".join(filter(None, map(_all_text, told)))
+            return "\n".join(filter(None, map(_all_text, value)))
         case _:
             return ""
 
 
+# One function for each kind of block; None if the block has nothing that can be sent
+
+
 def _text(block: Block) -> Part | None:
     text = block.get("text")
-    return {"type": "text", "text": text} if isinstance(text, str) else None
+    return text_part(text) if isinstance(text, str) else None
 
 
 def _document(block: Block) -> Part | None:
     """Anthropic's document, if it is plain text."""
     match block.get("source"):
         case {"type": "text", "data": str(text)}:
-            return {"type": "text", "text": text}
+            return text_part(text)
     return None
 
 
 def _refusal(block: Block) -> Part:
-    return {"type": "text", "text": str(block.get("refusal") or "")}
+    return text_part(str(block.get("refusal") or ""))
 
 
 def _image_url(block: Block) -> Part | None:
     image = block.get("image_url")
-    image = {"url": image} if isinstance(image, str) else image
+    if isinstance(image, str):
+        return media_part("image", image)
     return {"type": "image_url", "image_url": image} if isinstance(image, dict) and image.get("url") else None
 
 
-def _media(name: str) -> Callable[[Block], Part | None]:
-    """A part that refers to its data by a URL: `image_url`, `video_url`, and `audio_url` of vLLM."""
+def _media(kind: str) -> Callable[[Block], Part | None]:
+    """A part that refers to its data by a URL."""
 
     def make(block: Block) -> Part | None:
         url = _url(block)
-        return {"type": f"{name}_url", f"{name}_url": {"url": url}} if url else None
+        return media_part(kind, url) if url else None
 
     return make
 
 
 def _audio(block: Block) -> Part | None:
-    data, mime = _base64(block)
-    if not data:
-        return _media("audio")(block)
-    return {"type": "input_audio", "input_audio": {"data": data, "format": mime.rpartition("/")[2] or "wav"}}
+    data, media_type = _base64(block)
+    return audio_part(data, media_type) if data else _media("audio")(block)
+
+
+def _wire_form(kind: str) -> Callable[[Block], Part | None]:
+    """A part that has its wire form already."""
+    return lambda block: {"type": kind, kind: block[kind]} if isinstance(block.get(kind), dict) else None
 
 
 def _url(block: Block) -> str | None:
-    """Where a block's data is: its URL, or the data itself as one."""
-    source = block["source"] if isinstance(block.get("source"), dict) else block
-    data, mime = _base64(block)
-    if data and mime:
-        return f"data:{mime};base64,{data}"
-    return source.get("url")
+    """Where a block's data is: its URL, or a URL that holds the data."""
+    data, media_type = _base64(block)
+    return data_url(data, media_type) if data and media_type else _source(block).get("url")
 
 
 def _base64(block: Block) -> tuple[str | None, str]:
-    """Data and MIME type of a block of LangChain v1 (`base64`), v0 (`data`) or Anthropic (`source`).
+    """Data and media type of a block of LangChain v1 (`base64`), v0 (`data`) or Anthropic (`source`).
 
     Bytes are no data here: LangChain has them in Base64.
     """
-    source = block["source"] if isinstance(block.get("source"), dict) else block
-    mime = source.get("mime_type") or source.get("media_type") or ""
+    source = _source(block)
     data = source.get("base64") or source.get("data")
-    return (data if isinstance(data, str) else None), mime
+    return (data if isinstance(data, str) else None), source.get("mime_type") or source.get("media_type") or ""
 
 
-def _given(name: str) -> Callable[[Block], Part | None]:
-    """A part that has its wire form already."""
-    return lambda block: {"type": name, name: block[name]} if isinstance(block.get(name), dict) else None
+def _source(block: Block) -> Json:
+    source = block.get("source")
+    return source if isinstance(source, dict) else block
 
 
 _PARTS: dict[str, Callable[[Block], Part | None]] = {
@@ -199,7 +182,7 @@ _PARTS: dict[str, Callable[[Block], Part | None]] = {
     "image": _media("image"),
     "video": _media("video"),
     "audio": _audio,
-    "input_audio": _given("input_audio"),
-    "audio_url": _given("audio_url"),
-    "video_url": _given("video_url"),
+    "input_audio": _wire_form("input_audio"),
+    "audio_url": _wire_form("audio_url"),
+    "video_url": _wire_form("video_url"),
 }

@@ -1,8 +1,4 @@
-"""LangChain's messages to the wire, and an answer back to LangChain's. Pure.
-
-What servers of several generations need is settled here: reasoning goes back under both of its names, a tool
-message carries its tool's name, an assistant's content is never null, and arguments are always JSON.
-"""
+"""LangChain's messages to the wire, and an answer back to LangChain's messages. Pure."""
 
 from __future__ import annotations
 
@@ -16,12 +12,14 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
-from langchain_core.messages.tool import invalid_tool_call, tool_call
+from langchain_core.messages.tool import invalid_tool_call
+from langchain_core.messages.tool import tool_call as valid_tool_call
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from langchain_tir._content import CALLS, REASONING, Block, Json, blocks_of, parts_of, reasoning_of, text_of
+from langchain_tir._content import CALLS, REASONING, Block, Json, reasoning_of, to_blocks, to_content
 from langchain_tir._content_blocks import PROVIDER, standard_blocks
-from tir_client import InvalidRequestError, sendable_arguments
+from tir_client import InvalidRequestError
+from tir_client.protocol.messages import assistant_message, chat_message, convert_messages, tool_call, tool_message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,105 +33,73 @@ def to_wire(messages: Sequence[BaseMessage]) -> list[Json]:
     """The messages to send, in their order.
 
     Raises:
-        InvalidRequestError: A message, or a block in one, has no place on the wire; the error names both.
+        InvalidRequestError: A message, or a block in one, cannot be sent; the error names both.
     """
-    names: dict[str, str] = {}
-    wire: list[Json] = []
-    for position, message in enumerate(messages):
-        try:
-            wire += [_message(part, names) for part in _with_results_apart(message)]
-        except InvalidRequestError as error:
-            raise InvalidRequestError(f"messages[{position}]: {error.message}") from None
-    return wire
+    return convert_messages(messages, _wire_messages)
 
 
-def _message(message: BaseMessage, names: dict[str, str]) -> Json:
+def _wire_messages(message: BaseMessage) -> list[Json]:
     match message:
         case HumanMessage():
-            return _named(message, "user", parts_of(message.content, "user"))
+            return _user(message)
         case AIMessage():
-            wire = _assistant(message)
-            names.update({call["id"]: call["function"]["name"] for call in wire.get("tool_calls", ())})
-            return wire
+            return [_assistant(message)]
         case ToolMessage():
-            return _tool_result(message, names)
+            return [tool_message(message.tool_call_id, to_content(message.content, "tool"), name=message.name)]
         case SystemMessage():
             # LangChain keeps ("developer", "...") as a system message with this mark.
-            role = message.additional_kwargs.get("__openai_role__", "system")
-            return _named(message, role, text_of(blocks_of(message.content), role))
+            return [_of_role(message, message.additional_kwargs.get("__openai_role__", "system"))]
         case ChatMessage():
-            return _named(message, message.role, parts_of(message.content, message.role))
+            return [_of_role(message, message.role)]
         case _:
             raise InvalidRequestError(f"a {type(message).__name__} cannot be sent.")
 
 
-def _with_results_apart(message: BaseMessage) -> list[BaseMessage]:
-    """A message, or what it is made of: Anthropic keeps the results of tools in a user's message, before the rest."""
-    if not isinstance(message, HumanMessage) or not isinstance(message.content, list):
-        return [message]
-    blocks = blocks_of(message.content)
+def _of_role(message: BaseMessage, role: str) -> Json:
+    return chat_message(role, to_content(message.content, role), name=message.name)
+
+
+def _user(message: HumanMessage) -> list[Json]:
+    """A user's message. Anthropic keeps the results of tools in it: they become messages of their own, before it."""
+    blocks = to_blocks(message.content) if isinstance(message.content, list) else []
     results = [block for block in blocks if block.get("type") == "tool_result"]
     if not results:
-        return [message]
-    rest: list[Any] = [block for block in blocks if block.get("type") != "tool_result"]
+        return [_of_role(message, "user")]
     if not all(block.get("tool_use_id") for block in results):
         raise InvalidRequestError("a tool result has no `tool_use_id`: it cannot be sent.")
-    told = [ToolMessage(block.get("content") or "", tool_call_id=block["tool_use_id"]) for block in results]
-    return [*told, *([HumanMessage(rest, name=message.name)] if rest else [])]
-
-
-def _named(message: BaseMessage, role: str, content: str | list[Json]) -> Json:
-    wire: Json = {"role": role, "content": content}
-    return {**wire, "name": message.name} if message.name else wire
-
-
-def _tool_result(message: ToolMessage, names: dict[str, str]) -> Json:
-    content = parts_of(message.content, "tool")
-    wire: Json = {"role": "tool", "tool_call_id": message.tool_call_id, "content": content}
-    # Servers before 0.13 read the tool's name from here; later ones find it through the id.
-    name = message.name or names.get(message.tool_call_id)
-    return {**wire, "name": name} if name else wire
+    wire = [tool_message(block["tool_use_id"], to_content(block.get("content") or "", "tool")) for block in results]
+    rest = [block for block in blocks if block.get("type") != "tool_result"]
+    return [*wire, *([chat_message("user", to_content(rest, "user"), name=message.name)] if rest else [])]
 
 
 def _assistant(message: AIMessage) -> Json:
-    if isinstance(message.content, str):
-        blocks, text = [], message.content + str(message.additional_kwargs.get("refusal") or "")
-    else:
-        blocks = blocks_of(message.content)
-        text = text_of([block for block in blocks if block.get("type") not in CALLS | REASONING], "assistant")
-    wire = _named(message, "assistant", text)
-    thoughts = [reasoning_of(block) for block in blocks if block.get("type") in REASONING]
-    reasoning = "\n".join(filter(None, thoughts)) or message.additional_kwargs.get("reasoning_content")
-    if reasoning:
-        wire |= {"reasoning": reasoning, "reasoning_content": reasoning}
-    calls = _calls(message, blocks)
-    return {**wire, "tool_calls": calls} if calls else wire
+    blocks = to_blocks(message.content)
+    content = [block for block in blocks if block.get("type") not in CALLS | REASONING]
+    if isinstance(message.content, str) and "refusal" in message.additional_kwargs:
+        content.append({"type": "refusal", "refusal": message.additional_kwargs["refusal"]})
+    reasoning = [reasoning_of(block) for block in blocks if block.get("type") in REASONING]
+    return assistant_message(
+        to_content(content, "assistant"),
+        reasoning="\n".join(filter(None, reasoning)) or message.additional_kwargs.get("reasoning_content", ""),
+        tool_calls=_calls(message, blocks),
+        name=message.name,
+    )
 
 
 def _calls(message: AIMessage, blocks: list[Block]) -> list[Json]:
     """The tool calls of a message, and those that stand in its content only, as with Anthropic's `tool_use`."""
     if "function_call" in message.additional_kwargs and not message.tool_calls:
         raise InvalidRequestError("OpenAI's old `function_call` cannot be sent: put the call into `tool_calls`.")
-    calls = [_call(call["id"], call["name"], call["args"]) for call in message.tool_calls]
-    calls += [_call(call["id"], call["name"], call["args"]) for call in message.invalid_tool_calls]
-    known = {call["id"] for call in calls}
-    told = [_told_call(block) for block in blocks if block.get("type") in CALLS and block.get("id")]
-    return calls + [call for call in told if call["id"] not in known]
+    calls = [tool_call(call["id"], call["name"], call["args"]) for call in message.tool_calls]
+    calls += [tool_call(call["id"], call["name"], call["args"]) for call in message.invalid_tool_calls]
+    ids = {call["id"] for call in calls}
+    in_content = [_block_call(block) for block in blocks if block.get("type") in CALLS and block.get("id")]
+    return calls + [call for call in in_content if call["id"] not in ids]
 
 
-def _told_call(block: Block) -> Json:
-    args = next((block[name] for name in ("args", "input", "arguments") if name in block), None)
-    return _call(block.get("call_id") or block["id"], block.get("name"), args)
-
-
-def _call(call_id: str | None, name: str | None, args: object) -> Json:
-    if not call_id:
-        raise InvalidRequestError(f"the call of {name!r} has no `id` to match its result with.")
-    try:
-        arguments = sendable_arguments(args)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidRequestError(f"the arguments of the call of {name!r} cannot be written as JSON: {error}") from None
-    return {"id": call_id, "type": "function", "function": {"name": name or "", "arguments": arguments}}
+def _block_call(block: Block) -> Json:
+    arguments = next((block[name] for name in ("args", "input", "arguments") if name in block), None)
+    return tool_call(block.get("call_id") or block["id"], block.get("name"), arguments)
 
 
 def from_completion(completion: Completion, output_version: str | None = None) -> ChatResult:
@@ -148,7 +114,7 @@ def from_completion(completion: Completion, output_version: str | None = None) -
     if isinstance(first, AIMessage) and completion.usage is not None:
         first.usage_metadata = usage_metadata(completion.usage)
     first.response_metadata |= others(completion)
-    output = set_only(model_name=completion.model, token_usage=_told(completion.raw_usage))
+    output = set_only(model_name=completion.model, token_usage=_without_nulls(completion.raw_usage))
     return ChatResult(generations=generations, llm_output=output)
 
 
@@ -165,21 +131,21 @@ def _parsed_calls(choice: Choice) -> Json:
     valid, invalid = [], []
     for call in choice.tool_calls:
         try:
-            valid.append(tool_call(name=call.name, args=call.parsed(), id=call.id))
+            valid.append(valid_tool_call(name=call.name, args=call.parsed(), id=call.id))
         except ValueError:
             invalid.append(invalid_tool_call(name=call.name, args=call.arguments, id=call.id, error=None))
     return {"tool_calls": valid, "invalid_tool_calls": invalid}
 
 
-def extras(said: Choice | Delta) -> Json:
+def extras(answer: Choice | Delta) -> Json:
     """What goes into `additional_kwargs`; LangChain reads reasoning from there."""
-    return set_only(reasoning_content=said.reasoning, refusal=said.refusal)
+    return set_only(reasoning_content=answer.reasoning, refusal=answer.refusal)
 
 
 def head(completion: Completion) -> Json:
     """Metadata that are known when an answer begins."""
-    told = set_only(id=completion.id, created=completion.created, request_id=completion.request_id)
-    return {"model_provider": PROVIDER, "model_name": completion.model, **told}
+    optional = set_only(id=completion.id, created=completion.created, request_id=completion.request_id)
+    return {"model_provider": PROVIDER, "model_name": completion.model, **optional}
 
 
 def of_choice(choice: Choice) -> Json:
@@ -198,7 +164,7 @@ def tail(completion: Completion) -> Json:
     return set_only(
         system_fingerprint=completion.system_fingerprint,
         service_tier=completion.service_tier,
-        token_usage=_told(completion.raw_usage),
+        token_usage=_without_nulls(completion.raw_usage),
     )
 
 
@@ -212,12 +178,14 @@ def _other(choice: Choice) -> Json:
     return {"content": choice.text, **extras(choice), "tool_calls": calls, **of_choice(choice)}
 
 
-def _told(usage: Json | None) -> Json | None:
+def _without_nulls(usage: Json | None) -> Json | None:
     """The usage without nulls, which vLLM writes in whole answers and leaves out of streams."""
     if usage is None:
         return None
     return {
-        name: _told(count) if isinstance(count, dict) else count for name, count in usage.items() if count is not None
+        name: _without_nulls(count) if isinstance(count, dict) else count
+        for name, count in usage.items()
+        if count is not None
     }
 
 

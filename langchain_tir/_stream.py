@@ -39,13 +39,13 @@ class ChunkReader:
         if isinstance(delta, Completion):
             return self._last(delta)
         if delta.final:
-            return self._last(delta.so_far.completion())
+            return self._last(delta.accumulator.completion())
         if delta.index:
             return None
         metadata: Json = {"model_provider": PROVIDER}
         if not self._begun:
             self._begun = True
-            metadata = head(delta.so_far.completion())
+            metadata = head(delta.accumulator.completion())
         if delta.logprobs:
             metadata["logprobs"] = {"content": delta.logprobs}
         if delta.token_ids:

@@ -1,8 +1,9 @@
-"""Content blocks as parts of a message on the wire. Pure, but for files that a block names."""
+"""Content blocks to parts of a message on the wire. Pure, but for files that a block names."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, assert_never
+import base64
+from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import (
     AudioBlock,
@@ -13,93 +14,113 @@ from llama_index.core.base.llms.types import (
     DocumentBlock,
     ImageBlock,
     TextBlock,
-    ThinkingBlock,
-    ToolCallBlock,
     VideoBlock,
 )
 
 from tir_client import InvalidRequestError
+from tir_client.protocol.messages import audio_part, data_url, join_content, media_part, text_part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from io import IOBase
 
 Json = dict[str, Any]
+Part = Json
 
 TEXT_TYPES = ("json", "xml", "yaml", "csv", "javascript", "toml", "sql")
 """What a media type that is not `text/...` ends with, if it is text all the same."""
 
 
-def to_content(blocks: Iterable[ContentBlock]) -> str | list[Json]:
+def to_content(blocks: Iterable[ContentBlock], role: str) -> str | list[Part]:
     """The `content` of a message: a string where there is only text, which every server takes, else parts.
 
     Raises:
         InvalidRequestError: A block cannot be sent; the message names it.
     """
-    parts = [part for block in blocks for part in _parts(block)]
-    if all(part["type"] == "text" for part in parts):
-        return "\n".join(part["text"] for part in parts)
-    return parts
+    return join_content(_to_parts(blocks, role), role)
 
 
-def _parts(block: ContentBlock) -> list[Json]:
+def _to_parts(blocks: Iterable[ContentBlock], role: str) -> list[Part]:
+    return [part for block in blocks for part in _block_parts(block, role)]
+
+
+def _block_parts(block: ContentBlock, role: str) -> list[Part]:
     match block:
-        case TextBlock():
-            return [_text(block.text)]
-        case ImageBlock():
-            return [_image(block)]
-        case DocumentBlock():
-            return [_text(f"{block.title}:\n{_document(block)}")]
         case CitableBlock():
-            return [_text(f"{block.title} ({block.source}):"), *_all_parts(block.content)]
+            return [text_part(f"{block.title} ({block.source}):"), *_to_parts(block.content, role)]
         case CitationBlock():
-            return _parts(block.cited_content)
+            return _block_parts(block.cited_content, role)
         case CachePoint():
             return []  # a hint for servers that bill their cache; vLLM's works by itself
-        case AudioBlock() | VideoBlock() | ThinkingBlock() | ToolCallBlock():
-            raise InvalidRequestError(f"{_A[type(block)]} cannot be sent in this message; leave the block out.")
-        case _:
-            assert_never(block)
+    make = next((make for cls, make in _PARTS.items() if isinstance(block, cls)), None)
+    if make is None:
+        raise InvalidRequestError(f"A block of type {type(block).__name__} cannot be sent in a {role} message.")
+    return [make(block)]
 
 
-_A = {
-    AudioBlock: "Audio (an AudioBlock)",
-    VideoBlock: "Video (a VideoBlock)",
-    ThinkingBlock: "A ThinkingBlock, which belongs to the assistant,",
-    ToolCallBlock: "A ToolCallBlock, which belongs to the assistant,",
-}
+# One function for each kind of block
 
 
-def _all_parts(blocks: Iterable[ContentBlock]) -> list[Json]:
-    return [part for block in blocks for part in _parts(block)]
+def _text(block: TextBlock) -> Part:
+    return text_part(block.text)
 
 
-def _text(text: str) -> Json:
-    return {"type": "text", "text": text}
+def _image(block: ImageBlock) -> Part:
+    url = str(block.url) if block.url is not None else _inline(block, block.resolve_image, block.image_mimetype)
+    return media_part("image", url, detail=block.detail)
 
 
-def _image(block: ImageBlock) -> Json:
-    url = str(block.url) if block.url is not None else _inline(block)
-    detail = {} if block.detail is None else {"detail": block.detail}
-    return {"type": "image_url", "image_url": {"url": url, **detail}}
+def _video(block: VideoBlock) -> Part:
+    if block.fps is not None:
+        advice = "`extra_body={'mm_processor_kwargs': {'fps': ...}}`"
+        raise InvalidRequestError(f"The `fps` of a VideoBlock cannot be sent in a message: pass {advice}.")
+    url = str(block.url) if block.url is not None else _inline(block, block.resolve_video, block.video_mimetype)
+    return media_part("video", url, detail=block.detail)
 
 
-def _inline(block: ImageBlock) -> str:
-    try:
-        data = block.resolve_image(as_base64=True).read().decode()
-    except (ValueError, OSError) as error:
-        raise InvalidRequestError(f"An ImageBlock has no image that can be sent: {error}.") from None
-    return f"data:{block.image_mimetype or 'image/png'};base64,{data}"
+def _audio(block: AudioBlock) -> Part:
+    if block.url is not None:
+        return media_part("audio", str(block.url))
+    return audio_part(_base64(block, block.resolve_audio), block.format or "")
 
 
-def _document(block: DocumentBlock) -> str:
-    kind = (block.document_mimetype or "").lower()
+def _document(block: DocumentBlock) -> Part:
+    return text_part(f"{block.title}:\n{_document_text(block)}")
+
+
+def _document_text(block: DocumentBlock) -> str:
+    media_type = (block.document_mimetype or "").lower()
+    name = f"The DocumentBlock {block.title!r}"
     if block.data is None and block.path is None:
-        raise InvalidRequestError(f"The DocumentBlock {block.title!r} names only a URL: load it and pass its text.")
-    if kind and not kind.startswith("text/") and not kind.endswith(TEXT_TYPES):
-        raise InvalidRequestError(f"The DocumentBlock {block.title!r} is {kind}: extract its text with a reader first.")
+        raise InvalidRequestError(f"{name} names only a URL: load it and pass its text.")
+    if media_type and not media_type.startswith("text/") and not media_type.endswith(TEXT_TYPES):
+        raise InvalidRequestError(f"{name} is {media_type}: extract its text with a reader first.")
     try:
         return bytes(block.resolve_document().read()).decode()
     except ValueError as error:
-        raise InvalidRequestError(f"The DocumentBlock {block.title!r} is not text in UTF-8: {error}.") from None
+        raise InvalidRequestError(f"{name} is not text in UTF-8: {error}.") from None
     except OSError as error:
-        raise InvalidRequestError(f"The DocumentBlock {block.title!r} cannot be read: {error}.") from None
+        raise InvalidRequestError(f"{name} cannot be read: {error}.") from None
+
+
+_PARTS: dict[type[Any], Callable[[Any], Part]] = {
+    TextBlock: _text,
+    ImageBlock: _image,
+    VideoBlock: _video,
+    AudioBlock: _audio,
+    DocumentBlock: _document,
+}
+
+_DEFAULT_TYPES: dict[type[Any], str] = {ImageBlock: "image/png", VideoBlock: "video/mp4"}
+
+
+def _inline(block: ContentBlock, resolve: Callable[[], IOBase], media_type: str | None) -> str:
+    """A URL that holds the data of a block, read from its file if it names one."""
+    return data_url(_base64(block, resolve), media_type or _DEFAULT_TYPES[type(block)])
+
+
+def _base64(block: ContentBlock, resolve: Callable[[], IOBase]) -> str:
+    try:
+        return base64.b64encode(resolve().read()).decode()
+    except (ValueError, OSError) as error:
+        raise InvalidRequestError(f"The data of the {type(block).__name__} cannot be read: {error}.") from None

@@ -19,7 +19,8 @@ from llama_index.core.base.llms.types import (
 from pydantic import BaseModel
 
 from llama_index_tir._content import Json, to_content
-from tir_client import InvalidRequestError, ToolCall, sendable_arguments
+from tir_client import InvalidRequestError, ToolCall
+from tir_client.protocol.messages import assistant_message, chat_message, convert_messages, tool_call, tool_message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,88 +36,67 @@ ROLES = {
 
 
 def to_wire(messages: Sequence[ChatMessage]) -> list[Json]:
-    """Put messages into the form in which they are sent.
-
-    Reasoning and tool calls of the assistant are sent back: gpt-oss needs its own thoughts between two calls of a
-    tool. vLLM's versions differ in the name that they read, so reasoning goes under both.
+    """The messages to send, in their order.
 
     Raises:
-        InvalidRequestError: A message holds something that cannot be sent.
+        InvalidRequestError: A message, or a block in one, cannot be sent; the error names both.
     """
-    names: dict[str, str] = {}
-    wire = []
-    for message in messages:
-        role = ROLES.get(message.role, message.role.value)
-        if role == "assistant":
-            wire.append(_assistant(message))
-            names |= {call["id"]: call["function"]["name"] for call in wire[-1].get("tool_calls", ())}
-        elif role == "tool":
-            wire.append(_tool_result(message, names))
-        else:
+    return convert_messages(messages, _wire_messages)
+
+
+def _wire_messages(message: ChatMessage) -> list[Json]:
+    role = ROLES.get(message.role, message.role.value)
+    match role:
+        case "assistant":
+            return [_assistant(message)]
+        case "tool":
+            return [_tool_result(message)]
+        case _:
             name = message.additional_kwargs.get("name")
-            wire.append({"role": role, "content": to_content(message.blocks), **({"name": name} if name else {})})
-    return wire
+            return [chat_message(role, to_content(message.blocks, role), name=name)]
 
 
 def _assistant(message: ChatMessage) -> Json:
     thoughts = [block.content for block in message.blocks if isinstance(block, ThinkingBlock) and block.content]
-    said = [block for block in message.blocks if not isinstance(block, ThinkingBlock | ToolCallBlock)]
-    wire: Json = {"role": "assistant", "content": to_content(said)}
-    if thoughts:
-        wire["reasoning"] = wire["reasoning_content"] = "\n".join(thoughts)
-    calls = _calls(message)
-    if calls:
-        wire["tool_calls"] = calls
-    return wire
+    content = [block for block in message.blocks if not isinstance(block, ThinkingBlock | ToolCallBlock)]
+    return assistant_message(
+        to_content(content, "assistant"), reasoning="\n".join(thoughts), tool_calls=_calls(message)
+    )
 
 
 def _calls(message: ChatMessage) -> list[Json]:
     """The tool calls of a message: its blocks, with the model's own wording of the arguments where that is kept."""
-    told = [_told_call(call) for call in message.additional_kwargs.get("tool_calls") or ()]
+    calls = [_read_call(call) for call in message.additional_kwargs.get("tool_calls") or ()]
     blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
     if not blocks:
-        return told
-    wording = {call["id"]: call["function"]["arguments"] for call in told}
-    return [_block_call(block, wording) for block in blocks]
+        return calls
+    wording = {call["id"]: call["function"]["arguments"] for call in calls}
+    return [_block_call(block, wording.get(block.tool_call_id or "")) for block in blocks]
 
 
-def _told_call(call: Any) -> Json:
+def _read_call(call: Any) -> Json:
     """A call from `additional_kwargs`, where other integrations keep dictionaries or objects of their SDK."""
     plain = call.model_dump() if isinstance(call, BaseModel) else call
     try:
         function = plain["function"]
-        return _call(str(plain["id"]), str(function["name"]), sendable_arguments(function["arguments"]))
-    except (TypeError, KeyError, RecursionError):
+        return tool_call(str(plain["id"]), str(function["name"]), function["arguments"])
+    except (TypeError, KeyError, InvalidRequestError):
         raise InvalidRequestError(f"A tool call in `additional_kwargs` cannot be read: {call!r}.") from None
 
 
-def _block_call(block: ToolCallBlock, wording: Mapping[str, str]) -> Json:
-    if block.tool_call_id is None:
-        raise InvalidRequestError(f"The call of {block.tool_name!r} has no `tool_call_id` to match its result with.")
-    text = wording.get(block.tool_call_id)
-    unchanged = text is not None and (block.tool_kwargs == text or block.tool_kwargs == parse_arguments(text))
-    try:
-        arguments = sendable_arguments(text if unchanged else block.tool_kwargs)
-    except (TypeError, ValueError, RecursionError) as error:
-        problem = f"The arguments in the ToolCallBlock of {block.tool_name!r} are not JSON: {error}."
-        raise InvalidRequestError(problem) from None
-    return _call(block.tool_call_id, block.tool_name, arguments)
+def _block_call(block: ToolCallBlock, wording: str | None) -> Json:
+    arguments = block.tool_kwargs
+    unchanged = wording is not None and (arguments == wording or arguments == parse_arguments(wording))
+    return tool_call(block.tool_call_id, block.tool_name, wording if unchanged else arguments)
 
 
-def _call(call_id: str, name: str, arguments: str) -> Json:
-    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
-
-
-def _tool_result(message: ChatMessage, names: Mapping[str, str]) -> Json:
+def _tool_result(message: ChatMessage) -> Json:
     call_id = message.additional_kwargs.get("tool_call_id")
     if call_id is None:
         raise InvalidRequestError(
             "A tool's result does not say which call it answers: set `additional_kwargs['tool_call_id']`."
         )
-    # Servers before 0.13 read the tool's name from here; later ones find it through the id.
-    name = message.additional_kwargs.get("name") or names.get(call_id)
-    wire = {"role": "tool", "tool_call_id": call_id, "content": to_content(message.blocks)}
-    return {**wire, "name": name} if name else wire
+    return tool_message(call_id, to_content(message.blocks, "tool"), name=message.additional_kwargs.get("name"))
 
 
 def from_completion(completion: Completion, names: Mapping[str, str] | None = None) -> ChatResponse:
@@ -131,7 +111,7 @@ def from_completion(completion: Completion, names: Mapping[str, str] | None = No
         message=from_choice(choice, completion.usage, names or {}),
         raw=to_raw(completion),
         logprobs=from_logprobs(choice.logprobs),
-        additional_kwargs=told_of(choice, completion.usage),
+        additional_kwargs=response_kwargs(choice, completion.usage),
     )
 
 
@@ -143,13 +123,13 @@ def from_choice(choice: Choice, usage: Usage | None, names: Mapping[str, str]) -
         blocks.append(ThinkingBlock(content=choice.reasoning, num_tokens=tokens))
     blocks.append(TextBlock(text=choice.text))
     blocks.extend(to_block(call, names, parse_arguments(call.arguments, cut=call.cut)) for call in choice.tool_calls)
-    return assistant(blocks, [to_told(call, names) for call in choice.tool_calls])
+    return to_message(blocks, [to_wire_call(call, names) for call in choice.tool_calls])
 
 
-def assistant(blocks: list[ContentBlock], calls: list[Json]) -> ChatMessage:
+def to_message(blocks: list[ContentBlock], calls: list[Json]) -> ChatMessage:
     """A message of the assistant; `additional_kwargs` repeat its calls for those who look only there."""
-    told = {"tool_calls": calls} if calls else {}
-    return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=told)
+    kwargs = {"tool_calls": calls} if calls else {}
+    return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=kwargs)
 
 
 def to_block(call: ToolCall, names: Mapping[str, str], arguments: Json | None) -> ToolCallBlock:
@@ -158,9 +138,10 @@ def to_block(call: ToolCall, names: Mapping[str, str], arguments: Json | None) -
     return ToolCallBlock(tool_call_id=call.id, tool_name=names.get(call.name, call.name), tool_kwargs=kwargs)
 
 
-def to_told(call: ToolCall, names: Mapping[str, str]) -> Json:
+def to_wire_call(call: ToolCall, names: Mapping[str, str]) -> Json:
     """A call as `additional_kwargs` have it, with the model's own wording of the arguments."""
-    return _call(call.id, names.get(call.name, call.name), call.arguments)
+    function = {"name": names.get(call.name, call.name), "arguments": call.arguments}
+    return {"id": call.id, "type": "function", "function": function}
 
 
 def parse_arguments(text: str, *, cut: bool = False) -> Json | None:
@@ -174,8 +155,8 @@ def parse_arguments(text: str, *, cut: bool = False) -> Json | None:
         return None
 
 
-def told_of(choice: Choice, usage: Usage | None) -> Json:
-    """What a response tells beside its message: token counts, and why and how it ended."""
+def response_kwargs(choice: Choice, usage: Usage | None) -> Json:
+    """The `additional_kwargs` of a response: token counts, and why and how it ended."""
     more = {"finish_reason": choice.finish_reason, "stop_reason": choice.stop_reason, "refusal": choice.refusal or None}
     counts = {} if usage is None else asdict(usage)
     return {name: value for name, value in {**counts, **more}.items() if value is not None}
@@ -187,14 +168,13 @@ def to_raw(completion: Completion) -> Json:
     raw |= {name: getattr(completion, name) for name in ("id", "model", "created", "system_fingerprint")}
     usage = completion.usage
     if usage is not None:
-        counts = ("prompt_tokens", "completion_tokens", "total_tokens")
-        raw["usage"] = {**(completion.raw_usage or {}), **{name: getattr(usage, name) for name in counts}}
+        raw["usage"] = {**(completion.raw_usage or {}), **usage.counts()}
     return raw
 
 
 def _raw_choice(choice: Choice) -> Json:
     message: Json = {"role": "assistant", "content": choice.text, "reasoning": choice.reasoning or None}
-    message["tool_calls"] = [to_told(call, {}) for call in choice.tool_calls]
+    message["tool_calls"] = [to_wire_call(call, {}) for call in choice.tool_calls]
     rest = ("index", "finish_reason", "stop_reason", "logprobs", "token_ids")
     return {"message": message, **{name: getattr(choice, name) for name in rest}}
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from llama_index.core.base.llms.types import ChatResponse, ContentBlock, TextBlock, ThinkingBlock
 
-from llama_index_tir._messages import assistant, from_completion, from_logprobs, to_block, to_completion, to_told
+from llama_index_tir._messages import from_completion, from_logprobs, to_block, to_completion, to_message, to_wire_call
 from llama_index_tir._partial import PartialJson
 from tir_client import Enclosed, Mould
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 _TEXT = Mould(TextBlock(text=""))
 _THINKING = Mould(ThinkingBlock(content=""))
-_MESSAGE = Mould(assistant([], []))
+_MESSAGE = Mould(to_message([], []))
 _RESPONSE = Mould(
-    ChatResponse(message=assistant([], []), delta="", raw={}, logprobs=None, additional_kwargs={}),
+    ChatResponse(message=to_message([], []), delta="", raw={}, logprobs=None, additional_kwargs={}),
 )
 
 
@@ -52,10 +52,10 @@ class GrowingResponse:
         Its blocks are its own: they may be changed without changing those that follow.
         """
         if delta.final:
-            whole = from_completion(delta.so_far.completion(), self._names)
+            whole = from_completion(delta.accumulator.completion(), self._names)
             whole.delta = ""
             return whole
-        state = delta.so_far.choice(delta.index)
+        state = delta.accumulator.choice(delta.index)
         if delta.reasoning:
             self._reasoning = state.reasoning
         if delta.tool_calls:
@@ -66,7 +66,7 @@ class GrowingResponse:
         told: Json = {}
         if self._calls:
             blocks += [to_block(call, self._names, self._parsed(call)) for call in self._calls]
-            told["tool_calls"] = [to_told(call, self._names) for call in self._calls]
+            told["tool_calls"] = [to_wire_call(call, self._names) for call in self._calls]
         return _RESPONSE.cast(
             message=_MESSAGE.cast(blocks=blocks, additional_kwargs=told),
             delta=delta.text,

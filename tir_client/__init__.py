@@ -25,13 +25,16 @@ from tir_client.errors import (
     PermissionDeniedError,
     RateLimitError,
     RefusedCallError,
+    RefusedOutputError,
     ReportedError,
     ResponseError,
     ServerError,
     StreamError,
     StreamInterruptedError,
     StreamServerError,
+    StructuredOutputError,
     TIRError,
+    TruncatedOutputError,
 )
 from tir_client.models import ModelInfo, model_info
 from tir_client.protocol.accumulator import Accumulator, Delta
@@ -46,7 +49,7 @@ from tir_client.protocol.responses import (
     ToolCallDelta,
     Usage,
 )
-from tir_client.protocol.tool_choice import response_format, sendable_arguments, tool_choice
+from tir_client.protocol.tool_choice import response_format, tool_choice
 from tir_client.transport.retry import RetryPolicy
 from tir_client.transport.timeouts import Timeouts
 
@@ -80,6 +83,7 @@ __all__ = [
     "PermissionDeniedError",
     "RateLimitError",
     "RefusedCallError",
+    "RefusedOutputError",
     "ReportedError",
     "ResponseError",
     "RetryPolicy",
@@ -87,15 +91,16 @@ __all__ = [
     "StreamError",
     "StreamInterruptedError",
     "StreamServerError",
+    "StructuredOutputError",
     "TIRClient",
     "TIRError",
     "Timeouts",
     "ToolCall",
     "ToolCallDelta",
+    "TruncatedOutputError",
     "Usage",
     "__version__",
     "model_info",
     "response_format",
-    "sendable_arguments",
     "tool_choice",
 ]

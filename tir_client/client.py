@@ -90,18 +90,18 @@ class TIRClient:
     def chat(self, request: ChatRequest) -> Completion:
         """Send `request` and wait for the whole answer."""
         forced = ForcedCall(request)
-        so_far = self._ask(request)
-        if not forced.examine(so_far) and forced.second is not None:
-            forced.settle(so_far, self._ask(forced.second))
-        return so_far.completion()
+        accumulator = self._ask(request)
+        if not forced.check(accumulator) and forced.second is not None:
+            forced.rescue(accumulator, self._ask(forced.second))
+        return accumulator.completion()
 
     async def achat(self, request: ChatRequest) -> Completion:
         """`chat` for async code."""
         forced = ForcedCall(request)
-        so_far = await self._aask(request)
-        if not forced.examine(so_far) and forced.second is not None:
-            forced.settle(so_far, await self._aask(forced.second))
-        return so_far.completion()
+        accumulator = await self._aask(request)
+        if not forced.check(accumulator) and forced.second is not None:
+            forced.rescue(accumulator, await self._aask(forced.second))
+        return accumulator.completion()
 
     # Chat, streamed
 
@@ -117,19 +117,19 @@ class TIRClient:
         forced = ForcedCall(request)
         with closing(self._stream(request)) as deltas:
             for delta in deltas:
-                if forced.allows(delta):
+                if forced.pass_through(delta):
                     yield delta
         if forced.second is not None:
-            yield from forced.settle(delta.so_far, self._ask(forced.second))
+            yield from forced.rescue(delta.accumulator, self._ask(forced.second))
 
     async def _awatched(self, request: ChatRequest) -> AsyncGenerator[Delta]:
         forced = ForcedCall(request)
         async with Enclosed(self._astream(request)) as deltas:
             async for delta in deltas:
-                if forced.allows(delta):
+                if forced.pass_through(delta):
                     yield delta
         if forced.second is not None:
-            for late in forced.settle(delta.so_far, await self._aask(forced.second)):
+            for late in forced.rescue(delta.accumulator, await self._aask(forced.second)):
                 yield late
 
     def _stream(self, request: ChatRequest) -> Generator[Delta]:

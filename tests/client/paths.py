@@ -22,13 +22,13 @@ async def awhole(client: TIRClient, request: ChatRequest) -> Completion:
 
 
 async def streamed(client: TIRClient, request: ChatRequest) -> Completion:
-    return (await asyncio.to_thread(lambda: list(client.stream(request))))[-1].so_far.completion()
+    return (await asyncio.to_thread(lambda: list(client.stream(request))))[-1].accumulator.completion()
 
 
 async def astreamed(client: TIRClient, request: ChatRequest) -> Completion:
     async with aclosing(client.astream(request)) as deltas:
         last = [delta async for delta in deltas][-1]
-    return last.so_far.completion()
+    return last.accumulator.completion()
 
 
 EVERY = (whole, awhole, streamed, astreamed)

@@ -16,16 +16,16 @@ def chunk(delta=None, *, index=0, finish=None, **more):
 
 
 def add_up(*events, **options):
-    so_far = Accumulator(**options)
-    deltas = [delta for event in events for delta in so_far.add(event)]
-    return deltas, so_far
+    accumulator = Accumulator(**options)
+    deltas = [delta for event in events for delta in accumulator.add(event)]
+    return deltas, accumulator
 
 
 STOP = chunk({}, finish="stop")
 
 
 def test_empty_and_null_pieces_are_no_deltas():
-    deltas, so_far = add_up(
+    deltas, accumulator = add_up(
         chunk({"role": "assistant", "content": ""}),
         chunk({"content": None, "tool_calls": None, "reasoning": None, "refusal": None}),
         chunk(None),
@@ -36,7 +36,7 @@ def test_empty_and_null_pieces_are_no_deltas():
     )
 
     assert [delta.finish_reason for delta in deltas] == ["stop"]
-    assert so_far.finish().final
+    assert accumulator.finish().final
 
 
 @pytest.mark.parametrize(
@@ -53,44 +53,44 @@ def test_empty_and_null_pieces_are_no_deltas():
     ],
 )
 def test_reasoning_is_taken_once_from_wherever_it_stands(delta):
-    _, so_far = add_up(chunk(delta), chunk({"content": "Yes."}), STOP)
+    _, accumulator = add_up(chunk(delta), chunk({"content": "Yes."}), STOP)
 
-    assert (so_far.choice().reasoning, so_far.choice().text) == ("Hm.", "Yes.")
+    assert (accumulator.choice().reasoning, accumulator.choice().text) == ("Hm.", "Yes.")
 
 
 def test_a_tag_behind_the_servers_own_reasoning_is_text():
-    _, so_far = add_up(
+    _, accumulator = add_up(
         chunk({"reasoning": "Hm."}), chunk({"content": "<think>"}), chunk({"content": " is a tag."}), STOP
     )
 
-    assert (so_far.choice().reasoning, so_far.choice().text) == ("Hm.", "<think> is a tag.")
+    assert (accumulator.choice().reasoning, accumulator.choice().text) == ("Hm.", "<think> is a tag.")
 
 
 def test_a_tag_is_text_where_the_model_is_known_not_to_use_it():
-    _, so_far = add_up(chunk({"content": "<think>a</think>b"}), STOP, inline_think=False)
+    _, accumulator = add_up(chunk({"content": "<think>a</think>b"}), STOP, inline_think=False)
 
-    assert so_far.choice().text == "<think>a</think>b"
+    assert accumulator.choice().text == "<think>a</think>b"
 
 
 def test_what_was_held_back_comes_with_the_finish():
-    deltas, so_far = add_up(chunk({"content": "<thi"}), STOP)
+    deltas, accumulator = add_up(chunk({"content": "<thi"}), STOP)
 
     assert [(delta.text, delta.finish_reason) for delta in deltas] == [("<thi", "stop")]
-    assert so_far.choice().text == "<thi"
+    assert accumulator.choice().text == "<thi"
 
 
 def test_a_repeated_finish_counts_once():
-    deltas, so_far = add_up(chunk({"content": "a"}, finish="stop"), STOP, chunk({}, finish="length"))
+    deltas, accumulator = add_up(chunk({"content": "a"}, finish="stop"), STOP, chunk({}, finish="length"))
 
     assert [delta.finish_reason for delta in deltas] == ["stop"]
-    assert so_far.completion().choice.finish_reason == "stop"
+    assert accumulator.completion().choice.finish_reason == "stop"
 
 
 def test_cumulative_usage_counts_once():
     counts = [{"prompt_tokens": 5, "completion_tokens": n, "total_tokens": 5 + n} for n in (1, 2, 3)]
-    _, so_far = add_up(*[chunk({"content": "a"}, usage=usage) for usage in counts], STOP)
+    _, accumulator = add_up(*[chunk({"content": "a"}, usage=usage) for usage in counts], STOP)
 
-    assert so_far.finish().usage == Usage(5, 3, 8)
+    assert accumulator.finish().usage == Usage(5, 3, 8)
 
 
 @pytest.mark.parametrize(
@@ -108,13 +108,13 @@ def test_cumulative_usage_counts_once():
     ],
 )
 def test_usage_may_be_missing_in_part(usage, expected):
-    _, so_far = add_up(STOP, {"choices": [], "usage": usage})
+    _, accumulator = add_up(STOP, {"choices": [], "usage": usage})
 
-    assert expected == so_far.finish().usage
+    assert expected == accumulator.finish().usage
 
 
 def test_choices_interleave_and_each_has_its_end():
-    deltas, so_far = add_up(
+    deltas, accumulator = add_up(
         chunk({"content": "a"}),
         chunk({"content": "x"}, index=1),
         chunk({"content": "b"}, finish="stop"),
@@ -123,7 +123,7 @@ def test_choices_interleave_and_each_has_its_end():
     )
 
     assert [(delta.index, delta.text) for delta in deltas] == [(0, "a"), (1, "x"), (0, "b"), (1, "")]
-    assert [(c.text, c.finish_reason) for c in so_far.completion().choices] == [("ab", "stop"), ("x", "length")]
+    assert [(c.text, c.finish_reason) for c in accumulator.completion().choices] == [("ab", "stop"), ("x", "length")]
 
 
 @pytest.mark.parametrize(
@@ -139,12 +139,12 @@ def test_choices_interleave_and_each_has_its_end():
     ],
 )
 def test_what_is_not_complete_is_an_error_with_what_had_arrived(events, expected, words):
-    _, so_far = add_up(*events, expected=expected)
+    _, accumulator = add_up(*events, expected=expected)
 
     with pytest.raises(ResponseError, match=words) as caught:
-        so_far.finish()
+        accumulator.finish()
     assert isinstance(caught.value, EmptyAnswerError) == (words == "no choices")
-    assert caught.value.partial == so_far.completion()
+    assert caught.value.partial == accumulator.completion()
 
 
 @pytest.mark.parametrize(
@@ -170,17 +170,17 @@ def test_what_no_answer_looks_like_is_refused(event):
 
 
 def test_content_in_parts_is_joined():
-    _, so_far = add_up(chunk({"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}), STOP)
+    _, accumulator = add_up(chunk({"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}), STOP)
 
-    assert so_far.choice().text == "ab"
+    assert accumulator.choice().text == "ab"
 
 
 def test_calls_of_a_request_that_forbids_them_are_hidden_as_in_a_whole_answer():
     call = {"index": 0, "id": "c", "function": {"name": "add", "arguments": "{}"}}
-    deltas, so_far = add_up(chunk({"tool_calls": [call]}), chunk({}, finish="tool_calls"), tools_allowed=False)
+    deltas, accumulator = add_up(chunk({"tool_calls": [call]}), chunk({}, finish="tool_calls"), tools_allowed=False)
 
     assert [(delta.tool_calls, delta.finish_reason) for delta in deltas] == [((), "stop")]
-    assert so_far.completion().choice.tool_calls == []
+    assert accumulator.completion().choice.tool_calls == []
 
 
 JSON = st.recursive(
@@ -222,49 +222,49 @@ JSON = st.recursive(
 @settings(max_examples=300)
 @given(st.lists(st.dictionaries(st.sampled_from(["choices", "usage", "id", "model"]), JSON, max_size=4), max_size=4))
 def test_any_json_is_an_answer_or_our_error(events):
-    so_far = Accumulator(("add",))
+    accumulator = Accumulator(("add",))
     try:
         for event in events:
-            for delta in so_far.add(event):
+            for delta in accumulator.add(event):
                 json.dumps([delta.text, delta.reasoning, delta.finish_reason])
-        so_far.finish()
+        accumulator.finish()
     except TIRError:
         pass
-    assert so_far.completion().choices is not None
+    assert accumulator.completion().choices is not None
 
 
 def test_a_long_answer_costs_linear_time_to_add_and_to_read():
-    so_far = Accumulator()
+    accumulator = Accumulator()
     for _ in range(100_000):
-        for _ in so_far.add(chunk({"content": "word "})):
+        for _ in accumulator.add(chunk({"content": "word "})):
             pass
 
-    assert len(so_far.choice().text) == 500_000
+    assert len(accumulator.choice().text) == 500_000
 
 
 def test_log_probabilities_of_a_long_answer_are_not_copied_at_each_chunk():
     token = {"token": "a", "logprob": -0.1}
     piece = chunk({"content": "a"})
     piece["choices"][0]["logprobs"] = {"content": [token]}
-    so_far = Accumulator()
+    accumulator = Accumulator()
 
-    (delta,) = so_far.add(piece)
-    kept = so_far.choice()._logprobs
+    (delta,) = accumulator.add(piece)
+    kept = accumulator.choice()._logprobs
     for _ in range(10):
-        list(so_far.add(piece))
+        list(accumulator.add(piece))
 
-    assert kept is so_far.choice()._logprobs
+    assert kept is accumulator.choice()._logprobs
     assert delta.logprobs == [token]
-    assert so_far.completion().choice.logprobs == [token] * 11
+    assert accumulator.completion().choice.logprobs == [token] * 11
 
 
 def test_an_answer_that_was_taken_does_not_grow():
     piece = chunk({"content": "a"})
     piece["choices"][0] |= {"logprobs": {"content": [{"token": "a", "logprob": -0.1}]}, "token_ids": [1]}
-    _, so_far = add_up(piece)
-    early = so_far.completion().choice
+    _, accumulator = add_up(piece)
+    early = accumulator.completion().choice
 
-    list(so_far.add(piece))
+    list(accumulator.add(piece))
 
     assert early.token_ids == [1]
     assert len(early.logprobs) == 1

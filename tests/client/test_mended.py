@@ -313,7 +313,7 @@ def test_a_name_that_grows_from_piece_to_piece_is_taken_once(sandbox: Sandbox):
     sandbox.script(Reply(chunks=[piece("get_", "", "c1"), piece("get_weather", "{}"), end]))
 
     *_, last = client(sandbox).stream(request(tools=TOOLS))
-    (call,) = last.so_far.completion().choice.tool_calls
+    (call,) = last.accumulator.completion().choice.tool_calls
     assert (call.id, call.name, call.arguments) == ("c1", "get_weather", "{}")
 
 

@@ -22,7 +22,7 @@ from tir_client import (
     StreamError,
     StreamServerError,
 )
-from tir_client.errors import error_from_response
+from tir_client.protocol.error_responses import error_from_response
 from tir_client.protocol.reader import (
     AnswerStream,
     accumulator_for,
@@ -55,7 +55,7 @@ def read_stream(rec: Recording, *, cut: int = 0) -> tuple[list[Delta], Completio
     pieces = [rec.content[:cut], rec.content[cut:]]
     deltas = [delta for piece in pieces for delta in answer.feed(piece)]
     deltas += answer.close()
-    return deltas, answer.so_far.completion()
+    return deltas, answer.accumulator.completion()
 
 
 def ids(rec: Recording) -> str:
@@ -177,7 +177,7 @@ def test_a_stream_may_arrive_byte_by_byte_and_with_carriage_returns(rec: Recordi
         for position in range(len(content)):
             list(answer.feed(content[position : position + 1]))
         list(answer.close())
-        assert expected == answer.so_far.completion()
+        assert expected == answer.accumulator.completion()
 
 
 @pytest.mark.parametrize("rec", STREAMS, ids=ids)

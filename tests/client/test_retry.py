@@ -17,8 +17,8 @@ from tir_client import (
     ServerError,
     StreamInterruptedError,
 )
-from tir_client.errors import error_from_response
-from tir_client.transport.retry_after import retry_after
+from tir_client.protocol.error_responses import error_from_response
+from tir_client.protocol.retry_after import retry_after
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 PLAIN = RetryPolicy(max_retries=10, base=0.5, ceiling=8, patience=60, jitter=0)

@@ -17,11 +17,11 @@ from tir_client import (
     RefusedCallError,
     ToolCall,
     Usage,
-    sendable_arguments,
 )
 from tir_client import response_format as make_format
 from tir_client import tool_choice as wire_choice
-from tir_client.protocol.tool_choice import rescue_request, rescued_call
+from tir_client.protocol.forced_call import rescue_request, rescued_call
+from tir_client.protocol.messages import sendable_arguments
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 NESTED = {

@@ -30,7 +30,7 @@ from tests.faults.strategies import (
 )
 from tests.faults.wire import DONE, chunk, completion, events
 from tir_client import APIStatusError, ChatRequest, Delta, EmbeddingRequest, TIRError
-from tir_client.errors import error_from_response
+from tir_client.protocol.error_responses import error_from_response
 from tir_client.protocol.reader import (
     AnswerStream,
     accumulator_for,
@@ -67,7 +67,7 @@ def read(content: bytes, cuts: list[int], kind: str = "text/event-stream") -> tu
 
 def check_deltas(deltas: list[Delta], answer: AnswerStream) -> None:
     """Deltas add up to the answer so far; both faces take each of them."""
-    for choice in answer.so_far.completion().choices:
+    for choice in answer.accumulator.completion().choices:
         mine = [delta for delta in deltas if delta.index == choice.index and not delta.final]
         assert choice.text.startswith("".join(delta.text for delta in mine))
         assert choice.reasoning.startswith("".join(delta.reasoning for delta in mine))

@@ -45,16 +45,17 @@ def one(message: BaseMessage) -> dict[str, Any]:
         (HumanMessage("Hi", name="ada"), {"role": "user", "content": "Hi", "name": "ada"}),
         (SystemMessage("Be brief."), {"role": "system", "content": "Be brief."}),
         (convert_to_messages([("developer", "Be brief.")])[0], {"role": "developer", "content": "Be brief."}),
-        (SystemMessage([{"type": "text", "text": "a"}, "b"]), {"role": "system", "content": "ab"}),
+        (SystemMessage([{"type": "text", "text": "a"}, "b"]), {"role": "system", "content": "a\nb"}),
         (ChatMessage("Hi", role="user"), {"role": "user", "content": "Hi"}),
         (AIMessage("Hello"), {"role": "assistant", "content": "Hello"}),
         (AIMessageChunk("Hello"), {"role": "assistant", "content": "Hello"}),
+        (AIMessage([{"type": "text", "text": "a"}, "b"]), {"role": "assistant", "content": "ab"}),
         (AIMessage([{"type": "refusal", "refusal": "No."}]), {"role": "assistant", "content": "No."}),
         (AIMessage("", additional_kwargs={"refusal": "No."}), {"role": "assistant", "content": "No."}),
         (ToolMessage("31", tool_call_id="1"), {"role": "tool", "tool_call_id": "1", "content": "31"}),
         (
             ToolMessage([{"type": "text", "text": "3"}, {"type": "text", "text": "1"}], tool_call_id="1", name="t"),
-            {"role": "tool", "tool_call_id": "1", "content": "31", "name": "t"},
+            {"role": "tool", "tool_call_id": "1", "content": "3\n1", "name": "t"},
         ),
     ],
 )
@@ -122,10 +123,11 @@ def test_sounds_videos_and_plain_documents_have_their_parts(block: dict[str, Any
 def test_what_other_providers_hang_on_a_text_is_not_sent():
     block = {"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}, "index": 0, "id": "x"}
 
-    assert one(HumanMessage([block, "there"]))["content"] == [
-        {"type": "text", "text": "Hi"},
-        {"type": "text", "text": "there"},
-    ]
+    assert one(HumanMessage([block, IMAGE]))["content"] == [{"type": "text", "text": "Hi"}, IMAGE]
+
+
+def test_texts_of_a_user_are_one_text_with_a_line_break_between():
+    assert one(HumanMessage(["Hi", {"type": "text", "text": "there"}]))["content"] == "Hi\nthere"
 
 
 UNSENDABLE = {
@@ -149,7 +151,7 @@ UNSENDABLE = {
 
 @pytest.mark.parametrize("message", UNSENDABLE.values(), ids=UNSENDABLE)
 def test_what_cannot_be_sent_is_refused_with_its_place(message: BaseMessage):
-    with pytest.raises(InvalidRequestError, match=r"messages\[1\]: .*(type|cannot be sent|no `id`)"):
+    with pytest.raises(InvalidRequestError, match=r"messages\[1\]: .*(type|cannot be sent|has no id)"):
         to_wire([HumanMessage("Hi"), message])
 
 

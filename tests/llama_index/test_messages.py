@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import io
 from datetime import date
+from typing import Any
 
 import pytest
 from llama_index.core.base.llms.types import (
@@ -16,6 +18,7 @@ from llama_index.core.base.llms.types import (
     TextBlock,
     ThinkingBlock,
     ToolCallBlock,
+    VideoBlock,
 )
 from pydantic import BaseModel
 
@@ -94,7 +97,7 @@ def test_a_call_that_cannot_be_read_is_refused(told):
 
 
 def test_a_call_without_an_id_is_refused():
-    with pytest.raises(InvalidRequestError, match="'now' has no `tool_call_id`"):
+    with pytest.raises(InvalidRequestError, match=r"messages\[0\]: .*'now' has no id"):
         wire(said(CALL.model_copy(update={"tool_call_id": None})))
 
 
@@ -135,6 +138,58 @@ def test_an_image_in_a_file_is_sent_inline(tmp_path):
     assert part["image_url"]["url"] == "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
 
 
+MP4 = b"\0\0\0\x18ftypmp42"
+MEDIA = {
+    "audio": (AudioBlock(audio=b"RIFF\0", format="mp3"), {"type": "input_audio", "input_audio": {"format": "mp3"}}),
+    "audio of no format": (AudioBlock(audio=b"RIFF\0"), {"type": "input_audio", "input_audio": {"format": "wav"}}),
+    "video": (VideoBlock(video=MP4), {"type": "video_url", "video_url": {"type": "video/mp4"}}),
+}
+
+
+def without_data(part: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """A part with the media type in place of a URL that holds data, and the data."""
+    if part["type"] == "input_audio":
+        data = part["input_audio"].pop("data")
+    else:
+        media_type, _, data = part["video_url"].pop("url").removeprefix("data:").partition(";base64,")
+        part["video_url"]["type"] = media_type
+    return part, base64.b64decode(data)
+
+
+@pytest.mark.parametrize(("block", "expected"), MEDIA.values(), ids=MEDIA)
+def test_audio_and_video_are_sent_inline(block, expected):
+    (part,) = wire(ChatMessage(blocks=[block]))[0]["content"]
+    assert without_data(part) == (expected, MP4 if isinstance(block, VideoBlock) else b"RIFF\0")
+
+
+@pytest.mark.parametrize(("cls", "kind"), [(AudioBlock, "audio_url"), (VideoBlock, "video_url")])
+def test_audio_and_video_are_sent_by_their_url(cls, kind):
+    (part,) = wire(ChatMessage(blocks=[cls(url="https://example.com/a")]))[0]["content"]
+    assert part == {"type": kind, kind: {"url": "https://example.com/a"}}
+
+
+@pytest.mark.parametrize(("cls", "name"), [(AudioBlock, "a.mp3"), (VideoBlock, "a.webm")])
+def test_audio_and_video_in_a_file_are_sent_inline(tmp_path, cls, name):
+    path = tmp_path / name
+    path.write_bytes(b"data")
+    (part,) = wire(ChatMessage(blocks=[cls(path=path)]))[0]["content"]
+    kind = {"a.mp3": {"format": "mp3"}, "a.webm": {"type": "video/webm"}}[name]
+    assert without_data(part) == ({"type": part["type"], part["type"]: kind}, b"data")
+
+
+def test_an_open_file_is_sent_as_its_bytes():
+    (part,) = wire(ChatMessage(blocks=[ImageBlock(image=io.BytesIO(b"\x89PNG"), image_mimetype="image/png")]))[0][
+        "content"
+    ]
+    assert part["image_url"]["url"] == "data:image/png;base64," + base64.b64encode(b"\x89PNG").decode()
+
+
+@pytest.mark.parametrize("role", [MessageRole.SYSTEM, MessageRole.ASSISTANT])
+def test_media_in_messages_that_hold_only_text_are_refused(role):
+    with pytest.raises(InvalidRequestError, match="image_url"):
+        wire(ChatMessage(role=role, blocks=[ImageBlock(url="https://example.com/a.png")]))
+
+
 def test_an_image_in_a_result_is_sent():
     result = ChatMessage(
         role=MessageRole.TOOL,
@@ -156,12 +211,13 @@ def test_documents_that_are_text_are_sent(kind):
         (DocumentBlock(data=b"%PDF-1.7", document_mimetype="application/pdf", title="a.pdf"), "application/pdf"),
         (DocumentBlock(data=b"\xff\xfe\x00", document_mimetype="text/plain", title="a.txt"), "a.txt"),
         (DocumentBlock(url="https://example.com/a.txt", title="a.txt"), "a.txt"),
-        (AudioBlock(audio=b"RIFF"), "Audio"),
+        (VideoBlock(url="https://example.com/a.mp4", fps=2), "`fps` of a VideoBlock"),
+        (AudioBlock(), "AudioBlock"),
         (ImageBlock(), "ImageBlock"),
         (ThinkingBlock(content="Hm."), "ThinkingBlock"),
         (CALL, "ToolCallBlock"),
     ],
-    ids=["pdf", "bytes", "url", "audio", "no image", "thought of a user", "call of a user"],
+    ids=["pdf", "bytes", "url", "frames", "no audio", "no image", "thought of a user", "call of a user"],
 )
 def test_what_cannot_be_sent_is_refused_by_name(block, named):
     with pytest.raises(InvalidRequestError, match=named):
@@ -207,7 +263,7 @@ def test_a_completion_has_what_the_chat_had():
 
 @pytest.mark.parametrize("value", [{1, 2}, date(2026, 1, 2)], ids=["a set", "a date"])
 def test_arguments_that_are_not_json_are_refused_by_their_tool(value):
-    with pytest.raises(InvalidRequestError, match="ToolCallBlock of 'now'"):
+    with pytest.raises(InvalidRequestError, match="call of 'now'"):
         wire(said(ToolCallBlock(tool_call_id="c1", tool_name="now", tool_kwargs={"d": value})))
 
 

@@ -81,9 +81,9 @@ def test_an_item_may_be_changed_and_those_that_follow_do_not_change():
     ]
 
     def items():
-        so_far, growing = Accumulator(), GrowingResponse()
+        accumulator, growing = Accumulator(), GrowingResponse()
         for delta in answer:
-            for added in so_far.add({"choices": [{"index": 0, "delta": delta}]}):
+            for added in accumulator.add({"choices": [{"index": 0, "delta": delta}]}):
                 yield growing.add(added)
 
     expected = list(items())
@@ -144,12 +144,12 @@ def test_a_long_object_is_seldom_parsed_and_exact_at_its_end():
 
 def seconds_for(chunks: int) -> float:
     """CPU to turn a call whose arguments come in so many pieces into responses."""
-    so_far, growing = Accumulator(), GrowingResponse()
+    accumulator, growing = Accumulator(), GrowingResponse()
     events = [chunk({"tool_calls": [piece(0, '{"a": "', name="write", id="c1")]})]
     events += [chunk({"tool_calls": [piece(0, "word ")]}) for _ in range(chunks)]
     began = time.process_time()
     for event in events:
-        for delta in so_far.add(event):
+        for delta in accumulator.add(event):
             growing.add(delta)
     return time.process_time() - began
 
@@ -164,8 +164,8 @@ def test_a_long_call_costs_in_proportion():
 def seconds_with(history: int, chunks: int = 200) -> float:
     llm = MockLLM()
     messages = [ChatMessage(content="Hi")] * history
-    so_far, growing = Accumulator(), GrowingResponse()
-    responses = [growing.add(delta) for _ in range(chunks) for delta in so_far.add(chunk({"content": "a"}))]
+    accumulator, growing = Accumulator(), GrowingResponse()
+    responses = [growing.add(delta) for _ in range(chunks) for delta in accumulator.add(chunk({"content": "a"}))]
     began = time.process_time()
     for _ in Watch(CHAT, llm, messages, {}).stream(lambda: (response for response in responses)):
         pass

@@ -1,6 +1,6 @@
-"""Chunks in, the answer so far out. Pure, and the same code for streamed and for whole answers.
+"""Adds up the events of an answer. Pure, and the same code for streamed and for whole answers.
 
-What servers do differently is settled here, once for both frameworks: where reasoning stands, how tool calls are
+What servers do differently is handled here, once for both frameworks: where reasoning stands, how tool calls are
 cut into pieces, how often usage and the finish reason are repeated.
 """
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 class Delta(ChoiceDelta):
     """What one event of a stream added to one choice; the last of a stream has `final` set, and the usage.
 
-    `so_far` is the accumulator, with everything up to here; `event` the server's own JSON.
+    `accumulator` holds everything up to here; `event` the server's own JSON.
     """
 
-    so_far: Accumulator
+    accumulator: Accumulator
     event: Json
     index: int = 0
     usage: Usage | None = None
@@ -92,7 +92,7 @@ class Accumulator:
         deltas = []
         for raw in as_list(choices, "choices"):
             state = self.choice(as_dict(raw, "choices[]").get("index") or 0)
-            delta = Delta(so_far=self, event=event, index=state.index)
+            delta = Delta(accumulator=self, event=event, index=state.index)
             if state.add(raw, delta):
                 if delta.finish_reason:
                     self._read_head(event)
@@ -110,9 +110,9 @@ class Accumulator:
         if missing:
             error = ResponseError if self._states else EmptyAnswerError
             raise error(f"The answer is not complete: {missing}.", partial=self.completion())
-        return Delta(so_far=self, event={"usage": self._usage}, usage=self.usage, final=True)
+        return Delta(accumulator=self, event={"usage": self._usage}, usage=self.usage, final=True)
 
-    def rescue(self, call: ToolCall, usage: Usage | None) -> Delta:
+    def add_rescued_call(self, call: ToolCall, usage: Usage | None) -> Delta:
         """Add a demanded tool call that took a second request, and the tokens of that request."""
         state = self.choice()
         function = {"name": call.name, "arguments": call.arguments}
@@ -147,8 +147,7 @@ class Accumulator:
         usage = self.usage
         if self._rescue_usage is None or usage is None:
             return self._usage
-        counts = ("prompt_tokens", "completion_tokens", "total_tokens")
-        return {**(self._usage or {}), **{name: getattr(usage, name) for name in counts}}
+        return {**(self._usage or {}), **usage.counts()}
 
     def choice(self, index: int = 0) -> ChoiceAccumulator:
         """One choice as it stands."""

@@ -1,15 +1,35 @@
-"""What a server says about an error: found in a body of any shape, cut to a length, and without the token. Pure."""
+"""Makes exceptions of error responses: the server's explanation, found in a body of any form, and the class. Pure.
+
+`error_from_response` and `error_from_event` are the only places where a response becomes an exception.
+"""
 
 from __future__ import annotations
 
+import re
 import string
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pydantic_core import from_json
 
+from tir_client.errors import (
+    APIStatusError,
+    AuthenticationError,
+    BadRequestError,
+    ContextOverflowError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    StreamServerError,
+    TIRError,
+)
+from tir_client.protocol.retry_after import retry_after
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Mapping
+
+    from tir_client.protocol.responses import Completion
 
 BODY_LIMIT = 2_000
 """Characters of an error body that are kept: enough to read, too little to flood a log."""
@@ -27,6 +47,104 @@ TAG_LIMIT = 500
 
 SHORTEST_SECRET = 8
 """A shorter secret is not masked: it would black out ordinary words, and no real token is that short."""
+
+_BY_STATUS: dict[int, type[APIStatusError]] = {
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    408: ServerError,
+    409: ServerError,
+    429: RateLimitError,
+}
+
+# vLLM's wordings from 0.10 to 0.32; `got -8996` is gpt-oss on old servers, where the room left for
+# the answer became negative.
+_OVERFLOW = re.compile(
+    r"maximum context length|maximum model length|exceeds model's maximum|max_tokens must be at least 1, got -",
+)
+
+_ADVICE: dict[type[APIStatusError], str] = {
+    AuthenticationError: "Check the Auth Token given as `api_key` or in E2E_TIR_ACCESS_TOKEN.",
+    PermissionDeniedError: "Check that the token's owner may use this project and model.",
+    NotFoundError: "Check the `model` slug, the `project_id` and, for your own deployment, `endpoint_id`.",
+    RateLimitError: "Send fewer requests at a time, or raise `max_retries`.",
+    ServerError: "It is the server, or a gateway before it, that failed: try again later.",
+    ContextOverflowError: "Shorten the messages, or ask for fewer `max_tokens`.",
+}
+
+
+def error_from_response(
+    status_code: int,
+    headers: Mapping[str, str],
+    content: bytes,
+    *,
+    url: str = "",
+    hint: str = "",
+) -> APIStatusError:
+    """Make the exception for an answer with an error status.
+
+    Args:
+        status_code: HTTP status.
+        headers: Response headers, lower-case names.
+        content: Response body, any bytes.
+        url: Where the request went, without its query.
+        hint: Advice that only the caller knows, put at the end of the message.
+
+    Returns:
+        The exception, not raised.
+    """
+    body = read_body(content)
+    explanation = describe_body(body) or "(no explanation in the body)"
+    cls = _class_for(status_code, explanation)
+    advice = hint or _ADVICE.get(cls, "")
+    where = f" from {url}" if url else ""
+    message = f"HTTP {status_code}{where}: {explanation}" + (f"\n{advice}" if advice else "")
+    return cls(
+        message,
+        status_code=status_code,
+        request_id=headers.get("x-request-id"),
+        body=body,
+        headers=headers,
+        retry_after=retry_after(headers),
+    )
+
+
+def _class_for(status_code: int, explanation: str) -> type[APIStatusError]:
+    if status_code in _BY_STATUS:
+        return _BY_STATUS[status_code]
+    if status_code >= 500:  # noqa: PLR2004 - the boundary of server errors in HTTP
+        return ServerError
+    if 300 <= status_code < 400:  # noqa: PLR2004 - redirects are not followed, the token stays here
+        return APIStatusError
+    return ContextOverflowError if _OVERFLOW.search(explanation) else BadRequestError
+
+
+def error_from_event(event: dict[str, Any], partial: Completion | None) -> StreamServerError | None:
+    """Make the exception for an error that arrives inside a stream, or None for an ordinary chunk.
+
+    The status in such an event is the server's guess (vLLM up to 0.12 calls all of them 400), so the class
+    does not depend on it.
+    """
+    reported = event.get("error")
+    if event.get("object") != "error" and (reported is None or (not reported and "choices" in event)):
+        return None
+    body = reported or event
+    code = body.get("code") if isinstance(body, dict) else None
+    return StreamServerError(
+        f"The server reported an error in the middle of the stream: {describe_body(event)}",
+        status_code=code if isinstance(code, int) else None,
+        body=event,
+        partial=partial,
+    )
+
+
+def mask(error: TIRError, secrets: Collection[str]) -> TIRError:
+    """Black out `secrets` wherever the server may have repeated them in `error`; returns the same error."""
+    error.message = masked(error.message, secrets)
+    error.args = (error.message,)
+    error.body = masked(error.body, secrets)
+    error.headers = masked(error.headers, secrets)
+    return error
 
 
 def read_body(content: bytes) -> Any:

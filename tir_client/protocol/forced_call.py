@@ -1,10 +1,18 @@
-"""Watches over a demanded tool call on its way through a whole or streamed answer. Pure."""
+"""Makes up for a tool call that was demanded and not made. Pure.
+
+gpt-oss on vLLM before 0.26 accepts `tool_choice` "required" or a name and ignores it. A call that was demanded and
+not made is requested once more, as an answer that must fit the tool's own JSON schema, which those servers do obey.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
-from tir_client.protocol.tool_choice import rescue_request, rescued_call
+from tir_client.errors import ForcedToolError, RefusedCallError
+from tir_client.protocol.json_text import read_json
+from tir_client.protocol.responses import Completion, Json, ToolCall
+from tir_client.protocol.tool_choice import response_format
 
 if TYPE_CHECKING:
     from tir_client.protocol.accumulator import Accumulator, Delta
@@ -24,26 +32,149 @@ class ForcedCall:
         self.second: ChatRequest | None = None
         self._request = request
 
-    def examine(self, so_far: Accumulator) -> bool:
+    def check(self, accumulator: Accumulator) -> bool:
         """Look at a finished answer; True if it holds the call, else `second` is set.
 
         Raises:
             ForcedToolError: The call cannot be rescued.
         """
-        self.second = rescue_request(self._request, so_far.completion()) if self.demanded else None
+        self.second = rescue_request(self._request, accumulator.completion()) if self.demanded else None
         return self.second is None
 
-    def allows(self, delta: Delta) -> bool:
+    def pass_through(self, delta: Delta) -> bool:
         """Whether a delta may pass: an end without the call is held back until the call has been rescued."""
         if delta.final:
-            return self.examine(delta.so_far)
-        if delta.finish_reason and not delta.so_far.choice(delta.index).tools:
+            return self.check(delta.accumulator)
+        if delta.finish_reason and not delta.accumulator.choice(delta.index).tools:
             delta.finish_reason = None
             return bool(delta.text or delta.reasoning or delta.refusal or delta.logprobs)
         return True
 
-    def settle(self, so_far: Accumulator, rescue: Accumulator) -> list[Delta]:
+    def rescue(self, accumulator: Accumulator, second: Accumulator) -> list[Delta]:
         """Put the call from the answer to `second` into the first answer; return the deltas that say so."""
-        answer = rescue.completion()
-        call = rescued_call(self._request, so_far.completion(), answer)
-        return [so_far.rescue(call, answer.usage), so_far.finish()]
+        answer = second.completion()
+        call = rescued_call(self._request, accumulator.completion(), answer)
+        return [accumulator.add_rescued_call(call, answer.usage), accumulator.finish()]
+
+
+def rescue_request(request: ChatRequest, answer: Completion) -> ChatRequest | None:
+    """The request that asks for a demanded call as JSON, or None where nothing has to be rescued.
+
+    Raises:
+        ForcedToolError: The answer was cut off before a call could be made, or the call is broken.
+        RefusedCallError: The model refused, and so is not asked again.
+    """
+    if request.tool_choice in (None, "auto", "none"):
+        return None
+    for call in (call for choice in answer.choices for call in choice.tool_calls):
+        _check_arguments(call, answer)
+    if all(choice.tool_calls for choice in answer.choices):
+        return None
+    _check_refusal(request, answer, partial=answer)
+    if answer.choice.finish_reason == "length" or len(answer.choices) > 1:
+        raise ForcedToolError(
+            f"The model made no call although `tool_choice` is {request.tool_choice!r}: its answer "
+            f"{'was cut off; raise `max_tokens`' if len(answer.choices) == 1 else 'has several choices'}.",
+            partial=answer,
+        )
+    tools = _demanded_tools(request)
+    schema = _arguments_schema(tools[0]) if len(tools) == 1 else _any_call(tools)
+    name = tools[0]["function"]["name"] if len(tools) == 1 else "tool_call"
+    unset = {"tools": None, "tool_choice": None, "parallel_tool_calls": None}
+    return request.model_copy(update={**unset, "response_format": response_format(name, schema)})
+
+
+def _check_refusal(request: ChatRequest, answer: Completion, partial: Completion) -> None:
+    choice = answer.choice
+    if refused := choice.refusal or ("a content filter" if choice.finish_reason == "content_filter" else ""):
+        raise RefusedCallError(
+            f"The model refused the call that `tool_choice` {request.tool_choice!r} demands: {refused!r}.",
+            partial=partial,
+        )
+
+
+def _check_arguments(call: ToolCall, answer: Completion) -> None:
+    # Half a call cannot be taken back from a stream, so it is not replaced in a whole answer either.
+    try:
+        call.parsed()
+    except ValueError:
+        advice = (
+            "its answer was cut off; raise `max_tokens`" if call.cut else "`strict` tools keep a server to the schema"
+        )
+        raise ForcedToolError(
+            f"The call of {call.name!r} that was demanded has arguments that are not a JSON object: "
+            f"{call.arguments!r} ({advice}).",
+            partial=answer,
+        ) from None
+
+
+def rescued_call(request: ChatRequest, first: Completion, second: Completion) -> ToolCall:
+    """Read the demanded call from the answer to `rescue_request`.
+
+    Raises:
+        ForcedToolError: That answer does not hold a call either.
+        RefusedCallError: It is a refusal.
+    """
+    _check_refusal(request, second, partial=first)
+    try:
+        name, arguments = _read_call(second.choice.text, _demanded_tools(request))
+    except (ValueError, TypeError, KeyError):
+        raise ForcedToolError(
+            f"The server ignored `tool_choice` {request.tool_choice!r}, and asked for the call as JSON it answered "
+            f"{second.choice.text!r} (finish_reason {second.choice.finish_reason!r}).",
+            partial=first,
+        ) from None
+    return ToolCall(f"{first.id or second.id or 'call'}-tool-0", name, arguments)
+
+
+def _read_call(text: str, tools: list[Json]) -> tuple[str, str]:
+    value = read_json(text)
+    names = [tool["function"]["name"] for tool in tools]
+    name, arguments = (names[0], value) if len(names) == 1 else (value["name"], value["arguments"])
+    if not isinstance(arguments, dict) or name not in names:
+        raise ValueError(name)
+    return name, json.dumps(arguments, ensure_ascii=False)
+
+
+def _demanded_tools(request: ChatRequest) -> list[Json]:
+    tools = request.tools or []
+    wanted = request.demanded_tool()
+    return tools if wanted is None else [tool for tool in tools if tool["function"]["name"] == wanted]
+
+
+def _arguments_schema(tool: Json) -> Json:
+    return tool["function"].get("parameters") or {"type": "object", "properties": {}}
+
+
+def _any_call(tools: list[Json]) -> Json:
+    """A schema for "one of these calls". Definitions move to its top, where their references look for them."""
+    definitions: Json = {}
+    calls = []
+    for tool in tools:
+        name = tool["function"]["name"]
+        schema = _renamed(_arguments_schema(tool), f"{name}__")
+        definitions |= {f"{name}__{key}": value for key, value in schema.pop("$defs", {}).items()}
+        calls.append(
+            {
+                "type": "object",
+                "properties": {"name": {"const": name}, "arguments": schema},
+                "required": ["name", "arguments"],
+                "additionalProperties": False,
+            }
+        )
+    return {"anyOf": calls, **({"$defs": definitions} if definitions else {})}
+
+
+def _renamed(schema: Any, prefix: str) -> Any:
+    """A copy of `schema` whose references to definitions carry `prefix`."""
+    if isinstance(schema, list):
+        return [_renamed(item, prefix) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    start = "#/$defs/"
+    return {
+        key: start + prefix + value.removeprefix(start)
+        if key == "$ref" and isinstance(value, str) and value.startswith(start)
+        else _renamed(value, prefix)
+        for key, value in schema.items()
+    }

@@ -16,11 +16,10 @@ from tir_client.errors import (
     StreamInterruptedError,
     StreamServerError,
     TIRError,
-    error_from_event,
 )
 from tir_client.models import model_info
 from tir_client.protocol.accumulator import Accumulator, Delta
-from tir_client.protocol.error_responses import describe_body, read_body
+from tir_client.protocol.error_responses import describe_body, error_from_event, read_body
 from tir_client.protocol.responses import Embeddings, Json, ModelCard, Usage
 from tir_client.protocol.sse import BOM, SSEDecoder
 
@@ -34,15 +33,15 @@ DONE = b"[DONE]"
 
 def accumulator_for(request: ChatRequest, request_id: str | None = None) -> Accumulator:
     """An accumulator that knows what `request` asked for."""
-    so_far = Accumulator(
+    accumulator = Accumulator(
         request.tool_names(),
         inline_think=model_info(request.model).inline_think,
         expected=request.n,
         tools_allowed=request.tool_choice != "none",
         only_tool=request.demanded_tool(),
     )
-    so_far.request_id = request_id
-    return so_far
+    accumulator.request_id = request_id
+    return accumulator
 
 
 def read_answer(request: ChatRequest, content: bytes, request_id: str | None = None) -> Accumulator:
@@ -51,19 +50,19 @@ def read_answer(request: ChatRequest, content: bytes, request_id: str | None = N
     Raises:
         ResponseError: It is not a complete answer; `body` and `partial` hold what it was.
     """
-    so_far = accumulator_for(request, request_id)
-    for _ in _whole(content, so_far):
+    accumulator = accumulator_for(request, request_id)
+    for _ in _whole(content, accumulator):
         pass
-    return so_far
+    return accumulator
 
 
-def _whole(content: bytes, so_far: Accumulator) -> Iterator[Delta]:
-    answer = _read_object(content, so_far.request_id)
+def _whole(content: bytes, accumulator: Accumulator) -> Iterator[Delta]:
+    answer = _read_object(content, accumulator.request_id)
     try:
-        yield from so_far.add(answer)
-        yield so_far.finish()
+        yield from accumulator.add(answer)
+        yield accumulator.finish()
     except ResponseError as error:
-        error.body, error.request_id = answer, so_far.request_id
+        error.body, error.request_id = answer, accumulator.request_id
         raise
 
 
@@ -75,8 +74,8 @@ class AnswerStream:
         done: The server said that the stream is complete; what follows is only the end of the body.
     """
 
-    def __init__(self, so_far: Accumulator) -> None:
-        self.so_far = so_far
+    def __init__(self, accumulator: Accumulator) -> None:
+        self.accumulator = accumulator
         self.started = False
         self.done = False
         self._decoder = SSEDecoder()
@@ -85,7 +84,7 @@ class AnswerStream:
 
     def begin(self, headers: Mapping[str, str]) -> None:
         """Take the answer's headers: a server may have answered in one piece, or with a page."""
-        self.so_far.request_id = headers.get("x-request-id")
+        self.accumulator.request_id = headers.get("x-request-id")
         if headers.get("content-type", "").startswith("text/event-stream"):
             self._is_stream = True
 
@@ -112,7 +111,7 @@ class AnswerStream:
             StreamInterruptedError: It ended before the answer was complete.
             ResponseError: It was no stream, and no answer either.
         """
-        last = self._last_events() if self._is_stream else _whole(self._body, self.so_far)
+        last = self._last_events() if self._is_stream else _whole(self._body, self.accumulator)
         for delta in last:
             self.started = True
             yield delta
@@ -134,7 +133,7 @@ class AnswerStream:
 
     def broken_by(self, failure: TIRError) -> TIRError:
         """`failure`, with what had arrived before it; a lost connection becomes an interrupted stream."""
-        partial = self.so_far.completion()
+        partial = self.accumulator.completion()
         if not partial.choices:
             return failure
         if isinstance(failure, APIConnectionError) and not isinstance(failure, APITimeoutError):
@@ -148,7 +147,7 @@ class AnswerStream:
         if event.strip() == DONE:
             return [self._finish()]
         try:
-            return self.so_far.add(self._parse(event))
+            return self.accumulator.add(self._parse(event))
         except ResponseError as error:
             raise self._broken(StreamError, error.message) from None
 
@@ -165,17 +164,17 @@ class AnswerStream:
         return chunk
 
     def _finish(self) -> Delta:
-        missing = self.so_far.missing()
+        missing = self.accumulator.missing()
         if missing:
             cls = StreamServerError if "broke it off" in missing else StreamInterruptedError
             said = f"The stream is not a complete answer: {missing}. `partial` has what had arrived; ask again."
             raise self._broken(cls, said)
         self.done = True
-        return self.so_far.finish()
+        return self.accumulator.finish()
 
     def _broken(self, cls: type[StreamError], message: str, origin: StreamError | None = None) -> StreamError:
         details: dict[str, Any] = origin.details() if origin is not None else {}
-        details |= {"partial": self.so_far.completion(), "request_id": self.so_far.request_id}
+        details |= {"partial": self.accumulator.completion(), "request_id": self.accumulator.request_id}
         return cls(message, **details)
 
 

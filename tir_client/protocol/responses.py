@@ -1,29 +1,18 @@
 """The parts that an answer is made of, whichever way it came.
 
-Plain slotted classes, filled by hand in `_accumulate`: any field of an answer may be null or missing, one odd field
-must not spoil the rest, and they are made once per chunk, where validation would cost more than all other work on it.
+Plain slotted classes, filled in `accumulator`: any field of an answer may be null or missing, one odd field must not
+spoil the rest, and they are made once per chunk, where validation would cost more than all other work on it.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from tir_client.protocol.json_text import parse_json
+
 Json = dict[str, Any]
 """A parsed JSON object."""
-
-
-def parse_json(text: str) -> Any:
-    """Parse JSON that a model wrote.
-
-    Raises:
-        ValueError: It is not JSON, or is nested too deeply, as the endless brackets of a model that repeats itself are.
-    """
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise ValueError("the JSON is nested too deeply") from None
 
 
 @dataclass(slots=True)
@@ -47,6 +36,14 @@ class Usage:
             cached_tokens=_count(raw.get("prompt_tokens_details"), "cached_tokens"),
             reasoning_tokens=_count(raw.get("completion_tokens_details"), "reasoning_tokens"),
         )
+
+    def counts(self) -> Json:
+        """The three counts that every server reports, under the server's names."""
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "total_tokens": self.total_tokens,
+        }
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(

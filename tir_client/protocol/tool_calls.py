@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from tir_client.protocol.json_fields import as_dict, as_str
-from tir_client.protocol.responses import Json, ToolCall, ToolCallDelta, parse_json
+from tir_client.protocol.json_text import parse_json
+from tir_client.protocol.responses import Json, ToolCall, ToolCallDelta
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from tir_client._version import __version__
-from tir_client.errors import TIRError, error_from_response, mask
-from tir_client.protocol.error_responses import cut
+from tir_client.protocol.error_responses import cut, error_from_response, mask
 from tir_client.transport.failures import timed_out, translate
 from tir_client.transport.limits import giving_up, hanging_up
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from tir_client.config import Config
+    from tir_client.errors import TIRError
     from tir_client.transport.retry import RetryPolicy
     from tir_client.transport.timeouts import Timeouts
 

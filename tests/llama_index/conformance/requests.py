@@ -120,10 +120,10 @@ class RequestPromises(Promises):
         llm.chat([ChatMessage(blocks=[document])])
         assert "The Ganges is long." in str(sandbox.requests[-1].body["messages"])
 
-    def test_a_video_is_refused_by_name(self, llm, sandbox):
-        with pytest.raises(ValueError, match=r"(?i)video"):
-            llm.chat([ChatMessage(blocks=[VideoBlock(video=b"\0\0\0\x18ftypmp42")])])
-        assert not sandbox.requests
+    def test_videos_are_sent_inline(self, llm, sandbox):
+        llm.chat([ChatMessage(blocks=[VideoBlock(video=b"\0\0\0\x18ftypmp42")])])
+        (video,) = sandbox.requests[-1].body["messages"][0]["content"]
+        assert video["video_url"]["url"].startswith("data:video/mp4;base64,")
 
     def test_messages_are_the_callers(self, llm):
         messages = [ChatMessage(role=MessageRole.SYSTEM, content="Be brief."), *asked()]

@@ -1,0 +1,102 @@
+"""Reads the JSON that a model wrote: tool arguments, or a value in prose and fences, whole or still arriving. Pure.
+
+Both integrations read it here, as leniently as LangChain's own parsers: raw line breaks and tabs in strings are taken,
+and so is text around the object. Each function takes time that is linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DECODER = json.JSONDecoder(strict=False)
+_PADDING = " \t\r\n`"
+_FENCE = re.compile(r"```[\w+-]*\s*+(?=[{\[])", re.ASCII)
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x1f]")
+
+
+def parse_json(text: str) -> Any:
+    """Parse JSON that a model wrote. Raw control characters in strings are allowed.
+
+    Raises:
+        ValueError: It is not JSON, or is nested too deeply, as the endless brackets of a model that repeats itself are.
+    """
+    try:
+        return json.loads(text, strict=False)
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply") from None
+
+
+def read_json(text: str) -> Any:
+    """The JSON value in a whole answer, which may stand in a Markdown fence, with prose before and behind it.
+
+    Raises:
+        ValueError: There is none. Nothing is repaired: an object that was cut off is not one.
+    """
+    return _find(text)[0]
+
+
+def extract_json(text: str) -> str:
+    """The text of the JSON value that `read_json` reads, with the control characters in its strings escaped.
+
+    Raises:
+        ValueError: There is none.
+    """
+    return escape_controls(_find(text)[1])
+
+
+def read_partial_json(text: str) -> Any:
+    """The JSON object or array that `text` begins, as far as it has arrived; None if it begins none.
+
+    Once the object is complete it is the one that `read_json` gives for the whole answer.
+    """
+    for start in _starts(text):
+        value = _parse_partial(text[start:])
+        if value is not None:
+            return value
+    return None
+
+
+def escape_controls(text: str) -> str:
+    """`text` with the raw control characters inside its strings escaped; those between values are white space."""
+    return _STRING.sub(lambda string: _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", string[0]), text)
+
+
+def _find(text: str) -> tuple[Any, str]:
+    """The JSON value of `text`, and its source."""
+    for start in _starts(text):
+        try:
+            value, end = _DECODER.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            if _parse_partial(text[start:]) is not None:
+                raise ValueError("the JSON is cut off, or nested too deeply") from None
+            continue
+        return value, text[start:end]
+    return parse_json(text), text
+
+
+def _starts(text: str) -> Iterator[int]:
+    """Where an object or array may begin: at the start, then in the first fence that holds one."""
+    start = len(text) - len(text.lstrip(_PADDING))
+    if text[start : start + 1] in {"{", "["}:
+        yield start
+    if fence := _FENCE.search(text):
+        yield fence.end()
+
+
+def _parse_partial(text: str) -> Any:
+    try:
+        return from_json(text, allow_partial="trailing-strings")
+    except ValueError:
+        pass
+    try:
+        return from_json(escape_controls(text), allow_partial="trailing-strings")
+    except ValueError:
+        return None
