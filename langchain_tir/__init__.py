@@ -12,8 +12,8 @@ except ImportError as error:
         'langchain_tir needs LangChain, which is not installed. Install it with: pip install "tir-llm[langchain]"'
     ) from error
 
+from langchain_tir._errors import RefusedOutputError, StructuredOutputError, TruncatedOutputError
 from langchain_tir._register import register_provider
-from langchain_tir._structured import RefusedOutputError, StructuredOutputError, TruncatedOutputError
 from langchain_tir.chat_models import ChatTIR
 from langchain_tir.embeddings import TIREmbeddings
 from tir_client import __version__

@@ -1,21 +1,9 @@
 """Errors that are LangChain's and this library's at once.
 
 LangChain's middleware decides by its `ModelError` classes what to retry, when to compact a conversation, when to
-fall back on another model; users of `tir_client` catch `TIRError` classes. Each error raised here is both, with the
-same name, message and details:
-
-    ConfigurationError, InvalidRequestError   ModelInvalidRequestError
-    APIConnectionError, StreamError           ModelConnectionError
-    APITimeoutError                           ModelTimeoutError
-    AuthenticationError                       ModelAuthenticationError
-    PermissionDeniedError                     ModelPermissionDeniedError
-    NotFoundError                             ModelNotFoundError
-    RateLimitError                            ModelRateLimitError
-    ContextOverflowError                      ContextOverflowError
-    BadRequestError                           ModelInvalidRequestError
-    ServerError, ResponseError                ModelAPIError
-    RefusedCallError                          ModelRefusalError
-    APIStatusError (a redirect)               ModelAPIError, but retrying is no use
+fall back on another model; users of `tir_client` catch `TIRError` classes. Each error raised here is both: for each
+class of `tir_client.errors` there is one of the same name in this module, which is also one of LangChain's, by the
+table `_MODEL_ERRORS`. Message and details are the same.
 """
 
 from __future__ import annotations
@@ -32,9 +20,11 @@ from langchain_tir._messages import from_completion
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    ModelRefusal = lc.ModelError
+    from langchain_core.messages import BaseMessage
+
+    ModelRefusalError = lc.ModelError
 else:
-    ModelRefusal = getattr(lc, "ModelRefusalError", lc.ModelError)  # langchain-core has it from 1.7.5 on
+    ModelRefusalError = getattr(lc, "ModelRefusalError", lc.ModelError)  # langchain-core has it from 1.7.5 on
 
 _UNTRACED = frozenset({"set-cookie"})
 
@@ -62,102 +52,82 @@ class _Traced(tir.TIRError):
         return ErrorResponse(self.status_code, headers, self.body)
 
 
-class ConfigurationError(_Traced, tir.ConfigurationError, lc.ModelInvalidRequestError):
-    """The token, project, model or URL is missing or malformed. Nothing was sent."""
-
-
-class InvalidRequestError(_Traced, tir.InvalidRequestError, lc.ModelInvalidRequestError):
-    """A message, tool or parameter cannot be sent as it is. Nothing was sent."""
-
-
-class APIConnectionError(_Traced, tir.APIConnectionError, lc.ModelConnectionError):
-    """The server could not be reached, or hung up before it had answered."""
-
-
-class APITimeoutError(_Traced, tir.APITimeoutError, lc.ModelTimeoutError):
-    """The server took longer than the timeout of the phase that the message names."""
-
-
-class APIStatusError(_Traced, tir.APIStatusError, lc.ModelAPIError):
-    """The server answered with a status that is neither success nor a known error: a redirect."""
-
+class _Final(_Traced):
     is_retryable = False
 
 
-class BadRequestError(_Traced, tir.BadRequestError, lc.ModelInvalidRequestError):
-    """The server refused the request as invalid."""
+class _Refusal(_Traced):
+    """An error with the message that refused, where LangChain's middleware looks for it."""
+
+    def __init__(self, message: str, *, raw_message: BaseMessage | None = None, **details: Any) -> None:
+        super().__init__(message, **details)
+        if raw_message is None and self.partial is not None:
+            raw_message = from_completion(self.partial).generations[0].message
+        self.raw_message = raw_message
+
+    def details(self) -> dict[str, Any]:
+        return {**super().details(), "raw_message": self.raw_message}
 
 
-class ContextOverflowError(_Traced, tir.ContextOverflowError, lc.ContextOverflowError):
-    """The prompt, or the prompt and the room asked for the answer, exceed the context window."""
-
-
-class AuthenticationError(_Traced, tir.AuthenticationError, lc.ModelAuthenticationError):
-    """The server did not accept the token."""
-
-
-class PermissionDeniedError(_Traced, tir.PermissionDeniedError, lc.ModelPermissionDeniedError):
-    """The token may not use this project, endpoint or model."""
-
-
-class NotFoundError(_Traced, tir.NotFoundError, lc.ModelNotFoundError):
-    """No such model, endpoint or path."""
-
-
-class RateLimitError(_Traced, tir.RateLimitError, lc.ModelRateLimitError):
-    """Too many requests."""
-
-
-class ServerError(_Traced, tir.ServerError, lc.ModelAPIError):
-    """The server or a gateway before it failed."""
-
-
-class ResponseError(_Traced, tir.ResponseError, lc.ModelAPIError):
-    """The server said 200, but the body is not an answer that can be understood."""
-
-
-class EmptyAnswerError(_Traced, tir.EmptyAnswerError, lc.ModelAPIError):
-    """The answer has no choice at all."""
-
-
-class ReportedError(_Traced, tir.ReportedError, lc.ModelAPIError):
-    """The server said 200, but the body reports an error."""
-
-
-class ForcedToolError(_Traced, tir.ForcedToolError, lc.ModelAPIError):
-    """A tool call was demanded, and the model made none."""
-
-
-class RefusedCallError(_Traced, tir.RefusedCallError, ModelRefusal):
-    """A tool call was demanded, and the model refused. `raw_message` is the answer, as LangChain's middleware asks."""
+class StructuredOutputError(_Traced, tir.StructuredOutputError, lc.OutputParserException):
+    """There is an answer, but not the object that was asked for. `text` and `llm_output` are what the model wrote."""
 
     def __init__(self, message: str, **details: Any) -> None:
         super().__init__(message, **details)
-        self.raw_message = from_completion(self.partial).generations[0].message if self.partial else None
+        self.llm_output = self.text
 
 
-class StreamError(_Traced, tir.StreamError, lc.ModelConnectionError):
-    """The stream broke after it had begun; `partial` holds what had arrived."""
+class TruncatedOutputError(StructuredOutputError, tir.TruncatedOutputError):
+    """The answer was cut off by `max_tokens`, or by the end of the context window."""
 
 
-class StreamInterruptedError(_Traced, tir.StreamInterruptedError, lc.ModelConnectionError):
-    """The stream ended without a finish reason: what arrived is not the whole answer."""
+class RefusedOutputError(_Refusal, StructuredOutputError, tir.RefusedOutputError, ModelRefusalError):
+    """The model refused, or a content filter of the server did. `raw_message` is the answer."""
 
 
-class StreamServerError(_Traced, tir.StreamServerError, lc.ModelAPIError):
-    """The server reported an error in the middle of the stream."""
-
-
-_BOTH: dict[type[tir.TIRError], type[_Traced]] = {
-    base: both for both in _Traced.__subclasses__() for base in both.__bases__ if base.__module__ == "tir_client.errors"
+_MODEL_ERRORS: dict[type[tir.TIRError], tuple[type[_Traced], type[lc.ModelError]]] = {
+    tir.ConfigurationError: (_Traced, lc.ModelInvalidRequestError),
+    tir.InvalidRequestError: (_Traced, lc.ModelInvalidRequestError),
+    tir.APIConnectionError: (_Traced, lc.ModelConnectionError),
+    tir.APITimeoutError: (_Traced, lc.ModelTimeoutError),
+    tir.APIStatusError: (_Final, lc.ModelAPIError),  # a redirect, which asking again does not change
+    tir.BadRequestError: (_Traced, lc.ModelInvalidRequestError),
+    tir.ContextOverflowError: (_Traced, lc.ContextOverflowError),
+    tir.AuthenticationError: (_Traced, lc.ModelAuthenticationError),
+    tir.PermissionDeniedError: (_Traced, lc.ModelPermissionDeniedError),
+    tir.NotFoundError: (_Traced, lc.ModelNotFoundError),
+    tir.RateLimitError: (_Traced, lc.ModelRateLimitError),
+    tir.ServerError: (_Traced, lc.ModelAPIError),
+    tir.ResponseError: (_Traced, lc.ModelAPIError),
+    tir.EmptyAnswerError: (_Traced, lc.ModelAPIError),
+    tir.ReportedError: (_Traced, lc.ModelAPIError),
+    tir.ForcedToolError: (_Traced, lc.ModelAPIError),
+    tir.RefusedCallError: (_Refusal, ModelRefusalError),
+    tir.StreamError: (_Traced, lc.ModelConnectionError),
+    tir.StreamInterruptedError: (_Traced, lc.ModelConnectionError),
+    tir.StreamServerError: (_Traced, lc.ModelAPIError),
 }
+"""The LangChain error that each of the core's is, too, and what it has beside the core's attributes."""
 
 
-def of_both(error: tir.TIRError) -> tir.TIRError:
+def _combine(base: type[tir.TIRError], own: type[_Traced], model_error: type[lc.ModelError]) -> type[_Traced]:
+    return type(base.__name__, (own, base, model_error), {"__doc__": base.__doc__, "__module__": __name__})
+
+
+_COMBINED: dict[type[tir.TIRError], type[_Traced]] = {
+    **{base: _combine(base, *others) for base, others in _MODEL_ERRORS.items()},
+    tir.StructuredOutputError: StructuredOutputError,
+    tir.TruncatedOutputError: TruncatedOutputError,
+    tir.RefusedOutputError: RefusedOutputError,
+}
+globals().update({cls.__name__: cls for cls in _COMBINED.values()})  # where pickle looks for them
+
+
+def to_model_error(error: tir.TIRError) -> tir.TIRError:
     """The error that says the same and belongs to LangChain's tree, too."""
-    if isinstance(error, lc.ModelError):
+    if isinstance(error, _Traced):
         return error
-    cls = next(_BOTH[base] for base in type(error).__mro__ if base in _BOTH)
+    cls = next(_COMBINED[base] for base in type(error).__mro__ if base in _COMBINED)
     return cls(error.message, **error.details()).with_traceback(error.__traceback__)
 
 
@@ -167,4 +137,4 @@ def model_errors() -> Iterator[None]:
     try:
         yield
     except tir.TIRError as error:
-        raise of_both(error) from error.__cause__
+        raise to_model_error(error) from error.__cause__

@@ -2,49 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import re
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal
 
-from langchain_core import exceptions as lc
 from langchain_core.messages import AIMessage
-from langchain_core.output_parsers import BaseCumulativeTransformOutputParser, JsonOutputParser
+from langchain_core.output_parsers import BaseCumulativeTransformOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.runnables import RunnableMap, RunnablePassthrough
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from langchain_tir._demanded import TAKEN_AS_IT_IS
-from langchain_tir._errors import ModelRefusal
+from langchain_tir._errors import RefusedOutputError, StructuredOutputError, TruncatedOutputError
 from langchain_tir._tools import json_schema, to_response_format, to_tool, tool_fields
 from tir_client import InvalidRequestError
+from tir_client.protocol.json_text import read_json, read_partial_json
 
 if TYPE_CHECKING:
     from langchain_core.language_models import LanguageModelInput
-    from langchain_core.messages import BaseMessage
     from langchain_core.runnables import Runnable
 
     from langchain_tir._content import Json
 
-_FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL | re.IGNORECASE)
-
 Method = Literal["json_schema", "function_calling", "json_mode"]
-
-
-class StructuredOutputError(lc.OutputParserException):
-    """There is an answer, but not the object that was asked for. `llm_output` is what the model wrote."""
-
-
-class TruncatedOutputError(StructuredOutputError):
-    """The answer was cut off by `max_tokens`, or by the end of the context window."""
-
-
-class RefusedOutputError(StructuredOutputError, ModelRefusal):
-    """The model refused, or a filter of the server did. `raw_message` is the answer."""
-
-    def __init__(self, error: str, *, raw_message: BaseMessage | None = None, llm_output: str | None = None) -> None:
-        super().__init__(error, llm_output=llm_output)
-        self.raw_message = raw_message
 
 
 class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
@@ -79,31 +58,31 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
         generation = result[0]
         message = generation.message if isinstance(generation, ChatGeneration) else AIMessage(generation.text)
         ended = not partial or "finish_reason" in message.response_metadata
-        raw = _raw(message)
+        text = _written(message)
         if ended:
-            _check_end(message, raw)
+            _check_end(message, text)
         try:
-            value = self._value(message, raw, partial=not ended)
-        except (ValueError, RecursionError) as error:
-            raise StructuredOutputError(f"The answer is not JSON: {raw!r}", llm_output=raw) from error
-        return self._made(value, raw, ended=ended)
+            value = self._value(message, text, partial=not ended)
+        except ValueError as error:
+            raise StructuredOutputError(f"The answer is not JSON: {text!r}", text=text) from error
+        return self._made(value, text, ended=ended)
 
-    def _value(self, message: Any, raw: str, *, partial: bool) -> Any:
+    def _value(self, message: Any, text: str, *, partial: bool) -> Any:
         if self.tool is not None:
             broken = [call for call in message.invalid_tool_calls if call["name"] == self.tool]
-            made = [call["args"] for call in message.tool_calls if call["name"] == self.tool]
-            if broken and not made and not partial:
+            arguments = [call["args"] for call in message.tool_calls if call["name"] == self.tool]
+            if broken and not arguments and not partial:
                 raise ValueError(broken)
-            return made[0] if made else None
+            return arguments[0] if arguments else None
         if partial:
-            return JsonOutputParser().parse_result([ChatGeneration(message=AIMessage(raw))], partial=True)
-        return None if not raw.strip() else json.loads(_unfenced(raw))
+            return read_partial_json(text)
+        return read_json(text) if text.strip() else None
 
-    def _made(self, value: Any, raw: str, *, ended: bool) -> Any:
+    def _made(self, value: Any, text: str, *, ended: bool) -> Any:
         if value is None or (self.target is None and self.of_object and not isinstance(value, dict)):
             if ended:
                 what = f"a call of {self.tool!r}" if self.tool else "an object"
-                raise StructuredOutputError(f"The answer is not {what}: {raw!r}", llm_output=raw)
+                raise StructuredOutputError(f"The answer is not {what}: {text!r}", text=text)
             return None
         if self.target is None:
             return value
@@ -113,32 +92,25 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
         except ValueError as error:
             if not ended:
                 return None
-            said = f"The answer does not fit {self.target.__name__}: {error}"
-            raise StructuredOutputError(said, llm_output=raw) from error
+            reason = f"The answer does not fit {self.target.__name__}: {error}"
+            raise StructuredOutputError(reason, text=text) from error
 
 
-def _unfenced(text: str) -> str:
-    """The JSON of a text, which models like to put into a fence; nothing in it is mended."""
-    fenced = _FENCED.fullmatch(text)
-    return fenced[1] if fenced else text
-
-
-def _raw(message: Any) -> str:
+def _written(message: Any) -> str:
     """What the model wrote, for an error to carry: its text, or the arguments of its calls."""
     calls = [*message.tool_calls, *message.invalid_tool_calls] if isinstance(message, AIMessage) else []
     return str(message.text) or "\n".join(f"{call['name']}({call['args']})" for call in calls)
 
 
-def _check_end(message: Any, raw: str) -> None:
+def _check_end(message: Any, text: str) -> None:
     refusal = message.additional_kwargs.get("refusal")
     finish = message.response_metadata.get("finish_reason")
     if refusal or finish == "content_filter":
-        said = f"The model refused: {refusal or finish}"
-        raise RefusedOutputError(said, llm_output=refusal or raw, raw_message=message)
+        raise RefusedOutputError(f"The model refused: {refusal or finish}", text=refusal or text, raw_message=message)
     if finish == "length":
         raise TruncatedOutputError(
-            f"The answer was cut off before the object was complete; raise `max_tokens`. It begins {raw[:200]!r}.",
-            llm_output=raw,
+            f"The answer was cut off before the object was complete; raise `max_tokens`. It begins {text[:200]!r}.",
+            text=text,
         )
 
 
@@ -182,13 +154,13 @@ def _check_object(schema: Json) -> None:
         )
 
 
-def check_free(given: Json, fields: Json, method: Method) -> None:
+def check_free(kwargs: Json, fields: Json, method: Method) -> None:
     """Check that further parameters leave alone what asks for the object.
 
     Raises:
         InvalidRequestError: One of them is set by the method.
     """
-    for name in given:
+    for name in kwargs:
         if name in fields and name != "parallel_tool_calls":
             raise InvalidRequestError(f"`method={method!r}` sets `{name}` itself: it cannot be given beside a schema.")
 
