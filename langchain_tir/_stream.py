@@ -11,7 +11,7 @@ from langchain_core.utils.json import parse_partial_json
 
 from langchain_tir._content_blocks import PROVIDER
 from langchain_tir._messages import end, extras, head, others, set_only, tail, usage_metadata
-from tir_client import Completion, Mould
+from tir_client import Completion
 
 if TYPE_CHECKING:
     from langchain_core.messages import InvalidToolCall, ToolCallChunk
@@ -66,35 +66,34 @@ class ChunkReader:
             chunk_position="last",
             response_metadata=metadata,
             tool_call_chunks=[
-                tool_call_chunk(args=end_of_call, index=index)
-                for index, end_of_call in enumerate(map(spoiler, first.tool_calls))
-                if end_of_call
+                tool_call_chunk(args=ending, index=index)
+                for index, ending in enumerate(map(end_of_broken_call, first.tool_calls))
+                if ending
             ],
             usage_metadata=usage_metadata(completion.usage) if completion.usage else None,
         )
         return ChatGenerationChunk(message=message, generation_info=set_only(finish_reason=first.finish_reason))
 
 
-_MESSAGE = Mould(AIMessageChunk(content="", response_metadata={}))
-_CHUNK = Mould(ChatGenerationChunk(message=AIMessageChunk(content="")))
+# Patterns to copy: LangChain's own constructors would cost more than all other work on a chunk.
+_MESSAGE = AIMessageChunk(content="", response_metadata={})
+_CHUNK = ChatGenerationChunk(message=_MESSAGE)
 
 
 def _unchecked(text: str, extra: Json, metadata: Json, pieces: list[ToolCallChunk]) -> ChatGenerationChunk:
-    """A chunk as LangChain's constructors make it; what not every chunk has is assigned, so that it counts as set."""
-    message = _MESSAGE.cast(
-        content=text,
-        response_metadata=metadata,
-        additional_kwargs={},
-        tool_call_chunks=[],
-        tool_calls=[],
-        invalid_tool_calls=[],
+    """A chunk like one of LangChain's constructors, made without validation."""
+    valid, invalid = _calls_of(pieces)
+    message = _MESSAGE.model_copy(
+        update={
+            "content": text,
+            "response_metadata": metadata,
+            "additional_kwargs": extra,
+            "tool_call_chunks": pieces,
+            "tool_calls": valid,
+            "invalid_tool_calls": invalid,
+        }
     )
-    if extra:
-        message.additional_kwargs = extra
-    if pieces:
-        message.tool_call_chunks = pieces
-        message.tool_calls, message.invalid_tool_calls = _calls_of(pieces)
-    return _CHUNK.cast(text=text, message=message)
+    return _CHUNK.model_copy(update={"text": text, "message": message})
 
 
 def _calls_of(pieces: list[ToolCallChunk]) -> tuple[list[ParsedCall], list[InvalidToolCall]]:
@@ -140,7 +139,7 @@ class _Arguments:
         return text
 
 
-def spoiler(call: ToolCall) -> str:
+def end_of_broken_call(call: ToolCall) -> str:
     """What to put behind the arguments of a call, so that LangChain does not mend broken ones; mostly nothing.
 
     LangChain closes what is open and leaves out what it cannot read: of a call that was cut off, half the arguments

@@ -16,18 +16,19 @@ from typing import Any
 
 from wrapt import register_post_import_hook
 
-from llama_index_tir._structured import StructuredOutputError
 from llama_index_tir._tools import NoToolCallError, ToolArgumentsError, UnknownToolError
 from llama_index_tir.embeddings import TIREmbedding
 from llama_index_tir.llms import TIR
-from tir_client import __version__
+from tir_client import RefusedOutputError, StructuredOutputError, TruncatedOutputError, __version__
 
 __all__ = [
     "TIR",
     "NoToolCallError",
+    "RefusedOutputError",
     "StructuredOutputError",
     "TIREmbedding",
     "ToolArgumentsError",
+    "TruncatedOutputError",
     "UnknownToolError",
     "__version__",
 ]

@@ -1,8 +1,9 @@
-"""Calls under LlamaIndex's instrumentation, with the callbacks and events that its own decorators give.
+"""Calls of an LLM under LlamaIndex's instrumentation: its callbacks, events and rate limiter.
 
-Those decorators have three faults, for which this file exists: closing their generator does not close the one inside,
-so that the server goes on writing (and billing) until the garbage collector comes by; they validate the whole history
-again for the event of each chunk; and of a call inside a call they have the tokens counted twice.
+All calls go through `Instrumentation`, in place of LlamaIndex's own decorators, which give the same callbacks and
+events with three faults: closing their generator does not close the one inside, so that the server goes on writing (and
+billing) until the garbage collector runs; they validate the whole history again for the event of each chunk; and they
+report the tokens of a call inside a call twice.
 """
 
 from __future__ import annotations
@@ -41,78 +42,78 @@ Response = TypeVar("Response", ChatResponse, CompletionResponse)
 
 @dataclass(frozen=True)
 class Kind:
-    """What chats and completions differ in: the names for what was asked and answered, and their events."""
+    """What chats and completions differ in: names of the question and the answer, and the events."""
 
     trace: str
-    asked: str
+    field: str
     question: EventPayload
     answer: EventPayload
-    started: type[Any]
-    progressed: type[Any]
-    ended: type[Any]
+    start_event: type[Any]
+    progress_event: type[Any]
+    end_event: type[Any]
 
 
 CHAT = Kind(
     trace="chat",
-    asked="messages",
+    field="messages",
     question=EventPayload.MESSAGES,
     answer=EventPayload.RESPONSE,
-    started=LLMChatStartEvent,
-    progressed=LLMChatInProgressEvent,
-    ended=LLMChatEndEvent,
+    start_event=LLMChatStartEvent,
+    progress_event=LLMChatInProgressEvent,
+    end_event=LLMChatEndEvent,
 )
 COMPLETION = Kind(
     trace="completion",
-    asked="prompt",
+    field="prompt",
     question=EventPayload.PROMPT,
     answer=EventPayload.COMPLETION,
-    started=LLMCompletionStartEvent,
-    progressed=LLMCompletionInProgressEvent,
-    ended=LLMCompletionEndEvent,
+    start_event=LLMCompletionStartEvent,
+    progress_event=LLMCompletionInProgressEvent,
+    end_event=LLMCompletionEndEvent,
 )
 
 
-class Watch:
+class Instrumentation:
     """Reports one call of `llm`: that it began, each response of a stream, and how it ended.
 
     Args:
         kind: A chat or a completion.
-        llm: Whose call it is.
-        asked: The messages or the prompt.
+        llm: The LLM that is called.
+        question: The messages or the prompt.
         kwargs: The arguments of the call.
-        counted: The tokens are this call's. If another one inside it reports them, the end of this one names no
-            question, and LlamaIndex's `TokenCountingHandler` counts nothing.
+        counted: The call reports the tokens itself. If another one inside it does, the callback at the end of this one
+            has no question in it, and LlamaIndex's `TokenCountingHandler` counts nothing.
     """
 
-    def __init__(self, kind: Kind, llm: LLM, asked: Any, kwargs: dict[str, Any], *, counted: bool = True) -> None:
+    def __init__(self, kind: Kind, llm: LLM, question: Any, kwargs: dict[str, Any], *, counted: bool = True) -> None:
         if not isinstance(llm.callback_manager, CallbackManager):
             llm.callback_manager = CallbackManager()
         self._kind = kind
         self._llm = llm
-        self._asked = asked
+        self._question = question
         self._kwargs = kwargs
         self._counted = counted
         self._callbacks = llm.callback_manager
         self._span_id = active_span_id.get()
         self._event_id = ""
 
-    def call(self, ask: Callable[[], Response]) -> Response:
+    def call(self, get: Callable[[], Response]) -> Response:
         """Get a whole answer and report it."""
         with self._callbacks.as_trace(self._kind.trace):
             with self._begun():
                 if self._llm.rate_limiter is not None:
                     self._llm.rate_limiter.acquire()
-                response = ask()
+                response = get()
             self._ended(response)
         return response
 
-    async def acall(self, ask: Callable[[], Awaitable[Response]]) -> Response:
+    async def acall(self, get: Callable[[], Awaitable[Response]]) -> Response:
         """`call` for async code."""
         with self._callbacks.as_trace(self._kind.trace):
             with self._begun():
                 if self._llm.rate_limiter is not None:
                     await self._llm.rate_limiter.async_acquire()
-                response = await ask()
+                response = await get()
             self._ended(response)
         return response
 
@@ -155,21 +156,21 @@ class Watch:
     def _begun(self) -> Iterator[None]:
         with self._callbacks.as_trace(self._kind.trace):
             payload = self._llm.to_payload()
-            question = {self._kind.asked: self._asked}
-            started = self._kind.started(
+            question = {self._kind.field: self._question}
+            started = self._kind.start_event(
                 model_dict=payload, additional_kwargs=self._kwargs, span_id=self._span_id, **question
             )
             dispatcher.event(started)
             self._event_id = self._callbacks.on_event_start(
                 CBEventType.LLM,
                 payload={
-                    self._kind.question: self._asked,
+                    self._kind.question: self._question,
                     EventPayload.ADDITIONAL_KWARGS: self._kwargs,
                     EventPayload.SERIALIZED: payload,
                 },
             )
-            # What was asked, as the event has validated it: good for the events of all chunks.
-            self._asked = getattr(started, self._kind.asked)
+            # The event has validated the question: it is reused for the events of all chunks.
+            self._question = getattr(started, self._kind.field)
             try:
                 yield
             except BaseException as error:
@@ -177,11 +178,11 @@ class Watch:
                 raise
 
     def _progressed(self, response: Response) -> None:
-        if not _is_heard():
+        if not _has_listener():
             return
-        question = {self._kind.asked: type(self._asked)()}
-        event = self._kind.progressed(response=response, span_id=self._span_id, **question)
-        setattr(event, self._kind.asked, self._asked)
+        question = {self._kind.field: type(self._question)()}
+        event = self._kind.progress_event(response=response, span_id=self._span_id, **question)
+        setattr(event, self._kind.field, self._question)
         dispatcher.event(event)
 
     @contextmanager
@@ -195,16 +196,16 @@ class Watch:
 
     def _ended(self, last: Response | None) -> None:
         payload: dict[str, Any] = {self._kind.answer: last}
-        self._report(payload | ({self._kind.question: self._asked} if self._counted else {}))
-        question = {self._kind.asked: self._asked}
-        dispatcher.event(self._kind.ended(response=last, span_id=self._span_id, **question))
+        self._report(payload | ({self._kind.question: self._question} if self._counted else {}))
+        question = {self._kind.field: self._question}
+        dispatcher.event(self._kind.end_event(response=last, span_id=self._span_id, **question))
 
     def _report(self, payload: dict[str, Any]) -> None:
         self._callbacks.on_event_end(CBEventType.LLM, payload=payload, event_id=self._event_id)
 
 
-def _is_heard() -> bool:
-    """Whether an event would reach anybody now; to make one costs more than the response that it tells of."""
+def _has_listener() -> bool:
+    """Whether an event handler is there now: to make an event costs more than the response in it."""
     node = dispatcher
     while all(type(handler) is NullEventHandler for handler in node.event_handlers):
         if not node.propagate:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from llama_index.core.base.llms.types import ChatResponse, ContentBlock, TextBlock, ThinkingBlock
 
 from llama_index_tir._messages import from_completion, from_logprobs, to_block, to_completion, to_message, to_wire_call
-from llama_index_tir._partial import PartialJson
-from tir_client import Enclosed, Mould
+from tir_client import Enclosed
+from tir_client.protocol.json_text import PartialJson
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping
@@ -25,12 +25,11 @@ if TYPE_CHECKING:
     from tir_client import Delta, ToolCall
 
 
-_TEXT = Mould(TextBlock(text=""))
-_THINKING = Mould(ThinkingBlock(content=""))
-_MESSAGE = Mould(to_message([], []))
-_RESPONSE = Mould(
-    ChatResponse(message=to_message([], []), delta="", raw={}, logprobs=None, additional_kwargs={}),
-)
+# Patterns to copy: to validate each response of a stream would cost more than all other work on it.
+_TEXT = TextBlock(text="")
+_THINKING = ThinkingBlock(content="")
+_MESSAGE = to_message([], [])
+_RESPONSE = ChatResponse(message=_MESSAGE, delta="", raw={}, logprobs=None, additional_kwargs={})
 
 
 class GrowingResponse:
@@ -55,51 +54,54 @@ class GrowingResponse:
             whole = from_completion(delta.accumulator.completion(), self._names)
             whole.delta = ""
             return whole
-        state = delta.accumulator.choice(delta.index)
+        choice = delta.accumulator.choice(delta.index)
         if delta.reasoning:
-            self._reasoning = state.reasoning
+            self._reasoning = choice.reasoning
         if delta.tool_calls:
-            self._calls = state.tools.calls()
-        blocks: list[ContentBlock] = [_TEXT.cast(text=state.text)]
+            self._calls = choice.tools.calls()
+        blocks: list[ContentBlock] = [_TEXT.model_copy(update={"text": choice.text})]
         if self._reasoning:
-            blocks.insert(0, _THINKING.cast(content=self._reasoning, additional_information={}))
-        told: Json = {}
+            thinking = {"content": self._reasoning, "additional_information": {}}
+            blocks.insert(0, _THINKING.model_copy(update=thinking))
+        kwargs: Json = {}
         if self._calls:
             blocks += [to_block(call, self._names, self._parsed(call)) for call in self._calls]
-            told["tool_calls"] = [to_wire_call(call, self._names) for call in self._calls]
-        return _RESPONSE.cast(
-            message=_MESSAGE.cast(blocks=blocks, additional_kwargs=told),
-            delta=delta.text,
-            raw=delta.event,
-            logprobs=from_logprobs(delta.logprobs),
-            additional_kwargs=_told_of(delta),
+            kwargs["tool_calls"] = [to_wire_call(call, self._names) for call in self._calls]
+        return _RESPONSE.model_copy(
+            update={
+                "message": _MESSAGE.model_copy(update={"blocks": blocks, "additional_kwargs": kwargs}),
+                "delta": delta.text,
+                "raw": delta.event,
+                "logprobs": from_logprobs(delta.logprobs),
+                "additional_kwargs": _response_kwargs(delta),
+            }
         )
 
     def _parsed(self, call: ToolCall) -> Json:
         return {**self._arguments.setdefault(call.id, PartialJson()).parse(call.arguments)}
 
 
-def _told_of(delta: Delta) -> Json:
-    told: Json = {}
+def _response_kwargs(delta: Delta) -> Json:
+    kwargs: Json = {}
     if delta.reasoning:
-        told["thinking_delta"] = delta.reasoning
+        kwargs["thinking_delta"] = delta.reasoning
     if delta.finish_reason:
-        told["finish_reason"] = delta.finish_reason
-    return told
+        kwargs["finish_reason"] = delta.finish_reason
+    return kwargs
 
 
-def responses(deltas: Generator[Delta], so_far: GrowingResponse) -> ChatResponseGen:
+def responses(deltas: Generator[Delta], growing: GrowingResponse) -> ChatResponseGen:
     """Each delta as a response."""
     with closing(deltas):
         for delta in deltas:
-            yield so_far.add(delta)
+            yield growing.add(delta)
 
 
-async def aresponses(deltas: AsyncGenerator[Delta], so_far: GrowingResponse) -> ChatResponseAsyncGen:
+async def aresponses(deltas: AsyncGenerator[Delta], growing: GrowingResponse) -> ChatResponseAsyncGen:
     """`responses` for async code."""
     async with Enclosed(deltas) as enclosed:
         async for delta in enclosed:
-            yield so_far.add(delta)
+            yield growing.add(delta)
 
 
 def completions(chat: ChatResponseGen) -> CompletionResponseGen:

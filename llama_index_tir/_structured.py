@@ -1,4 +1,4 @@
-"""Answers that are objects of a pydantic class: asked for through a JSON schema, read, and once repaired. Pure."""
+"""Structured output: answers that are objects of a pydantic class, by its JSON schema, read and once repaired. Pure."""
 
 from __future__ import annotations
 
@@ -17,8 +17,14 @@ from llama_index_instrumentation import get_dispatcher
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
-from llama_index_tir._partial import PartialJson
-from tir_client import InvalidRequestError, ResponseError, response_format
+from tir_client import (
+    InvalidRequestError,
+    RefusedOutputError,
+    StructuredOutputError,
+    TruncatedOutputError,
+    response_format,
+)
+from tir_client.protocol.json_text import PartialJson, extract_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,15 +39,7 @@ Template = tuple["BasePromptTemplate", dict[str, Any]]
 """A prompt and the arguments that it was filled with."""
 
 TOOL_ARGUMENTS = ("tools", "tool_choice", "tool_required", "allow_parallel_tool_calls", "parallel_tool_calls")
-"""Arguments that programs of LlamaIndex pass for their way, through tools; a schema says it all by itself."""
-
-
-FENCE = re.compile(r"\s*(?:`{1,3}(?:json)?\s*)?")
-"""What may stand before the JSON: models without a schema's guidance put a Markdown fence around it."""
-
-
-class StructuredOutputError(ResponseError, ValueError):
-    """The answer is not the object that was asked for; the message holds the text, `body` the whole answer."""
+"""Arguments that LlamaIndex's programs pass for their way, which is through tools: a schema does not need them."""
 
 
 class StructuredTask(Generic[Model]):
@@ -110,7 +108,7 @@ class StructuredTask(Generic[Model]):
             ]
         return not problem
 
-    def settle(self, response: ChatResponse) -> None:
+    def finish(self, response: ChatResponse) -> None:
         """Read the last answer that there will be.
 
         Raises:
@@ -123,18 +121,21 @@ class StructuredTask(Generic[Model]):
     def _read(self, response: ChatResponse) -> str:
         """Read an answer; return what is wrong with it."""
         try:
-            self.output = self._output_cls.model_validate_json(_unfenced(_text(response)))
+            self.output = self._output_cls.model_validate_json(extract_json(_text(response)))
         except ValidationError as error:
             details = error.errors(include_url=False, include_context=False, include_input=False)
             return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the text'}: {e['msg']}" for e in details)
+        except ValueError as error:
+            return f"the text is not JSON: {error}"
         return ""
 
-    def _error(self, response: ChatResponse, reason: str) -> StructuredOutputError:
-        told = response.additional_kwargs.get("finish_reason")
-        why = _unfinished(response) or reason
-        return StructuredOutputError(
-            f"The answer is not a {self._output_cls.__name__}: {why} (finish_reason {told!r}). "
+    def _error(self, response: ChatResponse, problem: str) -> StructuredOutputError:
+        finish = response.additional_kwargs.get("finish_reason")
+        cls, reason = _unfinished(response) or (StructuredOutputError, problem)
+        return cls(
+            f"The answer is not a {self._output_cls.__name__}: {reason} (finish_reason {finish!r}). "
             f"It is {_text(response)!r}.",
+            text=response.additional_kwargs.get("refusal") or _text(response),
             body=response.raw,
         )
 
@@ -178,7 +179,7 @@ class PartialObject:
 
     def read(self, text: str, *, whole: bool) -> Any:
         """The object so far, or None if `text` says nothing new of it."""
-        value = self._json.parse(FENCE.sub("", text, count=1), whole=whole)
+        value = self._json.parse(text, whole=whole)
         if value == self._last:
             return None
         self._last = value
@@ -194,28 +195,25 @@ def _text(response: ChatResponse) -> str:
     return response.message.content or ""
 
 
-def _unfinished(response: ChatResponse) -> str:
+def _unfinished(response: ChatResponse) -> tuple[type[StructuredOutputError], str] | None:
     """Why an answer was not written to its end, if it was not."""
-    refusal = response.additional_kwargs.get("refusal")
-    if refusal:
-        return f"the model refused: {refusal!r}"
-    told = {"length": "it was cut off; raise `max_tokens`", "content_filter": "a filter of the server stopped it"}
-    return told.get(response.additional_kwargs.get("finish_reason", ""), "")
+    if refusal := response.additional_kwargs.get("refusal"):
+        return RefusedOutputError, f"the model refused: {refusal!r}"
+    match response.additional_kwargs.get("finish_reason"):
+        case "length":
+            return TruncatedOutputError, "it was cut off; raise `max_tokens`"
+        case "content_filter":
+            return RefusedOutputError, "a filter of the server stopped it"
+    return None
 
 
-def check_full(last: Any, output_cls: type[BaseModel]) -> None:
+def check_last(last: Any, output_cls: type[BaseModel]) -> None:
     """Raise `StructuredOutputError` if what a stream ended with is not an object of `output_cls`."""
     if not isinstance(last, output_cls):
         raise StructuredOutputError(
             f"The stream ended before LlamaIndex's program had read a {output_cls.__name__}; it got as far as "
             f"{last!r}. If the answer was cut off, raise `max_tokens`."
         )
-
-
-def _unfenced(text: str) -> str:
-    """`text` without the Markdown fence that models without a schema's guidance put around JSON."""
-    fenced = re.fullmatch(r"\s*```(?:json)?\s*(.*?)\s*```\s*", text, re.DOTALL)
-    return fenced.group(1) if fenced else text
 
 
 def _name(output_cls: type[Any]) -> str:

@@ -1,6 +1,6 @@
 """`TIR`, the LLM. The methods hold no logic: fields and requests are in `_settings`, mapping in `_messages`.
 
-Its answers that are objects are in `_predicting`.
+Structured output is in `_structured_methods`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from llama_index.core.base.llms.types import (
     CompletionResponseAsyncGen,
     CompletionResponseGen,
 )
-from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 
-from llama_index_tir._instrumentation import CHAT, COMPLETION, Watch
+from llama_index_tir._instrumentation import CHAT, COMPLETION, Instrumentation
 from llama_index_tir._messages import from_completion, to_completion
-from llama_index_tir._predicting import Predicting
 from llama_index_tir._settings import TOOL_NAMES
 from llama_index_tir._stream import GrowingResponse, acompletions, aresponses, completions, responses
+from llama_index_tir._structured_methods import StructuredMethods
 from llama_index_tir._tools import first_call_only, only_offered, to_messages, to_selections, to_tool_arguments
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from tir_client import ModelCard
 
 
-class TIR(Predicting):
+class TIR(StructuredMethods):
     """A model on E2E Networks' TIR, or on any other server of vLLM's.
 
     Examples:
@@ -59,45 +58,47 @@ class TIR(Predicting):
 
     # Chat
 
-    @llm_chat_callback()
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Answer a conversation."""
-        return self._chat(messages, kwargs)
+        return Instrumentation(CHAT, self, messages, kwargs).call(lambda: self._chat(messages, kwargs))
 
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """Answer a conversation piece by piece. Closing the generator ends the request at once."""
-        return Watch(CHAT, self, messages, kwargs).stream(lambda: self._stream(messages, kwargs))
+        return Instrumentation(CHAT, self, messages, kwargs).stream(lambda: self._stream(messages, kwargs))
 
-    @llm_chat_callback()
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """`chat` for async code."""
-        return await self._achat(messages, kwargs)
+        return await Instrumentation(CHAT, self, messages, kwargs).acall(lambda: self._achat(messages, kwargs))
 
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """`stream_chat` for async code."""
-        return await Watch(CHAT, self, messages, kwargs).astream(lambda: self._astream(messages, kwargs))
+        return await Instrumentation(CHAT, self, messages, kwargs).astream(lambda: self._astream(messages, kwargs))
 
     # Completion: a chat of one message
 
-    @llm_completion_callback()
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """Answer a prompt."""
-        return to_completion(self._chat(self._prompt(prompt, formatted), kwargs))
+        call, messages = Instrumentation(COMPLETION, self, prompt, kwargs), self._prompt(prompt, formatted)
+        return call.call(lambda: to_completion(self._chat(messages, kwargs)))
 
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
         """Answer a prompt piece by piece. Closing the generator ends the request at once."""
-        messages = self._prompt(prompt, formatted)
-        return Watch(COMPLETION, self, prompt, kwargs).stream(lambda: completions(self._stream(messages, kwargs)))
+        call, messages = Instrumentation(COMPLETION, self, prompt, kwargs), self._prompt(prompt, formatted)
+        return call.stream(lambda: completions(self._stream(messages, kwargs)))
 
-    @llm_completion_callback()
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """`complete` for async code."""
-        return to_completion(await self._achat(self._prompt(prompt, formatted), kwargs))
+        call, messages = Instrumentation(COMPLETION, self, prompt, kwargs), self._prompt(prompt, formatted)
+
+        async def answer() -> CompletionResponse:
+            return to_completion(await self._achat(messages, kwargs))
+
+        return await call.acall(answer)
 
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """`stream_complete` for async code."""
-        watch, messages = Watch(COMPLETION, self, prompt, kwargs), self._prompt(prompt, formatted)
-        return await watch.astream(lambda: acompletions(self._astream(messages, kwargs)))
+        call, messages = Instrumentation(COMPLETION, self, prompt, kwargs), self._prompt(prompt, formatted)
+        return await call.astream(lambda: acompletions(self._astream(messages, kwargs)))
 
     # Tools
 

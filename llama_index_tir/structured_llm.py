@@ -12,12 +12,12 @@ from llama_index.core.llms.structured_llm import StructuredLLM
 from llama_index.core.prompts import ChatPromptTemplate
 from pydantic import SerializeAsAny  # noqa: TC002 - pydantic reads the annotation
 
-from llama_index_tir._asking import Step, aask, ask, asteps, steps
-from llama_index_tir._instrumentation import CHAT, COMPLETION, Kind, Watch
+from llama_index_tir._instrumentation import CHAT, COMPLETION, Instrumentation, Kind
 from llama_index_tir._messages import to_completion
+from llama_index_tir._settings import TIRSettings  # noqa: TC001 - likewise
 from llama_index_tir._stream import acompletions, completions
 from llama_index_tir._structured import StructuredTask
-from llama_index_tir.llms import TIR  # noqa: TC001 - likewise
+from llama_index_tir._structured_calls import Step, apredict, astream_steps, predict, stream_steps
 from tir_client import Enclosed
 
 if TYPE_CHECKING:
@@ -46,29 +46,29 @@ class StructuredTIR(StructuredLLM):
     `TokenCountingHandler` counts them once.
     """
 
-    llm: SerializeAsAny[TIR]
+    llm: SerializeAsAny[TIRSettings]
 
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Answer a conversation with an object."""
-        return self._watch(CHAT, messages, kwargs).call(lambda: self._chat(messages, kwargs))
+        return self._instrumented(CHAT, messages, kwargs).call(lambda: self._chat(messages, kwargs))
 
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: ARG002 - LlamaIndex's signature
         """Answer a prompt with an object."""
-        watch, messages = self._watch(COMPLETION, prompt, kwargs), [ChatMessage(content=prompt)]
-        return watch.call(lambda: to_completion(self._chat(messages, kwargs)))
+        instrumented, messages = self._instrumented(COMPLETION, prompt, kwargs), [ChatMessage(content=prompt)]
+        return instrumented.call(lambda: to_completion(self._chat(messages, kwargs)))
 
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """Answer a conversation with an object that grows."""
-        return self._watch(CHAT, messages, kwargs).stream(lambda: self._stream(messages, kwargs))
+        return self._instrumented(CHAT, messages, kwargs).stream(lambda: self._stream(messages, kwargs))
 
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:  # noqa: ARG002 - LlamaIndex's signature
         """Answer a prompt with an object that grows."""
-        watch, messages = self._watch(COMPLETION, prompt, kwargs), [ChatMessage(content=prompt)]
-        return watch.stream(lambda: completions(self._stream(messages, kwargs)))
+        instrumented, messages = self._instrumented(COMPLETION, prompt, kwargs), [ChatMessage(content=prompt)]
+        return instrumented.stream(lambda: completions(self._stream(messages, kwargs)))
 
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """`chat` for async code."""
-        return await self._watch(CHAT, messages, kwargs).acall(lambda: self._achat(messages, kwargs))
+        return await self._instrumented(CHAT, messages, kwargs).acall(lambda: self._achat(messages, kwargs))
 
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: ARG002 - LlamaIndex's signature
         """`complete` for async code."""
@@ -76,11 +76,11 @@ class StructuredTIR(StructuredLLM):
         async def answer() -> CompletionResponse:
             return to_completion(await self._achat([ChatMessage(content=prompt)], kwargs))
 
-        return await self._watch(COMPLETION, prompt, kwargs).acall(answer)
+        return await self._instrumented(COMPLETION, prompt, kwargs).acall(answer)
 
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """`stream_chat` for async code."""
-        return await self._watch(CHAT, messages, kwargs).astream(lambda: self._astream(messages, kwargs))
+        return await self._instrumented(CHAT, messages, kwargs).astream(lambda: self._astream(messages, kwargs))
 
     async def astream_complete(
         self,
@@ -89,14 +89,14 @@ class StructuredTIR(StructuredLLM):
         **kwargs: Any,
     ) -> CompletionResponseAsyncGen:
         """`stream_complete` for async code."""
-        watch, messages = self._watch(COMPLETION, prompt, kwargs), [ChatMessage(content=prompt)]
-        return await watch.astream(lambda: acompletions(self._astream(messages, kwargs)))
+        instrumented, messages = self._instrumented(COMPLETION, prompt, kwargs), [ChatMessage(content=prompt)]
+        return await instrumented.astream(lambda: acompletions(self._astream(messages, kwargs)))
 
-    def _watch(self, kind: Kind, asked: Any, kwargs: dict[str, Any]) -> Watch:
-        return Watch(kind, self, asked, kwargs, counted=False)
+    def _instrumented(self, kind: Kind, question: Any, kwargs: dict[str, Any]) -> Instrumentation:
+        return Instrumentation(kind, self, question, kwargs, counted=False)
 
-    def _heard(self) -> TIR:
-        """`llm` as all hear it who hear this LLM, for it knows the tokens."""
+    def _reporting_llm(self) -> TIRSettings:
+        """`llm` with the callback handlers of this LLM as well, for its calls report the tokens."""
         own, others = _handlers(self.llm), _handlers(self)
         further = [handler for handler in others if handler not in own]
         if not further:
@@ -113,19 +113,19 @@ class StructuredTIR(StructuredLLM):
 
     def _chat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
         task = self._task(messages, kwargs)
-        return _answer(ask(self._heard(), task), task.output, task.result.model_dump_json())
+        return _answer(predict(self._reporting_llm(), task), task.output, task.result.model_dump_json())
 
     async def _achat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
         task = self._task(messages, kwargs)
-        return _answer(await aask(self._heard(), task), task.output, task.result.model_dump_json())
+        return _answer(await apredict(self._reporting_llm(), task), task.output, task.result.model_dump_json())
 
     def _stream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseGen:
         task = self._task(messages, kwargs)
-        return _responses(steps(self._heard(), task), _GrowingObject(task))
+        return _responses(stream_steps(self._reporting_llm(), task), _GrowingObject(task))
 
     def _astream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseAsyncGen:
         task = self._task(messages, kwargs)
-        return _aresponses(asteps(self._heard(), task), _GrowingObject(task))
+        return _aresponses(astream_steps(self._reporting_llm(), task), _GrowingObject(task))
 
 
 class ProgramTIR(StructuredLLM):
@@ -167,24 +167,24 @@ class _GrowingObject:
 
     def end(self, response: ChatResponse) -> list[ChatResponse]:
         """What is still to be said: the object, unless it has been."""
-        self._task.settle(response)
+        self._task.finish(response)
         self._task.ended()
         whole = self._task.result
         return [] if whole == self._object else [_answer(response, whole, whole.model_dump_json())]
 
 
-def _responses(growing: Generator[Step], so_far: _GrowingObject) -> ChatResponseGen:
+def _responses(growing: Generator[Step], growing_object: _GrowingObject) -> ChatResponseGen:
     with closing(growing):
         for response, output in growing:
-            yield so_far.add(response, output)
-    yield from so_far.end(response)
+            yield growing_object.add(response, output)
+    yield from growing_object.end(response)
 
 
-async def _aresponses(growing: AsyncGenerator[Step], so_far: _GrowingObject) -> ChatResponseAsyncGen:
+async def _aresponses(growing: AsyncGenerator[Step], growing_object: _GrowingObject) -> ChatResponseAsyncGen:
     async with Enclosed(growing) as enclosed:
         async for response, output in enclosed:
-            yield so_far.add(response, output)
-    for rest in so_far.end(response):
+            yield growing_object.add(response, output)
+    for rest in growing_object.end(response):
         yield rest
 
 
@@ -195,5 +195,5 @@ def _handlers(llm: LLM) -> list[BaseCallbackHandler]:
 
 def _answer(response: ChatResponse, output: Any, text: str) -> ChatResponse:
     message = ChatMessage(role=MessageRole.ASSISTANT, content=text)
-    told = dict(response.additional_kwargs)
-    return ChatResponse(message=message, raw=output, delta=response.delta, additional_kwargs=told)
+    kwargs = dict(response.additional_kwargs)
+    return ChatResponse(message=message, raw=output, delta=response.delta, additional_kwargs=kwargs)

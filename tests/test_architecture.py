@@ -82,16 +82,20 @@ def all_imports(path: Path) -> set[str]:
     return imported(ast.walk(ast.parse(path.read_text("utf-8"))))
 
 
-def imports_when_loaded(path: Path) -> set[str]:
-    """What loading a file imports: not what stands in functions, or under `if TYPE_CHECKING`."""
+def imports_when_run(path: Path) -> set[str]:
+    """What running a file imports, in its functions too: not what stands under `if TYPE_CHECKING`."""
 
-    def executed(nodes: list[ast.stmt]) -> Iterator[ast.stmt]:
-        for node in nodes:
-            yield node
-            if isinstance(node, ast.Try):
-                yield from executed(node.body)
+    def run(node: ast.AST) -> Iterator[ast.AST]:
+        yield node
+        for child in ast.iter_child_nodes(node):
+            yield from run_if(child) if isinstance(child, ast.If) else run(child)
 
-    return imported(executed(ast.parse(path.read_text("utf-8")).body))
+    def run_if(node: ast.If) -> Iterator[ast.AST]:
+        only_types = ast.unparse(node.test) == "TYPE_CHECKING"
+        for child in node.orelse if only_types else [*node.body, *node.orelse]:
+            yield from run_if(child) if isinstance(child, ast.If) else run(child)
+
+    return imported(run(ast.parse(path.read_text("utf-8"))))
 
 
 def module_name(path: Path) -> str:
@@ -120,7 +124,7 @@ def test_every_permission_to_import_is_used() -> None:
 
 @pytest.mark.parametrize("package", OURS)
 def test_no_file_needs_itself_to_load(package: str) -> None:
-    imports = {module_name(path): imports_when_loaded(path) for path in files(package)}
+    imports = {module_name(path): imports_when_run(path) for path in files(package)}
 
     order = TopologicalSorter({name: needed & imports.keys() for name, needed in imports.items()})
 

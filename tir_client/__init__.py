@@ -6,7 +6,6 @@ print(answer.choice.reasoning, answer.choice.text, answer.usage)
 """
 
 from tir_client._enclosed import Enclosed
-from tir_client._mould import Mould
 from tir_client._version import __version__
 from tir_client.client import TIRClient
 from tir_client.config import DEFAULT_MODEL, ApiKey, Config
@@ -78,7 +77,6 @@ __all__ = [
     "InvalidRequestError",
     "ModelCard",
     "ModelInfo",
-    "Mould",
     "NotFoundError",
     "PermissionDeniedError",
     "RateLimitError",

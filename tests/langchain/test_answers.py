@@ -15,7 +15,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.outputs import LLMResult
 
 from langchain_tir import ChatTIR, _content_blocks
-from langchain_tir._stream import spoiler
+from langchain_tir._stream import end_of_broken_call
 from tir_client import ToolCall as WireCall
 from tir_sandbox import Reply, Sandbox, ToolCall
 
@@ -396,11 +396,17 @@ def test_no_broken_arguments_are_mended(arguments: str):
         good = call.parsed() is not None
     except ValueError:
         good = False
-    piece = {"name": "t", "args": arguments + spoiler(call), "id": "1", "index": 0, "type": "tool_call_chunk"}
+    piece = {
+        "name": "t",
+        "args": arguments + end_of_broken_call(call),
+        "id": "1",
+        "index": 0,
+        "type": "tool_call_chunk",
+    }
 
     chunk = AIMessageChunk("", tool_call_chunks=[piece])
 
-    assert good == (spoiler(call) == "" and (bool(chunk.tool_calls) or arguments.strip() in ("", "null")))
+    assert good == (end_of_broken_call(call) == "" and (bool(chunk.tool_calls) or arguments.strip() in ("", "null")))
 
 
 def test_a_names_markers_are_repaired_and_deltas_without_ids_put_together(model: ChatTIR, sandbox: Sandbox):

@@ -1,4 +1,4 @@
-"""The events and callbacks of streams are those of LlamaIndex's own decorators, made only while somebody listens."""
+"""The events and callbacks are those of LlamaIndex's own decorators; those of chunks are made only for a listener."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 
 from llama_index_tir import TIR
+from llama_index_tir._messages import to_completion
 from llama_index_tir._stream import acompletions, completions
 from tests.llama_index.conformance.events import Recorder
 from tir_client import TIRError
@@ -20,7 +21,23 @@ from .conformance.base import asked
 
 
 class Decorated(TIR):
-    """The streams as they would be with LlamaIndex's decorators."""
+    """The calls as they would be with LlamaIndex's decorators."""
+
+    @llm_chat_callback()
+    def chat(self, messages: Any, **kwargs: Any) -> Any:
+        return self._chat(messages, kwargs)
+
+    @llm_chat_callback()
+    async def achat(self, messages: Any, **kwargs: Any) -> Any:
+        return await self._achat(messages, kwargs)
+
+    @llm_completion_callback()
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
+        return to_completion(self._chat(self._prompt(prompt, formatted), kwargs))
+
+    @llm_completion_callback()
+    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
+        return to_completion(await self._achat(self._prompt(prompt, formatted), kwargs))
 
     @llm_chat_callback()
     def stream_chat(self, messages: Any, **kwargs: Any) -> Any:
@@ -48,8 +65,11 @@ def recorder():
 
 
 async def consume(llm: TIR, way: str, leave_after: int | None, **kwargs: Any) -> None:
-    """Read a stream to its end, or leave it."""
+    """Get an answer; read a stream to its end, or leave it."""
     answer = getattr(llm, way)("Hi" if "complete" in way else asked(), **kwargs)
+    if "stream" not in way:
+        await answer if way.startswith("a") else answer
+        return
     if way.startswith("astream"):
         count = 0
         async with contextlib.aclosing(await answer) as stream:
@@ -95,7 +115,10 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("way", ["stream_chat", "astream_chat", "stream_complete", "astream_complete"])
+WAYS = [f"{prefix}{kind}" for prefix in ("", "a", "stream_", "astream_") for kind in ("chat", "complete")]
+
+
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 async def test_they_are_those_of_the_decorators(sandbox, recorder, way, case):
     ours = await observed(TIR(max_retries=0), sandbox, recorder, way, case)

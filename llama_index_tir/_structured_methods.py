@@ -1,4 +1,4 @@
-"""The answers of `TIR` that are objects: its own way, by a schema, and LlamaIndex's programs for the other modes."""
+"""The methods of `TIR` for structured output: by a JSON schema, or by LlamaIndex's programs in the other modes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING, Any
 from llama_index.core.llms.llm import dispatcher
 from llama_index.core.types import Model, PydanticProgramMode
 
-from llama_index_tir._asking import aask, afull, aobjects, ask, full, objects
 from llama_index_tir._settings import TIRSettings
 from llama_index_tir._structured import StructuredTask
+from llama_index_tir._structured_calls import (
+    acheck_stream,
+    apredict,
+    astream_objects,
+    check_stream,
+    predict,
+    stream_objects,
+)
+from llama_index_tir.structured_llm import ProgramTIR, StructuredTIR
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping
@@ -19,7 +27,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
-class Predicting(TIRSettings):
+class StructuredMethods(TIRSettings):
     """The methods of `TIR` that give objects of a pydantic class."""
 
     @dispatcher.span
@@ -40,10 +48,10 @@ class Predicting(TIRSettings):
         """
         if not self._by_schema:
             kwargs = dict(llm_kwargs or {})  # from which LlamaIndex's programs remove some
-            other: Model = super().structured_predict(output_cls, prompt, kwargs, **prompt_args)
-            return other
+            output: Model = super().structured_predict(output_cls, prompt, kwargs, **prompt_args)
+            return output
         task = self._task(output_cls, prompt, llm_kwargs, prompt_args)
-        ask(self, task)
+        predict(self, task)
         return task.result
 
     @dispatcher.span
@@ -57,10 +65,10 @@ class Predicting(TIRSettings):
         """`structured_predict` for async code."""
         if not self._by_schema:
             kwargs = dict(llm_kwargs or {})
-            other: Model = await super().astructured_predict(output_cls, prompt, kwargs, **prompt_args)
-            return other
+            output: Model = await super().astructured_predict(output_cls, prompt, kwargs, **prompt_args)
+            return output
         task = self._task(output_cls, prompt, llm_kwargs, prompt_args)
-        await aask(self, task)
+        await apredict(self, task)
         return task.result
 
     def _structured_stream_call(
@@ -71,9 +79,9 @@ class Predicting(TIRSettings):
         **prompt_args: Any,
     ) -> Generator[Any]:
         if self._by_schema:
-            return objects(self, self._task(output_cls, prompt, llm_kwargs, prompt_args))
-        others = super()._structured_stream_call(output_cls, prompt, self._program_kwargs(llm_kwargs), **prompt_args)
-        return full(others, output_cls)
+            return stream_objects(self, self._task(output_cls, prompt, llm_kwargs, prompt_args))
+        objects = super()._structured_stream_call(output_cls, prompt, self._program_kwargs(llm_kwargs), **prompt_args)
+        return check_stream(objects, output_cls)
 
     async def _structured_astream_call(
         self,
@@ -83,14 +91,14 @@ class Predicting(TIRSettings):
         **prompt_args: Any,
     ) -> AsyncGenerator[Any]:
         if self._by_schema:
-            return aobjects(self, self._task(output_cls, prompt, llm_kwargs, prompt_args))
+            return astream_objects(self, self._task(output_cls, prompt, llm_kwargs, prompt_args))
         kwargs = self._program_kwargs(llm_kwargs)
-        return afull(await super()._structured_astream_call(output_cls, prompt, kwargs, **prompt_args), output_cls)
+        return acheck_stream(
+            await super()._structured_astream_call(output_cls, prompt, kwargs, **prompt_args), output_cls
+        )
 
     def as_structured_llm(self, output_cls: type[BaseModel], **kwargs: Any) -> StructuredLLM:
         """An LLM all of whose answers are objects of `output_cls`."""
-        from llama_index_tir.structured_llm import ProgramTIR, StructuredTIR  # noqa: PLC0415 - it imports `TIR`
-
         return (StructuredTIR if self._by_schema else ProgramTIR)(llm=self, output_cls=output_cls, **kwargs)
 
     @property
@@ -108,6 +116,6 @@ class Predicting(TIRSettings):
         return StructuredTask(output_cls, (prompt, args), messages, kwargs, strict=self.strict)
 
     def _program_kwargs(self, kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Arguments for a program that streams: the one that calls a tool says of it only that it is offered."""
+        """Arguments for a program that streams: `FunctionCallingProgram` then does not pass `tool_required`."""
         calls = self.pydantic_program_mode is PydanticProgramMode.FUNCTION
         return {**(kwargs or {}), **({"must_call": True} if calls else {})}
