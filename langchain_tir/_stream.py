@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tir_client import Delta, ToolCall, ToolCallDelta
 
 
-class ChunkReader:
+class DeltaMapper:
     """Turns the deltas of one answer into chunks.
 
     A LangChain stream is one message: of several choices it is the first, as with `invoke`; the others are whole in
@@ -34,7 +34,7 @@ class ChunkReader:
         self._begun = False
         self._arguments = _Arguments()
 
-    def read(self, delta: Delta | Completion) -> ChatGenerationChunk | None:
+    def map(self, delta: Delta | Completion) -> ChatGenerationChunk | None:
         """The chunk for a delta, or None if it belongs to another choice. A whole answer stands for its end."""
         if isinstance(delta, Completion):
             return self._last(delta)

@@ -94,10 +94,10 @@ def _made_strict(wire: Json, strict: bool) -> Json:
 
 
 def _agreed(schema: Json, strict: bool | None) -> bool | None:
-    told: bool | None = schema.get("strict")
-    if told is not None and strict is not None and told != strict:
-        raise InvalidRequestError(f"`strict` is {strict}, but the schema itself says {told}.")
-    return strict if told is None else told
+    own: bool | None = schema.get("strict")
+    if own is not None and strict is not None and own != strict:
+        raise InvalidRequestError(f"`strict` is {strict}, but the schema itself says {own}.")
+    return strict if own is None else own
 
 
 def json_schema(schema: Any, function: Json) -> Json:
@@ -121,7 +121,7 @@ def _titled(tool: Any) -> Any:
         return tool
     inner = tool.get("json_schema", tool)
     if isinstance(inner.get("schema"), dict):
-        told = {name: inner[name] for name in ("description", "strict") if name in inner}
-        return {"name": inner.get("name", UNNAMED), "parameters": inner["schema"], **told}
+        optional = {name: inner[name] for name in ("description", "strict") if name in inner}
+        return {"name": inner.get("name", UNNAMED), "parameters": inner["schema"], **optional}
     nameless = not {"title", "name", "function", "toolSpec"} & tool.keys()
     return {"title": UNNAMED, **tool} if nameless and "properties" in tool else tool

@@ -16,7 +16,7 @@ from langchain_tir._errors import model_errors
 from langchain_tir._messages import from_completion, to_wire
 from langchain_tir._profile import profile_of
 from langchain_tir._settings import Settings
-from langchain_tir._stream import ChunkReader
+from langchain_tir._stream import DeltaMapper
 from langchain_tir._structured import Method, beside_raw, check_free, structured_call
 from langchain_tir._tokens import estimate, estimate_text
 from langchain_tir._tools import to_response_format, tool_fields
@@ -169,9 +169,9 @@ class ChatTIR(BaseChatModel, Settings, Component):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        reader = ChunkReader()
+        mapper = DeltaMapper()
         with model_errors(), closing(self._caller(kwargs).stream(self._request(messages, stop, kwargs))) as deltas:
-            for chunk in filter(None, map(reader.read, deltas)):
+            for chunk in filter(None, map(mapper.map, deltas)):
                 if run_manager:
                     run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
@@ -183,11 +183,11 @@ class ChatTIR(BaseChatModel, Settings, Component):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        reader = ChunkReader()
+        mapper = DeltaMapper()
         with model_errors():
             async with Enclosed(self._caller(kwargs).astream(self._request(messages, stop, kwargs))) as deltas:
                 async for delta in deltas:
-                    if chunk := reader.read(delta):
+                    if chunk := mapper.map(delta):
                         if run_manager:
                             await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                         yield chunk

@@ -32,7 +32,7 @@ _MESSAGE = to_message([], [])
 _RESPONSE = ChatResponse(message=_MESSAGE, delta="", raw={}, logprobs=None, additional_kwargs={})
 
 
-class GrowingResponse:
+class DeltaMapper:
     """Adds up the deltas of one answer, in time that grows with the answer and not with its square.
 
     Args:
@@ -45,7 +45,7 @@ class GrowingResponse:
         self._calls: list[ToolCall] = []
         self._arguments: dict[str, PartialJson] = {}
 
-    def add(self, delta: Delta) -> ChatResponse:
+    def map(self, delta: Delta) -> ChatResponse:
         """The response that follows one delta. The last one is that of the whole answer, with the usage.
 
         Its blocks are its own: they may be changed without changing those that follow.
@@ -90,18 +90,18 @@ def _response_kwargs(delta: Delta) -> Json:
     return kwargs
 
 
-def responses(deltas: Generator[Delta], growing: GrowingResponse) -> ChatResponseGen:
+def responses(deltas: Generator[Delta], mapper: DeltaMapper) -> ChatResponseGen:
     """Each delta as a response."""
     with closing(deltas):
         for delta in deltas:
-            yield growing.add(delta)
+            yield mapper.map(delta)
 
 
-async def aresponses(deltas: AsyncGenerator[Delta], growing: GrowingResponse) -> ChatResponseAsyncGen:
+async def aresponses(deltas: AsyncGenerator[Delta], mapper: DeltaMapper) -> ChatResponseAsyncGen:
     """`responses` for async code."""
     async with Enclosed(deltas) as enclosed:
         async for delta in enclosed:
-            yield growing.add(delta)
+            yield mapper.map(delta)
 
 
 def completions(chat: ChatResponseGen) -> CompletionResponseGen:

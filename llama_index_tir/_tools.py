@@ -65,7 +65,7 @@ def to_tool_arguments(
     Args:
         tools: What to offer; with none there is nothing to say.
         strict: Hold arguments to their schemas strictly; None says nothing.
-        choice: The caller's `tool_choice`: None is as good as not given.
+        choice: The caller's `tool_choice`; None if it is not set.
         required: The model must call one of them.
         parallel: It may call several at once.
 
@@ -95,7 +95,7 @@ def to_selections(response: ChatResponse, *, demanded: bool) -> list[ToolSelecti
     if demanded and not blocks:
         raise NoToolCallError(
             f"Expected at least one tool call, but the model made none (finish_reason "
-            f"{response.additional_kwargs.get('finish_reason')!r}). It said {response.message.content!r}."
+            f"{response.additional_kwargs.get('finish_reason')!r}). Its answer is {response.message.content!r}."
         )
     return [_selection(block, response) for block in blocks]
 
@@ -117,9 +117,9 @@ def first_call_only(response: ChatResponse) -> ChatResponse:
     blocks = [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
     if len(blocks) <= 1:
         return response
-    told = response.message.additional_kwargs
+    kwargs = response.message.additional_kwargs
     kept = [block for block in response.message.blocks if block not in blocks[1:]]
-    changes = {"blocks": kept, "additional_kwargs": {**told, "tool_calls": told.get("tool_calls", [])[:1]}}
+    changes = {"blocks": kept, "additional_kwargs": {**kwargs, "tool_calls": kwargs.get("tool_calls", [])[:1]}}
     return response.model_copy(update={"message": response.message.model_copy(update=changes)})
 
 

@@ -20,7 +20,7 @@ from llama_index.core.base.llms.types import (
 from llama_index_tir._instrumentation import CHAT, COMPLETION, Instrumentation
 from llama_index_tir._messages import from_completion, to_completion
 from llama_index_tir._settings import TOOL_NAMES
-from llama_index_tir._stream import GrowingResponse, acompletions, aresponses, completions, responses
+from llama_index_tir._stream import DeltaMapper, acompletions, aresponses, completions, responses
 from llama_index_tir._structured_methods import StructuredMethods
 from llama_index_tir._tools import first_call_only, only_offered, to_messages, to_selections, to_tool_arguments
 
@@ -223,8 +223,8 @@ class TIR(StructuredMethods):
         return from_completion(await self.client.achat(self._request(messages, kwargs)), kwargs.get(TOOL_NAMES))
 
     def _stream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseGen:
-        return responses(self.client.stream(self._request(messages, kwargs)), GrowingResponse(kwargs.get(TOOL_NAMES)))
+        return responses(self.client.stream(self._request(messages, kwargs)), DeltaMapper(kwargs.get(TOOL_NAMES)))
 
     def _astream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseAsyncGen:
         deltas = self.client.astream(self._request(messages, kwargs))
-        return aresponses(deltas, GrowingResponse(kwargs.get(TOOL_NAMES)))
+        return aresponses(deltas, DeltaMapper(kwargs.get(TOOL_NAMES)))

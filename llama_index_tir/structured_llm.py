@@ -166,7 +166,7 @@ class _GrowingObject:
         return _answer(response, self._object, self._text)
 
     def end(self, response: ChatResponse) -> list[ChatResponse]:
-        """What is still to be said: the object, unless it has been."""
+        """The last response: the whole object, unless it was yielded before."""
         self._task.finish(response)
         self._task.ended()
         whole = self._task.result

@@ -1,29 +1,29 @@
 r"""Everything that can go wrong, in one tree.
 
-TIRError                          carries `status_code`, `request_id`, `body`, `partial`
-├── ConfigurationError            refused before a request: token, project, model, URL (also a ValueError)
-├── InvalidRequestError           refused before a request: content that cannot be sent (also a ValueError)
-├── APIConnectionError            no answer: refused, reset, DNS, TLS
-│   └── APITimeoutError           a phase took longer than its timeout (also a TimeoutError)
-├── APIStatusError                the server answered with an error status
-│   ├── BadRequestError           400, 413, 422 and any other 4xx without a class of its own
-│   │   └── ContextOverflowError  the prompt does not fit the model's context window
-│   ├── AuthenticationError       401
-│   ├── PermissionDeniedError     403
-│   ├── NotFoundError             404
-│   ├── RateLimitError            429; `retry_after` in seconds when the server said so
-│   └── ServerError               5xx, 408 and 409
-├── ResponseError                 status 200, but not an answer that can be understood
-│   ├── EmptyAnswerError          an answer without a single choice
-│   ├── ReportedError             a body that reports an error after all
-│   ├── ForcedToolError           a tool call was demanded, and the model made none
-│   │   └── RefusedCallError      it refused to
-│   └── StructuredOutputError     not the object that was asked for; `text` is what the model wrote (also a ValueError)
-│       ├── TruncatedOutputError  it was cut off
-│       └── RefusedOutputError    the model refused, or a content filter did
-└── StreamError                   the stream broke after it had begun; `partial` is what had arrived
-    ├── StreamInterruptedError    it ended without a finish reason
-    └── StreamServerError         the server reported an error in the middle of it
+    TIRError                          carries `status_code`, `request_id`, `body`, `partial`
+    ├── ConfigurationError            refused before a request: token, project, model, URL (also a ValueError)
+    ├── InvalidRequestError           refused before a request: content that cannot be sent (also a ValueError)
+    ├── APIConnectionError            no answer: refused, reset, DNS, TLS
+    │   └── APITimeoutError           a phase took longer than its timeout (also a TimeoutError)
+    ├── APIStatusError                the server answered with an error status
+    │   ├── BadRequestError           400, 413, 422 and any other 4xx without a class of its own
+    │   │   └── ContextOverflowError  the prompt does not fit the model's context window
+    │   ├── AuthenticationError       401
+    │   ├── PermissionDeniedError     403
+    │   ├── NotFoundError             404
+    │   ├── RateLimitError            429; `retry_after` in seconds, when the server sends it
+    │   └── ServerError               5xx, 408 and 409
+    ├── ResponseError                 status 200, but not an answer that can be understood
+    │   ├── EmptyAnswerError          an answer without a single choice
+    │   ├── ReportedError             a body that reports an error after all
+    │   ├── ForcedToolError           a tool call was demanded, and the model made none
+    │   │   └── RefusedCallError      it refused to
+    │   └── StructuredOutputError     not the object that was asked for; `text` has the answer (also a ValueError)
+    │       ├── TruncatedOutputError  it was cut off
+    │       └── RefusedOutputError    the model refused, or a content filter did
+    └── StreamError                   the stream broke after it had begun; `partial` is what had arrived
+        ├── StreamInterruptedError    it ended without a finish reason
+        └── StreamServerError         the server reported an error in the middle of it
 
 What makes them of a response is in `tir_client.protocol.error_responses`.
 """
@@ -139,7 +139,7 @@ class ServerError(APIStatusError):
 
 
 class ResponseError(TIRError):
-    """The server said 200, but the body is not an answer that can be understood."""
+    """The status is 200, but the body is not an answer that can be understood."""
 
 
 class EmptyAnswerError(ResponseError):
@@ -147,7 +147,7 @@ class EmptyAnswerError(ResponseError):
 
 
 class ReportedError(ResponseError):
-    """The server said 200, but the body reports an error."""
+    """The status is 200, but the body reports an error."""
 
 
 class ForcedToolError(ResponseError):

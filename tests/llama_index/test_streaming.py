@@ -11,7 +11,7 @@ from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.llms import MockLLM
 
 from llama_index_tir._instrumentation import CHAT, Instrumentation
-from llama_index_tir._stream import GrowingResponse
+from llama_index_tir._stream import DeltaMapper
 from tir_client import Accumulator, StreamInterruptedError
 from tir_client.protocol.json_text import PartialJson
 from tir_sandbox import Fault, Reply, ToolCall
@@ -48,7 +48,7 @@ def test_arguments_are_an_object_that_grows(llm, sandbox):
 )
 def test_an_item_is_the_same_as_llama_indexs_constructors_make_it(delta):
     (added,) = Accumulator().add({"choices": [{"index": 0, "delta": delta, "finish_reason": "stop"}]})
-    made = GrowingResponse().add(added)
+    made = DeltaMapper().map(added)
     blocks = [type(block)(**block.model_dump()) for block in made.message.blocks]
     message = ChatMessage(role="assistant", blocks=blocks, additional_kwargs=made.message.additional_kwargs)
     rest = {name: getattr(made, name) for name in ("delta", "raw", "logprobs", "additional_kwargs")}
@@ -78,10 +78,10 @@ def test_an_item_may_be_changed_and_those_that_follow_do_not_change():
     ]
 
     def items():
-        accumulator, growing = Accumulator(), GrowingResponse()
+        accumulator, mapper = Accumulator(), DeltaMapper()
         for delta in answer:
             for added in accumulator.add({"choices": [{"index": 0, "delta": delta}]}):
-                yield growing.add(added)
+                yield mapper.map(added)
 
     expected = list(items())
     for item, untouched in zip(items(), expected, strict=True):
@@ -141,13 +141,13 @@ def test_a_long_object_is_seldom_parsed_and_exact_at_its_end():
 
 def seconds_for(chunks: int) -> float:
     """CPU to turn a call whose arguments come in so many pieces into responses."""
-    accumulator, growing = Accumulator(), GrowingResponse()
+    accumulator, mapper = Accumulator(), DeltaMapper()
     events = [chunk({"tool_calls": [piece(0, '{"a": "', name="write", id="c1")]})]
     events += [chunk({"tool_calls": [piece(0, "word ")]}) for _ in range(chunks)]
     began = time.process_time()
     for event in events:
         for delta in accumulator.add(event):
-            growing.add(delta)
+            mapper.map(delta)
     return time.process_time() - began
 
 
@@ -161,8 +161,8 @@ def test_a_long_call_costs_in_proportion():
 def seconds_with(history: int, chunks: int = 200) -> float:
     llm = MockLLM()
     messages = [ChatMessage(content="Hi")] * history
-    accumulator, growing = Accumulator(), GrowingResponse()
-    responses = [growing.add(delta) for _ in range(chunks) for delta in accumulator.add(chunk({"content": "a"}))]
+    accumulator, mapper = Accumulator(), DeltaMapper()
+    responses = [mapper.map(delta) for _ in range(chunks) for delta in accumulator.add(chunk({"content": "a"}))]
     began = time.process_time()
     for _ in Instrumentation(CHAT, llm, messages, {}).stream(lambda: (response for response in responses)):
         pass

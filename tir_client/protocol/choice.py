@@ -148,9 +148,9 @@ class ChoiceAccumulator:
 def _tokens(value: Any, name: str) -> list[Json]:
     tokens = as_list(value, name)
     for token in tokens:
-        said, chance = (as_dict(token, name).get(part) for part in ("token", "logprob"))
-        is_float = isinstance(chance, float) or (isinstance(chance, int) and abs(chance) <= sys.maxsize)
-        if not isinstance(said, str) or not is_float:
+        text, logprob = (as_dict(token, name).get(part) for part in ("token", "logprob"))
+        is_float = isinstance(logprob, float) or (isinstance(logprob, int) and abs(logprob) <= sys.maxsize)
+        if not isinstance(text, str) or not is_float:
             raise ResponseError(f"The answer's `{name}` has a token without a text or a log probability.")
         if not all(isinstance(byte, int) for byte in as_list(token.get("bytes"), "bytes")):
             raise ResponseError(f"The answer's `{name}` has a token whose bytes are no numbers.")
@@ -158,12 +158,12 @@ def _tokens(value: Any, name: str) -> list[Json]:
     return tokens
 
 
-def _extended(known: list[Any] | None, more: list[Any]) -> list[Any]:
-    """`known` with `more` behind it; in place, for a copy at each chunk would cost the square of an answer's length."""
-    if known is None:
+def _extended(items: list[Any] | None, more: list[Any]) -> list[Any]:
+    """`items` with `more` appended; in place, for a copy at each chunk would cost the square of an answer's length."""
+    if items is None:
         return [*more]
-    known += more
-    return known
+    items += more
+    return items
 
 
 def _empty(raw: Json) -> Json:

@@ -167,8 +167,8 @@ class AnswerStream:
         missing = self.accumulator.missing()
         if missing:
             cls = StreamServerError if "broke it off" in missing else StreamInterruptedError
-            said = f"The stream is not a complete answer: {missing}. `partial` has what had arrived; ask again."
-            raise self._broken(cls, said)
+            message = f"The stream is not a complete answer: {missing}. `partial` has what had arrived; ask again."
+            raise self._broken(cls, message)
         self.done = True
         return self.accumulator.finish()
 
@@ -244,12 +244,12 @@ def _read_object(content: bytes, request_id: str | None) -> Json:
     if isinstance(answer, dict) and error_from_event(answer, None) is None:
         return answer
     body = read_body(content) if answer is None else answer
-    said = describe_body(body) or "an empty body"
-    found: dict[str, Any] = {"body": body, "request_id": request_id}
+    explanation = describe_body(body) or "an empty body"
+    details: dict[str, Any] = {"body": body, "request_id": request_id}
     if isinstance(answer, dict):
-        raise ReportedError(f"The answer has status 200, but it reports an error: {said}", **found)
+        raise ReportedError(f"The answer has status 200, but it reports an error: {explanation}", **details)
     advice = "Check the URL: it may be that of a page, or a gateway answers in the server's place."
-    raise ResponseError(f"The answer has status 200, but it is not a JSON object: {said}\n{advice}", **found)
+    raise ResponseError(f"The answer has status 200, but it is not a JSON object: {explanation}\n{advice}", **details)
 
 
 def _is_whole(event: bytes) -> bool:

@@ -92,12 +92,12 @@ class ToolCallAssembler:
     def _find(self, index: object, call_id: str, name: str) -> _Call | None:
         """The call that a piece continues, or None if it begins one."""
         if isinstance(index, int):
-            known = self._by_index.get(index)
-            if known is None:
+            call = self._by_index.get(index)
+            if call is None:
                 # The end of a call's arguments under the next index (vLLM with speculative decoding).
                 return None if name or call_id or not self._calls else self._calls[-1]
-            another = name and call_id and known.wire_id and call_id != known.wire_id
-            return None if another else known
+            another = name and call_id and call.wire_id and call_id != call.wire_id
+            return None if another else call
         if call_id:
             return next((call for call in reversed(self._calls) if call.wire_id == call_id), None)
         last = self._calls[-1] if self._calls else None
@@ -122,7 +122,7 @@ class ToolCallAssembler:
             call.name = repair_name(name, self._offered)
             return call.name
         longer = name if name in self._offered and name.startswith(call.name) else call.name + name
-        if call.name in self._offered or not any(known.startswith(longer) for known in self._offered):
+        if call.name in self._offered or not any(tool.startswith(longer) for tool in self._offered):
             return ""
         more, call.name = longer.removeprefix(call.name), longer
         return more
@@ -134,8 +134,13 @@ def repair_name(name: str, offered: Collection[str]) -> str:
     A repair beyond the markers is made only if it gives the name of a tool that was offered.
     """
     clean = name.split("<|", maxsplit=1)[0].strip()
-    for said in (clean, *clean.split()[:1]):
-        candidates = (said, said.removeprefix("functions."), said.removesuffix("json").rstrip("."), said.rstrip(".:"))
+    for word in (clean, *clean.split()[:1]):
+        candidates = (
+            word,
+            word.removeprefix("functions."),
+            word.removesuffix("json").rstrip("."),
+            word.rstrip(".:"),
+        )
         if found := next((candidate for candidate in candidates if candidate in offered), None):
             return found
     return clean or name
