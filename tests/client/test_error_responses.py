@@ -6,8 +6,7 @@ import pytest
 
 from tests.growth import growth
 from tir_client import TIRError
-from tir_client.errors import mask
-from tir_client.protocol.error_responses import BODY_LIMIT, MARKUP_LIMIT, MASK, cut, describe_body, masked
+from tir_client.protocol.error_responses import BODY_LIMIT, MARKUP_LIMIT, MASK, cut, describe_body, mask, masked
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 import pytest
@@ -13,7 +12,6 @@ from llama_index.core.llms import MockLLM
 from llama_index_tir._instrumentation import CHAT, Instrumentation
 from llama_index_tir._stream import DeltaMapper
 from tir_client import Accumulator, StreamInterruptedError
-from tir_client.protocol.json_text import PartialJson
 from tir_sandbox import Fault, Reply, ToolCall
 
 from .conformance.base import asked, calls, chunk, piece
@@ -113,30 +111,6 @@ def test_what_arrived_before_a_failure_is_in_the_error(llm, sandbox):
     with pytest.raises(StreamInterruptedError) as caught:
         list(llm.stream_chat(asked()))
     assert set(caught.value.partial.choice.text) == {"a"}
-
-
-def test_partial_json_knows_what_is_certain():
-    partial = PartialJson()
-    assert [partial.parse(text) for text in ("", "{", '{"a', '{"a": [1, 2', '{"a": [1, 2]}')] == [
-        {},
-        {},
-        {},
-        {"a": [1, 2]},
-        {"a": [1, 2]},
-    ]
-
-
-@pytest.mark.parametrize("text", ["[1", "null", "12", '"a', "}{"])
-def test_partial_json_of_something_else_is_empty(text):
-    assert PartialJson().parse(text) == {}
-
-
-def test_a_long_object_is_seldom_parsed_and_exact_at_its_end():
-    partial = PartialJson()
-    text = json.dumps({"a": "x" * 20_000})
-    parsed = {len(str(partial.parse(text[:size]))) for size in range(0, len(text), 10)}
-    assert len(parsed) < 300
-    assert partial.parse(text, whole=True) == json.loads(text)
 
 
 def seconds_for(chunks: int) -> float:

@@ -1,0 +1,121 @@
+"""JSON that a model wrote: found in prose and fences, whole and while it arrives, in linear time."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.growth import growth
+from tir_client import ToolCall
+from tir_client.protocol.json_text import PartialJson, extract_json, parse_json, read_json, read_partial_json
+from tir_client.protocol.messages import sendable_arguments
+
+PUNE = {"name": "Pune", "lines": "a\nb"}
+TEXT = json.dumps(PUNE)
+RAW = '{"name": "Pune", "lines": "a\nb"}'
+
+ANSWERS = {
+    "plain": TEXT,
+    "white space": f"\n  {TEXT}\n",
+    "a fence": f"```json\n{TEXT}\n```",
+    "a fence of no language": f"```\n{TEXT}```",
+    "a fence in capitals": f"```JSON\n{TEXT}\n```",
+    "a fence on one line": f"```json {TEXT} ```",
+    "one backtick": f"`{TEXT}`",
+    "a fence that is not closed": f"```json\n{TEXT}",
+    "prose, then a fence": f"Here it is:\n```json\n{TEXT}\n```\nAnything else?",
+    "prose with braces, then a fence": f"{{name}} is a city.\n```json\n{TEXT}\n```",
+    "code, then a fence": f"```python\nprint(1)\n```\n```json\n{TEXT}\n```",
+    "an object, then prose": f"{TEXT}\n\nI hope that helps.",
+    "two objects": f"{TEXT}\n{{}}",
+    "a raw line break": RAW,
+    "a raw line break in a fence": f"Here:\n```json\n{RAW}\n```",
+}
+
+
+@pytest.mark.parametrize("text", ANSWERS.values(), ids=ANSWERS)
+def test_an_object_is_found_whole_and_streamed(text: str):
+    parts = [read_partial_json(text[:size]) for size in range(len(text) + 1)]
+
+    assert read_json(text) == json.loads(extract_json(text)) == PUNE
+    assert parts[-1] == PUNE
+    assert {"name": "Pune"} in parts
+    assert all(part is None or isinstance(part, dict) for part in parts)
+
+
+@pytest.mark.parametrize("text", ["3", "true", "null", ' "abc" ', "[1, 2]"])
+def test_a_value_may_be_anything(text: str):
+    assert read_json(text) == json.loads(text)
+
+
+NOT_JSON = {
+    "nothing": "",
+    "prose": "Pune is a city.",
+    "prose, then an object": f"So: {TEXT}",
+    "cut off": TEXT[:-1],
+    "cut off in a fence": f"```json\n{TEXT[:-1]}\n```",
+    "cut off with a fence in a string": '{"code": "```json [1]``` and',
+    "broken": '{"name" "Pune"}',
+    "a fence without JSON": "```json\nPune\n```",
+    "nested too deeply": "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("text", NOT_JSON.values(), ids=NOT_JSON)
+def test_what_is_not_json_is_not_repaired(text: str):
+    with pytest.raises(ValueError):
+        read_json(text)
+    with pytest.raises(ValueError):
+        extract_json(text)
+
+
+@given(st.dictionaries(st.text(), st.text() | st.integers() | st.lists(st.text(), max_size=2), max_size=3))
+def test_any_object_survives_with_its_control_characters_raw(value: dict[str, Any]):
+    raw = json.dumps(value, ensure_ascii=False)
+    for escape, control in (("\\n", "\n"), ("\\t", "\t"), ("\\u0001", "\1")):
+        raw = raw if "\\\\" in raw else raw.replace(escape, control)
+
+    assert parse_json(raw) == read_json(raw) == json.loads(extract_json(raw)) == value
+    assert ToolCall("1", "f", raw).parsed() == json.loads(sendable_arguments(raw)) == value
+
+
+@pytest.mark.parametrize(
+    "unit", ["```", "``` ", "```json ", "`", "[", '{"a":', '{"a":"\n', '"', "\\", "{name} ```json {"], ids=repr
+)
+@pytest.mark.parametrize("function", [read_json, read_partial_json])
+def test_time_is_linear(function: Any, unit: str):
+    def run(text: str) -> None:
+        try:
+            function(text)
+        except ValueError:
+            return
+
+    assert growth(run, lambda size: unit * (size // len(unit))) < 4
+
+
+def test_partial_json_knows_what_is_certain():
+    partial = PartialJson()
+    assert [partial.parse(text) for text in ("", "{", '{"a', '{"a": [1, 2', '{"a": [1, 2]}')] == [
+        {},
+        {},
+        {},
+        {"a": [1, 2]},
+        {"a": [1, 2]},
+    ]
+
+
+@pytest.mark.parametrize("text", ["[1", "null", "12", '"a', "}{"])
+def test_partial_json_of_something_else_is_empty(text: str):
+    assert PartialJson().parse(text) == {}
+
+
+def test_a_long_object_is_seldom_parsed_and_exact_at_its_end():
+    partial = PartialJson()
+    text = json.dumps({"a": "x" * 20_000})
+    parsed = {len(str(partial.parse(text[:size]))) for size in range(0, len(text), 10)}
+    assert len(parsed) < 300
+    assert partial.parse(text, whole=True) == json.loads(text)
