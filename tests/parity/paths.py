@@ -6,6 +6,7 @@ A conversation is written once, in the words of neither framework, and so is wha
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing, closing
@@ -16,11 +17,14 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from llama_index.core.base.llms.types import (
+    AudioBlock,
     ChatMessage,
     ChatResponse,
+    ImageBlock,
     TextBlock,
     ThinkingBlock,
     ToolCallBlock,
+    VideoBlock,
 )
 from llama_index.core.tools import FunctionTool
 
@@ -38,6 +42,15 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Media:
+    """An image, a video or audio: at a URL, or data of a media type."""
+
+    kind: str
+    source: str | bytes
+    media_type: str = ""
+
+
+@dataclass(frozen=True)
 class Turn:
     """One message of a conversation."""
 
@@ -46,6 +59,7 @@ class Turn:
     reasoning: str = ""
     calls: tuple[Call, ...] = ()
     call_id: str = ""
+    media: tuple[Media, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,7 +103,17 @@ def _to_langchain(turn: Turn) -> BaseMessage:
         )
     if turn.role == "tool":
         return ToolMessage(turn.text, tool_call_id=turn.call_id)
-    return {"user": HumanMessage, "system": SystemMessage}[turn.role](turn.text)
+    message = {"user": HumanMessage, "system": SystemMessage}[turn.role]
+    if not turn.media:
+        return message(turn.text)
+    return message([{"type": "text", "text": turn.text}, *map(_langchain_media, turn.media)])
+
+
+def _langchain_media(media: Media) -> dict[str, Any]:
+    if isinstance(media.source, str):
+        return {"type": media.kind, "url": media.source}
+    data = base64.b64encode(media.source).decode()
+    return {"type": media.kind, "base64": data, "mime_type": media.media_type}
 
 
 def _langchain(script: Script, endpoint: dict[str, Any]) -> tuple[Any, list[BaseMessage]]:
@@ -159,11 +183,21 @@ async def langchain_astream(script: Script, endpoint: dict[str, Any]) -> Answer:
 def _to_llama_index(turn: Turn) -> ChatMessage:
     blocks: list[Any] = [ThinkingBlock(content=turn.reasoning)] if turn.reasoning else []
     blocks.append(TextBlock(text=turn.text))
+    blocks += map(_llama_index_media, turn.media)
     blocks += [
         ToolCallBlock(tool_call_id=call.id, tool_name=call.name, tool_kwargs=call.arguments) for call in turn.calls
     ]
     told = {"tool_call_id": turn.call_id} if turn.call_id else {}
     return ChatMessage(role=turn.role, blocks=blocks, additional_kwargs=told)
+
+
+def _llama_index_media(media: Media) -> ImageBlock | VideoBlock | AudioBlock:
+    cls = {"image": ImageBlock, "video": VideoBlock, "audio": AudioBlock}[media.kind]
+    if isinstance(media.source, str):
+        return cls(url=media.source)
+    if media.kind == "audio":
+        return cls(audio=media.source, format=media.media_type.rpartition("/")[2])
+    return cls(**{media.kind: media.source, f"{media.kind}_mimetype": media.media_type})
 
 
 def _llama_index(script: Script, endpoint: dict[str, Any]) -> tuple[TIR, dict[str, Any]]:

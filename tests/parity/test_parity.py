@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.parity.paths import EVERY, Answer, Call, Script, Turn, plain
+from tests.parity.paths import EVERY, Answer, Call, Media, Script, Turn, plain
 from tir_client import (
     AuthenticationError,
     BadRequestError,
@@ -156,6 +156,39 @@ async def test_a_conversation_with_odd_turns(sandbox, endpoint):
     sent = [call["function"]["arguments"] for call in asked[1]["tool_calls"]]
     assert sent == ["{}", '{"invalid_arguments": "{\\"zone\\": "}']
     assert asked[4] == {"role": "system", "content": "Now be long."}
+
+
+MEDIA = (
+    Media("image", "https://example.com/a.png"),
+    Media("image", b"\x89PNG\r\n", "image/png"),
+    Media("video", "https://example.com/a.mp4"),
+    Media("video", b"\0\0\0\x18ftypmp42", "video/mp4"),
+    Media("audio", "https://example.com/a.mp3"),
+    Media("audio", b"RIFF\0", "audio/wav"),
+)
+
+
+async def test_images_videos_and_audio_of_a_user(sandbox, endpoint):
+    turns = (ASK[0], Turn("user", "What is it?", media=MEDIA))
+
+    await through_all(Script(turns), sandbox, endpoint, Reply(text="A river."))
+
+    text, *parts = sandbox.requests[-1].body["messages"][1]["content"]
+    assert text == {"type": "text", "text": "What is it?"}
+    assert [part["type"] for part in parts] == [
+        *("image_url", "image_url", "video_url", "video_url", "audio_url", "input_audio")
+    ]
+    assert parts[1]["image_url"]["url"].startswith("data:image/png;base64,")
+    assert parts[5]["input_audio"]["format"] == "wav"
+
+
+@pytest.mark.parametrize("path", EVERY)
+async def test_an_image_of_the_system_is_refused_with_its_place(sandbox, endpoint, path):
+    turns = (Turn("user", "Hi"), Turn("system", "Look.", media=MEDIA[:1]))
+
+    with pytest.raises(InvalidRequestError, match=r"messages\[1\]: .*image_url.* system"):
+        await path(Script(turns), endpoint)
+    assert sandbox.requests == []
 
 
 @pytest.mark.parametrize("reply", [Reply(text=""), Reply(text="", reasoning="Only thought."), Reply(text="\n \n")])
