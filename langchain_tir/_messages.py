@@ -45,7 +45,7 @@ def _wire_messages(message: BaseMessage) -> list[Json]:
         case AIMessage():
             return [_assistant(message)]
         case ToolMessage():
-            return [tool_message(message.tool_call_id, to_content(message.content, "tool"), name=message.name)]
+            return [_tool_result(message)]
         case SystemMessage():
             # LangChain keeps ("developer", "...") as a system message with this mark.
             return [_of_role(message, message.additional_kwargs.get("__openai_role__", "system"))]
@@ -102,6 +102,10 @@ def _block_call(block: Block) -> Json:
     return tool_call(block.get("call_id") or block["id"], block.get("name"), arguments)
 
 
+def _tool_result(message: ToolMessage) -> Json:
+    return tool_message(message.tool_call_id, to_content(message.content, "tool"), name=message.name)
+
+
 def from_completion(completion: Completion, output_version: str | None = None) -> ChatResult:
     """The result of a call: one generation for each choice. The first has the usage, and the others in its metadata.
 
@@ -109,7 +113,7 @@ def from_completion(completion: Completion, output_version: str | None = None) -
         completion: The answer.
         output_version: "v1" puts standard blocks into the messages' content, as in a stream.
     """
-    generations = [_generation(completion, choice, output_version) for choice in completion.choices]
+    generations = [_from_choice(completion, choice, output_version) for choice in completion.choices]
     first = generations[0].message
     if isinstance(first, AIMessage) and completion.usage is not None:
         first.usage_metadata = usage_metadata(completion.usage)
@@ -118,7 +122,7 @@ def from_completion(completion: Completion, output_version: str | None = None) -
     return ChatResult(generations=generations, llm_output=output)
 
 
-def _generation(completion: Completion, choice: Choice, output_version: str | None) -> ChatGeneration:
+def _from_choice(completion: Completion, choice: Choice, output_version: str | None) -> ChatGeneration:
     message = AIMessage(content=choice.text, additional_kwargs=extras(choice), **_parsed_calls(choice))
     message.response_metadata = {**head(completion), **of_choice(choice), **tail(completion)}
     if output_version == "v1":

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel
 
-from tir_client import InvalidRequestError, response_format, tool_choice
+from tir_client import InvalidRequestError
+from tir_client.protocol.tool_choice import response_format, tool_choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

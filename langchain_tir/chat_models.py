@@ -123,8 +123,7 @@ class ChatTIR(BaseChatModel, Settings, Component):
     def _combine_llm_outputs(self, llm_outputs: list[Json | None], /) -> Json:
         usages = [Usage.of(output["token_usage"]) for output in llm_outputs if output and output.get("token_usage")]
         names = [output["model_name"] for output in llm_outputs if output and output.get("model_name")]
-        total = sum(usages, Usage())
-        counts = {name: getattr(total, name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
+        counts = sum(usages, Usage()).counts()
         return {**({"token_usage": counts} if usages else {}), **({"model_name": names[0]} if names else {})}
 
     # Requests and answers

@@ -22,9 +22,9 @@ from tir_client import (
     RefusedOutputError,
     StructuredOutputError,
     TruncatedOutputError,
-    response_format,
 )
 from tir_client.protocol.json_text import PartialJson, extract_json
+from tir_client.protocol.tool_choice import response_format
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

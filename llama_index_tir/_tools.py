@@ -9,7 +9,8 @@ from llama_index.core.llms.llm import ToolSelection
 
 from llama_index_tir._messages import parse_arguments
 from llama_index_tir._settings import TOOL_NAMES
-from tir_client import InvalidRequestError, ResponseError, tool_choice
+from tir_client import InvalidRequestError, ResponseError
+from tir_client.protocol.tool_choice import tool_choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -48,7 +48,6 @@ from tir_client.protocol.responses import (
     ToolCallDelta,
     Usage,
 )
-from tir_client.protocol.tool_choice import response_format, tool_choice
 from tir_client.transport.retry import RetryPolicy
 from tir_client.transport.timeouts import Timeouts
 
@@ -99,6 +98,4 @@ __all__ = [
     "Usage",
     "__version__",
     "model_info",
-    "response_format",
-    "tool_choice",
 ]

@@ -18,10 +18,10 @@ from tir_client import (
     ToolCall,
     Usage,
 )
-from tir_client import response_format as make_format
-from tir_client import tool_choice as wire_choice
 from tir_client.protocol.forced_call import rescue_request, rescued_call
 from tir_client.protocol.messages import sendable_arguments
+from tir_client.protocol.tool_choice import response_format as make_format
+from tir_client.protocol.tool_choice import tool_choice as wire_choice
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 NESTED = {

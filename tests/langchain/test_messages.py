@@ -47,6 +47,7 @@ def one(message: BaseMessage) -> dict[str, Any]:
         (convert_to_messages([("developer", "Be brief.")])[0], {"role": "developer", "content": "Be brief."}),
         (SystemMessage([{"type": "text", "text": "a"}, "b"]), {"role": "system", "content": "a\nb"}),
         (ChatMessage("Hi", role="user"), {"role": "user", "content": "Hi"}),
+        (ChatMessage("31", role="tool"), {"role": "tool", "content": "31"}),
         (AIMessage("Hello"), {"role": "assistant", "content": "Hello"}),
         (AIMessageChunk("Hello"), {"role": "assistant", "content": "Hello"}),
         (AIMessage([{"type": "text", "text": "a"}, "b"]), {"role": "assistant", "content": "ab"}),

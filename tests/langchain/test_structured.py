@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypedDict
 import pytest
 from langchain_core.exceptions import ModelError, ModelInvalidRequestError, OutputParserException
 from langchain_core.messages import AIMessage
+from langchain_core.output_parsers import JsonOutputParser
 from pydantic import BaseModel, RootModel
 from pydantic.v1 import BaseModel as BaseModelV1
 
@@ -312,6 +313,33 @@ def test_a_call_of_another_tool_is_not_taken_for_the_object():
 
     with pytest.raises(StructuredOutputError, match="a call of 'Person'"):
         StructuredParser(tool="Person").invoke(message)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"```\n{TEXT}\n```",
+        f"Here it is:\n```json\n{TEXT}\n```",
+        f"Here it is:\n```json\n{TEXT}\n```\nAnything else?",
+        f"{TEXT}\nI hope that helps.",
+        '{"name": "Ada\nLovelace", "age": 36}',
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_what_langchains_own_parser_takes_is_taken(model: ChatTIR, sandbox: Sandbox, text: str, streamed: bool):
+    sandbox.script(Reply(text=text))
+    chain = model.with_structured_output(PersonDict)
+
+    assert (list(chain.stream(PROMPT))[-1] if streamed else chain.invoke(PROMPT)) == JsonOutputParser().parse(text)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_raw_line_break_in_arguments_is_taken_as_langchain_takes_it(model: ChatTIR, sandbox: Sandbox, streamed: bool):
+    sandbox.script(Reply(tool_calls=[ToolCall("Person", '{"name": "Ada\nLovelace", "age": 36}')]))
+    chain = model.with_structured_output(Person, method="function_calling")
+
+    answer = list(chain.stream(PROMPT))[-1] if streamed else chain.invoke(PROMPT)
+    assert answer == Person(name="Ada\nLovelace", age=36)
 
 
 HALF = '{"name": "Pune'

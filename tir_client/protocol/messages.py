@@ -49,8 +49,9 @@ def _name_tool_results(messages: Iterable[Json]) -> None:
     for message in messages:
         for call in message.get("tool_calls", ()):
             names[call["id"]] = call["function"]["name"]
-        if message["role"] == "tool" and "name" not in message and (name := names.get(message["tool_call_id"])):
-            message["name"] = name
+        name = names.get(str(message.get("tool_call_id")))
+        if message["role"] == "tool" and name:
+            message.setdefault("name", name)
 
 
 def chat_message(role: str, content: str | list[Json], *, name: str | None = None) -> Json:
