@@ -31,7 +31,7 @@ _UNTRACED = frozenset({"set-cookie"})
 
 @dataclass(frozen=True, slots=True)
 class ErrorResponse:
-    """What the server answered, in the form in which LangChain's tracers look for it."""
+    """The server's response, in the form that LangChain's tracers read."""
 
     status_code: int
     headers: dict[str, str] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class _Final(_Traced):
 
 
 class _Refusal(_Traced):
-    """An error with the message that refused, where LangChain's middleware looks for it."""
+    """An error with `raw_message`, the refusal, which LangChain's middleware reads."""
 
     def __init__(self, message: str, *, raw_message: BaseMessage | None = None, **details: Any) -> None:
         super().__init__(message, **details)
@@ -107,7 +107,7 @@ _MODEL_ERRORS: dict[type[tir.TIRError], tuple[type[_Traced], type[lc.ModelError]
     tir.StreamInterruptedError: (_Traced, lc.ModelConnectionError),
     tir.StreamServerError: (_Traced, lc.ModelAPIError),
 }
-"""The LangChain error that each of the core's is, too, and what it has beside the core's attributes."""
+"""For each error of the core: a class with further attributes, and LangChain's error."""
 
 
 def _combine(base: type[tir.TIRError], own: type[_Traced], model_error: type[lc.ModelError]) -> type[_Traced]:

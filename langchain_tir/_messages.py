@@ -87,7 +87,7 @@ def _assistant(message: AIMessage) -> Json:
 
 
 def _calls(message: AIMessage, blocks: list[Block]) -> list[Json]:
-    """The tool calls of a message, and those that stand in its content only, as with Anthropic's `tool_use`."""
+    """The tool calls of a message, and those that are only in its content, as Anthropic's `tool_use` is."""
     if "function_call" in message.additional_kwargs and not message.tool_calls:
         raise InvalidRequestError("OpenAI's old `function_call` cannot be sent: put the call into `tool_calls`.")
     calls = [tool_call(call["id"], call["name"], call["args"]) for call in message.tool_calls]

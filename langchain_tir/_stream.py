@@ -35,7 +35,7 @@ class DeltaMapper:
         self._arguments = _Arguments()
 
     def map(self, delta: Delta | Completion) -> ChatGenerationChunk | None:
-        """The chunk for a delta, or None if it belongs to another choice. A whole answer stands for its end."""
+        """The chunk for a delta, or None if it belongs to another choice. A whole answer makes the last chunk."""
         if isinstance(delta, Completion):
             return self._last(delta)
         if delta.final:
@@ -114,7 +114,7 @@ def _calls_of(pieces: list[ToolCallChunk]) -> tuple[list[ParsedCall], list[Inval
 
 
 class _Arguments:
-    """The arguments of tool calls on their way, without a bare `null`, which models write for "none".
+    """Passes the arguments of tool calls on, without a bare `null`, which models write for "none".
 
     LangChain would take a streamed `null` for broken, and a whole one for an empty object.
     """

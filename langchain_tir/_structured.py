@@ -1,4 +1,4 @@
-"""Structured output: an answer as an object, or an error that says why there is none."""
+"""Structured output: reads an answer as an object, or raises an error that says what is wrong."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def structured_call(schema: Any, method: Method, strict: bool | None) -> tuple[J
     Args:
         schema: What the object is; None, with `json_mode` only, takes any.
         method: How to ask for it.
-        strict: Have the server bind the answer to the schema, as far as the method knows that.
+        strict: Have the server hold the answer to the schema strictly; not with `json_mode`.
 
     Raises:
         InvalidRequestError: There is no schema, or it cannot be sent, or the method is unknown.
@@ -162,7 +162,9 @@ def check_free(kwargs: Json, fields: Json, method: Method) -> None:
     """
     for name in kwargs:
         if name in fields and name != "parallel_tool_calls":
-            raise InvalidRequestError(f"`method={method!r}` sets `{name}` itself: it cannot be given beside a schema.")
+            raise InvalidRequestError(
+                f"`method={method!r}` sets `{name}` itself: it cannot be passed together with a schema."
+            )
 
 
 def beside_raw(

@@ -9,7 +9,7 @@ report the tokens of a call inside a call twice.
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
@@ -27,7 +27,7 @@ from llama_index.core.instrumentation.span import active_span_id
 from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.event_handlers import NullEventHandler
 
-from tir_client import Enclosed
+from tir_client import Enclosed, Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 dispatcher = get_dispatcher("llama_index.core.llms.callbacks")
 
+
+TOKEN_COUNTS = frozenset(field.name for field in fields(Usage))
+"""The `additional_kwargs` of a response that count tokens."""
 
 Response = TypeVar("Response", ChatResponse, CompletionResponse)
 
@@ -81,8 +84,8 @@ class Instrumentation:
         llm: The LLM that is called.
         question: The messages or the prompt.
         kwargs: The arguments of the call.
-        counted: The call reports the tokens itself. If another one inside it does, the callback at the end of this one
-            has no question in it, and LlamaIndex's `TokenCountingHandler` counts nothing.
+        counted: The call reports the tokens. If another one inside it does, the events of this one have no token
+            counts, and its last callback has no question, so that `TokenCountingHandler` does not count it.
     """
 
     def __init__(self, kind: Kind, llm: LLM, question: Any, kwargs: dict[str, Any], *, counted: bool = True) -> None:
@@ -181,7 +184,7 @@ class Instrumentation:
         if not _has_listener():
             return
         question = {self._kind.field: type(self._question)()}
-        event = self._kind.progress_event(response=response, span_id=self._span_id, **question)
+        event = self._kind.progress_event(response=self._to_report(response), span_id=self._span_id, **question)
         setattr(event, self._kind.field, self._question)
         dispatcher.event(event)
 
@@ -198,7 +201,15 @@ class Instrumentation:
         payload: dict[str, Any] = {self._kind.answer: last}
         self._report(payload | ({self._kind.question: self._question} if self._counted else {}))
         question = {self._kind.field: self._question}
-        dispatcher.event(self._kind.end_event(response=last, span_id=self._span_id, **question))
+        reported = None if last is None else self._to_report(last)
+        dispatcher.event(self._kind.end_event(response=reported, span_id=self._span_id, **question))
+
+    def _to_report(self, response: Response) -> Response:
+        """What an event shows of a response: the token counts only if they are this call's."""
+        if self._counted:
+            return response
+        kwargs = {name: value for name, value in response.additional_kwargs.items() if name not in TOKEN_COUNTS}
+        return response.model_copy(update={"additional_kwargs": kwargs})
 
     def _report(self, payload: dict[str, Any]) -> None:
         self._callbacks.on_event_end(CBEventType.LLM, payload=payload, event_id=self._event_id)

@@ -32,7 +32,7 @@ ROLES = {
     MessageRole.MODEL: "assistant",
     MessageRole.FUNCTION: "tool",
 }
-"""What other providers' roles are called here; the rest have their own names on the wire."""
+"""Roles of other providers, by their names on the wire; all others are sent as they are."""
 
 
 def to_wire(messages: Sequence[ChatMessage]) -> list[Json]:
@@ -127,7 +127,7 @@ def from_choice(choice: Choice, usage: Usage | None, names: Mapping[str, str]) -
 
 
 def to_message(blocks: list[ContentBlock], calls: list[Json]) -> ChatMessage:
-    """A message of the assistant; `additional_kwargs` repeat its calls for those who look only there."""
+    """A message of the assistant; `additional_kwargs` repeat its calls for code that reads them only there."""
     kwargs = {"tool_calls": calls} if calls else {}
     return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=kwargs)
 

@@ -50,7 +50,7 @@ class StructuredTask(Generic[Model]):
         template: The prompt, for the events.
         messages: What to ask.
         kwargs: The caller's arguments for the call.
-        strict: Say that the schema is to be held to strictly; None says nothing.
+        strict: Hold the answer to the schema strictly; None leaves that to the server.
 
     Raises:
         InvalidRequestError: It is no pydantic class.
@@ -83,7 +83,7 @@ class StructuredTask(Generic[Model]):
         self.kwargs: Json = {**caller, "response_format": format_}
 
     def partial(self, response: ChatResponse) -> Model | FlexibleModel | None:
-        """The object so far, or None if a response of the stream says nothing new of it."""
+        """The object so far, or None if a response of the stream adds nothing to it."""
         if self._partial is None:
             self._partial = PartialObject(self._output_cls)
         output: Model | FlexibleModel | None = self._partial.read(
@@ -178,7 +178,7 @@ class PartialObject:
         self._last: Json = {}
 
     def read(self, text: str, *, whole: bool) -> Any:
-        """The object so far, or None if `text` says nothing new of it."""
+        """The object so far, or None if `text` adds nothing to it."""
         value = self._json.parse(text, whole=whole)
         if value == self._last:
             return None

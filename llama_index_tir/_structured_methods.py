@@ -44,7 +44,7 @@ class StructuredMethods(TIRSettings):
         ask once and have errors of their own: a `ValueError`.
 
         Raises:
-            StructuredOutputError: The answer is no such object, after it was asked for twice.
+            StructuredOutputError: The answer is not such an object, although it was requested twice.
         """
         if not self._by_schema:
             kwargs = dict(llm_kwargs or {})  # from which LlamaIndex's programs remove some

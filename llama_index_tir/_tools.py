@@ -65,7 +65,7 @@ def to_tool_arguments(
 
     Args:
         tools: What to offer; with none there is nothing to say.
-        strict: Hold arguments to their schemas strictly; None says nothing.
+        strict: Hold arguments to their schemas strictly; None leaves that to the server.
         choice: The caller's `tool_choice`; None if it is not set.
         required: The model must call one of them.
         parallel: It may call several at once.
@@ -89,7 +89,7 @@ def to_selections(response: ChatResponse, *, demanded: bool) -> list[ToolSelecti
     """The tool calls of a response, in a stream also those that have only begun to arrive.
 
     Raises:
-        NoToolCallError: There is none, although one was demanded.
+        NoToolCallError: There is no call, although one was demanded.
         ToolArgumentsError: The arguments of a finished call are not a JSON object.
     """
     blocks = [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]

@@ -14,7 +14,7 @@ from pydantic import SerializeAsAny  # noqa: TC002 - pydantic reads the annotati
 
 from llama_index_tir._instrumentation import CHAT, COMPLETION, Instrumentation, Kind
 from llama_index_tir._messages import to_completion
-from llama_index_tir._settings import TIRSettings  # noqa: TC001 - likewise
+from llama_index_tir._settings import TIRSettings  # noqa: TC001 - pydantic reads the annotation
 from llama_index_tir._stream import acompletions, completions
 from llama_index_tir._structured import StructuredTask
 from llama_index_tir._structured_calls import Step, apredict, astream_steps, predict, stream_steps
@@ -42,8 +42,8 @@ class StructuredTIR(StructuredLLM):
     the deltas are the text that the model writes; they cannot be taken back, so an answer that turns out not to be the
     object raises `StructuredOutputError` there, where `chat` would ask once more.
 
-    LlamaIndex's callbacks see two calls, this one and that of `llm`. Only the latter reports tokens, so that a
-    `TokenCountingHandler` counts them once.
+    LlamaIndex's callbacks and events report two calls, this one and that of `llm`. Only the latter reports tokens, so
+    that each listener counts them once.
     """
 
     llm: SerializeAsAny[TIRSettings]
@@ -131,7 +131,7 @@ class StructuredTIR(StructuredLLM):
 class ProgramTIR(StructuredLLM):
     """What `TIR.as_structured_llm` returns under a `pydantic_program_mode`: LlamaIndex's own, which also completes.
 
-    A `TokenCountingHandler` that hears both this LLM and `llm` adds an estimate of the former's to the true count.
+    A `TokenCountingHandler` of both this LLM and `llm` adds an estimate for this one to the true count.
     """
 
     @llm_completion_callback()

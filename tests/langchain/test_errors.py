@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from langchain_core import exceptions as lc
+from langchain_core.messages import AIMessage
 
 import tir_client as tir
 from langchain_tir import ChatTIR, TIREmbeddings, _errors
@@ -196,6 +197,14 @@ def test_an_error_survives_a_pickle(cls: type[tir.TIRError]):
     assert str(loaded).startswith("What was wrong.")
     assert loaded.details() == error.details()
     assert loaded.response == error.response
+
+
+def test_a_refused_output_survives_a_pickle_with_its_message():
+    error = _errors.RefusedOutputError("No.", text="I will not.", raw_message=AIMessage("I will not."))
+
+    loaded = pickle.loads(pickle.dumps(error))
+
+    assert (loaded.text, loaded.llm_output, loaded.raw_message) == ("I will not.", "I will not.", error.raw_message)
 
 
 def test_an_error_keeps_the_place_it_came_from(model: ChatTIR, sandbox: Sandbox):

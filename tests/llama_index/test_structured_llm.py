@@ -73,6 +73,21 @@ async def test_the_tokens_of_an_agent_that_ends_with_an_object_are_counted_once(
     assert counter.total_llm_token_count == 220
 
 
+@pytest.mark.parametrize("way", WAYS)
+async def test_events_count_tokens_once(llm, sandbox, way):
+    recorder = Recorder()
+    get_dispatcher().add_event_handler(recorder)
+    sandbox.script(ANSWER)
+    try:
+        last = await answer(llm.as_structured_llm(City), way)
+    finally:
+        get_dispatcher().event_handlers.remove(recorder)
+
+    ends = [event for event in recorder.seen if event.class_name() in {"LLMChatEndEvent", "LLMCompletionEndEvent"}]
+    assert [event.response.additional_kwargs.get("total_tokens") for event in ends] == [110, None]
+    assert last.additional_kwargs["total_tokens"] == 110
+
+
 class Bill(BaseModel):
     usage: str
 

@@ -1,6 +1,6 @@
 """Adds up the events of an answer. Pure, and the same code for streamed and for whole answers.
 
-What servers do differently is handled here, once for both frameworks: where reasoning stands, how tool calls are
+What servers do differently is handled here, once for both frameworks: where reasoning is found, how tool calls are
 cut into pieces, how often usage and the finish reason are repeated.
 """
 
@@ -38,7 +38,7 @@ class Accumulator:
     """Adds up the events of one answer.
 
     Args:
-        tool_names: Names of the tools that were offered, to repair names that the model garbled.
+        tool_names: Names of the tools that were offered, to repair names that the model wrote wrongly.
         inline_think: Take text between `<think>` and `</think>` at the start of an answer as reasoning.
         expected: How many choices were asked for (`n`).
         tools_allowed: False if the request forbids calls: vLLM then hides a call in a whole answer, and streams it.
@@ -150,7 +150,7 @@ class Accumulator:
         return {**(self._usage or {}), **usage.counts()}
 
     def choice(self, index: int = 0) -> ChoiceAccumulator:
-        """One choice as it stands."""
+        """One choice, with what has arrived of it."""
         if not isinstance(index, int):
             raise ResponseError(f"The answer has a choice with the index {index!r}.")
         return self._states.get(index) or self._new_state(index)

@@ -76,7 +76,7 @@ class ChoiceAccumulator:
         return self._tools
 
     def choice(self) -> Choice:
-        """The choice as it stands, in a form that no longer changes."""
+        """What has arrived of the choice, as a copy that later events do not change."""
         return Choice(
             index=self.index,
             text=self.text,

@@ -38,7 +38,7 @@ def as_text(value: object) -> str:
     """A text: a string, null for none, or content parts, which some gateways send.
 
     Raises:
-        ResponseError: It is none of them.
+        ResponseError: It is something else.
     """
     if isinstance(value, str):
         return value

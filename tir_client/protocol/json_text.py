@@ -39,7 +39,7 @@ def read_json(text: str) -> Any:
     """The JSON value in a whole answer, which may stand in a Markdown fence, with prose before and behind it.
 
     Raises:
-        ValueError: There is none. Nothing is repaired: an object that was cut off is not one.
+        ValueError: There is no JSON value. Nothing is repaired: an object that was cut off is an error.
     """
     return _find(text)[0]
 
@@ -48,13 +48,13 @@ def extract_json(text: str) -> str:
     """The text of the JSON value that `read_json` reads, with the control characters in its strings escaped.
 
     Raises:
-        ValueError: There is none.
+        ValueError: There is no JSON value.
     """
     return escape_controls(_find(text)[1])
 
 
 def read_partial_json(text: str) -> Any:
-    """The JSON object or array that `text` begins, as far as it has arrived; None if it begins none.
+    """The JSON object or array that `text` begins, as far as it has arrived; None if there is no such beginning.
 
     Once the object is complete it is the one that `read_json` gives for the whole answer.
     """

@@ -138,7 +138,7 @@ def text_part(text: str) -> Json:
 
 
 def media_part(kind: str, url: str, *, detail: str | None = None) -> Json:
-    """An "image", a "video" or "audio" that stands at a URL, or in a `data:` URL."""
+    """An "image", a "video" or "audio" at a URL, or in a `data:` URL."""
     return {"type": f"{kind}_url", f"{kind}_url": {"url": url} if detail is None else {"url": url, "detail": detail}}
 
 

@@ -9,7 +9,7 @@ CLOSE = "</think>"
 
 
 class State(Enum):
-    """Where in the text the splitter stands."""
+    """How far the splitter has read."""
 
     START = auto()
     OPENED = auto()

@@ -58,7 +58,7 @@ class ToolCallAssembler:
         return len(self._shown)
 
     def calls(self, *, cut: bool = False) -> list[ToolCall]:
-        """The calls as they stand, in the order in which they began. `cut` if the answer was cut off."""
+        """What has arrived of the calls, in the order in which they began. `cut` says that the answer was cut off."""
         return [ToolCall(call.id, call.name, call.text(), cut) for call in self._shown]
 
     def add(self, pieces: list[Any], *, whole: bool = False) -> list[ToolCallDelta]:

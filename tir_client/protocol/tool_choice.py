@@ -29,7 +29,7 @@ def tool_choice(choice: object, tools: Sequence[Json]) -> str | Json | None:
         tools: The tools that are offered, in wire form.
 
     Raises:
-        InvalidRequestError: It names a tool that is not offered, or demands one where there is none.
+        InvalidRequestError: It names a tool that is not offered, or demands a call although no tools are offered.
     """
     if choice is None or choice == "auto":
         return choice if choice is None else "auto"
