@@ -97,9 +97,8 @@ class StructuredTask(Generic[Model]):
         Raises:
             StructuredOutputError: The answer was cut off or refused, which asking again would not change.
         """
+        self._check_end(response)
         problem = self._read(response)
-        if problem and _unfinished(response):
-            raise self._error(response, problem)
         if problem:
             self.second = [
                 *self.messages,
@@ -114,9 +113,20 @@ class StructuredTask(Generic[Model]):
         Raises:
             StructuredOutputError: It is not the object.
         """
+        self._check_end(response)
         problem = self._read(response)
         if problem:
-            raise self._error(response, problem)
+            raise self._error(response, StructuredOutputError, problem)
+
+    def _check_end(self, response: ChatResponse) -> None:
+        """Raise an error for an answer that was not written to its end, even if what there is can be read."""
+        if refusal := response.additional_kwargs.get("refusal"):
+            raise self._error(response, RefusedOutputError, f"the model refused: {refusal!r}")
+        match response.additional_kwargs.get("finish_reason"):
+            case "length":
+                raise self._error(response, TruncatedOutputError, "it was cut off; raise `max_tokens`")
+            case "content_filter":
+                raise self._error(response, RefusedOutputError, "a filter of the server stopped it")
 
     def _read(self, response: ChatResponse) -> str:
         """Read an answer; return what is wrong with it."""
@@ -129,11 +139,10 @@ class StructuredTask(Generic[Model]):
             return f"the text is not JSON: {error}"
         return ""
 
-    def _error(self, response: ChatResponse, problem: str) -> StructuredOutputError:
+    def _error(self, response: ChatResponse, cls: type[StructuredOutputError], problem: str) -> StructuredOutputError:
         finish = response.additional_kwargs.get("finish_reason")
-        cls, reason = _unfinished(response) or (StructuredOutputError, problem)
         return cls(
-            f"The answer is not a {self._output_cls.__name__}: {reason} (finish_reason {finish!r}). "
+            f"The answer is not a {self._output_cls.__name__}: {problem} (finish_reason {finish!r}). "
             f"It is {_text(response)!r}.",
             text=response.additional_kwargs.get("refusal") or _text(response),
             body=response.raw,
@@ -193,18 +202,6 @@ class PartialObject:
 
 def _text(response: ChatResponse) -> str:
     return response.message.content or ""
-
-
-def _unfinished(response: ChatResponse) -> tuple[type[StructuredOutputError], str] | None:
-    """Why an answer was not written to its end, if it was not."""
-    if refusal := response.additional_kwargs.get("refusal"):
-        return RefusedOutputError, f"the model refused: {refusal!r}"
-    match response.additional_kwargs.get("finish_reason"):
-        case "length":
-            return TruncatedOutputError, "it was cut off; raise `max_tokens`"
-        case "content_filter":
-            return RefusedOutputError, "a filter of the server stopped it"
-    return None
 
 
 def check_last(last: Any, output_cls: type[BaseModel]) -> None:

@@ -92,6 +92,8 @@ FAILURES = {
     "prose": (Reply(text="Pune is a city."), StructuredOutputError, "Pune is a city."),
     "an object that does not fit": (Reply(text='{"name": "Pune"}'), StructuredOutputError, '{"name": "Pune"}'),
     "cut off": (Reply(text='{"name": "Pu', finish_reason="length"), TruncatedOutputError, '{"name": "Pu'),
+    "cut off behind the object": (Reply(text=TEXT, finish_reason="length"), TruncatedOutputError, TEXT),
+    "a content filter behind the object": (Reply(text=TEXT, finish_reason="content_filter"), RefusedOutputError, TEXT),
     "a content filter": (Reply(text='{"na', finish_reason="content_filter"), RefusedOutputError, '{"na'),
     "a refusal": (Reply(text="", refusal="I will not."), RefusedOutputError, "I will not."),
 }
