@@ -10,7 +10,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tir_sandbox import checks, errors, form, shapes, text_completion, words
+from tir_sandbox import checks, errors, request_models, responses, text_completion, tokenizer
 from tir_sandbox.delivery import Delivery, compact
 from tir_sandbox.embeddings import dimensions_of, embed, encoded, inputs
 from tir_sandbox.faults import Fault
@@ -19,7 +19,7 @@ from tir_sandbox.replies import Reply
 from tir_sandbox.rules import answer_by_rule
 
 if TYPE_CHECKING:
-    from tir_sandbox.desk import Desk
+    from tir_sandbox.state import State
 
 VLLM_VERSION = "0.32.0"
 _BASES = (
@@ -29,9 +29,9 @@ _BASES = (
 )
 
 
-def build(desk: "Desk") -> Starlette:
+def build(state: "State") -> Starlette:
     """Build the endpoint that answers for a sandbox."""
-    endpoint = Endpoint(desk)
+    endpoint = Endpoint(state)
     routes = [
         Route(path, handler, methods=[method])
         for base in _BASES
@@ -55,45 +55,45 @@ def build(desk: "Desk") -> Starlette:
 class Endpoint:
     """The handlers, for one sandbox."""
 
-    def __init__(self, desk: "Desk") -> None:
-        self._desk = desk
+    def __init__(self, state: "State") -> None:
+        self._state = state
 
     async def chat(self, request: HttpRequest) -> Delivery:
         """Answer `POST chat/completions`."""
         body = checks.check_shape(_json_body(request))
         body |= {"model": self._model(request, body)}
-        checks.check_values(body, self._desk.context_window)
+        checks.check_values(body, self._state.context_window)
         reply, fault = self._next(body)
-        choices = generate(reply, body, self._desk.ids)
-        prompt = words.prompt_tokens(body)
+        choices = generate(reply, body, self._state.ids)
+        prompt = tokenizer.prompt_tokens(body)
         name = self._id(request, body, "chatcmpl")
-        answer = shapes.Answer(name, self._desk.clock(), body["model"], body, prompt, choices)
+        answer = responses.Answer(name, self._state.clock(), body["model"], body, prompt, choices)
         if not body.get("stream"):
-            return self._deliver(reply, fault, whole=shapes.completion(answer))
-        return self._deliver(reply, fault, events=shapes.chunks(answer))
+            return self._deliver(reply, fault, whole=responses.completion(answer))
+        return self._deliver(reply, fault, events=responses.chunks(answer))
 
     async def complete(self, request: HttpRequest) -> Delivery:
         """Answer `POST completions`, the older API of bare text."""
-        body = text_completion.as_chat(form.completion(_json_body(request)))
+        body = text_completion.as_chat(request_models.completion(_json_body(request)))
         body |= {"model": self._model(request, body)}
-        checks.check_values(body, self._desk.context_window)
+        checks.check_values(body, self._state.context_window)
         reply, fault = self._next(body)
-        choices = generate(reply, body | {"include_reasoning": False}, self._desk.ids)
+        choices = generate(reply, body | {"include_reasoning": False}, self._state.ids)
         name = self._id(request, body, "cmpl")
-        prompt = words.count(words.text_of(body["prompt"]))
-        answer = shapes.Answer(name, self._desk.clock(), body["model"], body, prompt, choices)
+        prompt = tokenizer.count(tokenizer.text_of(body["prompt"]))
+        answer = responses.Answer(name, self._state.clock(), body["model"], body, prompt, choices)
         if not body.get("stream"):
             return self._deliver(reply, fault, whole=text_completion.completion(answer))
         return self._deliver(reply, fault, events=text_completion.chunks(answer))
 
     async def embed(self, request: HttpRequest) -> Delivery:
         """Answer `POST embeddings`."""
-        body = form.embedding(_json_body(request))
+        body = request_models.embedding(_json_body(request))
         model = self._model(request, body)
         texts = inputs(body["input"])
         for text in texts:
-            checks.prompt_fits(words.count(text), self._desk.context_window, template=not is_gpt_oss(model))
-        item = self._desk.next()
+            checks.prompt_fits(tokenizer.count(text), self._state.context_window, template=not is_gpt_oss(model))
+        item = self._state.next()
         fault = item if isinstance(item, Fault) else None
         reply = item if isinstance(item, Reply) else Reply()
         size, encoding = dimensions_of(body | {"model": model}), body.get("encoding_format")
@@ -101,38 +101,38 @@ class Endpoint:
             {"index": index, "object": "embedding", "embedding": encoded(embed(text, size), encoding)}
             for index, text in enumerate(texts)
         ]
-        head = {"id": self._id(request, body, "embd"), "object": "list", "created": self._desk.clock()}
+        head = {"id": self._id(request, body, "embd"), "object": "list", "created": self._state.clock()}
         answer = head | {"model": model, "data": data, "usage": _embedding_usage(texts)}
         return self._deliver(reply, fault, whole=answer)
 
     async def models(self, request: HttpRequest) -> Response:
         """Answer `GET models`."""
         slug = request.path_params.get("model")
-        names = [slug] if slug else self._desk.served
-        window = self._desk.context_window
+        names = [slug] if slug else self._state.served
+        window = self._state.context_window
         return JSONResponse({"object": "list", "data": [_model_card(name, window) for name in names]})
 
     async def tokenize(self, request: HttpRequest) -> Response:
         """Answer `POST tokenize`, of a prompt or of messages."""
-        body = form.tokenize(_json_body(request))
-        strings = words.pieces(body.get("prompt", ""))
+        body = request_models.tokenize(_json_body(request))
+        strings = tokenizer.pieces(body.get("prompt", ""))
         for message in body.get("messages") or []:
-            strings += words.pieces(words.text_of(message.get("content")))
+            strings += tokenizer.pieces(tokenizer.text_of(message.get("content")))
         return JSONResponse(
             {
                 "count": len(strings),
-                "max_model_len": self._desk.context_window,
-                "tokens": [words.token_id(one) for one in strings],
+                "max_model_len": self._state.context_window,
+                "tokens": [tokenizer.token_id(one) for one in strings],
                 "token_strs": strings if body.get("return_token_strs") else None,
             }
         )
 
     def _next(self, body: Mapping[str, Any]) -> tuple[Reply, Fault | None]:
-        item = self._desk.next()
+        item = self._state.next()
         if isinstance(item, Reply):
             return item, None
         scripted = item.after if item else None
-        return scripted or answer_by_rule(body, ignores_forced_tools=self._desk.ignores_forced_tools), item
+        return scripted or answer_by_rule(body, ignores_forced_tools=self._state.ignores_forced_tools), item
 
     def _deliver(
         self,
@@ -142,7 +142,7 @@ class Endpoint:
         whole: Mapping[str, Any] | None = None,
         events: Iterator[dict[str, Any]] | None = None,
     ) -> Delivery:
-        delivery = Delivery(self._desk.connections, fault=fault or Fault(), delay=reply.delay)
+        delivery = Delivery(self._state.connections, fault=fault or Fault(), delay=reply.delay)
         if events is None:
             body = whole if reply.body is None else reply.body
             delivery.body = (
@@ -161,18 +161,18 @@ class Endpoint:
         if in_url is not None and in_body is not None and in_url != in_body:
             message = f"The URL asks for the model `{in_url}`, but the body for `{in_body}`: they have to agree."
             raise errors.bad_value(message, "model", in_body)
-        model = in_url or in_body or self._desk.served[0]
-        if not self._desk.serves(model):
-            raise errors.unknown_model(model, ", ".join(self._desk.served))
+        model = in_url or in_body or self._state.served[0]
+        if not self._state.serves(model):
+            raise errors.unknown_model(model, ", ".join(self._state.served))
         return str(model)
 
     def _id(self, request: HttpRequest, body: Mapping[str, Any], prefix: str) -> str:
         given = request.headers.get("x-request-id") or body.get("request_id")
-        return f"{prefix}-{given or format(next(self._desk.ids), '016x')}"
+        return f"{prefix}-{given or format(next(self._state.ids), '016x')}"
 
 
 def _embedding_usage(texts: Sequence[str]) -> dict[str, Any]:
-    tokens = sum(map(words.count, texts))
+    tokens = sum(map(tokenizer.count, texts))
     counted = {"prompt_tokens": tokens, "total_tokens": tokens}
     return counted | {"completion_tokens": 0, "prompt_tokens_details": None}
 
@@ -213,7 +213,7 @@ def _bad_json(problem: Exception) -> errors.ApiError:
 
 def _model_card(name: str, window: int) -> dict[str, Any]:
     permission = {
-        "id": f"modelperm-{words.token_id(name):016x}",
+        "id": f"modelperm-{tokenizer.token_id(name):016x}",
         "object": "model_permission",
         "created": 0,
         "allow_create_engine": False,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from tir_sandbox import content, errors, form, grammar, sampling, words
+from tir_sandbox import content, errors, grammar, request_models, sampling, tokenizer
 from tir_sandbox.generation import is_gpt_oss
 
 Body = Mapping[str, Any]
@@ -118,7 +118,7 @@ def check_shape(body: Body) -> dict[str, Any]:
     """Refuse a chat request that is no such request; return it with its values converted."""
     for check in _COMBINATIONS:
         check(body)
-    return form.chat(body)
+    return request_models.chat(body)
 
 
 def check_values(body: Body, window: int) -> None:
@@ -149,7 +149,7 @@ def _tokens_fit(body: Body, window: int) -> None:
             f"max_tokens={limit} cannot be greater than max_model_len={window}. Please request fewer output tokens."
         )
         raise errors.bad_value(message, "max_tokens", limit)
-    prompt_fits(words.prompt_tokens(body), window, template=template)
+    prompt_fits(tokenizer.prompt_tokens(body), window, template=template)
 
 
 def prompt_fits(tokens: int, window: int, *, template: bool) -> None:

@@ -18,7 +18,7 @@ EVENTS = "text/event-stream; charset=utf-8"
 JSON = "application/json"
 
 
-class ClientLeft(Exception):  # noqa: N818  (nothing is wrong: people close their laptops)
+class ClientDisconnected(Exception):  # noqa: N818  (nothing is wrong: people close their laptops)
     """The client is gone, or the sandbox is stopping: there is nobody left to answer."""
 
 
@@ -72,7 +72,7 @@ class Delivery:
         try:
             await line.pause(self.delay + self.fault.delay)
             await self._answer(line)
-        except ClientLeft:
+        except ClientDisconnected:
             pass
         finally:
             watcher.cancel()
@@ -196,7 +196,7 @@ class _Line:
         else:
             await asyncio.sleep(0)
         if self._left.is_set() or self._connections.stopping.is_set():
-            raise ClientLeft
+            raise ClientDisconnected
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         """Send the headers."""
@@ -223,4 +223,4 @@ class _Line:
         else:
             transport.close()
         await asyncio.wait_for(self._left.wait(), 5)
-        raise ClientLeft
+        raise ClientDisconnected

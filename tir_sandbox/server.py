@@ -19,8 +19,8 @@ try:
 
     from tir_sandbox.app import build
     from tir_sandbox.delivery import Connections
-    from tir_sandbox.desk import Desk
-    from tir_sandbox.front import Front
+    from tir_sandbox.middleware import Middleware
+    from tir_sandbox.state import State
 except ModuleNotFoundError as missing:
     raise ImportError(
         f'The sandbox needs `{missing.name}`. Install it with `pip install "tir-llm[sandbox]"`.'
@@ -71,13 +71,13 @@ class Sandbox:
     ) -> None:
         self.token = token or make_token()
         self.project_id = str(project_id).removeprefix("p-")
-        self._desk = Desk(
+        self._state = State(
             models=models,
             unknown_models=unknown_models,
             context_window=context_window,
             ignores_forced_tools=ignores_forced_tools,
         )
-        self._desk.script(replies)
+        self._state.script(replies)
         self._address = (host, port)
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
@@ -88,9 +88,9 @@ class Sandbox:
             raise RuntimeError("the sandbox is already running")
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
         listener = socket.create_server(self._address, family=family)
-        self._desk.connections = Connections()
+        self._state.connections = Connections()
         self._address = listener.getsockname()[:2]
-        self._server = _Server(Front(build(self._desk), self._desk, self.token, self.project_id), self._desk)
+        self._server = _Server(Middleware(build(self._state), self._state, self.token, self.project_id), self._state)
         self._thread = threading.Thread(target=_serve, args=(self._server, listener), daemon=True, name="tir-sandbox")
         self._thread.start()
         if not self._server.ready.wait(_START_SECONDS):
@@ -139,25 +139,25 @@ class Sandbox:
     @property
     def requests(self) -> list[Request]:
         """The requests seen so far, in order."""
-        return self._desk.requests
+        return self._state.requests
 
     @property
     def connections(self) -> int:
         """How many TCP connections were accepted so far."""
-        return self._desk.connections.accepted
+        return self._state.connections.accepted
 
     @property
     def open_connections(self) -> int:
         """How many TCP connections are open now."""
-        return len(self._desk.connections.open)
+        return len(self._state.connections.open)
 
     def script(self, *items: Reply | Fault) -> None:
         """Queue more answers."""
-        self._desk.script(items)
+        self._state.script(items)
 
     def reset(self) -> None:
         """Forget the queue and the requests."""
-        self._desk.reset()
+        self._state.reset()
 
 
 def _serve(server: "_Server", listener: socket.socket) -> None:
@@ -167,11 +167,11 @@ def _serve(server: "_Server", listener: socket.socket) -> None:
 class _Server(uvicorn.Server):
     """uvicorn, told by an event to leave, so that a test does not wait for its next tick."""
 
-    def __init__(self, app: Front, desk: Desk) -> None:
-        http: Any = _protocol_of(desk)
+    def __init__(self, app: Middleware, state: State) -> None:
+        http: Any = _protocol_of(state)
         super().__init__(uvicorn.Config(app, http=http, ws="none", lifespan="off", log_config=None))
         self.ready = threading.Event()
-        self._connections = desk.connections
+        self._connections = state.connections
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def main_loop(self) -> None:
@@ -196,9 +196,9 @@ class _Server(uvicorn.Server):
             await asyncio.wait(self.server_state.tasks, timeout=1)
 
 
-def _protocol_of(desk: Desk) -> type[H11Protocol]:
+def _protocol_of(state: State) -> type[H11Protocol]:
     """Make a protocol that keeps count of a sandbox's connections."""
-    connections = desk.connections
+    connections = state.connections
 
     class Counting(H11Protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tir_sandbox import words
-from tir_sandbox.shapes import FINGERPRINT, Answer, usage
+from tir_sandbox import tokenizer
+from tir_sandbox.responses import FINGERPRINT, Answer, usage
 
 Json = dict[str, Any]
 
 
 def as_chat(body: Mapping[str, Any]) -> Json:
     """Give a completion request the messages a chat request has."""
-    return {**body, "messages": [{"role": "user", "content": words.text_of(body["prompt"])}]}
+    return {**body, "messages": [{"role": "user", "content": tokenizer.text_of(body["prompt"])}]}
 
 
 def completion(answer: Answer) -> Json:
@@ -28,7 +28,7 @@ def completion(answer: Answer) -> Json:
 
 def _choice(answer: Answer, index: int, *, whole: bool) -> Json:
     choice = answer.choices[index]
-    echo = words.text_of(answer.body["prompt"]) if answer.body.get("echo") else ""
+    echo = tokenizer.text_of(answer.body["prompt"]) if answer.body.get("echo") else ""
     ids = {"token_ids": None, "prompt_logprobs": None, "prompt_token_ids": None, "routed_experts": None}
     return {
         "index": index,

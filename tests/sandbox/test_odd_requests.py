@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from tir_sandbox import Reply, Sandbox
-from tir_sandbox.desk import Desk
+from tir_sandbox.state import State
 
 CHAT = "/v1/chat/completions"
 ASKED = [{"role": "user", "content": "Hello"}]
@@ -152,7 +152,7 @@ def test_strange_schemas_are_filled_all_the_same(http, schema):
 
 def test_a_fault_of_the_sandbox_is_a_clean_500(http, monkeypatch, caplog):
     """No traceback on the way, neither to the client nor to the terminal; the next request is answered."""
-    monkeypatch.setattr(Desk, "clock", lambda _: {}["lost"])
+    monkeypatch.setattr(State, "clock", lambda _: {}["lost"])
     answer = http.post(CHAT, json={"messages": ASKED})
     monkeypatch.undo()
 

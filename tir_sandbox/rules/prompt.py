@@ -9,7 +9,7 @@ from typing import Any
 
 from tir_sandbox.embeddings import significant
 from tir_sandbox.grammar import is_sound
-from tir_sandbox.words import text_of
+from tir_sandbox.tokenizer import text_of
 
 _WRAPPED = re.compile(r"(?<=[\w,;)*`])\n(?=[\w(*`])(?!\d+[.)]\s|\w+:|```|\* )")
 _HAND_OFF = re.compile(r"hand_?off|transfer_to", re.IGNORECASE)

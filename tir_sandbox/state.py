@@ -17,7 +17,7 @@ _SERVED = ("gpt_oss_120b", "qwen3_32b", "llama3_1_8b_instruct", "bge-large-en-v1
 _EPOCH = 1_750_000_000
 
 
-class Desk:
+class State:
     """What the sandbox's user and its server share; the two live in different threads."""
 
     def __init__(

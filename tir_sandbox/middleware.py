@@ -13,25 +13,25 @@ from tir_sandbox import errors
 from tir_sandbox.requests import Request
 
 if TYPE_CHECKING:
-    from tir_sandbox.desk import Desk
+    from tir_sandbox.state import State
 
 _LOG = logging.getLogger(__name__)
 _PROJECT = re.compile(r"/project/(p-[^/]*)")
 
 
-class Front:
+class Middleware:
     """Record a request, check its token and its project, and pass it on: an ASGI application."""
 
-    def __init__(self, app: ASGIApp, desk: "Desk", token: str, project_id: str) -> None:
+    def __init__(self, app: ASGIApp, state: "State", token: str, project_id: str) -> None:
         self._app = app
-        self._desk = desk
+        self._state = state
         self._token = token
         self._project = f"p-{project_id}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         seen = await _read(scope, receive)
-        self._desk.requests.append(seen)
+        self._state.requests.append(seen)
         send = _marked(seen, send)
         try:
             self._let_in(seen)
