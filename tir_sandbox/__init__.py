@@ -3,7 +3,7 @@
 ```python
 from tir_sandbox import Reply, Sandbox
 
-with Sandbox(replies=[Reply(text="Hi", reasoning="Greet.")]) as sandbox:
+with Sandbox(replies=[Reply("Hi", reasoning="Greet.")]) as sandbox:
     print(sandbox.env)
 ```
 
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from tir_sandbox.faults import CLOSE, RESET, STALL, Fault, WireServer
     from tir_sandbox.replies import Reply, ToolCall
     from tir_sandbox.requests import Request
+    from tir_sandbox.script import ScriptError
     from tir_sandbox.server import Sandbox
 
-__all__ = ["CLOSE", "RESET", "STALL", "Fault", "Reply", "Request", "Sandbox", "ToolCall", "WireServer"]
+__all__ = ["CLOSE", "RESET", "STALL", "Fault", "Reply", "Request", "Sandbox", "ScriptError", "ToolCall", "WireServer"]
 
 _HOME = {
     "CLOSE": "faults",
@@ -29,6 +30,7 @@ _HOME = {
     "Reply": "replies",
     "Request": "requests",
     "Sandbox": "server",
+    "ScriptError": "script",
     "ToolCall": "replies",
     "WireServer": "faults",
 }

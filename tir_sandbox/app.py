@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -17,8 +18,10 @@ from tir_sandbox.faults import Fault
 from tir_sandbox.generation import generate, is_gpt_oss
 from tir_sandbox.replies import Reply
 from tir_sandbox.rules import answer_by_rule
+from tir_sandbox.script import ScriptError
 
 if TYPE_CHECKING:
+    from tir_sandbox.requests import Request
     from tir_sandbox.state import State
 
 VLLM_VERSION = "0.32.0"
@@ -48,7 +51,7 @@ def build(state: "State") -> Starlette:
         Route("/health", _alive, methods=["GET"]),
         Route("/ping", _alive, methods=["GET", "POST"]),
     ]
-    handlers = {HTTPException: _detail, errors.ApiError: _refused, Exception: _broken}
+    handlers = {HTTPException: _detail, errors.ApiError: _refused, ScriptError: _off_script, Exception: _broken}
     return Starlette(routes=routes, exception_handlers=handlers)
 
 
@@ -63,7 +66,7 @@ class Endpoint:
         body = checks.check_shape(_json_body(request))
         body |= {"model": self._model(request, body)}
         checks.check_values(body, self._state.context_window)
-        reply, fault = self._next(body)
+        reply, fault = self._next(request)
         choices = generate(reply, body, self._state.ids)
         prompt = tokenizer.prompt_tokens(body)
         name = self._id(request, body, "chatcmpl")
@@ -77,7 +80,7 @@ class Endpoint:
         body = text_completion.as_chat(request_models.completion(_json_body(request)))
         body |= {"model": self._model(request, body)}
         checks.check_values(body, self._state.context_window)
-        reply, fault = self._next(body)
+        reply, fault = self._next(request)
         choices = generate(reply, body | {"include_reasoning": False}, self._state.ids)
         name = self._id(request, body, "cmpl")
         prompt = tokenizer.count(tokenizer.text_of(body["prompt"]))
@@ -93,7 +96,7 @@ class Endpoint:
         texts = inputs(body["input"])
         for text in texts:
             checks.prompt_fits(tokenizer.count(text), self._state.context_window, template=not is_gpt_oss(model))
-        item = self._state.next()
+        item = self._state.script.take(request.scope["tir_request"], embeds=True)
         fault = item if isinstance(item, Fault) else None
         reply = item if isinstance(item, Reply) else Reply()
         size, encoding = dimensions_of(body | {"model": model}), body.get("encoding_format")
@@ -127,12 +130,20 @@ class Endpoint:
             }
         )
 
-    def _next(self, body: Mapping[str, Any]) -> tuple[Reply, Fault | None]:
-        item = self._state.next()
+    def _next(self, request: HttpRequest) -> tuple[Reply, Fault | None]:
+        """Return the reply to a request, and what goes wrong with it."""
+        seen: Request = request.scope["tir_request"]
+        item = self._state.script.take(seen)
+        if self._state.ignores_forced_tools and seen.body.get("tool_choice") != "none":
+            seen = replace(seen, body={**seen.body, "tool_choice": "auto"})
+        if item is None and self._state.rules is not None:
+            by_rule = self._state.rules
+            item = self._state.script.called(lambda one: by_rule(one) or answer_by_rule(one), seen)
         if isinstance(item, Reply):
             return item, None
-        scripted = item.after if item else None
-        return scripted or answer_by_rule(body, ignores_forced_tools=self._state.ignores_forced_tools), item
+        if item is not None and item.needs_no_reply:
+            return Reply(), item
+        return (item and item.after) or answer_by_rule(seen), item
 
     def _deliver(
         self,
@@ -256,6 +267,10 @@ async def _refused(_: HttpRequest, problem: Exception) -> Response:
     if not isinstance(problem, errors.ApiError):
         raise problem
     return problem.response()
+
+
+async def _off_script(_: HttpRequest, problem: Exception) -> Response:
+    return errors.off_script(str(problem)).response()
 
 
 async def _broken(_: HttpRequest, problem: Exception) -> Response:

@@ -1,7 +1,8 @@
-"""Bringing an answer to the client, in good order or spoilt, and noticing when the client leaves."""
+"""Sends an answer, intact or with a fault, and notices when the client disconnects."""
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,17 +19,32 @@ EVENTS = "text/event-stream; charset=utf-8"
 JSON = "application/json"
 
 
-class ClientDisconnected(Exception):  # noqa: N818  (nothing is wrong: people close their laptops)
-    """The client is gone, or the sandbox is stopping: there is nobody left to answer."""
+class ClientDisconnected(Exception):  # noqa: N818  (not an error: clients may leave)
+    """The client is gone, or the sandbox is stopping."""
 
 
 @dataclass
 class Connections:
-    """The TCP connections of a sandbox."""
+    """The TCP connections of a sandbox, and the requests that are being answered."""
 
     accepted: int = 0
     open: dict[Any, asyncio.Transport] = field(default_factory=dict)
+    answering: set[asyncio.Task[Any]] = field(default_factory=set)
+    ready: threading.Event = field(default_factory=threading.Event)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    loop: asyncio.AbstractEventLoop | None = None
+
+    def stop(self) -> None:
+        """Ask the server, from any thread, to stop."""
+        if self.loop is not None:
+            self.loop.call_soon_threadsafe(self.stopping.set)
+
+    async def close(self) -> None:
+        """Close all connections, and wait until nothing is answered any more."""
+        for transport in list(self.open.values()):
+            transport.abort()
+        if self.answering:
+            await asyncio.wait(self.answering, timeout=1)
 
 
 def as_event(data: Mapping[str, Any] | str | bytes) -> bytes:
@@ -182,11 +198,11 @@ class _Line:
         while (await receive())["type"] != "http.disconnect":
             pass
         if not self._hung_up and not self._connections.stopping.is_set():
-            self.seen.client_left()
+            self.seen.client_disconnected()
         self._left.set()
 
     async def pause(self, seconds: float) -> None:
-        """Wait, and give up as soon as there is nobody to wait for."""
+        """Wait, and stop waiting as soon as the client or the sandbox is gone."""
         if seconds > 0:
             left = asyncio.create_task(self._left.wait())
             stopping = asyncio.create_task(self._connections.stopping.wait())

@@ -1,4 +1,4 @@
-"""How the sandbox misbehaves: `Fault` spoils an answer of the app, `WireServer` plays exact bytes below HTTP."""
+"""Failures: `Fault` spoils an answer of the sandbox, `WireServer` plays exact bytes below HTTP."""
 
 import json
 import socket
@@ -21,7 +21,7 @@ _FOREVER = 3600.0
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One answer gone wrong. Without `after`, it spoils what the rules would have answered.
+    """A failed answer. Without `after`, it spoils what the rules would have answered.
 
     Args:
         status: Answer with this status and nothing else.
@@ -58,6 +58,11 @@ class Fault:
     at: int = 2
     no_finish: bool = False
     no_done: bool = False
+
+    @property
+    def needs_no_reply(self) -> bool:
+        """Tell whether it takes the place of the whole answer."""
+        return self.status is not None or self.reset_before_headers
 
     def error_body(self) -> Mapping[str, Any]:
         """Return the body of a failure in vLLM's shape: of `status`, or of a dead engine."""

@@ -1,5 +1,6 @@
-"""The door: every request is written down, and let in or not."""
+"""Records every request, and checks its token and its project."""
 
+import asyncio
 import json
 import logging
 import re
@@ -30,11 +31,15 @@ class Middleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  (uvicorn answers each request in a task)
+        self._state.connections.answering.add(task)
+        task.add_done_callback(self._state.connections.answering.discard)
         seen = await _read(scope, receive)
         self._state.requests.append(seen)
         send = _marked(seen, send)
         try:
-            self._let_in(seen)
+            self._check_access(seen)
         except errors.ApiError as refusal:
             await refusal.response()(scope, receive, send)
         else:
@@ -42,14 +47,16 @@ class Middleware:
             await self._answer(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on. What goes wrong inside was answered with 500; here it is only told, in one line."""
+        """Pass the request on. What fails inside was answered with 500; here it is logged, and reported at the end."""
         try:
             await self._app(scope, receive, send)
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is a fault of the sandbox
-            _LOG.error("The sandbox failed at %s: %r", scope["path"], problem)  # one line: it was answered
+            message = f"The sandbox failed at {scope['path']}: {problem!r}"
+            self._state.script.failed(message)
+            _LOG.error(message)
             _LOG.debug("It failed here:", exc_info=True)
 
-    def _let_in(self, seen: Request) -> None:
+    def _check_access(self, seen: Request) -> None:
         if not seen.path.startswith(("/v1", "/project")):
             return
         kind, _, token = seen.headers.get("authorization", "").partition(" ")

@@ -1,164 +1,99 @@
-"""The form of a request: what vLLM's pydantic models accept and convert, and how vLLM words what they refuse.
+"""What vLLM accepts as a request, and how it words what it refuses."""
 
-The names of the messages' types appear in the errors, so they are vLLM's. Names with an underscore do not appear.
-"""
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, Required
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
-from typing_extensions import TypedDict  # pydantic asks for it below Python 3.12
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from tir_sandbox import errors
 
 Json = dict[str, Any]
-_Content = str | Iterable[Any]
 _INT64 = 2**63
 
 
-class _Form(BaseModel):
+class _Model(BaseModel):
     model_config = ConfigDict(extra="allow")
 
 
-class ChatCompletionDeveloperMessageParam(TypedDict, total=False):
-    """What the developer says."""
-
-    content: Required[_Content]
-    role: Required[Literal["developer"]]
+class _CalledFunction(_Model):
     name: str
+    arguments: str
 
 
-class ChatCompletionSystemMessageParam(TypedDict, total=False):
-    """What holds for the whole conversation."""
-
-    content: Required[_Content]
-    role: Required[Literal["system"]]
-    name: str
+class _ToolCall(_Model):
+    id: str
+    type: Literal["function"]
+    function: _CalledFunction
 
 
-class ChatCompletionUserMessageParam(TypedDict, total=False):
-    """What the user says."""
-
-    content: Required[_Content]
-    role: Required[Literal["user"]]
-    name: str
-
-
-class ChatCompletionAssistantMessageParam(TypedDict, total=False):
-    """What the model said."""
-
-    role: Required[Literal["assistant"]]
-    content: _Content | None
-    name: str
-    refusal: str | None
-    tool_calls: Any
+class _Message(_Model):
+    role: str
+    content: str | list[Any] | None = None
+    name: str | None = None
+    tool_call_id: str | None = None
+    tool_calls: list[_ToolCall] | None = None
 
 
-class ChatCompletionToolMessageParam(TypedDict, total=False):
-    """What a tool answered."""
-
-    content: Required[_Content]
-    role: Required[Literal["tool"]]
-    tool_call_id: Required[str]
-
-
-class ChatCompletionFunctionMessageParam(TypedDict, total=False):
-    """What a tool answered, in an older form."""
-
-    content: Required[str | None]
-    name: Required[str]
-    role: Required[Literal["function"]]
-
-
-class CustomChatCompletionMessageParam(TypedDict, total=False):
-    """A message of any other role."""
-
-    role: Required[str]
-    content: str | list[Any]
-    name: str
-    tool_call_id: str | None
-    tool_calls: Any
-
-
-class Message(BaseModel):
-    """A message in the form of the harmony library, which vLLM takes as well."""
-
-    author: Json
-    content: list[Any]
-
-
-_Message = (
-    ChatCompletionDeveloperMessageParam
-    | ChatCompletionSystemMessageParam
-    | ChatCompletionUserMessageParam
-    | ChatCompletionAssistantMessageParam
-    | ChatCompletionToolMessageParam
-    | ChatCompletionFunctionMessageParam
-    | CustomChatCompletionMessageParam
-    | Message
-)
-
-
-class _StreamOptions(_Form):
+class _StreamOptions(_Model):
     include_usage: bool | None = False
     continuous_usage_stats: bool | None = False
 
 
-class _JsonSchema(_Form):
+class _JsonSchema(_Model):
     name: str
     description: str | None = None
     schema_: Json | None = Field(default=None, alias="schema")
     strict: bool | None = None
 
 
-class _ResponseFormat(_Form):
+class _ResponseFormat(_Model):
     type: Literal["text", "json_object", "json_schema"]
     json_schema: _JsonSchema | None = None
 
 
-class _StructuralTag(_Form):
+class _StructuralTag(_Model):
     type: Literal["structural_tag"]
     format: Any
 
 
-class _OldStructuralTag(_Form):
+class _OldStructuralTag(_Model):
     type: Literal["structural_tag"]
     structures: list[Json]
     triggers: list[str]
 
 
-class _Function(_Form):
+class _Function(_Model):
     name: str
     description: str | None = None
     parameters: Json | None = None
     strict: bool | None = None
 
 
-class _Tool(_Form):
+class _Tool(_Model):
     type: Literal["function"] = "function"
     function: _Function
 
 
-class _NamedFunction(_Form):
+class _NamedFunction(_Model):
     name: str
 
 
-class _NamedChoice(_Form):
+class _NamedChoice(_Model):
     function: _NamedFunction
     type: Literal["function"] = "function"
 
 
-class _StructuredOutputs(_Form):
+class _StructuredOutputs(_Model):
     # `json` would hide a method of pydantic's
     json_: str | Json | None = Field(default=None, alias="json")
     regex: str | None = None
-    choice: list[str] | None = None
+    choice: list[str] | None = Field(None, min_length=1)
     grammar: str | None = None
     json_object: bool | None = None
     structural_tag: str | None = None
 
 
-class _Sampling(_Form):
+class _Sampling(_Model):
     model: str | None = None
     frequency_penalty: float | None = None
     logit_bias: dict[str, float] | None = None
@@ -178,10 +113,7 @@ class _Sampling(_Form):
     repetition_penalty: float | None = None
     stop_token_ids: list[int] | None = None
     include_stop_str_in_output: bool = False
-    ignore_eos: bool = False
     min_tokens: int = 0
-    bad_words: list[str] = []
-    prompt_logprobs: int | None = None
     echo: bool = False
     structured_outputs: _StructuredOutputs | None = None
     return_token_ids: bool | None = None
@@ -198,9 +130,6 @@ class _Chat(_Sampling):
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
     include_reasoning: bool = True
     parallel_tool_calls: bool | None = True
-    add_generation_prompt: bool = True
-    continue_final_message: bool = False
-    documents: list[dict[str, str]] | None = None
     chat_template_kwargs: Json | None = None
 
 
@@ -209,55 +138,26 @@ class _Completion(_Sampling):
     logprobs: int | None = None
 
 
-class _Embedding(_Form):
+class _Embedding(_Model):
     input: list[int] | list[list[int]] | str | list[str]
     model: str | None = None
-    dimensions: int | None = None
+    dimensions: int | None = Field(None, ge=1)
     encoding_format: Literal["float", "base64", "bytes", "bytes_only"] = "float"
 
 
-class _Tokenize(_Form):
+class _Tokenize(_Model):
     prompt: str = ""
     messages: list[_Message] | None = None
     return_token_strs: bool | None = False
-
-
-class _CalledFunction(TypedDict):
-    name: str
-    arguments: str
-
-
-class ChatCompletionMessageFunctionToolCallParam(TypedDict):
-    """A call of a function."""
-
-    id: str
-    function: _CalledFunction
-    type: Literal["function"]
-
-
-class ChatCompletionMessageCustomToolCallParam(TypedDict):
-    """A call of a tool that takes text."""
-
-    id: str
-    custom: Json
-    type: Literal["custom"]
-
-
-_Calls = list[ChatCompletionMessageFunctionToolCallParam | ChatCompletionMessageCustomToolCallParam]
-_CALLS: TypeAdapter[Any] = TypeAdapter(_Calls)
 
 
 def chat(body: Mapping[str, Any]) -> Json:
     """Return a chat request with its values converted, such as `"0.5"` to a number.
 
     Raises:
-        ApiError: 400, if it is no chat request.
+        ApiError: 400, if it is not a chat request.
     """
-    read = _read(_Chat, body)
-    for message in body["messages"]:
-        if message.get("role") == "assistant" and message.get("tool_calls") is not None:
-            _calls(message["tool_calls"])
-    return read
+    return _read(_Chat, body)
 
 
 def completion(body: Mapping[str, Any]) -> Json:
@@ -275,17 +175,9 @@ def tokenize(body: Mapping[str, Any]) -> Json:
     return _read(_Tokenize, body)
 
 
-def _read(form: type[_Form], body: Mapping[str, Any]) -> Json:
+def _read(model: type[_Model], body: Mapping[str, Any]) -> Json:
     try:
-        read = form.model_validate(body, from_attributes=True)  # in vLLM's words for what is no object
+        read = model.model_validate(body, from_attributes=True)  # in vLLM's words for what is not an object
     except ValidationError as problem:
         raise errors.invalid(*errors.described(problem)) from problem
-    # What has one-shot iterators in it is taken as it came.
-    return {**body, **read.model_dump(exclude={"messages"}, exclude_unset=True, by_alias=True)}
-
-
-def _calls(calls: Iterable[Any]) -> None:
-    try:
-        _CALLS.validate_python(list(calls))
-    except ValidationError as problem:
-        raise errors.invalid(*errors.described(problem)) from problem
+    return {**body, **read.model_dump(exclude_unset=True, by_alias=True)}
