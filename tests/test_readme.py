@@ -13,14 +13,16 @@ from langchain.agents import create_agent
 from langchain.chat_models import base
 
 import tir_client
+from demo.rules import answer
 from langchain_tir import ChatTIR
 from llama_index_tir import TIR
 from tests import readme
 from tests.blocked import ROOT
 from tir_client import Config, RetryPolicy, Timeouts, TIRError, _config
+from tir_sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from tir_sandbox import Sandbox
+    from collections.abc import Iterator
 
 RUNS = {
     ("ChatTIR(model=", "stream"): ["~ ", "Why is the sky blue?"],
@@ -39,10 +41,19 @@ AGENTS = "ignore::pydantic.warnings.PydanticDeprecationWarning:inspect"
 ARGUMENTS = {name: row for row in readme.table("argument") for name in readme.code(row[0])}
 
 
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """Where the README's code calls: the sandbox with the rules of the demo."""
+    with Sandbox(rules=answer) as running:
+        for name, value in running.env.items():
+            monkeypatch.setenv(name, value)
+        yield running
+
+
 @pytest.mark.filterwarnings(AGENTS)
 @pytest.mark.parametrize("words", RUNS, ids=" ".join)
 def test_a_snippet_runs_as_written(
-    words: tuple[str, ...], tir_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+    words: tuple[str, ...], sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     exec(compile(readme.snippet(*words), "README.md", "exec", dont_inherit=True), {"__name__": "__main__"})
 
@@ -51,7 +62,7 @@ def test_a_snippet_runs_as_written(
     assert said.err == ""
 
 
-def test_langchain_knows_the_model_by_name_as_written(tir_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_langchain_knows_the_model_by_name_as_written(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "_BUILTIN_PROVIDERS", dict(base._BUILTIN_PROVIDERS))
     _, _, said = readme.TEXT.partition("Where\nLangChain takes a model by name")
     register, _, by_name, agent = readme.code(said)[:4]
@@ -60,7 +71,7 @@ def test_langchain_knows_the_model_by_name_as_written(tir_sandbox: Sandbox, monk
 
     assert isinstance(eval(by_name, {"init_chat_model": base.init_chat_model}), ChatTIR)
     assert eval(agent, {"create_agent": create_agent}).invoke({"messages": [("user", "Hi")]})["messages"][-1].text
-    assert tir_sandbox.requests
+    assert sandbox.requests
 
 
 def test_no_snippet_is_left_out() -> None:
