@@ -18,7 +18,7 @@ from langchain_tir import ChatTIR
 from llama_index_tir import TIR
 from tests import readme
 from tests.blocked import ROOT
-from tir_client import Config, RetryPolicy, Timeouts, TIRError, _config
+from tir_client import Config, RetryPolicy, Timeouts, TIRError, config
 from tir_sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -82,10 +82,10 @@ def test_the_arguments_that_say_where_to_call_and_their_variables_are_those_of_t
     variables = {name: readme.code(row[1]) for name, row in ARGUMENTS.items() if row[1]}
 
     assert variables == {
-        "api_key": list(_config.TOKEN_VARIABLES),
-        "project_id": [_config.PROJECT_VARIABLE],
-        "base_url": [_config.BASE_URL_VARIABLE],
-        "host": [_config.HOST_VARIABLE],
+        "api_key": list(config.TOKEN_VARIABLES),
+        "project_id": [config.PROJECT_VARIABLE],
+        "base_url": [config.BASE_URL_VARIABLE],
+        "host": [config.HOST_VARIABLE],
     }
     assert set(signature(Config.resolve).parameters) - ARGUMENTS.keys() == {"allow_http"}
     assert "allow_http" in " ".join(ARGUMENTS["base_url"])
@@ -115,9 +115,9 @@ def test_requests_go_to_the_urls_that_the_table_says() -> None:
     hosting = Config.resolve(api_key="t", project_id=123)
     owned = Config.resolve(api_key="t", project_id=123, endpoint_id=45)
 
-    for row, config, model in ((hosted, hosting, "gpt_oss_120b"), (own, owned, "/mnt/models")):
+    for row, chosen, model in ((hosted, hosting, "gpt_oss_120b"), (own, owned, "/mnt/models")):
         (shown,) = readme.code(row[2])
-        assert config.url_for(model) == f"{_config.DEFAULT_HOST}{shown.removeprefix('…')}/chat/completions"
+        assert chosen.url_for(model) == f"{config.DEFAULT_HOST}{shown.removeprefix('…')}/chat/completions"
     assert other[2] == "as given"
     assert Config.resolve(api_key="t", base_url="https://host/v1").url_for("m") == "https://host/v1/chat/completions"
 
