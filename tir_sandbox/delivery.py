@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+import struct
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.types import Receive, Scope, Send
 
-from tir_sandbox.faults import Fault, linger_not_at_all
+from tir_sandbox.faults import Fault
 
 if TYPE_CHECKING:
     from tir_sandbox.requests import Request
@@ -45,6 +47,11 @@ class Connections:
             transport.abort()
         if self.answering:
             await asyncio.wait(self.answering, timeout=1)
+
+
+def reset_on_close(client: Any) -> None:
+    """Make the next close of a socket a reset."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def as_event(data: Mapping[str, Any] | str | bytes) -> bytes:
@@ -234,7 +241,7 @@ class _Line:
         self._hung_up = True
         transport = self._connections.open[self._client]
         if reset:
-            linger_not_at_all(transport.get_extra_info("socket"))
+            reset_on_close(transport.get_extra_info("socket"))
             transport.abort()
         else:
             transport.close()
