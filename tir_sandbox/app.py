@@ -11,14 +11,15 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tir_sandbox import checks, errors, request_models, responses, text_completion, tokenizer
-from tir_sandbox.delivery import Delivery, compact
+from tir_sandbox import checks, errors, request_models, responses, tokenizer
+from tir_sandbox.delivery import Delivery, as_body, compact
 from tir_sandbox.embeddings import dimensions_of, embed, encoded, inputs
 from tir_sandbox.faults import Fault
 from tir_sandbox.generation import generate, is_gpt_oss
+from tir_sandbox.middleware import as_response
 from tir_sandbox.replies import Reply
 from tir_sandbox.rules import answer_by_rule
-from tir_sandbox.script import ScriptError
+from tir_sandbox.script import Answer, ScriptError
 
 if TYPE_CHECKING:
     from tir_sandbox.requests import Request
@@ -40,7 +41,6 @@ def build(state: "State") -> Starlette:
         for base in _BASES
         for path, handler, method in (
             (f"{base}/chat/completions", endpoint.chat, "POST"),
-            (f"{base}/completions", endpoint.complete, "POST"),
             (f"{base}/embeddings", endpoint.embed, "POST"),
             (f"{base}/models", endpoint.models, "GET"),
         )
@@ -74,20 +74,6 @@ class Endpoint:
         if not body.get("stream"):
             return self._deliver(reply, fault, whole=responses.completion(answer))
         return self._deliver(reply, fault, events=responses.chunks(answer))
-
-    async def complete(self, request: HttpRequest) -> Delivery:
-        """Answer `POST completions`, the older API of bare text."""
-        body = text_completion.as_chat(request_models.completion(_json_body(request)))
-        body |= {"model": self._model(request, body)}
-        checks.check_values(body, self._state.context_window)
-        reply, fault = self._next(request)
-        choices = generate(reply, body | {"include_reasoning": False}, self._state.ids)
-        name = self._id(request, body, "cmpl")
-        prompt = tokenizer.count(tokenizer.text_of(body["prompt"]))
-        answer = responses.Answer(name, self._state.clock(), body["model"], body, prompt, choices)
-        if not body.get("stream"):
-            return self._deliver(reply, fault, whole=text_completion.completion(answer))
-        return self._deliver(reply, fault, events=text_completion.chunks(answer))
 
     async def embed(self, request: HttpRequest) -> Delivery:
         """Answer `POST embeddings`."""
@@ -134,16 +120,22 @@ class Endpoint:
         """Return the reply to a request, and what goes wrong with it."""
         seen: Request = request.scope["tir_request"]
         item = self._state.script.take(seen)
-        if self._state.ignores_forced_tools and seen.body.get("tool_choice") != "none":
-            seen = replace(seen, body={**seen.body, "tool_choice": "auto"})
-        if item is None and self._state.rules is not None:
-            by_rule = self._state.rules
-            item = self._state.script.called(lambda one: by_rule(one) or answer_by_rule(one), seen)
         if isinstance(item, Reply):
             return item, None
-        if item is not None and item.needs_no_reply:
-            return Reply(), item
-        return (item and item.after) or answer_by_rule(seen), item
+        if item is not None and (item.after or item.needs_no_reply):
+            return item.after or Reply(), item
+        by_rule = self._by_rule(seen)
+        if isinstance(by_rule, Fault):
+            return by_rule.after or answer_by_rule(seen), by_rule
+        return by_rule, item
+
+    def _by_rule(self, seen: "Request") -> Answer:
+        if self._state.ignores_forced_tools and seen.body.get("tool_choice") != "none":
+            seen = replace(seen, body={**seen.body, "tool_choice": "auto"})
+        rules = self._state.rules
+        if rules is None:
+            return answer_by_rule(seen)
+        return self._state.script.called(lambda one: rules(one) or answer_by_rule(one), seen)
 
     def _deliver(
         self,
@@ -155,10 +147,7 @@ class Endpoint:
     ) -> Delivery:
         delivery = Delivery(self._state.connections, fault=fault or Fault(), delay=reply.delay)
         if events is None:
-            body = whole if reply.body is None else reply.body
-            delivery.body = (
-                body.encode() if isinstance(body, str) else body if isinstance(body, bytes) else compact(body)
-            )
+            delivery.body = as_body(whole if reply.body is None else reply.body)
             return delivery
         delivery.events, delivery.chunk_delay = events, reply.chunk_delay
         if reply.chunks is not None:
@@ -266,12 +255,12 @@ async def _detail(_: HttpRequest, problem: Exception) -> Response:
 async def _refused(_: HttpRequest, problem: Exception) -> Response:
     if not isinstance(problem, errors.ApiError):
         raise problem
-    return problem.response()
+    return as_response(problem)
 
 
 async def _off_script(_: HttpRequest, problem: Exception) -> Response:
-    return errors.off_script(str(problem)).response()
+    return as_response(errors.off_script(str(problem)))
 
 
 async def _broken(_: HttpRequest, problem: Exception) -> Response:
-    return errors.broken(problem).response()
+    return as_response(errors.broken(problem))

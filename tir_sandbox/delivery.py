@@ -58,7 +58,14 @@ def as_event(data: Mapping[str, Any] | str | bytes) -> bytes:
     """Write one event; bytes are taken as they are."""
     if isinstance(data, bytes):
         return data
-    return b"data: " + (data.encode() if isinstance(data, str) else compact(data)) + b"\n\n"
+    return b"data: " + as_body(data) + b"\n\n"
+
+
+def as_body(data: Mapping[str, Any] | str | bytes | None) -> bytes:
+    """Write a whole answer; text and bytes are taken as they are."""
+    if isinstance(data, bytes):
+        return data
+    return data.encode() if isinstance(data, str) else compact(data)
 
 
 def compact(data: Any) -> bytes:
@@ -114,7 +121,7 @@ class Delivery:
     async def _refuse(self, line: "_Line", status: int) -> None:
         body = self.fault.error_body() if self.fault.body is None else self.fault.body
         kind = "text/plain; charset=utf-8" if isinstance(body, str) else JSON
-        raw = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else compact(body)
+        raw = as_body(body)
         await line.start(status, self._headers(kind, len(raw)))
         await line.end(raw)
 
@@ -124,7 +131,7 @@ class Delivery:
             await line.start(500, self._headers(JSON, len(raw := compact(fault.error_body()))))
             return await line.end(raw)
         if fault.garbage is not None:
-            body = fault.garbage if isinstance(fault.garbage, bytes) else fault.garbage.encode()
+            body = as_body(fault.garbage)
         await line.start(200, self._headers(JSON, len(body)))
         for at, action in sorted(_interruptions(fault)):
             sent = min(at, len(body) - 1)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from pydantic import ValidationError
-from starlette.responses import JSONResponse
 
 _MOST_PROBLEMS = 10
 _LONGEST = 200
@@ -18,10 +17,6 @@ class ApiError(Exception):
         super().__init__(body)
         self.status = status
         self.body = body
-
-    def response(self) -> JSONResponse:
-        """Return the refusal as a response."""
-        return JSONResponse(self.body, self.status)
 
 
 def error(status: int, message: str, kind: str, param: str | None = None) -> ApiError:

@@ -8,6 +8,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tir_sandbox import errors
@@ -41,7 +42,7 @@ class Middleware:
         try:
             self._check_access(seen)
         except errors.ApiError as refusal:
-            await refusal.response()(scope, receive, send)
+            await as_response(refusal)(scope, receive, send)
         else:
             scope["tir_request"] = seen
             await self._answer(scope, receive, send)
@@ -69,6 +70,11 @@ class Middleware:
         if in_path and in_query is not None and f"p-{in_query}" != self._project:
             message = f"The URL's path names the project `{in_path[1]}`, its query `{in_query}`: they have to agree."
             raise errors.bad_value(message, "project_id", in_query)
+
+
+def as_response(refusal: errors.ApiError) -> JSONResponse:
+    """Write a refusal as a response."""
+    return JSONResponse(refusal.body, refusal.status)
 
 
 async def _read(scope: Scope, receive: Receive) -> Request:

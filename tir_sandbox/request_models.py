@@ -93,7 +93,8 @@ class _StructuredOutputs(_Model):
     structural_tag: str | None = None
 
 
-class _Sampling(_Model):
+class _Chat(_Model):
+    messages: list[_Message]
     model: str | None = None
     frequency_penalty: float | None = None
     logit_bias: dict[str, float] | None = None
@@ -114,14 +115,9 @@ class _Sampling(_Model):
     stop_token_ids: list[int] | None = None
     include_stop_str_in_output: bool = False
     min_tokens: int = 0
-    echo: bool = False
     structured_outputs: _StructuredOutputs | None = None
     return_token_ids: bool | None = None
     request_id: str = ""
-
-
-class _Chat(_Sampling):
-    messages: list[_Message]
     logprobs: bool | None = False
     top_logprobs: Annotated[int, BeforeValidator(lambda value: value or 0)] = 0
     max_completion_tokens: int | None = None
@@ -131,11 +127,6 @@ class _Chat(_Sampling):
     include_reasoning: bool = True
     parallel_tool_calls: bool | None = True
     chat_template_kwargs: Json | None = None
-
-
-class _Completion(_Sampling):
-    prompt: list[int] | list[list[int]] | str | list[str] | None
-    logprobs: int | None = None
 
 
 class _Embedding(_Model):
@@ -158,11 +149,6 @@ def chat(body: Mapping[str, Any]) -> Json:
         ApiError: 400, if it is not a chat request.
     """
     return _read(_Chat, body)
-
-
-def completion(body: Mapping[str, Any]) -> Json:
-    """Do the same for a request of the older completions API."""
-    return _read(_Completion, body)
 
 
 def embedding(body: Mapping[str, Any]) -> Json:

@@ -52,9 +52,9 @@ class Request:
 
     @property
     def user(self) -> str:
-        """The text of the last user message, or the prompt of a text completion."""
+        """The text of the last user message."""
         contents = [one.get("content") for one in self.messages if one.get("role") == "user"]
-        return text_of(contents[-1] if contents else self._field("prompt"))
+        return text_of(contents[-1]) if contents else ""
 
     @property
     def tools(self) -> list[str]:

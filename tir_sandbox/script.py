@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from tir_sandbox.errors import ApiError
 from tir_sandbox.faults import Fault
 from tir_sandbox.replies import Reply
 from tir_sandbox.requests import Request
@@ -97,6 +98,8 @@ class Script:
         """Return an item as a reply or a fault; a function is called with the request."""
         try:
             answer = item if isinstance(item, Reply | Fault | str) else item(request)
+        except ApiError:  # the sandbox's own refusal of what its rules cannot fill
+            raise
         except Exception as problem:
             raise self.failed(f"The function for {described(request)} raised {problem!r}.") from problem
         if isinstance(answer, str):

@@ -61,10 +61,6 @@ def test_half_a_surrogate_pair_is_refused(strict, model):
 @pytest.mark.parametrize(
     ("path", "body", "param"),
     [
-        ("/v1/completions", {}, "body.prompt"),
-        ("/v1/completions", {"prompt": 5}, "body.prompt"),
-        ("/v1/completions", {"prompt": "x", "max_tokens": [1]}, "body.max_tokens"),
-        ("/v1/completions", {"prompt": "x", "top_p": 0}, "top_p"),
         ("/v1/embeddings", {"input": 5}, "body.input"),
         ("/v1/embeddings", {"input": "x", "dimensions": "many"}, "body.dimensions"),
         ("/tokenize", {"prompt": 5}, "body.prompt"),

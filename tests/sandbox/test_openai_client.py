@@ -152,12 +152,3 @@ async def test_async(sandbox):
         pieces = [chunk.choices[0].delta.content or "" async for chunk in stream]
 
     assert whole.choices[0].message.content == "".join(pieces) == "Hi there"
-
-
-def test_completions(client, sandbox):
-    sandbox.script(Reply(text="one two"), Reply(text="one two"))
-    whole = client.completions.create(model=MODEL, prompt="count:", echo=True)
-    pieces = [chunk.choices[0].text for chunk in client.completions.create(model=MODEL, prompt="count:", stream=True)]
-
-    assert whole.choices[0].text == "count:one two"
-    assert pieces == ["one", " two"]

@@ -126,6 +126,29 @@ def test_rules_of_your_own_answer_what_the_script_does_not():
         assert "I am not a model" in told(ask(sandbox, asked("")))
 
 
+def test_a_fault_without_a_reply_spoils_what_the_rules_answer():
+    fault = Fault(no_finish=True, no_done=True)
+    with Sandbox(rules=lambda _: "by rule", replies=[fault]) as sandbox:
+        answer = ask(sandbox, {**HELLO, "stream": True})
+    with Sandbox(rules=lambda _: fault) as sandbox:
+        own = ask(sandbox, {**HELLO, "stream": True})
+
+    assert '"content":"by"' in answer.text
+    assert '"content":"Hello"' in own.text
+    for text in (answer.text, own.text):
+        assert '"finish_reason":"stop"' not in text
+        assert "[DONE]" not in text
+
+
+def test_rules_may_refuse_what_they_cannot_fill():
+    schema = {"name": "s", "schema": {"type": "string", "minLength": 10**9}}
+    body = {**HELLO, "response_format": {"type": "json_schema", "json_schema": schema}}
+    with Sandbox(rules=lambda _: None) as sandbox:
+        answer = ask(sandbox, body)
+
+    assert (answer.status_code, answer.json()["error"]["type"]) == (400, "BadRequestError")
+
+
 def raises(_):
     raise KeyError("lost")
 
