@@ -219,7 +219,9 @@ async def _serve(app: Middleware, listener: socket.socket, connections: Connecti
             await asyncio.sleep(0)
         connections.loop = asyncio.get_running_loop()
         connections.ready.set()
-        await asyncio.wait([serving, asyncio.create_task(connections.stopping.wait())], return_when="FIRST_COMPLETED")
+        await asyncio.wait(
+            [serving, asyncio.create_task(connections.stopping.wait())], return_when=asyncio.FIRST_COMPLETED
+        )
         await connections.close()
         serving.cancel()
         with suppress(asyncio.CancelledError):
