@@ -53,9 +53,10 @@ def _server(base_url: str) -> Endpoint:
 
 @contextmanager
 def _sandbox() -> Iterator[Endpoint]:
-    from tir_sandbox import Sandbox  # noqa: PLC0415 - not needed where there is a token
+    from demo.rules import answer  # noqa: PLC0415 - not needed where there is a token
+    from tir_sandbox import Sandbox  # noqa: PLC0415 - likewise
 
-    with Sandbox() as sandbox:
+    with Sandbox(rules=answer) as sandbox:
         settings = {"api_key": sandbox.token, "project_id": sandbox.project_id, "host": sandbox.host}
         yield Endpoint(
             "the sandbox on this machine", is_model=False, settings=settings, shown=f'model="{DEFAULT_MODEL}"'

@@ -1,7 +1,8 @@
-"""The Python function that both agents of the demo call."""
+"""The question that both agents of the demo get, and the Python function that they call."""
 
 from __future__ import annotations
 
+QUESTION = "Is it colder in Paris than in Delhi?"
 WEATHER = {"Delhi": "31 °C and hazy", "Mumbai": "33 °C and humid", "Paris": "9 °C and raining"}
 
 

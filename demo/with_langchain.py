@@ -9,7 +9,7 @@ from langchain_core.callbacks import UsageMetadataCallbackHandler
 from langchain_core.prompts import ChatPromptTemplate
 from rich.text import Text
 
-from demo.tools import get_weather
+from demo.tools import QUESTION, get_weather
 from langchain_tir import ChatTIR
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ Reasoning is for the one who builds: it tells why an answer came out as it did.
 The answer is for the one who asks: it must not be mixed with the reasoning.
 A stream therefore keeps the two apart from the first token on."""
 NOTES_QUESTION = "Why does a stream keep reasoning and answer apart?"
-AGENT_QUESTION = "What is the weather in Mumbai today, and what should I wear?"
 
 
 def chain(endpoint: Endpoint, console: Console, tally: Tally) -> None:
@@ -51,9 +50,9 @@ def agent(endpoint: Endpoint, console: Console, tally: Tally) -> None:
     """An agent of `create_agent`: each step as it happens."""
     llm = ChatTIR(model=endpoint.model, **endpoint.settings)
     usage = UsageMetadataCallbackHandler()
-    console.print(Text(f"> {AGENT_QUESTION}", style="cyan"))
+    console.print(Text(f"> {QUESTION}", style="cyan"))
     steps = create_agent(llm, [get_weather]).stream(
-        {"messages": [{"role": "user", "content": AGENT_QUESTION}]},
+        {"messages": [{"role": "user", "content": QUESTION}]},
         config={"callbacks": [usage]},
         stream_mode="values",
     )

@@ -11,7 +11,7 @@ from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.node_parser import MarkdownNodeParser
 from rich.text import Text
 
-from demo.tools import get_weather
+from demo.tools import QUESTION, get_weather
 from llama_index_tir import TIR, TIREmbedding
 from tir_client import TIRError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from demo.tally import Tally
 
 ROOT = Path(__file__).resolve().parent.parent
-QUESTION = "Is the sandbox a model, and how are its answers made?"
+DOCUMENTS_QUESTION = "Is the sandbox a model, and how are its answers made?"
 
 
 def query_engine(endpoint: Endpoint, console: Console, tally: Tally) -> None:
@@ -31,8 +31,8 @@ def query_engine(endpoint: Endpoint, console: Console, tally: Tally) -> None:
     llm, counter = _model(endpoint)
     engine = _engine(endpoint, llm, console)
     llm.callback_manager = CallbackManager([counter])  # an index puts its own in its place
-    console.print(Text(f"> {QUESTION}", style="cyan"))
-    answer = engine.query(QUESTION)
+    console.print(Text(f"> {DOCUMENTS_QUESTION}", style="cyan"))
+    answer = engine.query(DOCUMENTS_QUESTION)
     console.print(Text(str(answer), style="bold"))
     for source in answer.source_nodes:
         title = source.node.get_content().strip().partition("\n")[0].lstrip("# ")
@@ -57,9 +57,8 @@ def _engine(endpoint: Endpoint, llm: TIR, console: Console) -> BaseQueryEngine:
 async def agent(endpoint: Endpoint, console: Console, tally: Tally) -> None:
     """A `FunctionAgent`: what it thinks, calls and says, as it comes."""
     llm, counter = _model(endpoint)
-    question = "Is it colder in Paris than in Delhi today?"
-    console.print(Text(f"> {question}", style="cyan"))
-    run = FunctionAgent(tools=[get_weather], llm=llm).run(question)
+    console.print(Text(f"> {QUESTION}", style="cyan"))
+    run = FunctionAgent(tools=[get_weather], llm=llm).run(QUESTION)
     thinking = False
     async for event in run.stream_events():
         if isinstance(event, AgentStream):

@@ -2,6 +2,8 @@
 
 from hypothesis import settings
 
+pytest_plugins = ["pytester"]
+
 # A property does not become wrong because the machine is busy.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")

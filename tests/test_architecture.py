@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "tir_client": {"httpx", "httpcore"},
     "langchain_tir": {"tir_client", "langchain_core"},
     "llama_index_tir": {"tir_client", "llama_index", "llama_index_instrumentation", "wrapt"},
-    "tir_sandbox": {"starlette", "uvicorn"},
+    "tir_sandbox": {"rstr", "starlette", "uvicorn"},
 }
 """What a package's extra installs; the standard library and the package itself are not listed."""
 

@@ -13,14 +13,16 @@ from langchain.agents import create_agent
 from langchain.chat_models import base
 
 import tir_client
+from demo.rules import answer
 from langchain_tir import ChatTIR
 from llama_index_tir import TIR
 from tests import readme
 from tests.blocked import ROOT
-from tir_client import Config, RetryPolicy, Timeouts, TIRError, _config
+from tir_client import Config, RetryPolicy, Timeouts, TIRError, config
+from tir_sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from tir_sandbox import Sandbox
+    from collections.abc import Iterator
 
 RUNS = {
     ("ChatTIR(model=", "stream"): ["~ ", "Why is the sky blue?"],
@@ -39,10 +41,19 @@ AGENTS = "ignore::pydantic.warnings.PydanticDeprecationWarning:inspect"
 ARGUMENTS = {name: row for row in readme.table("argument") for name in readme.code(row[0])}
 
 
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """Where the README's code calls: the sandbox with the rules of the demo."""
+    with Sandbox(rules=answer) as running:
+        for name, value in running.env.items():
+            monkeypatch.setenv(name, value)
+        yield running
+
+
 @pytest.mark.filterwarnings(AGENTS)
 @pytest.mark.parametrize("words", RUNS, ids=" ".join)
 def test_a_snippet_runs_as_written(
-    words: tuple[str, ...], tir_sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+    words: tuple[str, ...], sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     exec(compile(readme.snippet(*words), "README.md", "exec", dont_inherit=True), {"__name__": "__main__"})
 
@@ -51,7 +62,7 @@ def test_a_snippet_runs_as_written(
     assert said.err == ""
 
 
-def test_langchain_knows_the_model_by_name_as_written(tir_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_langchain_knows_the_model_by_name_as_written(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "_BUILTIN_PROVIDERS", dict(base._BUILTIN_PROVIDERS))
     _, _, said = readme.TEXT.partition("Where\nLangChain takes a model by name")
     register, _, by_name, agent = readme.code(said)[:4]
@@ -60,7 +71,7 @@ def test_langchain_knows_the_model_by_name_as_written(tir_sandbox: Sandbox, monk
 
     assert isinstance(eval(by_name, {"init_chat_model": base.init_chat_model}), ChatTIR)
     assert eval(agent, {"create_agent": create_agent}).invoke({"messages": [("user", "Hi")]})["messages"][-1].text
-    assert tir_sandbox.requests
+    assert sandbox.requests
 
 
 def test_no_snippet_is_left_out() -> None:
@@ -71,10 +82,10 @@ def test_the_arguments_that_say_where_to_call_and_their_variables_are_those_of_t
     variables = {name: readme.code(row[1]) for name, row in ARGUMENTS.items() if row[1]}
 
     assert variables == {
-        "api_key": list(_config.TOKEN_VARIABLES),
-        "project_id": [_config.PROJECT_VARIABLE],
-        "base_url": [_config.BASE_URL_VARIABLE],
-        "host": [_config.HOST_VARIABLE],
+        "api_key": list(config.TOKEN_VARIABLES),
+        "project_id": [config.PROJECT_VARIABLE],
+        "base_url": [config.BASE_URL_VARIABLE],
+        "host": [config.HOST_VARIABLE],
     }
     assert set(signature(Config.resolve).parameters) - ARGUMENTS.keys() == {"allow_http"}
     assert "allow_http" in " ".join(ARGUMENTS["base_url"])
@@ -104,9 +115,9 @@ def test_requests_go_to_the_urls_that_the_table_says() -> None:
     hosting = Config.resolve(api_key="t", project_id=123)
     owned = Config.resolve(api_key="t", project_id=123, endpoint_id=45)
 
-    for row, config, model in ((hosted, hosting, "gpt_oss_120b"), (own, owned, "/mnt/models")):
+    for row, chosen, model in ((hosted, hosting, "gpt_oss_120b"), (own, owned, "/mnt/models")):
         (shown,) = readme.code(row[2])
-        assert config.url_for(model) == f"{_config.DEFAULT_HOST}{shown.removeprefix('…')}/chat/completions"
+        assert chosen.url_for(model) == f"{config.DEFAULT_HOST}{shown.removeprefix('…')}/chat/completions"
     assert other[2] == "as given"
     assert Config.resolve(api_key="t", base_url="https://host/v1").url_for("m") == "https://host/v1/chat/completions"
 

@@ -3,7 +3,7 @@
 ```python
 from tir_sandbox import Reply, Sandbox
 
-with Sandbox(replies=[Reply(text="Hi", reasoning="Greet.")]) as sandbox:
+with Sandbox(replies=[Reply("Hi", reasoning="Greet.")]) as sandbox:
     print(sandbox.env)
 ```
 
@@ -14,23 +14,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tir_sandbox.faults import CLOSE, RESET, STALL, Fault, WireServer
+    from tir_sandbox.faults import Fault
     from tir_sandbox.replies import Reply, ToolCall
     from tir_sandbox.requests import Request
+    from tir_sandbox.script import ScriptError
     from tir_sandbox.server import Sandbox
 
-__all__ = ["CLOSE", "RESET", "STALL", "Fault", "Reply", "Request", "Sandbox", "ToolCall", "WireServer"]
+__all__ = ["Fault", "Reply", "Request", "Sandbox", "ScriptError", "ToolCall"]
 
 _HOME = {
-    "CLOSE": "faults",
-    "RESET": "faults",
-    "STALL": "faults",
     "Fault": "faults",
     "Reply": "replies",
     "Request": "requests",
     "Sandbox": "server",
+    "ScriptError": "script",
     "ToolCall": "replies",
-    "WireServer": "faults",
 }
 
 

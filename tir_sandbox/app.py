@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -10,16 +11,19 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tir_sandbox import checks, errors, form, shapes, text_completion, words
-from tir_sandbox.delivery import Delivery, compact
+from tir_sandbox import checks, errors, request_models, responses, tokenizer
+from tir_sandbox.delivery import Delivery, as_body, compact
 from tir_sandbox.embeddings import dimensions_of, embed, encoded, inputs
 from tir_sandbox.faults import Fault
 from tir_sandbox.generation import generate, is_gpt_oss
+from tir_sandbox.middleware import as_response
 from tir_sandbox.replies import Reply
 from tir_sandbox.rules import answer_by_rule
+from tir_sandbox.script import Answer, ScriptError
 
 if TYPE_CHECKING:
-    from tir_sandbox.desk import Desk
+    from tir_sandbox.requests import Request
+    from tir_sandbox.state import State
 
 VLLM_VERSION = "0.32.0"
 _BASES = (
@@ -29,15 +33,14 @@ _BASES = (
 )
 
 
-def build(desk: "Desk") -> Starlette:
+def build(state: "State") -> Starlette:
     """Build the endpoint that answers for a sandbox."""
-    endpoint = Endpoint(desk)
+    endpoint = Endpoint(state)
     routes = [
         Route(path, handler, methods=[method])
         for base in _BASES
         for path, handler, method in (
             (f"{base}/chat/completions", endpoint.chat, "POST"),
-            (f"{base}/completions", endpoint.complete, "POST"),
             (f"{base}/embeddings", endpoint.embed, "POST"),
             (f"{base}/models", endpoint.models, "GET"),
         )
@@ -48,52 +51,38 @@ def build(desk: "Desk") -> Starlette:
         Route("/health", _alive, methods=["GET"]),
         Route("/ping", _alive, methods=["GET", "POST"]),
     ]
-    handlers = {HTTPException: _detail, errors.ApiError: _refused, Exception: _broken}
+    handlers = {HTTPException: _detail, errors.ApiError: _refused, ScriptError: _off_script, Exception: _broken}
     return Starlette(routes=routes, exception_handlers=handlers)
 
 
 class Endpoint:
     """The handlers, for one sandbox."""
 
-    def __init__(self, desk: "Desk") -> None:
-        self._desk = desk
+    def __init__(self, state: "State") -> None:
+        self._state = state
 
     async def chat(self, request: HttpRequest) -> Delivery:
         """Answer `POST chat/completions`."""
         body = checks.check_shape(_json_body(request))
         body |= {"model": self._model(request, body)}
-        checks.check_values(body, self._desk.context_window)
-        reply, fault = self._next(body)
-        choices = generate(reply, body, self._desk.ids)
-        prompt = words.prompt_tokens(body)
+        checks.check_values(body, self._state.context_window)
+        reply, fault = self._next(request)
+        choices = generate(reply, body, self._state.ids)
+        prompt = tokenizer.prompt_tokens(body)
         name = self._id(request, body, "chatcmpl")
-        answer = shapes.Answer(name, self._desk.clock(), body["model"], body, prompt, choices)
+        answer = responses.Answer(name, self._state.clock(), body["model"], body, prompt, choices)
         if not body.get("stream"):
-            return self._deliver(reply, fault, whole=shapes.completion(answer))
-        return self._deliver(reply, fault, events=shapes.chunks(answer))
-
-    async def complete(self, request: HttpRequest) -> Delivery:
-        """Answer `POST completions`, the older API of bare text."""
-        body = text_completion.as_chat(form.completion(_json_body(request)))
-        body |= {"model": self._model(request, body)}
-        checks.check_values(body, self._desk.context_window)
-        reply, fault = self._next(body)
-        choices = generate(reply, body | {"include_reasoning": False}, self._desk.ids)
-        name = self._id(request, body, "cmpl")
-        prompt = words.count(words.text_of(body["prompt"]))
-        answer = shapes.Answer(name, self._desk.clock(), body["model"], body, prompt, choices)
-        if not body.get("stream"):
-            return self._deliver(reply, fault, whole=text_completion.completion(answer))
-        return self._deliver(reply, fault, events=text_completion.chunks(answer))
+            return self._deliver(reply, fault, whole=responses.completion(answer))
+        return self._deliver(reply, fault, events=responses.chunks(answer))
 
     async def embed(self, request: HttpRequest) -> Delivery:
         """Answer `POST embeddings`."""
-        body = form.embedding(_json_body(request))
+        body = request_models.embedding(_json_body(request))
         model = self._model(request, body)
         texts = inputs(body["input"])
         for text in texts:
-            checks.prompt_fits(words.count(text), self._desk.context_window, template=not is_gpt_oss(model))
-        item = self._desk.next()
+            checks.prompt_fits(tokenizer.count(text), self._state.context_window, template=not is_gpt_oss(model))
+        item = self._state.script.take(request.scope["tir_request"], embeds=True)
         fault = item if isinstance(item, Fault) else None
         reply = item if isinstance(item, Reply) else Reply()
         size, encoding = dimensions_of(body | {"model": model}), body.get("encoding_format")
@@ -101,38 +90,52 @@ class Endpoint:
             {"index": index, "object": "embedding", "embedding": encoded(embed(text, size), encoding)}
             for index, text in enumerate(texts)
         ]
-        head = {"id": self._id(request, body, "embd"), "object": "list", "created": self._desk.clock()}
+        head = {"id": self._id(request, body, "embd"), "object": "list", "created": self._state.clock()}
         answer = head | {"model": model, "data": data, "usage": _embedding_usage(texts)}
         return self._deliver(reply, fault, whole=answer)
 
     async def models(self, request: HttpRequest) -> Response:
         """Answer `GET models`."""
         slug = request.path_params.get("model")
-        names = [slug] if slug else self._desk.served
-        window = self._desk.context_window
+        names = [slug] if slug else self._state.served
+        window = self._state.context_window
         return JSONResponse({"object": "list", "data": [_model_card(name, window) for name in names]})
 
     async def tokenize(self, request: HttpRequest) -> Response:
         """Answer `POST tokenize`, of a prompt or of messages."""
-        body = form.tokenize(_json_body(request))
-        strings = words.pieces(body.get("prompt", ""))
+        body = request_models.tokenize(_json_body(request))
+        strings = tokenizer.pieces(body.get("prompt", ""))
         for message in body.get("messages") or []:
-            strings += words.pieces(words.text_of(message.get("content")))
+            strings += tokenizer.pieces(tokenizer.text_of(message.get("content")))
         return JSONResponse(
             {
                 "count": len(strings),
-                "max_model_len": self._desk.context_window,
-                "tokens": [words.token_id(one) for one in strings],
+                "max_model_len": self._state.context_window,
+                "tokens": [tokenizer.token_id(one) for one in strings],
                 "token_strs": strings if body.get("return_token_strs") else None,
             }
         )
 
-    def _next(self, body: Mapping[str, Any]) -> tuple[Reply, Fault | None]:
-        item = self._desk.next()
+    def _next(self, request: HttpRequest) -> tuple[Reply, Fault | None]:
+        """Return the reply to a request, and what goes wrong with it."""
+        seen: Request = request.scope["tir_request"]
+        item = self._state.script.take(seen)
         if isinstance(item, Reply):
             return item, None
-        scripted = item.after if item else None
-        return scripted or answer_by_rule(body, ignores_forced_tools=self._desk.ignores_forced_tools), item
+        if item is not None and (item.after or item.needs_no_reply):
+            return item.after or Reply(), item
+        by_rule = self._by_rule(seen)
+        if isinstance(by_rule, Fault):
+            return by_rule.after or answer_by_rule(seen), by_rule
+        return by_rule, item
+
+    def _by_rule(self, seen: "Request") -> Answer:
+        if self._state.ignores_forced_tools and seen.body.get("tool_choice") != "none":
+            seen = replace(seen, body={**seen.body, "tool_choice": "auto"})
+        rules = self._state.rules
+        if rules is None:
+            return answer_by_rule(seen)
+        return self._state.script.called(lambda one: rules(one) or answer_by_rule(one), seen)
 
     def _deliver(
         self,
@@ -142,12 +145,9 @@ class Endpoint:
         whole: Mapping[str, Any] | None = None,
         events: Iterator[dict[str, Any]] | None = None,
     ) -> Delivery:
-        delivery = Delivery(self._desk.connections, fault=fault or Fault(), delay=reply.delay)
+        delivery = Delivery(self._state.connections, fault=fault or Fault(), delay=reply.delay)
         if events is None:
-            body = whole if reply.body is None else reply.body
-            delivery.body = (
-                body.encode() if isinstance(body, str) else body if isinstance(body, bytes) else compact(body)
-            )
+            delivery.body = as_body(whole if reply.body is None else reply.body)
             return delivery
         delivery.events, delivery.chunk_delay = events, reply.chunk_delay
         if reply.chunks is not None:
@@ -161,18 +161,18 @@ class Endpoint:
         if in_url is not None and in_body is not None and in_url != in_body:
             message = f"The URL asks for the model `{in_url}`, but the body for `{in_body}`: they have to agree."
             raise errors.bad_value(message, "model", in_body)
-        model = in_url or in_body or self._desk.served[0]
-        if not self._desk.serves(model):
-            raise errors.unknown_model(model, ", ".join(self._desk.served))
+        model = in_url or in_body or self._state.served[0]
+        if not self._state.serves(model):
+            raise errors.unknown_model(model, ", ".join(self._state.served))
         return str(model)
 
     def _id(self, request: HttpRequest, body: Mapping[str, Any], prefix: str) -> str:
         given = request.headers.get("x-request-id") or body.get("request_id")
-        return f"{prefix}-{given or format(next(self._desk.ids), '016x')}"
+        return f"{prefix}-{given or format(next(self._state.ids), '016x')}"
 
 
 def _embedding_usage(texts: Sequence[str]) -> dict[str, Any]:
-    tokens = sum(map(words.count, texts))
+    tokens = sum(map(tokenizer.count, texts))
     counted = {"prompt_tokens": tokens, "total_tokens": tokens}
     return counted | {"completion_tokens": 0, "prompt_tokens_details": None}
 
@@ -213,7 +213,7 @@ def _bad_json(problem: Exception) -> errors.ApiError:
 
 def _model_card(name: str, window: int) -> dict[str, Any]:
     permission = {
-        "id": f"modelperm-{words.token_id(name):016x}",
+        "id": f"modelperm-{tokenizer.token_id(name):016x}",
         "object": "model_permission",
         "created": 0,
         "allow_create_engine": False,
@@ -255,8 +255,12 @@ async def _detail(_: HttpRequest, problem: Exception) -> Response:
 async def _refused(_: HttpRequest, problem: Exception) -> Response:
     if not isinstance(problem, errors.ApiError):
         raise problem
-    return problem.response()
+    return as_response(problem)
+
+
+async def _off_script(_: HttpRequest, problem: Exception) -> Response:
+    return as_response(errors.off_script(str(problem)))
 
 
 async def _broken(_: HttpRequest, problem: Exception) -> Response:
-    return errors.broken(problem).response()
+    return as_response(errors.broken(problem))

@@ -1,14 +1,17 @@
-"""Bringing an answer to the client, in good order or spoilt, and noticing when the client leaves."""
+"""Sends an answer, intact or with a fault, and notices when the client disconnects."""
 
 import asyncio
 import json
+import socket
+import struct
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from starlette.types import Receive, Scope, Send
 
-from tir_sandbox.faults import Fault, linger_not_at_all
+from tir_sandbox.faults import Fault
 
 if TYPE_CHECKING:
     from tir_sandbox.requests import Request
@@ -18,24 +21,51 @@ EVENTS = "text/event-stream; charset=utf-8"
 JSON = "application/json"
 
 
-class ClientLeft(Exception):  # noqa: N818  (nothing is wrong: people close their laptops)
-    """The client is gone, or the sandbox is stopping: there is nobody left to answer."""
+class ClientDisconnected(Exception):  # noqa: N818  (not an error: clients may leave)
+    """The client is gone, or the sandbox is stopping."""
 
 
 @dataclass
 class Connections:
-    """The TCP connections of a sandbox."""
+    """The TCP connections of a sandbox, and the requests that are being answered."""
 
     accepted: int = 0
     open: dict[Any, asyncio.Transport] = field(default_factory=dict)
+    answering: set[asyncio.Task[Any]] = field(default_factory=set)
+    ready: threading.Event = field(default_factory=threading.Event)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    loop: asyncio.AbstractEventLoop | None = None
+
+    def stop(self) -> None:
+        """Ask the server, from any thread, to stop."""
+        if self.loop is not None:
+            self.loop.call_soon_threadsafe(self.stopping.set)
+
+    async def close(self) -> None:
+        """Close all connections, and wait until nothing is answered any more."""
+        for transport in list(self.open.values()):
+            transport.abort()
+        if self.answering:
+            await asyncio.wait(self.answering, timeout=1)
+
+
+def reset_on_close(client: Any) -> None:
+    """Make the next close of a socket a reset."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def as_event(data: Mapping[str, Any] | str | bytes) -> bytes:
     """Write one event; bytes are taken as they are."""
     if isinstance(data, bytes):
         return data
-    return b"data: " + (data.encode() if isinstance(data, str) else compact(data)) + b"\n\n"
+    return b"data: " + as_body(data) + b"\n\n"
+
+
+def as_body(data: Mapping[str, Any] | str | bytes | None) -> bytes:
+    """Write a whole answer; text and bytes are taken as they are."""
+    if isinstance(data, bytes):
+        return data
+    return data.encode() if isinstance(data, str) else compact(data)
 
 
 def compact(data: Any) -> bytes:
@@ -72,7 +102,7 @@ class Delivery:
         try:
             await line.pause(self.delay + self.fault.delay)
             await self._answer(line)
-        except ClientLeft:
+        except ClientDisconnected:
             pass
         finally:
             watcher.cancel()
@@ -91,7 +121,7 @@ class Delivery:
     async def _refuse(self, line: "_Line", status: int) -> None:
         body = self.fault.error_body() if self.fault.body is None else self.fault.body
         kind = "text/plain; charset=utf-8" if isinstance(body, str) else JSON
-        raw = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else compact(body)
+        raw = as_body(body)
         await line.start(status, self._headers(kind, len(raw)))
         await line.end(raw)
 
@@ -101,7 +131,7 @@ class Delivery:
             await line.start(500, self._headers(JSON, len(raw := compact(fault.error_body()))))
             return await line.end(raw)
         if fault.garbage is not None:
-            body = fault.garbage if isinstance(fault.garbage, bytes) else fault.garbage.encode()
+            body = as_body(fault.garbage)
         await line.start(200, self._headers(JSON, len(body)))
         for at, action in sorted(_interruptions(fault)):
             sent = min(at, len(body) - 1)
@@ -182,11 +212,11 @@ class _Line:
         while (await receive())["type"] != "http.disconnect":
             pass
         if not self._hung_up and not self._connections.stopping.is_set():
-            self.seen.client_left()
+            self.seen.client_disconnected()
         self._left.set()
 
     async def pause(self, seconds: float) -> None:
-        """Wait, and give up as soon as there is nobody to wait for."""
+        """Wait, and stop waiting as soon as the client or the sandbox is gone."""
         if seconds > 0:
             left = asyncio.create_task(self._left.wait())
             stopping = asyncio.create_task(self._connections.stopping.wait())
@@ -196,7 +226,7 @@ class _Line:
         else:
             await asyncio.sleep(0)
         if self._left.is_set() or self._connections.stopping.is_set():
-            raise ClientLeft
+            raise ClientDisconnected
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         """Send the headers."""
@@ -218,9 +248,9 @@ class _Line:
         self._hung_up = True
         transport = self._connections.open[self._client]
         if reset:
-            linger_not_at_all(transport.get_extra_info("socket"))
+            reset_on_close(transport.get_extra_info("socket"))
             transport.abort()
         else:
             transport.close()
         await asyncio.wait_for(self._left.wait(), 5)
-        raise ClientLeft
+        raise ClientDisconnected

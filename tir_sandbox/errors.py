@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from pydantic import ValidationError
-from starlette.responses import JSONResponse
 
 _MOST_PROBLEMS = 10
 _LONGEST = 200
@@ -18,10 +17,6 @@ class ApiError(Exception):
         super().__init__(body)
         self.status = status
         self.body = body
-
-    def response(self) -> JSONResponse:
-        """Return the refusal as a response."""
-        return JSONResponse(self.body, self.status)
 
 
 def error(status: int, message: str, kind: str, param: str | None = None) -> ApiError:
@@ -50,6 +45,11 @@ def invalid(*problems: dict[str, Any]) -> ApiError:
     return error(400, f"{heading}:\n{lines}", "Bad Request", problems[0]["loc"])
 
 
+def not_a_string(place: str) -> ApiError:
+    """Refuse a null where a string has to be."""
+    return invalid({"type": "string_type", "loc": place, "msg": "Input should be a valid string", "input": "None"})
+
+
 def described(problem: ValidationError) -> Iterator[dict[str, Any]]:
     """Describe what pydantic found as vLLM does: without the names of union members, and with short inputs."""
     for one in problem.errors(include_url=False):
@@ -75,6 +75,16 @@ def broken(problem: Exception) -> ApiError:
     return error(500, str(problem), "InternalServerError")
 
 
+def cannot_fill(why: str) -> ApiError:
+    """Refuse what the sandbox cannot make up, although a model could answer it."""
+    return bad_request(f"The sandbox {why}. Script a reply for this request instead.")
+
+
+def off_script(problem: str) -> ApiError:
+    """Refuse a request that the script does not answer, with a status that clients do not retry."""
+    return error(400, problem, "ScriptError")
+
+
 def unsupported_media_type() -> ApiError:
     """Refuse a body that is not declared as JSON."""
     message = "1 validation error:\n  Unsupported Media Type: Only 'application/json' is allowed"
@@ -85,6 +95,14 @@ def unknown_model(model: str, aliases: str) -> ApiError:
     """Refuse a model that is not served."""
     message = f"The model `{model}` does not exist. Valid aliases: {aliases}."
     return error(404, message, "NotFoundError", "model")
+
+
+def unknown_role(role: str) -> ApiError:
+    """Refuse a role that gpt-oss does not have."""
+    known = "Input should be 'user', 'assistant', 'system', 'developer' or 'tool'"
+    found = f"[type=enum, input_value={role!r}, input_type={type(role).__name__}]"
+    link = "For further information visit https://errors.pydantic.dev/2.14/v/enum"
+    return bad_request(f"1 validation error for Author\nrole\n  {known} {found}\n    {link}")
 
 
 def unknown_project(project: str) -> ApiError:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from tir_sandbox import words
+from tir_sandbox import tokenizer
 from tir_sandbox.replies import Reply, ToolCall
 
 Kind = Literal["reasoning", "content", "refusal", "call", "arguments", "marker"]
@@ -112,7 +112,7 @@ def _reasoning(reply: Reply) -> Iterator[Piece]:
 
 
 def _cut(text: str | Iterable[str] | None) -> list[str]:
-    return words.pieces(text or "") if text is None or isinstance(text, str) else list(text)
+    return tokenizer.pieces(text or "") if text is None or isinstance(text, str) else list(text)
 
 
 def marked(pieces: Iterable[Piece]) -> Iterator[Piece]:
@@ -128,7 +128,7 @@ def marked(pieces: Iterable[Piece]) -> Iterator[Piece]:
 
 
 def _cost(piece: Piece) -> int:
-    return 1 if piece.kind == "call" else max(1, words.count(piece.text))
+    return 1 if piece.kind == "call" else max(1, tokenizer.count(piece.text))
 
 
 def _cut_by_length(whole: Generation, body: Mapping[str, Any]) -> Generation:
@@ -139,7 +139,7 @@ def _cut_by_length(whole: Generation, body: Mapping[str, Any]) -> Generation:
     for piece in whole.pieces:
         room = limit - sum(_cost(one) for one in kept)
         if _cost(piece) > room:
-            kept += [replace(piece, text="".join(words.pieces(piece.text)[:room]))] if room else []
+            kept += [replace(piece, text="".join(tokenizer.pieces(piece.text)[:room]))] if room else []
             break
         kept.append(piece)
     return replace(whole, pieces=tuple(kept), finish_reason="length", stop_reason=None, ends_with_text=True)

@@ -1,7 +1,7 @@
-"""What a test or a demo tells the sandbox to answer."""
+"""What a script tells the sandbox to answer."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal
 
 ReasoningField = Literal["reasoning", "reasoning_content", "both", "think"]
@@ -22,9 +22,9 @@ class ToolCall:
     id: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Reply:
-    """One scripted answer, the same words for a whole answer and for a stream.
+    """One scripted answer, sent whole or streamed as the request asks.
 
     Args:
         text: The answer. A list holds the exact pieces to stream; a string is cut into words.
@@ -46,6 +46,7 @@ class Reply:
     """
 
     text: str | Sequence[str] | None = None
+    _: KW_ONLY
     reasoning: str | Sequence[str] | None = None
     tool_calls: Sequence[ToolCall] = ()
     finish_reason: str | None = None
@@ -60,3 +61,21 @@ class Reply:
     chunk_delay: float = 0.0
     final_delta_holds_text: bool = False
     continuous_usage: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be sent, where the script is written and not where it is played."""
+        for name in ("text", "reasoning"):
+            _check_text(name, getattr(self, name))
+        _check_items("tool_calls", self.tool_calls, ToolCall)
+        _check_items("choices", self.choices, Reply)
+
+
+def _check_text(name: str, value: Any) -> None:
+    pieces = value if isinstance(value, list | tuple) else [value]
+    if value is not None and not all(isinstance(piece, str) for piece in pieces):
+        raise TypeError(f"`{name}` takes a string or a list of strings, not {value!r}")
+
+
+def _check_items(name: str, value: Any, kind: type) -> None:
+    if not isinstance(value, list | tuple) or not all(isinstance(one, kind) for one in value):
+        raise TypeError(f"`{name}` takes a list of {kind.__name__}, not {value!r}")

@@ -1,8 +1,11 @@
-"""What the sandbox has seen of a request, for tests to look at."""
+"""What the sandbox records of a request, for tests to look at."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from tir_sandbox.tokenizer import text_of
 
 
 @dataclass
@@ -17,7 +20,7 @@ class Request:
         raw: The body's bytes.
         body: The body parsed as JSON, or None.
         finished: The answer was sent to its end.
-        disconnected: The client went away before that.
+        disconnected: The client closed the connection before that.
         sent: How many stream events were written.
         at: When the request had arrived (`time.monotonic`).
         disconnected_at: When the client was seen to be gone.
@@ -35,8 +38,38 @@ class Request:
     at: float = field(default_factory=time.monotonic)
     disconnected_at: float | None = None
 
-    def client_left(self) -> None:
-        """Note that the client went away before the answer was complete."""
+    @property
+    def model(self) -> str | None:
+        """The model that the body names."""
+        model = self._field("model")
+        return model if isinstance(model, str) else None
+
+    @property
+    def messages(self) -> list[Mapping[str, Any]]:
+        """The messages of a chat request."""
+        messages = self._field("messages")
+        return [one for one in messages if isinstance(one, Mapping)] if isinstance(messages, list) else []
+
+    @property
+    def user(self) -> str:
+        """The text of the last user message."""
+        contents = [one.get("content") for one in self.messages if one.get("role") == "user"]
+        return text_of(contents[-1]) if contents else ""
+
+    @property
+    def tools(self) -> list[str]:
+        """The names of the tools on offer."""
+        tools = self._field("tools")
+        functions = (
+            [one.get("function") for one in tools if isinstance(one, Mapping)] if isinstance(tools, list) else []
+        )
+        return [str(one.get("name")) for one in functions if isinstance(one, Mapping)]
+
+    def client_disconnected(self) -> None:
+        """Note that the client closed the connection before the answer was complete."""
         if not self.finished and not self.disconnected:
             self.disconnected = True
             self.disconnected_at = time.monotonic()
+
+    def _field(self, name: str) -> Any:
+        return self.body.get(name) if isinstance(self.body, Mapping) else None

@@ -3,15 +3,16 @@
 import asyncio
 import base64
 import json
+import re
 import socket
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from tir_sandbox.faults import Fault
-from tir_sandbox.replies import Reply
 from tir_sandbox.requests import Request
+from tir_sandbox.script import Item, Match, ScriptError
 
 try:
     import uvicorn
@@ -19,8 +20,8 @@ try:
 
     from tir_sandbox.app import build
     from tir_sandbox.delivery import Connections
-    from tir_sandbox.desk import Desk
-    from tir_sandbox.front import Front
+    from tir_sandbox.middleware import Middleware
+    from tir_sandbox.state import Rules, State
 except ModuleNotFoundError as missing:
     raise ImportError(
         f'The sandbox needs `{missing.name}`. Install it with `pip install "tir-llm[sandbox]"`.'
@@ -30,11 +31,11 @@ OVERRIDES = ("TIR_BASE_URL", "TIR_API_TOKEN")
 """The environment variables that, if they are set, may lead a client away from the sandbox: unset them."""
 
 _START_SECONDS = 15.0
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - who listens everywhere is asked for at one place
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - a server that listens everywhere is called at one place
 
 
 def make_token() -> str:
-    """Make a token that looks like one of TIR's: a JWT, signed by nobody."""
+    """Make a token that looks like one of TIR's: an unsigned JWT."""
     parts = ({"alg": "none", "typ": "JWT"}, {"sub": "tir-sandbox", "note": "not a secret"}, "no signature")
     return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
 
@@ -42,10 +43,12 @@ def make_token() -> str:
 class Sandbox:
     """A local TIR endpoint. It speaks the protocol and is not a model.
 
-    Use it as a context manager, or call `start()` and `stop()`.
+    Use it as a context manager, or call `start()`, `stop()` and `check_script()`.
 
     Args:
-        replies: What to answer, in this order; afterwards the rules answer. See `Reply` and `Fault`.
+        replies: What to answer, in this order: the start of the script. See `script()`.
+        rules: A function of the request that answers what the script does not; for None, the sandbox's own rules do.
+        strict: Refuse requests for which a script has no reply left, and report replies that are left over.
         models: The slugs it serves; by default it takes any but `unknown_models`.
         unknown_models: Slugs it does not know although no list is given.
         context_window: How many tokens a prompt may have.
@@ -59,7 +62,9 @@ class Sandbox:
     def __init__(  # noqa: PLR0913  (settings, each by its name)
         self,
         *,
-        replies: Sequence[Reply | Fault] = (),
+        replies: Sequence[Item] = (),
+        rules: Rules | None = None,
+        strict: bool = True,
         models: Sequence[str] | None = None,
         unknown_models: Sequence[str] = ("nope",),
         context_window: int = 131_072,
@@ -69,41 +74,80 @@ class Sandbox:
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
+        if isinstance(replies, str):
+            raise TypeError(f"`replies` takes a list of replies, not {replies!r}")
         self.token = token or make_token()
         self.project_id = str(project_id).removeprefix("p-")
-        self._desk = Desk(
+        self._state = State(
+            rules=rules,
+            strict=strict,
             models=models,
             unknown_models=unknown_models,
             context_window=context_window,
             ignores_forced_tools=ignores_forced_tools,
         )
-        self._desk.script(replies)
+        self.script(*replies)
         self._address = (host, port)
-        self._server: _Server | None = None
         self._thread: threading.Thread | None = None
+
+    def script(
+        self,
+        *replies: Item,
+        model: str | None = None,
+        user: str | re.Pattern[str] | None = None,
+        tools: Sequence[str] = (),
+    ) -> None:
+        """Append replies to the script. Each answers one request, the first that is still there and matches.
+
+        Args:
+            *replies: A `Reply`, a `Fault`, a string (a reply with that text), or a function of the `Request` that
+                returns one of them.
+            model: These replies are only for requests to this model,
+            user: whose last user message contains this text, or matches this expression,
+            tools: and which offer tools of these names.
+
+        Raises:
+            TypeError: A reply is something else.
+        """
+        self._state.script.add(replies, Match(model, user, tools))
+
+    def check_script(self) -> None:
+        """Raise an error if the script did not match the requests. Leaving a `with` block does the same.
+
+        Raises:
+            ScriptError: A request found no reply, a scripted function failed, or replies are left over.
+        """
+        if problems := self._state.script.problems():
+            raise ScriptError("\n".join(problems))
+
+    def reset(self) -> None:
+        """Forget the script, what went wrong with it, and the requests."""
+        self._state.script.reset()
+        self._state.requests.clear()
 
     def start(self) -> Self:
         """Listen, and serve in a thread."""
-        if self._server is not None:
+        if self._thread is not None:
             raise RuntimeError("the sandbox is already running")
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
         listener = socket.create_server(self._address, family=family)
-        self._desk.connections = Connections()
         self._address = listener.getsockname()[:2]
-        self._server = _Server(Front(build(self._desk), self._desk, self.token, self.project_id), self._desk)
-        self._thread = threading.Thread(target=_serve, args=(self._server, listener), daemon=True, name="tir-sandbox")
+        self._state.connections = Connections()
+        app = Middleware(build(self._state), self._state, self.token, self.project_id)
+        serving = _serve(app, listener, self._state.connections)
+        self._thread = threading.Thread(target=asyncio.run, args=(serving,), daemon=True, name="tir-sandbox")
         self._thread.start()
-        if not self._server.ready.wait(_START_SECONDS):
+        if not self._state.connections.ready.wait(_START_SECONDS):
             raise RuntimeError("the sandbox did not start")
         return self
 
     def stop(self) -> None:
-        """Drop all connections and wait for the thread."""
-        if self._server is None or self._thread is None:
+        """Close all connections and wait for the thread."""
+        if self._thread is None:
             return
-        self._server.leave()
+        self._state.connections.stop()
         self._thread.join(_START_SECONDS)
-        self._server = self._thread = None
+        self._thread = None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -112,11 +156,24 @@ class Sandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        if error is None:
+            self.check_script()
+        elif problems := self._state.script.problems():
+            error.add_note("\n".join(["In the sandbox's script:", *problems]))
+
+    @property
+    def strict(self) -> bool:
+        """Whether the script has to match the requests."""
+        return self._state.script.strict
+
+    @strict.setter
+    def strict(self, strict: bool) -> None:
+        self._state.script.strict = strict
 
     @property
     def host(self) -> str:
         """The server's address, as a client on this machine calls it; TIR's paths live below it."""
-        if self._server is None:
+        if self._thread is None:
             raise RuntimeError("the sandbox is not running: use `with Sandbox()`, or call `start()`")
         address, port = self._address
         address = _ANYWHERE.get(address, address)
@@ -139,66 +196,40 @@ class Sandbox:
     @property
     def requests(self) -> list[Request]:
         """The requests seen so far, in order."""
-        return self._desk.requests
+        return self._state.requests
 
     @property
     def connections(self) -> int:
         """How many TCP connections were accepted so far."""
-        return self._desk.connections.accepted
+        return self._state.connections.accepted
 
     @property
     def open_connections(self) -> int:
         """How many TCP connections are open now."""
-        return len(self._desk.connections.open)
-
-    def script(self, *items: Reply | Fault) -> None:
-        """Queue more answers."""
-        self._desk.script(items)
-
-    def reset(self) -> None:
-        """Forget the queue and the requests."""
-        self._desk.reset()
+        return len(self._state.connections.open)
 
 
-def _serve(server: "_Server", listener: socket.socket) -> None:
-    asyncio.run(server.serve(sockets=[listener]))
+async def _serve(app: Middleware, listener: socket.socket, connections: Connections) -> None:
+    """Serve until the sandbox stops. uvicorn would finish the answers first, and look only ten times a second."""
+    http: Any = _counting(connections)
+    server = uvicorn.Server(uvicorn.Config(app, http=http, ws="none", lifespan="off", log_config=None))
+    with listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started and not serving.done():  # noqa: ASYNC110  (uvicorn has no event for it)
+            await asyncio.sleep(0)
+        connections.loop = asyncio.get_running_loop()
+        connections.ready.set()
+        await asyncio.wait(
+            [serving, asyncio.create_task(connections.stopping.wait())], return_when=asyncio.FIRST_COMPLETED
+        )
+        await connections.close()
+        serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await serving
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, told by an event to leave, so that a test does not wait for its next tick."""
-
-    def __init__(self, app: Front, desk: Desk) -> None:
-        http: Any = _protocol_of(desk)
-        super().__init__(uvicorn.Config(app, http=http, ws="none", lifespan="off", log_config=None))
-        self.ready = threading.Event()
-        self._connections = desk.connections
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    async def main_loop(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        await self.on_tick(0)
-        self.ready.set()
-        await self._connections.stopping.wait()
-
-    def leave(self) -> None:
-        """Ask the server, from any thread, to stop."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._connections.stopping.set)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for server in self.servers:
-            server.close()
-        for listener in sockets or []:
-            listener.close()
-        for transport in list(self._connections.open.values()):
-            transport.abort()
-        if self.server_state.tasks:
-            await asyncio.wait(self.server_state.tasks, timeout=1)
-
-
-def _protocol_of(desk: Desk) -> type[H11Protocol]:
-    """Make a protocol that keeps count of a sandbox's connections."""
-    connections = desk.connections
+def _counting(connections: Connections) -> type[H11Protocol]:
+    """Make a protocol that keeps count of a sandbox's connections. It adds to asyncio's callbacks only."""
 
     class Counting(H11Protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.client.paths import EVERY, PATHS, Ask
+from tests.wire import CLOSE, STALL, WireServer
 from tir_client import (
     APIConnectionError,
     APITimeoutError,
@@ -29,7 +30,7 @@ from tir_client import (
     TIRError,
 )
 from tir_client.protocol.reader import read_embeddings
-from tir_sandbox import CLOSE, STALL, Fault, Reply, Sandbox, ToolCall, WireServer
+from tir_sandbox import Fault, Reply, Sandbox, ToolCall
 
 NO_PAUSE = RetryPolicy(base=0, jitter=0)
 SECRET = "eyJtYXJrZWQ.dG9rZW4.c2VjcmV0"

@@ -17,7 +17,7 @@ from tests.faults.wire import (
     stream,
     zipped,
 )
-from tir_sandbox import CLOSE
+from tests.wire import CLOSE
 
 _A = "Whole answers"
 _NULLS: dict[str, Any] = dict.fromkeys(

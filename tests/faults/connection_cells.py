@@ -17,7 +17,7 @@ from tests.faults.wire import (
     stream,
     stream_head,
 )
-from tir_sandbox import CLOSE, RESET, STALL
+from tests.wire import CLOSE, RESET, STALL
 
 WHOLE = answer(as_json(completion()))
 STREAM = stream(*chunks())

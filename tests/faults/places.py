@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.faults.status_cells import IN_30_SECONDS
-from tir_sandbox import WireServer
+from tests.wire import WireServer
 
 CERTIFICATE = Path(__file__).with_name("self_signed.pem")
 

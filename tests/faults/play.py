@@ -19,7 +19,7 @@ from tests.faults.peers import ALL, REQUIREMENTS, is_typed
 from tests.faults.places import Places
 from tests.faults.table import PATIENT, Case, Cell, Right
 from tests.faults.wire import TEXT
-from tir_sandbox import CLOSE
+from tests.wire import CLOSE
 
 PATIENCE = 4.0
 """Seconds beyond its timeouts after which a call counts as hanging."""

@@ -6,7 +6,7 @@ import gzip
 
 from tests.faults.table import Cell, Fails, Right, both, case
 from tests.faults.wire import PAGE, VLLM_ERROR, answer, as_json, chunks, completion, head, refusal, stream, zipped
-from tir_sandbox import CLOSE
+from tests.wire import CLOSE
 
 WHOLE = answer(as_json(completion()))
 STREAM = stream(*chunks())

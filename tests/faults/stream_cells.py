@@ -22,7 +22,7 @@ from tests.faults.wire import (
     usage_chunk,
     zipped,
 )
-from tir_sandbox import CLOSE
+from tests.wire import CLOSE
 
 _E = "Ends of streams"
 _X = "Events"

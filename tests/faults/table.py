@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.faults.wire import TEXT, USAGE
-from tir_sandbox.faults import Script
+from tests.wire import Script
 
 PATIENT = {"connect": 20.0, "first_byte": 20.0, "chunk": 20.0}
 

@@ -23,8 +23,8 @@ from workflows.errors import WorkflowCancelledByUser
 from tests.faults.drivers import OURS, Driver
 from tests.faults.table import PATIENT, hasty
 from tests.faults.wire import chunk, head, stream
+from tests.wire import STALL, WireServer
 from tir_client import APITimeoutError
-from tir_sandbox import STALL, WireServer
 
 AT_ONCE = 0.1
 """Seconds after which the server must know."""

@@ -15,7 +15,7 @@ import pytest
 from tests.faults.drivers import OURS, Driver
 from tests.faults.table import PATIENT
 from tests.faults.wire import chunk, stream
-from tir_sandbox import STALL, WireServer
+from tests.wire import STALL, WireServer
 
 ROOT = Path(__file__).parents[2]
 TALK = stream(chunk({"role": "assistant", "content": ""}), *[chunk({"content": "word "})] * 3, done=False)

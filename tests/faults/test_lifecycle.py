@@ -18,8 +18,9 @@ from tests.faults.places import Places
 from tests.faults.resources import all_returned
 from tests.faults.table import PATIENT
 from tests.faults.wire import VLLM_ERROR, chunk, head, refusal, stream
+from tests.wire import CLOSE, RESET, STALL, WireServer
 from tir_client import APITimeoutError, ChatRequest, Config, TIRClient, TIRError
-from tir_sandbox import CLOSE, RESET, STALL, Reply, Sandbox, WireServer
+from tir_sandbox import Reply, Sandbox
 
 RUNS = 1_000
 MODELS = 10_000

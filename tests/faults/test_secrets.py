@@ -24,9 +24,9 @@ from tests.faults.marks import HEADER, MARKS, QUERY, SECRETS, found, shown, told
 from tests.faults.places import Places
 from tests.faults.table import PATIENT, hasty
 from tests.faults.wire import answer, as_json, chunk, completion, head, refusal, stream
+from tests.wire import CLOSE, RESET, STALL, WireServer
 from tir_client import AuthenticationError, ConfigurationError, TIRError
 from tir_client.protocol.error_responses import BODY_LIMIT
-from tir_sandbox import CLOSE, RESET, STALL, WireServer
 
 WHOLE = answer(as_json(completion()))
 ECHO = {"error": {"message": f"The token {TOKEN} is not known.", "code": 401}}

@@ -23,7 +23,7 @@ from tests.faults.drivers import OURS, QUESTION, TOKEN, Way, ways
 from tests.faults.marks import SECRETS, found
 from tests.faults.places import Places
 from tests.faults.wire import answer, as_json, chunks, completion, refusal, stream
-from tir_sandbox import CLOSE
+from tests.wire import CLOSE
 
 ECHO = {"error": {"message": f"The token {TOKEN} is not known.", "code": 401}}
 SCRIPTS = {

@@ -8,7 +8,7 @@ from tests.faults.drivers import OURS, Driver, Way
 from tests.faults.places import Places
 from tests.faults.table import PATIENT
 from tests.faults.wire import DONE, chunk, events, stream_head, usage_chunk
-from tir_sandbox import CLOSE
+from tests.wire import CLOSE
 
 EVENTS = 100_000
 PIECE = 1 << 16

@@ -10,6 +10,7 @@ import pytest
 from langchain_tests.conftest import CustomPersister, CustomSerializer, base_vcr_config
 from vcr import VCR
 
+from demo.rules import answer
 from langchain_tir import ChatTIR
 from tir_sandbox import Sandbox
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as running:
+    with Sandbox(rules=answer) as running:
         yield running
 
 

@@ -25,6 +25,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from pydantic import BaseModel
 
+from demo.rules import answer
 from langchain_tir import ChatTIR
 from tir_sandbox import Fault, Reply, Sandbox, ToolCall
 
@@ -74,7 +75,7 @@ def test_an_agent_answers_with_an_object(model: ChatTIR, sandbox: Sandbox, wrap:
 
 @pytest.mark.parametrize("wrap", [ToolStrategy, ProviderStrategy])
 def test_an_agent_answers_with_an_object_on_a_server_that_ignores_forced_calls(wrap: Callable[..., Any]):
-    with Sandbox(ignores_forced_tools=True) as old:
+    with Sandbox(rules=answer, ignores_forced_tools=True) as old:
         model = ChatTIR(api_key=old.token, project_id=old.project_id, host=old.host)
 
         result = create_agent(model, [get_weather], response_format=wrap(Weather)).invoke(QUESTION)
@@ -191,7 +192,7 @@ def test_what_may_pass_is_tried_again_by_the_retry_middleware(model: ChatTIR, sa
 
 
 def test_what_cannot_pass_is_not_tried_again_by_the_retry_middleware(model: ChatTIR, sandbox: Sandbox):
-    sandbox.script(Fault(status=400), Reply(text="Never."))
+    sandbox.script(Fault(status=400))
     middleware = ModelRetryMiddleware(max_retries=3, initial_delay=0, on_failure="error")
 
     with pytest.raises(ModelInvalidRequestError):
@@ -208,7 +209,7 @@ def test_another_model_takes_over_at_its_own_url(make: Callable[..., ChatTIR], s
 
 
 def test_a_refusal_is_not_tried_again_but_put_to_another_model(make: Callable[..., ChatTIR], sandbox: Sandbox):
-    sandbox.script(Reply(refusal="No."))
+    sandbox.script(Reply(refusal="No."), Reply(tool_calls=[ToolCall("Weather", {"city": "Pune", "celsius": 31})]))
     retry = ModelRetryMiddleware(max_retries=3, initial_delay=0, on_failure="error")
     middleware = [ModelFallbackMiddleware(make(model="qwen3_32b")), retry]
     agent = create_agent(make(), response_format=ToolStrategy(Weather), middleware=middleware)
@@ -252,7 +253,7 @@ def test_an_agent_that_ends_with_its_loop_leaves_no_word(caplog: pytest.LogCaptu
     """Its model is forgotten while the loop closes what is left, and its server has gone before."""
 
     async def run() -> None:
-        with Sandbox() as server:
+        with Sandbox(rules=answer) as server:
             model = ChatTIR(api_key=server.token, project_id=server.project_id, host=server.host)
             stream = create_agent(model, []).astream({"messages": "Hi"}, stream_mode="messages")
             async for _ in stream:

@@ -9,6 +9,7 @@ import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 
+from demo.rules import answer
 from langchain_tir import ChatTIR
 from tir_sandbox import Reply, Sandbox, ToolCall
 
@@ -33,7 +34,7 @@ class Standard(ChatModelIntegrationTests):
     @pytest.fixture(autouse=True, scope="class")
     @classmethod
     def _running(cls) -> Iterator[None]:
-        with Sandbox() as cls.sandbox:
+        with Sandbox(rules=answer) as cls.sandbox:
             yield
 
     @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ from langchain_core.tools import BaseTool, tool
 from pydantic import BaseModel, Field
 from pydantic.v1 import BaseModel as BaseModelV1
 
+from demo.rules import answer as rules
 from langchain_tir import ChatTIR
 from tir_client import ForcedToolError, InvalidRequestError, RefusedCallError
 from tir_sandbox import Reply, Sandbox, ToolCall
@@ -160,7 +161,7 @@ def test_what_cannot_be_offered_is_refused_at_once(model: ChatTIR, tools: list[A
 @pytest.fixture
 def old() -> Any:
     """A server that ignores `tool_choice`, as gpt-oss's did before vLLM 0.26."""
-    with Sandbox(ignores_forced_tools=True) as running:
+    with Sandbox(rules=rules, ignores_forced_tools=True) as running:
         yield running
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from demo.rules import answer
 from llama_index_tir import TIR, TIREmbedding
 from tir_sandbox import Sandbox
 
@@ -31,16 +32,18 @@ def _loop_of_the_thread(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def running_sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
+    with Sandbox(rules=answer) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
-def sandbox(running_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+def sandbox(running_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     for name, value in running_sandbox.env.items():
         monkeypatch.setenv(name, value)
     running_sandbox.reset()
-    return running_sandbox
+    running_sandbox.strict = True
+    yield running_sandbox
+    running_sandbox.check_script()
 
 
 @pytest.fixture

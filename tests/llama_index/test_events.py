@@ -94,7 +94,7 @@ def story(event: Any) -> tuple[Any, ...]:
 
 async def observed(llm: TIR, sandbox, recorder, way, case) -> list[Any]:
     answer, leave_after, kwargs = case
-    sandbox.script(answer)
+    sandbox.script(*answer)
     recorder.seen.clear()
     debug = LlamaDebugHandler(print_trace_on_end=False)
     llm.callback_manager = CallbackManager([debug])
@@ -106,12 +106,12 @@ async def observed(llm: TIR, sandbox, recorder, way, case) -> list[Any]:
 
 ANSWER = Reply(text=["a", "b"], reasoning=["x"])
 CASES = {
-    "read to its end": (ANSWER, None, {}),
-    "left": (ANSWER, 2, {}),
-    "refused": (Fault(status=400), None, {}),
-    "broken": (Fault(error_chunk="the engine died", after=ANSWER), None, {}),
-    "with arguments": (ANSWER, None, {"temperature": 0.5}),
-    "with an argument that is refused": (ANSWER, None, {"temprature": 0.5}),
+    "read to its end": ([ANSWER], None, {}),
+    "left": ([ANSWER], 2, {}),
+    "refused": ([Fault(status=400)], None, {}),
+    "broken": ([Fault(error_chunk="the engine died", after=ANSWER)], None, {}),
+    "with arguments": ([ANSWER], None, {"temperature": 0.5}),
+    "with an argument that is refused": ([], None, {"temprature": 0.5}),
 }
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from demo.rules import answer
 from tests.real.plugin import pytest_collection_modifyitems, real_server
 from tir_sandbox import Sandbox
 
@@ -10,7 +11,7 @@ __all__ = ["pytest_collection_modifyitems", "real_server"]
 
 @pytest.fixture
 def sandbox():
-    with Sandbox() as started:
+    with Sandbox(rules=answer) as started:
         yield started
 
 

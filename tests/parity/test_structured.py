@@ -87,7 +87,7 @@ OBJECTS = {
     "a raw line break in a fence": f"```\n{RAW}\n```",
 }
 
-# What the model answers; LlamaIndex asks once more where that may help, and so the answer is repeated
+# What the model answers. LlamaIndex asks once more where that may help.
 FAILURES = {
     "prose": (Reply(text="Pune is a city."), StructuredOutputError, "Pune is a city."),
     "an object that does not fit": (Reply(text='{"name": "Pune"}'), StructuredOutputError, '{"name": "Pune"}'),
@@ -114,7 +114,8 @@ async def test_an_object_is_read_from_any_text(sandbox, endpoint, path, text):
 async def test_errors_are_of_one_family_and_carry_the_text(  # noqa: PLR0913 - the cells of a table
     *, sandbox, endpoint, path, reply, error, text
 ):
-    sandbox.script(reply, reply)
+    asks_again = error is StructuredOutputError and path.__name__.startswith("llama_index")
+    sandbox.script(*[reply] * (2 if asks_again else 1))
 
     with pytest.raises(error) as caught:
         await path(endpoint)

@@ -205,16 +205,3 @@ def test_models_are_listed_as_recorded():
 
     real = json.loads(recording("vllm-generic/00-models").content)
     assert in_order(skeleton(real)) == in_order(skeleton(answer.json()))
-
-
-@pytest.mark.parametrize("name", ["vllm-generic/83-completions", "vllm-generic/84-completions-stream"])
-def test_text_completions_have_the_recorded_keys(name):
-    real = recording(name)
-    replies = [Reply(text=["a", "b"], finish_reason="length", final_delta_holds_text=True)]
-    with Sandbox(replies=replies) as sandbox:
-        headers = {"Authorization": f"Bearer {sandbox.token}"}
-        answer = httpx.post(f"{sandbox.base_url}/completions", json=real.body, headers=headers)
-
-    if not real.is_stream:
-        assert in_order(skeleton(json.loads(real.content))) == in_order(skeleton(answer.json()))
-    assert shapes(real.content) == shapes(answer.content)

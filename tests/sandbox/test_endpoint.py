@@ -6,7 +6,7 @@ import math
 import httpx
 import pytest
 
-from tir_sandbox import Fault, Reply, Sandbox
+from tir_sandbox import Reply, Sandbox
 
 CHAT = "/v1/chat/completions"
 HELLO = {"model": "gpt_oss_120b", "messages": [{"role": "user", "content": "Hello"}]}
@@ -103,16 +103,6 @@ def test_requests_are_remembered(http, sandbox):
     assert (seen.finished, seen.disconnected) == (True, False)
     sandbox.reset()
     assert sandbox.requests == []
-
-
-def test_the_script_is_played_before_the_rules(http, sandbox):
-    sandbox.script(Reply(text="one"), Fault(status=503), Reply(text="three"))
-    answers = [http.post(CHAT, json=HELLO) for _ in range(4)]
-
-    assert [answer.status_code for answer in answers] == [200, 503, 200, 200]
-    texts = [answer.json()["choices"][0]["message"]["content"] for answer in answers if answer.is_success]
-    assert texts[:2] == ["one", "three"]
-    assert "not a model" in texts[2]
 
 
 def test_a_refused_request_uses_up_no_reply(http, sandbox):

@@ -140,7 +140,7 @@ def test_without_the_extra_the_error_names_it():
 import sys
 sys.modules["starlette"] = None
 import tir_sandbox
-tir_sandbox.Reply, tir_sandbox.Fault, tir_sandbox.WireServer
+tir_sandbox.Reply, tir_sandbox.Fault
 try:
     tir_sandbox.Sandbox
 except ImportError as error:

@@ -1,311 +1,89 @@
-"""Without a script, the sandbox's answers mean something."""
+"""Without a script, the sandbox calls tools, fills schemas, and repeats what it was asked."""
 
 import json
-import re
 
+import httpx
 import pytest
 
-from tir_sandbox.rules import answer_by_rule
+from tir_sandbox import Sandbox
+
+CHAT = "/v1/chat/completions"
+LOOK = {"type": "function", "function": {"name": "look_up_weather", "parameters": {}}}
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": CITY}}
 
 
-def user(text):
-    return {"role": "user", "content": text}
+def message(http, *messages, **body):
+    conversation = [{"role": "user", "content": one} if isinstance(one, str) else one for one in messages]
+    answer = http.post(CHAT, json={"messages": conversation, **body})
+    assert answer.is_success, answer.text
+    return answer.json()["choices"][0]["message"]
 
 
-def tool(name, description, **fields):
-    properties = {key: {"type": kind} for key, kind in fields.items()}
-    parameters = {"type": "object", "properties": properties, "required": list(fields)}
-    return {"type": "function", "function": {"name": name, "description": description, "parameters": parameters}}
+def called(message):
+    return [
+        (one["function"]["name"], json.loads(one["function"]["arguments"])) for one in message.get("tool_calls") or []
+    ]
 
 
-WEATHER = tool("get_weather", "Get the weather for a city", city="string")
-TIME = tool("get_time", "Get the time in a place", place="string")
-MULTIPLY = tool("multiply", "Multiply two numbers", a="integer", b="integer")
-DOCS = tool("docs", "Useful for running a natural language query against a knowledge base", input="string")
-REPORT = tool("WeatherReport", "A report about the weather", city="string", degrees="integer")
+CALL = {"id": "1", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
+TURN = [{"role": "assistant", "content": None, "tool_calls": [CALL]}]
+TURN += [{"role": "tool", "tool_call_id": "1", "content": "31 degrees"}]
 
 
-def answer(*messages, **body):
-    return answer_by_rule({"messages": [user(m) if isinstance(m, str) else m for m in messages], **body})
+def test_a_tool_is_called_when_its_name_is_mentioned(http):
+    assert called(message(http, "How is the weather?", tools=[WEATHER])) == [("get_weather", {"city": "city"})]
+    assert called(message(http, "Good morning!", tools=[WEATHER])) == []
+    assert called(message(http, "How is the weather?", tools=[WEATHER], tool_choice="none")) == []
+    one = message(http, "The weather?", tools=[WEATHER, LOOK], parallel_tool_calls=False)
+    assert called(one) == [("get_weather", {"city": "city"})]
 
 
-def called(reply):
-    return {call.name: call.arguments for call in reply.tool_calls}
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
+def test_a_tool_is_called_when_it_has_to_be(http, choice):
+    assert [name for name, _ in called(message(http, "Hi", tools=[WEATHER], tool_choice=choice))] == ["get_weather"]
 
 
-def turn(name, result, *, asked="How is the weather in Delhi?"):
-    call = {"id": "1", "type": "function", "function": {"name": name, "arguments": "{}"}}
-    assistant = {"role": "assistant", "content": None, "tool_calls": [call]}
-    return [user(asked), assistant, {"role": "tool", "tool_call_id": "1", "content": result}]
+def test_the_last_required_call_is_one_that_was_not_made_yet(http):
+    after = message(http, "The weather?", *TURN, tools=[WEATHER, LOOK], tool_choice="required")
+    assert called(after) == [("look_up_weather", {})]
 
 
-@pytest.mark.parametrize(
-    ("text", "calls"),
-    [
-        ("How is the weather in New Delhi?", {"get_weather": {"city": "New Delhi"}}),
-        ("What is 12 times 7? Please multiply.", {"multiply": {"a": 12, "b": 7}}),
-        ("The weather and the time in Pune?", {"get_weather": {"city": "Pune"}, "get_time": {"place": "Pune"}}),
-        ("Which regions does E2E have?", {"docs": {"input": "Which regions does E2E have?"}}),
-        ("Good morning!", {}),
-    ],
-)
-def test_tools_are_called_when_they_are_spoken_of(text, calls):
-    assert called(answer(text, tools=[WEATHER, TIME, MULTIPLY, DOCS])) == calls
-
-
-def test_one_call_at_a_time_if_asked():
-    reply = answer("The weather and the time in Pune?", tools=[WEATHER, TIME], parallel_tool_calls=False)
-    assert list(called(reply)) == ["get_weather"]
-
-
-def test_no_call_if_forbidden():
-    reply = answer("How is the weather in Delhi?", tools=[WEATHER], tool_choice="none")
-    assert called(reply) == {}
-
-
-def test_a_call_if_required():
-    assert list(called(answer("Good morning!", tools=[WEATHER, TIME], tool_choice="required"))) == ["get_time"]
-    named = {"type": "function", "function": {"name": "get_weather"}}
-    assert list(called(answer("Good morning!", tools=[WEATHER, TIME], tool_choice=named))) == ["get_weather"]
+def test_results_of_tools_are_repeated(http):
+    assert "31 degrees" in message(http, "How is the weather?", *TURN, tools=[WEATHER])["content"]
 
 
 def test_forced_tools_may_be_ignored():
-    body = {"messages": [user("Good morning!")], "tools": [WEATHER], "tool_choice": "required"}
-    assert called(answer_by_rule(body, ignores_forced_tools=True)) == {}
+    with (
+        Sandbox(ignores_forced_tools=True, rules=lambda request: request.body["tool_choice"]) as sandbox,
+        httpx.Client(base_url=sandbox.host, headers={"Authorization": f"Bearer {sandbox.token}"}) as http,
+    ):
+        assert message(http, "Hi", tools=[WEATHER], tool_choice="required")["content"] == "auto"
 
 
-def test_results_are_told():
-    reply = answer(*turn("get_weather", "31 degrees"), tools=[WEATHER])
-    assert "31 degrees" in reply.text
-    assert called(reply) == {}
+def test_a_tool_with_an_unsound_schema_is_called_without_arguments(http):
+    tool = {"type": "function", "function": {"name": "greet", "parameters": {"properties": 5}}}
+    assert called(message(http, "Hi", tools=[tool], tool_choice="required")) == [("greet", {})]
 
 
-def test_the_structured_answer_is_the_last_required_call():
-    tools = [WEATHER, REPORT]
-    first = answer("How is the weather in Delhi?", tools=tools, tool_choice="required")
-    last = answer(*turn("get_weather", "31 degrees"), tools=tools, tool_choice="required")
+def test_answers_fit_the_form_that_they_are_bound_to(http):
+    schema = {"type": "json_schema", "json_schema": {"name": "s", "schema": CITY}}
 
-    assert called(first) == {"get_weather": {"city": "Delhi"}}
-    assert called(last) == {"WeatherReport": {"city": "Delhi", "degrees": 31}}
-
-
-HAND_OFF = tool(
-    "handoff",
-    "Useful for handing off to another agent.\nCurrently available agents:\n"
-    "{'Writer': 'writes reports', 'Forecaster': 'knows the weather'}\n",
-    to_agent="string",
-    reason="string",
-)
+    assert json.loads(message(http, "Hi", response_format=schema)["content"]) == {"city": "city"}
+    assert json.loads(message(http, "Hi", response_format={"type": "json_object"})["content"]) == {"answer": "Hi"}
+    assert json.loads(message(http, "Hi", structured_outputs={"json": json.dumps(CITY)})["content"]) == {"city": "city"}
+    assert message(http, "green or red?", structured_outputs={"choice": ["blue", "red"]})["content"] == "red"
+    assert message(http, "Hi", structured_outputs={"regex": r"^[\]]$"})["content"] == "]"
 
 
-def test_a_hand_off_goes_to_the_agent_who_knows():
-    reply = answer("How is the weather in Delhi?", tools=[MULTIPLY, HAND_OFF])
-    assert called(reply)["handoff"]["to_agent"] == "Forecaster"
+def test_what_cannot_be_filled_is_refused_with_advice(http):
+    schema = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "string", "minLength": 10**9}}}
+    answer = http.post(CHAT, json={"messages": [{"role": "user", "content": "Hi"}], "response_format": schema})
+
+    assert answer.status_code == 400
+    assert "Script a reply for this request instead." in answer.json()["error"]["message"]
 
 
-def test_after_a_hand_off_the_work_is_done():
-    reply = answer(*turn("handoff", "Agent Forecaster is now handling the request."), tools=[WEATHER])
-    assert called(reply) == {"get_weather": {"city": "Delhi"}}
-
-
-def test_a_hand_off_is_no_source():
-    handed = turn("handoff", "Agent Forecaster is now handling the request.")
-    told = [{**message, **({"tool_call_id": "2"} if "tool_call_id" in message else {})} for message in turn("f", "31")]
-    told[1] = {**told[1], "tool_calls": [{**told[1]["tool_calls"][0], "id": "2"}]}
-    assert answer(*handed, *told[1:]).text == "According to `f`: 31."
-
-
-SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-
-
-def test_schemas_are_filled():
-    wanted = {"type": "json_schema", "json_schema": {"name": "s", "schema": SCHEMA}}
-    assert json.loads(answer("I live in Pune.", response_format=wanted).text) == {"city": "Pune"}
-    assert json.loads(answer("Hello", response_format={"type": "json_object"}).text) == {"answer": "Hello"}
-    assert json.loads(answer("I live in Pune.", structured_outputs={"json": json.dumps(SCHEMA)}).text) == {
-        "city": "Pune"
-    }
-    assert answer("green or red?", structured_outputs={"choice": ["blue", "red"]}).text == "red"
-    assert re.fullmatch(r"\d{4}-\d{2}", answer("x", structured_outputs={"regex": r"\d{4}-\d{2}"}).text)
-
-
-def test_tools_come_before_the_final_form():
-    wanted = {"type": "json_schema", "json_schema": {"name": "s", "schema": SCHEMA}}
-    first = answer("How is the weather in Delhi?", tools=[WEATHER], response_format=wanted)
-    last = answer(*turn("get_weather", "31 degrees"), tools=[WEATHER], response_format=wanted)
-
-    assert called(first) == {"get_weather": {"city": "Delhi"}}
-    assert json.loads(last.text) == {"city": "Delhi"}
-
-
-REACT = {
-    "role": "system",
-    "content": "You have access to the following tools:\n> Tool Name: get_weather\nTool Description: "
-    "get_weather(city: str)\nThe weather for a city\nTool Args: "
-    '{"properties": {"city": {"type": "string"}}, "required": ["city"], "type": "object"}\n\n'
-    "Thought: ...\nAction: tool name\nAction Input: the input",
-}
-
-
-def test_react_acts_and_answers():
-    act = answer(REACT, "How is the weather in Delhi?").text
-    done = answer(REACT, "How is the weather in Delhi?", user("Observation: 31 degrees")).text
-    idle = answer(REACT, "Good morning!").text
-
-    assert re.search(r'^Thought: .+\nAction: get_weather\nAction Input: \{"city": "Delhi"\}$', act)
-    assert re.search(r"^Thought: .+\nAnswer: .*31 degrees", done)
-    assert re.search(r"^Thought: .+\nAnswer: ", idle)
-
-
-CONTEXT = "TIR has GPUs. The H100 costs 249 rupees per hour. Delhi and Chennai are regions."
-
-
-@pytest.mark.parametrize(
-    "messages",
-    [
-        [
-            (
-                f"Context information is below.\n---------------------\nfile_name: h100.txt\n\n{CONTEXT}\n"
-                "---------------------\nGiven the context information and not prior knowledge, answer the query.\n"
-                "Query: What does an H100 cost?\nAnswer: "
-            )
-        ],
-        [f"Answer from the context.\n\nContext: {CONTEXT}\n\nQuestion: What does an H100 cost?"],
-        [
-            {
-                "role": "system",
-                "content": f"Here are the relevant documents for the context:\n\n{CONTEXT}\n\n  Instruction: answer.",
-            },
-            "What does an H100 cost?",
-        ],
-        [
-            (
-                "The original query is as follows: What does an H100 cost?\nWe have provided an existing answer: none\n"
-                f"We have some more context below.\n------------\n{CONTEXT}\n------------\nRefined Answer: "
-            )
-        ],
-    ],
-)
-def test_questions_are_answered_from_the_context(messages):
-    assert answer(*messages).text == "The H100 costs 249 rupees per hour."
-
-
-def test_a_context_that_does_not_say_leaves_the_answer():
-    prompt = (
-        "The original query is as follows: Who sings?\nWe have provided an existing answer: Lata\n"
-        f"More context below.\n------------\n{CONTEXT}\n------------\nRefined Answer: "
-    )
-    assert answer(prompt).text == "Lata"
-
-
-@pytest.mark.parametrize(
-    ("prompt", "text"),
-    [
-        (
-            (
-                "Given a conversation ...\n<Chat History>\nuser: hi\n\n<Follow Up Message>\nAnd in Pune?\n\n"
-                "<Standalone question>\n"
-            ),
-            "And in Pune?",
-        ),
-        (
-            (
-                "Some text is provided below. Given the text, extract up to 2 keywords from the text."
-                "---------------------\nGPU clouds rent GPU time.\n---------------------\n"
-                "Provide keywords in the following comma-separated format: 'KEYWORDS: <keywords>'\n"
-            ),
-            "KEYWORDS: gpu, clouds",
-        ),
-        ("Context: TIR has GPUs. More. Give a title that summarizes all of it. Title: ", "TIR has GPUs"),
-        (
-            f"Write a concise summary of the following:\n\n{CONTEXT}",
-            "TIR has GPUs. The H100 costs 249 rupees per hour.",
-        ),
-        (
-            (
-                f"Here is the content of the section:\n{CONTEXT}\n\nSummarize the key topics and entities of it. "
-                "\n\nSummary: "
-            ),
-            "TIR has GPUs. The H100 costs 249 rupees per hour.",
-        ),
-        (
-            (
-                f"Here is the context:\n{CONTEXT}\n\nGiven the contextual information, generate 1 questions it "
-                "can provide specific answers to."
-            ),
-            "1. What does the text say about: TIR has GPUs?",
-        ),
-        (
-            (
-                "A list of documents is shown below.\nLet's try this now: \n\nDocument 1:\nMangoes\n\nDocument 2:\n"
-                "The H100 cost\n\nQuestion: H100 cost?\nAnswer:\n"
-            ),
-            "Doc: 2, Relevance: 7",
-        ),
-    ],
-)
-def test_prompts_of_the_frameworks_get_what_they_ask_for(prompt, text):
-    assert answer(prompt).text == text
-
-
-def test_selectors_get_json():
-    prompt = (
-        "Some choices are given below. It is a numbered list (1 to 2).\n---------------------\n"
-        "(1) Questions about food\n\n(2) Questions about weather\n---------------------\n"
-        "Using only the choices above, return the choice that is most relevant to the question: 'Weather in Delhi?'\n"
-    )
-    assert json.loads(answer(prompt).text)[0]["choice"] == 2
-
-
-def test_sub_questions_go_to_the_fitting_tools():
-    tools = json.dumps({"uber": "Uber's finances", "mango": "About mangoes"}, indent=4)
-    prompt = (
-        f"Given a user question ...\n# Example 2\n<Tools>\n```json\n{tools}\n```\n\n"
-        "<User Question>\nHow did Uber earn?\n\n<Output>\n"
-    )
-    items = json.loads(answer(prompt).text.strip("`json\n"))["items"]
-    assert items == [{"sub_question": "How did Uber earn?", "tool_name": "uber"}]
-
-
-FAITHFUL = (
-    "Please tell if a given piece of information is supported by the context.\nYou need to answer with either YES or "
-    "NO.\nInformation: Apple pies tastes bad.\nContext: An apple pie is a fruit pie.\nAnswer: NO\n"
-    "Information: {}\nContext: {}\nAnswer: "
-)
-
-
-@pytest.mark.parametrize(
-    ("claim", "verdict"),
-    [("The H100 costs 249 rupees.", "YES"), ("TIR has GPUs.", "YES"), ("Mangoes ripen in May.", "NO")],
-)
-def test_evaluators_get_yes_or_no(claim, verdict):
-    assert answer(FAITHFUL.format(claim, CONTEXT)).text == verdict
-
-
-def test_evaluators_get_scores():
-    system = {"role": "system", "content": "You must return your response in a line with only the score."}
-    asked = "## User Query\nH100 cost?\n\n## Reference Answer\n249 rupees\n\n## Generated Answer\nIt is 249 rupees\n"
-    score, _, why = answer(system, asked).text.partition("\n")
-    assert float(score) == 5
-    assert why
-    points = answer("... '[RESULT] followed by ...'\n\nQuery: \n H100 cost\nResponse: \n H100 cost\nFeedback:").text
-    assert points.endswith("[RESULT] 2")
-
-
-def test_evaluators_get_the_better_of_two():
-    system = {"role": "system", "content": "verdict: '[[A]]' if A is better, '[[B]]' if B is better, '[[C]]' for a tie"}
-    start = "[The Start of Assistant {}\u2019s Answer]\n"
-    asked = f"[User Question]\nH100 cost\n\n{start.format('A')}no\n\n{start.format('B')}H100 cost"
-    assert answer(system, asked).text.endswith("[[B]]")
-
-
-def test_else_it_says_what_it_is():
-    reply = answer("Good morning!")
-    assert "not a model" in reply.text
-    assert "Good morning!" in reply.text
-    assert answer().text
-
-
-def test_effort_decides_how_long_it_thinks():
-    low, medium, high = (len(answer("Hi", reasoning_effort=one).reasoning) for one in ("low", "medium", "high"))
-    assert 0 < low < medium < high
+def test_effort_decides_how_long_the_reasoning_is(http):
+    texts = [message(http, "Hi", reasoning_effort=one)["reasoning"] for one in ("low", "medium", "high")]
+    assert len(texts[0]) < len(texts[1]) < len(texts[2])

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tir_sandbox.rules.regex import example_of
-from tir_sandbox.rules.schema import fill
+from demo.rules.find import TextHints
+from tir_sandbox.errors import ApiError
+from tir_sandbox.patterns import example_of
+from tir_sandbox.schema import NO_HINTS, fill, problem_of
 
 TEXT = "Ada Lovelace met Charles Babbage in London in 1833. She was 17. Write to ada@example.org by 2026-02-03."
 NAMES = st.sampled_from(["name", "city", "age", "when", "tags", "score", "query", "note"])
@@ -71,11 +73,12 @@ def hoisted(schema, found):
 
 
 @settings(max_examples=150, deadline=None)
-@given(SCHEMAS, st.sampled_from([TEXT, "", "no 7 no -3.5"]))
+@given(SCHEMAS, st.sampled_from([None, TEXT, "no 7 no -3.5"]))
 def test_the_filling_fits_the_schema(schema, text):
     definitions = {}
     root = {**hoisted(schema, definitions), "$defs": definitions}
-    jsonschema.validate(fill(root, text), root)
+    assert problem_of(root) is None
+    jsonschema.validate(fill(root, NO_HINTS if text is None else TextHints(text)), root)
 
 
 TREE = {
@@ -95,7 +98,7 @@ TREE = {
 
 
 def test_recursion_ends():
-    jsonschema.validate(fill(TREE, TEXT), TREE)
+    jsonschema.validate(fill(TREE, NO_HINTS), TREE)
 
 
 def test_parts_are_merged():
@@ -105,7 +108,7 @@ def test_parts_are_merged():
             {"properties": {"b": {"const": "x"}}, "required": ["b"]},
         ]
     }
-    assert fill(schema, "7") == {"a": 7, "b": "x"}
+    assert fill(schema, NO_HINTS) == {"a": 1, "b": "x"}
 
 
 @pytest.mark.parametrize(
@@ -121,44 +124,19 @@ def test_parts_are_merged():
 )
 def test_distinct_items_are_distinct(items, text):
     schema = {"type": "array", "items": items, "minItems": 4, "uniqueItems": True}
-    jsonschema.validate(fill(schema, text, "name"), schema)
+    jsonschema.validate(fill(schema, TextHints(text), "name"), schema)
 
 
 def test_two_booleans_are_distinct():
     schema = {"type": "array", "items": {"type": "boolean"}, "minItems": 2, "uniqueItems": True}
-    assert fill(schema, "") == [True, False]
+    assert fill(schema, NO_HINTS) == [True, False]
 
 
-@pytest.mark.parametrize(
-    ("name", "schema", "value"),
-    [
-        ("name", {"type": "string"}, "Ada Lovelace"),
-        ("year", {"type": "integer"}, 1833),
-        ("email", {"type": "string", "format": "email"}, "ada@example.org"),
-        ("when", {"type": "string", "format": "date"}, "2026-02-03"),
-        ("town", {"enum": ["Paris", "London"]}, "London"),
-        ("query", {"type": "string"}, TEXT),
-        ("towns", {"type": "array", "items": {"enum": ["Paris", "London", "Write"]}}, ["London", "Write"]),
-        ("ok", {"type": "boolean"}, True),
-        ("pair", {"type": "array", "prefixItems": [{"type": "integer"}, {"const": "x"}]}, [1833, "x"]),
-    ],
-)
-def test_values_come_from_the_text(name, schema, value):
-    assert fill(schema, TEXT, name) == value
+def test_without_hints_a_field_gets_its_name_or_an_example():
+    fields = {"city": {"type": "string"}, "day": {"type": "string", "format": "date"}, "ok": {"type": "boolean"}}
+    schema = {"type": "object", "properties": fields, "required": list(fields)}
 
-
-@pytest.mark.parametrize(
-    ("text", "schema", "value"),
-    [
-        ("My name is bob, my age is 42, not 7.", {"name": "string", "age": "integer"}, {"name": "bob", "age": 42}),
-        ("What is (2 + 3) * 4?", {"expression": "string"}, {"expression": "(2 + 3) * 4"}),
-        ("This is not urgent.", {"urgent": "boolean"}, {"urgent": False}),
-        ("What's the weather in New Delhi and Pune?", {"city": "string"}, {"city": "New Delhi"}),
-    ],
-)
-def test_fields_are_found_by_their_names(text, schema, value):
-    properties = {name: {"type": kind} for name, kind in schema.items()}
-    assert fill({"type": "object", "properties": properties, "required": list(schema)}, text) == value
+    assert fill(schema, NO_HINTS) == {"city": "city", "day": "2026-01-31", "ok": True}
 
 
 @pytest.mark.parametrize(
@@ -170,10 +148,55 @@ def test_fields_are_found_by_their_names(text, schema, value):
         r"[^a-z]{3}",
         r"a\.b|c",
         r"(?:ab){2}\w",
-        r"\[\d\]",
-        r"a{2,3}?",
+        r"^[\]]$",
+        r"[\w.]+@[\w.]+\.[a-z]{2,}",
+        r"(['\"])[a-z]+\1",
+        r"a{2,3}?(b*)*",
     ],
 )
-def test_examples_match_their_pattern(pattern):
-    assert re.fullmatch(pattern, example_of(pattern))
-    assert re.search(pattern, fill({"type": "string", "pattern": pattern}, ""))
+def test_an_example_matches_its_pattern(pattern):
+    text = example_of(pattern)
+
+    assert re.fullmatch(pattern, text)
+    assert fill({"type": "string", "pattern": pattern}, NO_HINTS) == text
+
+
+ITEMS = {"type": "array", "minItems": 10**6, "items": {"type": "string"}}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string", "minLength": 10**9},
+        ITEMS,
+        {**ITEMS, "uniqueItems": True},
+        {"type": "array", "minItems": 1000, "items": {"type": "string", "minLength": 1000}},
+        {"type": "array", "minItems": 100, "items": {**ITEMS, "minItems": 100}},
+        {"allOf": [{"$ref": "#"}]},
+        {"anyOf": [{"$ref": "#"}]},
+        {"type": "string", "pattern": "(a{1000}){1000}"},
+        {"type": "string", "pattern": "a(?=b)"},
+    ],
+)
+def test_what_is_too_large_or_has_no_example_is_refused(schema):
+    with pytest.raises(ApiError) as refused:
+        fill(schema, NO_HINTS)
+    assert refused.value.status == 400
+    assert "Script a reply" in refused.value.body["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        5,
+        {"properties": 5},
+        {"properties": {"a": {"enum": []}}},
+        {"items": {"$ref": "#/$defs/Nothing"}},
+        {"minItems": "many"},
+        {"pattern": "["},
+        {"type": "thing"},
+        {"anyOf": [None]},
+    ],
+)
+def test_an_unsound_schema_has_a_problem(schema):
+    assert problem_of(schema)

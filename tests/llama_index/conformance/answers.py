@@ -129,6 +129,7 @@ class AnswerPromises(Promises):
         assert any(response.logprobs for response in responses)
 
     async def test_async_streams_are_coroutines_that_give_generators(self, llm, sandbox):
+        sandbox.strict = False  # a stream that is closed unread may never send its request
         sandbox.script(Reply(text="Fine."), Reply(text="Fine."))
         for begun in (llm.astream_chat(asked()), llm.astream_complete("Hi")):
             assert inspect.iscoroutine(begun)

@@ -120,12 +120,14 @@ class LifecyclePromises(Promises):
 
     def test_a_failure_is_retried_as_often_as_was_asked(self, make, sandbox):
         """One layer of retries: two layers multiply."""
+        sandbox.strict = False  # the number of requests is what is tested
         sandbox.script(*[Fault(status=500)] * 20)
         with pytest.raises(Exception, match=r"."):
             make(max_retries=1).chat(asked())
         assert len(sandbox.requests) == 2
 
     def test_a_failure_is_not_retried_if_that_was_asked(self, make, sandbox):
+        sandbox.strict = False  # the number of requests is what is tested
         sandbox.script(*[Fault(status=500)] * 5)
         with pytest.raises(Exception, match=r"."):
             make(max_retries=0).chat(asked())

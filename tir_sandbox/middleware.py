@@ -1,5 +1,6 @@
-"""The door: every request is written down, and let in or not."""
+"""Records every request, and checks its token and its project."""
 
+import asyncio
 import json
 import logging
 import re
@@ -7,49 +8,56 @@ import secrets
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tir_sandbox import errors
 from tir_sandbox.requests import Request
 
 if TYPE_CHECKING:
-    from tir_sandbox.desk import Desk
+    from tir_sandbox.state import State
 
 _LOG = logging.getLogger(__name__)
 _PROJECT = re.compile(r"/project/(p-[^/]*)")
 
 
-class Front:
+class Middleware:
     """Record a request, check its token and its project, and pass it on: an ASGI application."""
 
-    def __init__(self, app: ASGIApp, desk: "Desk", token: str, project_id: str) -> None:
+    def __init__(self, app: ASGIApp, state: "State", token: str, project_id: str) -> None:
         self._app = app
-        self._desk = desk
+        self._state = state
         self._token = token
         self._project = f"p-{project_id}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  (uvicorn answers each request in a task)
+        self._state.connections.answering.add(task)
+        task.add_done_callback(self._state.connections.answering.discard)
         seen = await _read(scope, receive)
-        self._desk.requests.append(seen)
+        self._state.requests.append(seen)
         send = _marked(seen, send)
         try:
-            self._let_in(seen)
+            self._check_access(seen)
         except errors.ApiError as refusal:
-            await refusal.response()(scope, receive, send)
+            await as_response(refusal)(scope, receive, send)
         else:
             scope["tir_request"] = seen
             await self._answer(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on. What goes wrong inside was answered with 500; here it is only told, in one line."""
+        """Pass the request on. What fails inside was answered with 500; here it is logged, and reported at the end."""
         try:
             await self._app(scope, receive, send)
         except Exception as problem:  # noqa: BLE001 - whatever it is, it is a fault of the sandbox
-            _LOG.error("The sandbox failed at %s: %r", scope["path"], problem)  # one line: it was answered
+            message = f"The sandbox failed at {scope['path']}: {problem!r}"
+            self._state.script.failed(message)
+            _LOG.error(message)
             _LOG.debug("It failed here:", exc_info=True)
 
-    def _let_in(self, seen: Request) -> None:
+    def _check_access(self, seen: Request) -> None:
         if not seen.path.startswith(("/v1", "/project")):
             return
         kind, _, token = seen.headers.get("authorization", "").partition(" ")
@@ -62,6 +70,11 @@ class Front:
         if in_path and in_query is not None and f"p-{in_query}" != self._project:
             message = f"The URL's path names the project `{in_path[1]}`, its query `{in_query}`: they have to agree."
             raise errors.bad_value(message, "project_id", in_query)
+
+
+def as_response(refusal: errors.ApiError) -> JSONResponse:
+    """Write a refusal as a response."""
+    return JSONResponse(refusal.body, refusal.status)
 
 
 async def _read(scope: Scope, receive: Receive) -> Request:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from tir_sandbox import words
+from tir_sandbox import tokenizer
 from tir_sandbox.generation import Generation, Piece, is_gpt_oss, marked
 
 FINGERPRINT = "tir-sandbox-not-a-model"
@@ -178,7 +178,7 @@ def _choice_steps(answer: Answer, index: int, choice: Generation) -> Iterator[tu
         step = _step(answer, index, _delta(answer, choice, piece), [piece])
         if position == len(pieces) and choice.ends_with_text:
             step = _finished(step, choice)
-        yield step, piece.kind, 0 if piece.kind == "marker" else max(1, words.count(piece.text))
+        yield step, piece.kind, 0 if piece.kind == "marker" else max(1, tokenizer.count(piece.text))
     if not (pieces and choice.ends_with_text):
         yield _finished(_step(answer, index, {}, []), choice), "finish", 0
 
@@ -216,7 +216,7 @@ def _delta(answer: Answer, choice: Generation, piece: Piece) -> Json:
 def _ids(body: Mapping[str, Any], pieces: Sequence[Piece]) -> list[int] | None:
     if not body.get("return_token_ids"):
         return None
-    return [words.token_id(token) for token in _tokens(pieces)]
+    return [tokenizer.token_id(token) for token in _tokens(pieces)]
 
 
 def _prompt_ids(answer: Answer) -> list[int] | None:
@@ -232,7 +232,7 @@ def _logprobs(body: Mapping[str, Any], pieces: Sequence[Piece]) -> Json | None:
 
 def _tokens(pieces: Sequence[Piece]) -> Iterator[str]:
     for piece in pieces:
-        yield from [piece.text] if piece.kind == "marker" else words.pieces(piece.text)
+        yield from [piece.text] if piece.kind == "marker" else tokenizer.pieces(piece.text)
 
 
 def _likeliest(token: str, top: int) -> list[Json]:

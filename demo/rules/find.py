@@ -1,12 +1,13 @@
-"""Finding in a text what a schema's field may mean."""
+"""Finds the values of a schema's fields in a text."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from demo.rules.prompt import best_sentences, sentences
 from tir_sandbox.embeddings import significant
-from tir_sandbox.rules.prompt import best_sentences, sentences
+from tir_sandbox.schema import Hints
 
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w]|\.\d)")
 _NAME = re.compile(r"\b[A-Z][\w'-]*(?:\s+[A-Z][\w'-]*)*")
@@ -19,7 +20,7 @@ _OPENERS = frozenset(
         "What When Where Which Who Why Will With Would Write Yes You Your",
     )
 )
-_PROPER = re.compile(
+PROPER = re.compile(
     r"city|cities|town|place|location|name|person|people|country|company|author|capital|who|destination"
 )
 _WHOLE = re.compile(r"query|question|input|text|prompt|message|request|task|search|content|instruction")
@@ -34,17 +35,13 @@ _FORMATS = {
 
 
 @dataclass
-class Source:
+class TextHints(Hints):
     """A text, of which each number and each name is used once before any is used again."""
 
     text: str
     _taken: dict[str, int] = field(default_factory=dict)
 
-    def mentioned(self, options: Sequence[Any]) -> Any:
-        """Return the option the text mentions, or None."""
-        return next(iter(self.all_mentioned(options)), None)
-
-    def all_mentioned(self, options: Sequence[Any]) -> list[Any]:
+    def mentioned(self, options: Sequence[Any]) -> list[Any]:
         """Return the options the text mentions, as whole words."""
         return [
             one
@@ -91,7 +88,7 @@ class Source:
             return found[0].strip()
         if (label := self.labelled(name)) is not None:
             return label
-        if _PROPER.search(plain) and (proper := self.name()):
+        if PROPER.search(plain) and (proper := self.name()):
             return proper
         if _WHOLE.search(plain) and self.text.strip():
             return self.text.strip()

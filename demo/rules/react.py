@@ -2,10 +2,11 @@
 
 import json
 import re
+from dataclasses import replace
 
+from demo.rules.calls import offered_call
+from demo.rules.prompt import Prompt
 from tir_sandbox.replies import Reply
-from tir_sandbox.rules.calls import offered_call
-from tir_sandbox.rules.prompt import Prompt
 
 _TOOL = re.compile(
     r"> Tool Name: (?P<name>.+)\nTool Description: (?P<description>[\s\S]*?)\nTool Args: (?P<args>\{.*\})"
@@ -38,7 +39,7 @@ def _with_tools(prompt: Prompt) -> Prompt:
         for found in _TOOL.finditer(prompt.system)
     ]
     tools = [{"type": "function", "function": function} for function in functions]
-    return Prompt({**prompt.body, "tools": tools, "tool_choice": "auto"})
+    return Prompt(replace(prompt.request, body={**prompt.body, "tools": tools, "tool_choice": "auto"}))
 
 
 def _answer(text: str) -> Reply:

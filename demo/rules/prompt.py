@@ -1,6 +1,5 @@
 """A request as the rules look at it."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,8 +7,8 @@ from functools import cached_property
 from typing import Any
 
 from tir_sandbox.embeddings import significant
-from tir_sandbox.grammar import is_sound
-from tir_sandbox.words import text_of
+from tir_sandbox.requests import Request
+from tir_sandbox.tokenizer import text_of
 
 _WRAPPED = re.compile(r"(?<=[\w,;)*`])\n(?=[\w(*`])(?!\d+[.)]\s|\w+:|```|\* )")
 _HAND_OFF = re.compile(r"hand_?off|transfer_to", re.IGNORECASE)
@@ -24,9 +23,17 @@ def hands_off(name: str) -> bool:
 class Tool:
     """A function on offer."""
 
-    name: str
-    description: str
-    parameters: Mapping[str, Any]
+    function: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return str(self.function.get("name", ""))
+
+    @property
+    def description(self) -> str:
+        """Its description, or an empty string."""
+        return str(self.function.get("description") or "")
 
     @property
     def hands_off(self) -> bool:
@@ -36,12 +43,13 @@ class Tool:
     @property
     def fields(self) -> Mapping[str, Any]:
         """The parameters' schemas by name."""
-        fields: Mapping[str, Any] = self.parameters.get("properties") or {}
-        return fields
+        fields = (self.function.get("parameters") or {}).get("properties")
+        return fields if isinstance(fields, Mapping) else {}
 
     def words(self) -> set[str]:
         """All words that may tell when the tool is meant."""
-        texts = [self.description, *self.fields, *(str(one.get("description", "")) for one in self.fields.values())]
+        fields = [one for one in self.fields.values() if isinstance(one, Mapping)]
+        texts = [self.description, *self.fields, *(str(one.get("description", "")) for one in fields)]
         return self.name_words() | significant(_spaced(" ".join(texts)))
 
     def name_words(self) -> set[str]:
@@ -57,13 +65,18 @@ def _spaced(name: str) -> str:
 class Prompt:
     """A chat request."""
 
-    body: Mapping[str, Any]
-    ignores_forced_tools: bool = False
+    request: Request
 
-    @cached_property
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """The request's body."""
+        body: Mapping[str, Any] = self.request.body
+        return body
+
+    @property
     def messages(self) -> Sequence[Mapping[str, Any]]:
         """The conversation."""
-        return [message for message in self.body.get("messages") or [] if isinstance(message, Mapping)]
+        return self.request.messages
 
     @cached_property
     def system(self) -> str:
@@ -75,7 +88,7 @@ class Prompt:
     @cached_property
     def user(self) -> str:
         """The text of the last user message."""
-        return next((text_of(m.get("content")) for m in reversed(self.messages) if m.get("role") == "user"), "")
+        return self.request.user
 
     @cached_property
     def turn(self) -> Sequence[Mapping[str, Any]]:
@@ -113,13 +126,12 @@ class Prompt:
         """The functions on offer; none if the request forbids calls."""
         if self.body.get("tool_choice") == "none":
             return []
-        functions = [tool.get("function") or {} for tool in self.body.get("tools") or []]
-        return [Tool(str(one.get("name", "")), str(one.get("description") or ""), _sound(one)) for one in functions]
+        return [Tool(tool.get("function") or {}) for tool in self.body.get("tools") or []]
 
     @cached_property
     def forced(self) -> bool:
         """Tell whether some call has to be made."""
-        return self.body.get("tool_choice") not in (None, "auto", "none") and not self.ignores_forced_tools
+        return self.body.get("tool_choice") not in (None, "auto", "none")
 
     @cached_property
     def named(self) -> str | None:
@@ -128,26 +140,6 @@ class Prompt:
         if not self.forced or not isinstance(choice, Mapping):
             return None
         return str(choice.get("function", {}).get("name"))
-
-    @cached_property
-    def schema(self) -> Mapping[str, Any] | None:
-        """The schema the answer has to fit."""
-        wanted = self.body.get("response_format") or {}
-        structured = self.body.get("structured_outputs") or {}
-        if wanted.get("type") == "json_schema":
-            schema: Mapping[str, Any] = (wanted.get("json_schema") or {}).get("schema") or {}
-            return schema
-        if "json" in structured:
-            given = structured["json"]
-            loaded: Mapping[str, Any] = json.loads(given) if isinstance(given, str) else given
-            return loaded
-        return None
-
-
-def _sound(function: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a function's parameters, or none if their schema is none: the call is made without arguments."""
-    parameters: Mapping[str, Any] = function.get("parameters") or {}
-    return parameters if is_sound(parameters) else {}
 
 
 def sentences(text: str) -> list[str]:

@@ -1,11 +1,13 @@
 """Rules about tools: when to call which, and what to say when they have answered."""
 
 import re
+from typing import Any
 
+from demo.rules.find import PROPER, TextHints
+from demo.rules.prompt import Prompt, Tool, hands_off
 from tir_sandbox.embeddings import significant
 from tir_sandbox.replies import Reply, ToolCall
-from tir_sandbox.rules.prompt import Prompt, Tool, hands_off
-from tir_sandbox.rules.schema import fill
+from tir_sandbox.rules import arguments
 
 _EVERYWHERE = significant(
     "agent answer call current function get give input name output provide query question result return run set "
@@ -17,6 +19,11 @@ _QUESTION = re.compile(
 )
 _TIMES = re.compile(r"\btimes\b(?=\s+-?\d)", re.IGNORECASE)  # in `12 times 7` nobody asks for the time
 _STRONG = 3
+_TWO = 2
+_COLDER_OR_WARMER = re.compile(r"\b(colder|cooler|warmer|hotter)\b")
+_PLACE = re.compile(r"\b(?:in|for|of|at|and|or|than)\s+([A-Z][\w'-]*(?:\s+[A-Z][\w'-]*)*)")
+_WEATHER = significant("temperature weather")
+_READING = re.compile(r"(?P<city>[\w -]+): (?P<degrees>-?\d+(?:\.\d+)?) °C")
 
 
 def forced_call(prompt: Prompt) -> Reply | None:
@@ -38,9 +45,19 @@ def offered_call(prompt: Prompt) -> Reply | None:
     fresh = [tool for tool in prompt.tools if tool.name not in prompt.called]
     chosen = _matching([tool for tool in fresh if not tool.hands_off], prompt.user)
     chosen = chosen or _matching([tool for tool in fresh if tool.hands_off], prompt.user)
-    if prompt.body.get("parallel_tool_calls") is False:
-        chosen = chosen[:1]
     return _calling(prompt, chosen) if chosen else None
+
+
+def comparison(prompt: Prompt) -> Reply | None:
+    """Compare the temperatures that the tools gave for two cities."""
+    asked = _COLDER_OR_WARMER.search(prompt.user)
+    readings = [found for result in prompt.results if (found := _READING.search(result))]
+    if asked is None or len(readings) != _TWO:
+        return None
+    (here, first), (there, second) = ((reading["city"], float(reading["degrees"])) for reading in readings)
+    holds = first < second if asked[1] in ("colder", "cooler") else first > second
+    text = f"{'Yes' if holds else 'No'}: {here} has {first:g} °C, and {there} has {second:g} °C."
+    return Reply(text, reasoning=f"The tools have answered for {here} and {there}. I compare the two.")
 
 
 def after_tools(prompt: Prompt) -> Reply | None:
@@ -62,7 +79,8 @@ def _matching(tools: list[Tool], text: str) -> list[Tool]:
 
 
 def _score(tool: Tool, text: str) -> int:
-    wanted = significant(_TIMES.sub("", text)) - _EVERYWHERE
+    words = significant(_TIMES.sub("", text))
+    wanted = (words | (_WEATHER if _COLDER_OR_WARMER.search(text) else set())) - _EVERYWHERE
     by_name = len(wanted & (tool.name_words() - _EVERYWHERE))
     by_text = len(wanted & (tool.words() - _EVERYWHERE))
     looks_up = bool(_LOOKS_UP.search(tool.name + " " + tool.description)) and bool(_QUESTION.search(text))
@@ -71,15 +89,19 @@ def _score(tool: Tool, text: str) -> int:
 
 def _calling(prompt: Prompt, tools: list[Tool]) -> Reply:
     names = " and ".join(f"`{tool.name}`" for tool in tools)
-    calls = [ToolCall(tool.name, _arguments(prompt, tool)) for tool in tools]
-    return Reply(tool_calls=calls, reasoning=f"The user's words call for {names}. I fill in what they give.")
+    calls = [ToolCall(tool.name, values) for tool in tools for values in _arguments(prompt, tool)]
+    kept = calls[:1] if prompt.body.get("parallel_tool_calls") is False or prompt.forced else calls
+    return Reply(tool_calls=kept, reasoning=f"The user's words call for {names}. I fill in what they give.")
 
 
-def _arguments(prompt: Prompt, tool: Tool) -> dict[str, object]:
+def _arguments(prompt: Prompt, tool: Tool) -> list[dict[str, Any]]:
+    """Return the arguments of each call: several, if the text has several values for the only field, such as cities."""
     if tool.hands_off and "to_agent" in tool.fields:
-        return {"to_agent": _best_agent(tool, prompt.user), "reason": f"The user asks: {prompt.user}"}
-    filled = fill({"type": "object", **tool.parameters}, prompt.source, tool.name)
-    return dict(filled) if isinstance(filled, dict) else {}
+        return [{"to_agent": _best_agent(tool, prompt.user), "reason": f"The user asks: {prompt.user}"}]
+    places = dict.fromkeys(_PLACE.findall(prompt.user))
+    if len(tool.fields) == 1 and PROPER.search(next(iter(tool.fields))) and len(places) > 1:
+        return [arguments(tool.function, TextHints(place)) for place in places]
+    return [arguments(tool.function, TextHints(prompt.source))]
 
 
 def _best_agent(tool: Tool, text: str) -> str:

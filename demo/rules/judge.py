@@ -2,9 +2,9 @@
 
 import re
 
+from demo.rules.prompt import Prompt
 from tir_sandbox.embeddings import significant
 from tir_sandbox.replies import Reply
-from tir_sandbox.rules.prompt import Prompt
 
 _ENOUGH = 0.5
 _YES_NO = re.compile(r"\bYES\b[\s\S]*\bNO\b")

@@ -4,9 +4,9 @@ import json
 import re
 from collections import Counter
 
+from demo.rules.prompt import Prompt, best_sentences, sentences
 from tir_sandbox.embeddings import significant, stems
 from tir_sandbox.replies import Reply
-from tir_sandbox.rules.prompt import Prompt, best_sentences, sentences
 
 _RULE = r"-{6,}"
 _CONTEXT = re.compile(

@@ -1,0 +1,57 @@
+"""The rules by which the sandbox answers in the demo and the notebooks: `Sandbox(rules=answer)`.
+
+They work on plain text, and answer the same in every run. They call tools with fitting arguments, fill schemas with
+the user's words, and answer questions with the sentences of the context.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from demo.rules import calls, documents, judge
+from demo.rules.find import TextHints
+from demo.rules.prompt import Prompt
+from demo.rules.react import react
+from tir_sandbox.rules import structured, thought
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tir_sandbox import Reply, Request
+
+
+def answer(request: Request) -> Reply | None:
+    """Answer a request by the first rule that fits, or leave it to the sandbox's own rules."""
+    prompt = Prompt(request)
+    reply = next((found for rule in RULES if (found := rule(prompt)) is not None), None)
+    if reply is None:
+        return None
+    return replace(reply, reasoning=thought(str(reply.reasoning), request.body.get("reasoning_effort")))
+
+
+def bound(prompt: Prompt) -> Reply | None:
+    """Fill the schema, the list of choices or the pattern that the answer is bound to."""
+    return structured(prompt.request.body, TextHints(prompt.source), prompt.user)
+
+
+RULES: tuple[Callable[[Prompt], Reply | None], ...] = (
+    calls.forced_call,
+    calls.offered_call,
+    bound,
+    react,
+    calls.comparison,
+    calls.after_tools,
+    judge.yes_or_no,
+    judge.score,
+    judge.better_of_two,
+    documents.sub_questions,
+    documents.choice,
+    documents.ranked_documents,
+    documents.standalone_question,
+    documents.keywords,
+    documents.title,
+    documents.questions,
+    documents.context_question,
+    documents.summary,
+)

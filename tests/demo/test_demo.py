@@ -1,0 +1,19 @@
+"""`make demo` without a token."""
+
+import os
+import subprocess
+import sys
+
+from tests.blocked import ROOT
+
+
+def test_both_agents_ask_for_both_cities_and_compare():
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("E2E_TIR", "TIR_", "MODEL_API"))}
+    shown = subprocess.run(
+        [sys.executable, "-m", "demo"], env=kept, cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+
+    assert shown.count("> Is it colder in Paris than in Delhi?") == 2
+    for city in ("Paris", "Delhi"):
+        assert shown.count(f"calls get_weather({{'city': '{city}'}})") == 2
+    assert shown.count("Yes: Paris has 9 °C, and Delhi has 31 °C.") == 2

@@ -1,0 +1,49 @@
+"""An example for a regular expression, for `pattern` in a schema and vLLM's `regex` outputs."""
+
+import random
+import re
+from typing import Any
+
+import rstr
+
+from tir_sandbox import errors
+
+_MOST_STEPS = 200_000
+
+
+class _Shortest(random.Random):
+    """Chooses the same short and plain text in every run, and stops where a text becomes too long to build."""
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(0)
+        self._cost = len(pattern)
+        self._left = _MOST_STEPS
+
+    def randint(self, a: int, b: int) -> int:  # noqa: ARG002  (the signature of `Random`)
+        """Repeat as seldom as the pattern allows."""
+        self._left -= a * self._cost
+        if self._left < 0:
+            raise OverflowError
+        return a
+
+    def choice(self, seq: Any) -> Any:
+        """Take a letter or a digit, if there is one."""
+        if all(isinstance(one, str) for one in seq):
+            return min(seq, key=lambda one: (not one.isalnum(), one))
+        return seq[0]
+
+
+def example_of(pattern: str) -> str:
+    """Return a text that matches the whole of a pattern.
+
+    Raises:
+        ApiError: 400, if the sandbox finds no such text, as for most patterns that look ahead or behind.
+    """
+    try:
+        text = rstr.Rstr(_Shortest(pattern)).xeger(pattern)
+        matches = re.fullmatch(pattern, text)
+    except (re.error, KeyError, IndexError, OverflowError, RecursionError):
+        matches = None
+    if matches is None:
+        raise errors.cannot_fill(f"finds no text for the pattern {errors.brief(pattern)!r}")
+    return text

@@ -1,0 +1,157 @@
+"""The script of a sandbox: which answers it gives, in which order, to which requests."""
+
+import inspect
+import re
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from tir_sandbox.errors import ApiError
+from tir_sandbox.faults import Fault
+from tir_sandbox.replies import Reply
+from tir_sandbox.requests import Request
+
+Answer = Reply | Fault
+Item = Answer | str | Callable[[Request], Answer | str]
+_SHOWN = 200
+
+
+class ScriptError(AssertionError):
+    """The script and the requests did not match: a request found no reply, or replies were left over."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """Which requests a reply is for; what is None is not looked at.
+
+    Args:
+        model: The request's model.
+        user: A part of the last user message, or an expression that is found in it.
+        tools: Names of tools that the request offers, among others.
+    """
+
+    model: str | None = None
+    user: str | re.Pattern[str] | None = None
+    tools: Sequence[str] = ()
+
+    def fits(self, request: Request) -> bool:
+        """Tell whether a request is meant."""
+        user = re.escape(self.user) if isinstance(self.user, str) else self.user
+        return (
+            self.model in (None, request.model)
+            and (user is None or re.search(user, request.user) is not None)
+            and set(self.tools) <= set(request.tools)
+        )
+
+
+class Script:
+    """The replies of a sandbox, and what went wrong with them. Its methods may be called from any thread.
+
+    Args:
+        strict: Refuse requests for which no reply is left, and report replies that are left over.
+    """
+
+    def __init__(self, *, strict: bool = True) -> None:
+        self.strict = strict
+        self._entries: list[tuple[Match, Item]] = []
+        self._problems: list[str] = []
+        self._is_used = False
+        self._lock = threading.Lock()
+
+    def add(self, items: Iterable[Item], match: Match) -> None:
+        """Append replies.
+
+        Raises:
+            TypeError: An item is not a reply, a fault, a string or a function.
+        """
+        items = list(items)
+        for item in items:
+            _check(item)
+        with self._lock:
+            self._is_used = self._is_used or bool(items)
+            self._entries += [(match, item) for item in items]
+
+    def take(self, request: Request, *, embeds: bool = False) -> Answer | None:
+        """Return the first reply for a request, or None if the rules shall answer.
+
+        Args:
+            request: The request to answer.
+            embeds: It asks for embeddings, which are computed: replies with text are not for it.
+
+        Raises:
+            ScriptError: No reply is left for the request, or its function failed.
+        """
+        with self._lock:
+            suited = [(match, item) for match, item in self._entries if _suits(item, embeds) and match.fits(request)]
+            entry = suited[0] if suited else None
+            if entry is not None:
+                self._entries.remove(entry)
+        if entry is not None:
+            return self.called(entry[1], request)
+        if self._is_used and self.strict and not embeds:
+            hint = "Script one more reply for it, or pass `strict=False` to have the rules answer."
+            raise self.failed(f"No reply is left for {described(request)}. {hint}")
+        return None
+
+    def called(self, item: Item, request: Request) -> Answer:
+        """Return an item as a reply or a fault; a function is called with the request."""
+        try:
+            answer = item if isinstance(item, Reply | Fault | str) else item(request)
+        except ApiError:  # the sandbox's own refusal of what its rules cannot fill
+            raise
+        except Exception as problem:
+            raise self.failed(f"The function for {described(request)} raised {problem!r}.") from problem
+        if isinstance(answer, str):
+            return Reply(answer)
+        if not isinstance(answer, Reply | Fault):
+            raise self.failed(f"The function for {described(request)} returned {answer!r}, which is not a reply.")
+        return answer
+
+    def failed(self, problem: str) -> ScriptError:
+        """Record a problem, to be reported when the sandbox closes as well."""
+        with self._lock:
+            self._problems.append(problem)
+        return ScriptError(problem)
+
+    def problems(self) -> list[str]:
+        """Return what went wrong, replies that are left over included."""
+        with self._lock:
+            left = [_shown(item) for _, item in self._entries] if self.strict else []
+            more = [f"{len(left)} of the scripted replies were not asked for: {', '.join(left)}."] if left else []
+            return self._problems + more
+
+    def reset(self) -> None:
+        """Forget the replies and the problems."""
+        with self._lock:
+            self._entries.clear()
+            self._problems.clear()
+            self._is_used = False
+
+
+def described(request: Request) -> str:
+    """Name a request in an error."""
+    user = request.user if len(request.user) <= _SHOWN else request.user[:_SHOWN] + "..."
+    tools = f", tools {', '.join(request.tools)}" if request.tools else ""
+    return f"{request.method} {request.path} (model {request.model!r}, last user message {user!r}{tools})"
+
+
+def _check(item: Any) -> None:
+    is_function = callable(item) and not isinstance(item, type) and not inspect.iscoroutinefunction(item)
+    if not (isinstance(item, Reply | Fault | str) or is_function):
+        raise TypeError(f"a script takes a Reply, a Fault, a string or a function of the request, not {item!r}")
+
+
+def _suits(item: Item, embeds: bool) -> bool:
+    if not embeds or isinstance(item, Fault):
+        return True
+    return isinstance(item, Reply) and item.text is None and not item.tool_calls and not item.choices
+
+
+def _shown(item: Item) -> str:
+    """Write an item without the fields that were not set."""
+    if not isinstance(item, Reply | Fault):
+        return repr(item)
+    values = [(field.name, getattr(item, field.name), field.default) for field in fields(item)]
+    given = [f"{name}={value!r}" for name, value, default in values if value not in (default, {})]
+    return f"{type(item).__name__}({', '.join(given)})"
