@@ -21,7 +21,7 @@ class Verdict(BaseModel):
 
 def get_weather(city: Literal["Delhi", "Mumbai", "Paris"], unit: Literal["c", "f"] | None = None) -> str:
     """Weather for a city."""
-    return f"31 {unit or 'c'} in {city}"
+    return "rain"
 
 
 def get_time(tz: Literal["UTC", "IST"]) -> str:

@@ -42,8 +42,16 @@ def test_auto_with_strict_binds_names_and_arguments(ask: Ask, scenario: str):
     assert call[1].endswith("}")
 
 
-def test_one_call_at_a_time_drops_the_others(ask: Ask):
+def test_one_call_at_a_time_ends_the_answer_after_the_first(ask: Ask):
     assert ask("twocalls", tools=tools(), parallel_tool_calls=False).calls == [DELHI]
+
+
+@pytest.mark.parametrize("scenario", ["badargs", "unknowntool"])
+def test_one_call_at_a_time_binds_it_as_strict_does(ask: Ask, scenario: str):
+    (call,) = ask(scenario, tools=tools(), parallel_tool_calls=False).calls
+
+    assert call[0] == "get_weather"
+    assert call[1].endswith("}")
 
 
 @pytest.mark.parametrize("strict", [None, True])
