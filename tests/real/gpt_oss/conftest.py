@@ -95,8 +95,8 @@ def streamed(http: httpx.Client, body: Callable[..., dict[str, Any]]) -> Ask:
 
 
 @pytest.fixture(params=["whole", "streamed"])
-def ask(request: pytest.FixtureRequest) -> Ask:
-    """Ask both ways, for what is the same in both."""
+def ask(request: pytest.FixtureRequest, gpt_oss_server: RealServer) -> Ask:
+    """Ask both ways, for what is the same in both. The server is named here so that these tests are sorted with it."""
     return request.getfixturevalue(request.param)
 
 
