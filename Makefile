@@ -16,7 +16,7 @@ test: lint type pytest  ## all that CI checks
 pytest: $(READY)
 	$(BIN)/python -m pytest --cov --cov-report=term
 
-test-real: $(READY)  ## on a real vLLM (CPU, tiny model), installed here unless TIR_REAL_BASE_URL names one
+test-real: $(READY)  ## on real vLLM servers (CPU, a tiny model and a tiny gpt-oss), one after the other
 	$(if $(TIR_REAL_BASE_URL),,$(BIN)/python -m tests.real.vllm_server install)
 	$(BIN)/python -m pytest -m real
 

@@ -3,10 +3,10 @@
 import pytest
 
 from demo.rules import answer
-from tests.real.plugin import pytest_collection_modifyitems, real_server
+from tests.real.plugin import gpt_oss_server, pytest_collection_modifyitems, real_server
 from tir_sandbox import Sandbox
 
-__all__ = ["pytest_collection_modifyitems", "real_server"]
+__all__ = ["gpt_oss_server", "pytest_collection_modifyitems", "real_server"]
 
 
 @pytest.fixture

@@ -1,20 +1,20 @@
-"""The fixture ``real_server`` and the rule that real tests run only when ``-m real`` asks for them.
+"""The fixtures ``real_server`` and ``gpt_oss_server``, and the rule that real tests run only with ``-m real``.
 
-A folder of tests that need the server imports both names into its ``conftest.py``; they share one server.
+A folder of tests that need a server imports these names into its ``conftest.py``; all folders share the servers.
+A server starts with the first test that needs it. One server runs at a time: the tests of gpt-oss come last, and
+its start ends the other server.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pytest
 
-from .vllm_server import API_KEY, MODELS, START_LIMIT, VLLMServer, termination_interrupts
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from .models import GPT_OSS, TINY, Model
+from .vllm_server import API_KEY, START_LIMIT, VLLMServer, termination_interrupts
 
 # The first real test waits for the server, so each may take the time of a start on top of its own.
 REAL_TEST_LIMIT = START_LIMIT + 120
@@ -32,43 +32,81 @@ class RealServer:
     def model(self) -> str:
         return self.models[0]
 
+    def endpoint(self) -> dict[str, str]:
+        """Return the arguments with which both integrations reach the server."""
+        return {"model": self.model, "base_url": self.base_url, "api_key": self.api_key}
 
-_KEY = pytest.StashKey[RealServer]()
+
+class Servers:
+    """The servers of a test session, of which one runs at a time."""
+
+    def __init__(self) -> None:
+        self._running = ExitStack()
+        self._servers: dict[Model, RealServer] = {}
+
+    def serving(self, model: Model) -> RealServer:
+        """Return the server of a model: one that the environment names, one that runs, or one started now."""
+        if model not in self._servers:
+            self._servers[model] = _named_by_environment(model) or self._start(model)
+        return self._servers[model]
+
+    def stop(self) -> None:
+        self._running.close()
+
+    def _start(self, model: Model) -> RealServer:
+        self.stop()
+        self._running.enter_context(termination_interrupts())
+        started = self._running.enter_context(VLLMServer(model))
+        return RealServer(started.base_url, started.api_key, started.models)
 
 
-def server_named_by_environment() -> RealServer | None:
-    """Return the server that ``TIR_REAL_BASE_URL`` names, for runs against one that is up already."""
-    base_url = os.environ.get("TIR_REAL_BASE_URL")
+def _named_by_environment(model: Model) -> RealServer | None:
+    """Return the server that the model's variable names, for runs against one that is up already."""
+    base_url = os.environ.get(model.variable)
     if not base_url:
         return None
-    models = os.environ.get("TIR_REAL_MODELS") or ",".join(MODELS)
+    names = os.environ.get(f"{model.variable.removesuffix('_BASE_URL')}_MODELS") or ",".join(model.served_as)
     return RealServer(
         base_url=base_url.rstrip("/"),
         api_key=os.environ.get("TIR_REAL_API_KEY") or API_KEY,
-        models=tuple(name.strip() for name in models.split(",")),
+        models=tuple(name.strip() for name in names.split(",")),
     )
 
 
+_KEY = pytest.StashKey[Servers]()
+
+
+def _servers(config: pytest.Config) -> Servers:
+    if _KEY not in config.stash:
+        config.stash[_KEY] = Servers()
+        config.add_cleanup(config.stash[_KEY].stop)
+    return config.stash[_KEY]
+
+
 @pytest.fixture(scope="session")
-def real_server(pytestconfig: pytest.Config) -> Iterator[RealServer]:
-    """Give the session's vLLM server, started for the first test that asks and ended with the session."""
-    if server := pytestconfig.stash.get(_KEY, server_named_by_environment()):
-        yield server
-        return
-    with termination_interrupts(), VLLMServer() as started:
-        server = RealServer(started.base_url, started.api_key, started.models)
-        pytestconfig.stash[_KEY] = server
-        yield server
-        del pytestconfig.stash[_KEY]
+def real_server(pytestconfig: pytest.Config) -> RealServer:
+    """Give a vLLM server with a model of random weights and a chat template."""
+    return _servers(pytestconfig).serving(TINY)
+
+
+@pytest.fixture(scope="session")
+def gpt_oss_server(pytestconfig: pytest.Config) -> RealServer:
+    """Give a vLLM server with a trained model of the gpt-oss architecture, behind the harmony parser."""
+    return _servers(pytestconfig).serving(GPT_OSS)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect real tests unless the marker expression speaks of them; give the chosen ones time."""
+    """Deselect real tests unless the marker expression names them; give the chosen ones time, gpt-oss last."""
     real = [item for item in items if item.get_closest_marker("real")]
     if "real" in config.option.markexpr:
         for item in real:
             if item.get_closest_marker("timeout") is None and config.pluginmanager.has_plugin("timeout"):
                 item.add_marker(pytest.mark.timeout(REAL_TEST_LIMIT))
+        items.sort(key=_needs_gpt_oss)
     elif real:
         config.hook.pytest_deselected(items=real)
         items[:] = [item for item in items if item not in set(real)]
+
+
+def _needs_gpt_oss(item: pytest.Item) -> bool:
+    return "gpt_oss_server" in getattr(item, "fixturenames", ())

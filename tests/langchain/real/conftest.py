@@ -1,4 +1,4 @@
-"""Makes the real server available to the tests of this folder, without those that need a model with a mind."""
+"""Makes the real servers available to the tests of this folder, without the standard tests that they cannot pass."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.real import plugin
-from tests.real.plugin import real_server
+from tests.real.plugin import gpt_oss_server, real_server
 
-__all__ = ["real_server"]
+__all__ = ["gpt_oss_server", "real_server"]
 
 HERE = Path(__file__).parent
 

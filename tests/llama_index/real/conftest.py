@@ -1,5 +1,5 @@
-"""Makes the real server available to the tests of this folder."""
+"""Makes the real servers available to the tests of this folder."""
 
-from tests.real.plugin import pytest_collection_modifyitems, real_server
+from tests.real.plugin import gpt_oss_server, pytest_collection_modifyitems, real_server
 
-__all__ = ["pytest_collection_modifyitems", "real_server"]
+__all__ = ["gpt_oss_server", "pytest_collection_modifyitems", "real_server"]
