@@ -9,11 +9,10 @@ from pydantic import BaseModel, Field, model_validator
 
 from langchain_tir._aliases import ADVICE, OTHER_NAMES, renamed
 from langchain_tir._content import Json
-from langchain_tir._demanded import TAKEN_AS_IT_IS
 from tir_client import DEFAULT_MODEL, ChatRequest, InvalidRequestError
 
-_INTERNAL = frozenset({"stream", "ls_structured_output_format", "structured_output_format", TAKEN_AS_IT_IS})
-"""Arguments of a call by which LangChain, or this package, speaks to itself."""
+_INTERNAL = frozenset({"stream", "ls_structured_output_format", "structured_output_format"})
+"""Arguments of a call by which LangChain speaks to itself."""
 
 _LOOSE = ("model_kwargs", "extra_body")
 _PARAMETERS = frozenset(ChatRequest.model_fields) - {"messages", "extra_body"}

@@ -11,14 +11,13 @@ from langchain_core.utils.json import parse_partial_json
 
 from langchain_tir._content_blocks import PROVIDER
 from langchain_tir._messages import end, extras, head, others, set_only, tail, usage_metadata
-from tir_client import Completion
 
 if TYPE_CHECKING:
     from langchain_core.messages import InvalidToolCall, ToolCallChunk
     from langchain_core.messages import ToolCall as ParsedCall
 
     from langchain_tir._content import Json
-    from tir_client import Delta, ToolCall, ToolCallDelta
+    from tir_client import Completion, Delta, ToolCall, ToolCallDelta
 
 
 class DeltaMapper:
@@ -34,10 +33,8 @@ class DeltaMapper:
         self._begun = False
         self._arguments = _Arguments()
 
-    def map(self, delta: Delta | Completion) -> ChatGenerationChunk | None:
-        """The chunk for a delta, or None if it belongs to another choice. A whole answer makes the last chunk."""
-        if isinstance(delta, Completion):
-            return self._last(delta)
+    def map(self, delta: Delta) -> ChatGenerationChunk | None:
+        """The chunk for a delta, or None if it belongs to another choice."""
         if delta.final:
             return self._last(delta.accumulator.completion())
         if delta.index:

@@ -11,7 +11,6 @@ from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.runnables import RunnableMap, RunnablePassthrough
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
-from langchain_tir._demanded import TAKEN_AS_IT_IS
 from langchain_tir._errors import RefusedOutputError, StructuredOutputError, TruncatedOutputError
 from langchain_tir._tools import json_schema, to_response_format, to_tool, tool_fields
 from tir_client import InvalidRequestError
@@ -141,7 +140,7 @@ def structured_call(schema: Any, method: Method, strict: bool | None) -> tuple[J
         _check_object(json_schema(schema, function))
         name = function["name"]
         fields = tool_fields([schema], name, strict=strict)
-        fields |= {"parallel_tool_calls": False, TAKEN_AS_IT_IS: True}
+        fields["parallel_tool_calls"] = False
         return fields, StructuredParser(target=target, tool=name)
     raise InvalidRequestError(f"`method` is 'json_schema', 'function_calling' or 'json_mode', not {method!r}.")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models.chat_models import BaseChatModel
@@ -11,7 +10,6 @@ from pydantic import ConfigDict, PrivateAttr, model_validator
 from langchain_tir._aliases import renamed
 from langchain_tir._component import TOKEN_VARIABLES, Component
 from langchain_tir._content_blocks import PROVIDER
-from langchain_tir._demanded import TAKEN_AS_IT_IS, Lenient
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import from_completion, to_wire
 from langchain_tir._profile import profile_of
@@ -20,7 +18,7 @@ from langchain_tir._stream import DeltaMapper
 from langchain_tir._structured import Method, beside_raw, check_free, structured_call
 from langchain_tir._tokens import estimate, estimate_text
 from langchain_tir._tools import to_response_format, tool_fields
-from tir_client import APIConnectionError, APIStatusError, ChatRequest, Enclosed, ResponseError, Usage, __version__
+from tir_client import APIConnectionError, APIStatusError, ChatRequest, ResponseError, Usage, __version__
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
     from langchain_tir._content import Json
-    from tir_client import TIRClient
 
 _NOT_THERE = frozenset({403, 404, 405, 501})
 """What a gateway says of a path that it does not pass on; a 401 may be a token that has just expired."""
@@ -80,6 +77,9 @@ class ChatTIR(BaseChatModel, Settings, Component):
 
     _asks_server: bool = PrivateAttr(default=True)
     """Whether the server is asked to count tokens; False once it turned out that it cannot be."""
+
+    _lenient: bool = PrivateAttr(default=False)
+    """Return an answer without the tool call that was demanded, for a parser to judge."""
 
     @model_validator(mode="after")
     def _set_tir_version(self) -> Self:
@@ -136,9 +136,6 @@ class ChatTIR(BaseChatModel, Settings, Component):
         request: ChatRequest = ChatRequest.of(messages=to_wire(messages), **fields)
         return request
 
-    def _caller(self, call: Json) -> TIRClient | Lenient:
-        return Lenient(self.client) if call.get(TAKEN_AS_IT_IS) else self.client
-
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -147,7 +144,7 @@ class ChatTIR(BaseChatModel, Settings, Component):
         **kwargs: Any,
     ) -> ChatResult:
         with model_errors():
-            completion = self._caller(kwargs).chat(self._request(messages, stop, kwargs))
+            completion = self.client.chat(self._request(messages, stop, kwargs), lenient=self._lenient)
             return from_completion(completion, self.output_version)
 
     async def _agenerate(
@@ -158,7 +155,7 @@ class ChatTIR(BaseChatModel, Settings, Component):
         **kwargs: Any,
     ) -> ChatResult:
         with model_errors():
-            completion = await self._caller(kwargs).achat(self._request(messages, stop, kwargs))
+            completion = await self.client.achat(self._request(messages, stop, kwargs), lenient=self._lenient)
             return from_completion(completion, self.output_version)
 
     def _stream(
@@ -169,11 +166,13 @@ class ChatTIR(BaseChatModel, Settings, Component):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         mapper = DeltaMapper()
-        with model_errors(), closing(self._caller(kwargs).stream(self._request(messages, stop, kwargs))) as deltas:
-            for chunk in filter(None, map(mapper.map, deltas)):
-                if run_manager:
-                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                yield chunk
+        with model_errors():
+            request = self._request(messages, stop, kwargs)
+            with self.client.stream(request, lenient=self._lenient) as deltas:
+                for chunk in filter(None, map(mapper.map, deltas)):
+                    if run_manager:
+                        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                    yield chunk
 
     async def _astream(
         self,
@@ -184,7 +183,8 @@ class ChatTIR(BaseChatModel, Settings, Component):
     ) -> AsyncIterator[ChatGenerationChunk]:
         mapper = DeltaMapper()
         with model_errors():
-            async with Enclosed(self._caller(kwargs).astream(self._request(messages, stop, kwargs))) as deltas:
+            request = self._request(messages, stop, kwargs)
+            async with self.client.astream(request, lenient=self._lenient) as deltas:
                 async for delta in deltas:
                     if chunk := mapper.map(delta):
                         if run_manager:
@@ -251,8 +251,15 @@ class ChatTIR(BaseChatModel, Settings, Component):
             check_free(kwargs, fields, method)
         if schema is not None:
             fields["ls_structured_output_format"] = {"kwargs": {"method": method, "strict": strict}, "schema": schema}
-        model = self.bind(**{**fields, **kwargs})
+        caller = self._leniently() if method == "function_calling" else self
+        model = caller.bind(**{**fields, **kwargs})
         return beside_raw(model, parser) if include_raw else model | parser
+
+    def _leniently(self) -> Self:
+        """A copy that returns what the model said where it did not make the call that was demanded."""
+        copy = self.model_copy()
+        copy._lenient = True  # noqa: SLF001 - a copy of this one
+        return copy
 
     # Tokens
 

@@ -1,14 +1,14 @@
 """Calls of an LLM under LlamaIndex's instrumentation: its callbacks, events and rate limiter.
 
 All calls go through `Instrumentation`, in place of LlamaIndex's own decorators, which give the same callbacks and
-events with three faults: closing their generator does not close the one inside, so that the server goes on writing (and
+events with three faults: closing their stream does not close the one inside, so that the server goes on writing (and
 billing) until the garbage collector runs; they validate the whole history again for the event of each chunk; and they
 report the tokens of a call inside a call twice.
 """
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,7 +27,8 @@ from llama_index.core.instrumentation.span import active_span_id
 from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.event_handlers import NullEventHandler
 
-from tir_client import Enclosed, Usage
+from llama_index_tir._mapped import AsyncMapped, Mapped
+from tir_client import Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
@@ -99,6 +100,8 @@ class Instrumentation:
         self._callbacks = llm.callback_manager
         self._span_id = active_span_id.get()
         self._event_id = ""
+        self._last: Any = None
+        self._is_over = False
 
     def call(self, get: Callable[[], Response]) -> Response:
         """Get a whole answer and report it."""
@@ -121,39 +124,43 @@ class Instrumentation:
         return response
 
     def stream(self, begin: Callable[[], Generator[Response]]) -> Generator[Response]:
-        """Begin a stream and report it; closing the generator that is returned closes the one that `begin` gave."""
+        """Begin a stream and report it; closing what is returned closes the one that `begin` gave."""
         with self._begun():
             if self._llm.rate_limiter is not None:
                 self._llm.rate_limiter.acquire()
             responses = begin()
-        return self._followed(responses)
+        return _Reported(responses, self)
 
-    async def astream(self, begin: Callable[[], AsyncGenerator[Response]]) -> AsyncGenerator[Response]:
+    async def astream(self, begin: Callable[[], Awaitable[AsyncGenerator[Response]]]) -> AsyncGenerator[Response]:
         """`stream` for async code."""
         with self._begun():
             if self._llm.rate_limiter is not None:
                 await self._llm.rate_limiter.async_acquire()
-            responses = begin()
-        return self._afollowed(responses)
+            responses = await begin()
+        return _AsyncReported(responses, self)
 
-    def _followed(self, responses: Generator[Response]) -> Generator[Response]:
-        last = None
-        with self._ended_badly(), closing(responses):
-            for response in responses:
-                self._progressed(response)
-                yield response
-                last = response
-        self._ended(last)
+    def progressed(self, response: Response) -> Response:
+        """Report a response of a stream."""
+        self._last = response
+        if _has_listener():
+            question = {self._kind.field: type(self._question)()}
+            event = self._kind.progress_event(response=self._to_report(response), span_id=self._span_id, **question)
+            setattr(event, self._kind.field, self._question)
+            dispatcher.event(event)
+        return response
 
-    async def _afollowed(self, responses: AsyncGenerator[Response]) -> AsyncGenerator[Response]:
-        last = None
-        with self._ended_badly():
-            async with Enclosed(responses) as enclosed:
-                async for response in enclosed:
-                    self._progressed(response)
-                    yield response
-                    last = response
-        self._ended(last)
+    def stream_ended(self) -> tuple[()]:
+        """Report that a stream has ended."""
+        self._is_over = True
+        self._ended(self._last)
+        return ()
+
+    def stream_failed(self, error: BaseException) -> None:
+        """Report that a stream was left, or broke, unless its end has been reported."""
+        if not self._is_over:
+            self._is_over = True
+            self._report({EventPayload.EXCEPTION: error})
+            dispatcher.event(ExceptionEvent(exception=error, span_id=self._span_id))
 
     @contextmanager
     def _begun(self) -> Iterator[None]:
@@ -179,23 +186,6 @@ class Instrumentation:
             except BaseException as error:
                 self._report({EventPayload.EXCEPTION: error})
                 raise
-
-    def _progressed(self, response: Response) -> None:
-        if not _has_listener():
-            return
-        question = {self._kind.field: type(self._question)()}
-        event = self._kind.progress_event(response=self._to_report(response), span_id=self._span_id, **question)
-        setattr(event, self._kind.field, self._question)
-        dispatcher.event(event)
-
-    @contextmanager
-    def _ended_badly(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException as error:
-            self._report({EventPayload.EXCEPTION: error})
-            dispatcher.event(ExceptionEvent(exception=error, span_id=self._span_id))
-            raise
 
     def _ended(self, last: Response | None) -> None:
         payload: dict[str, Any] = {self._kind.answer: last}
@@ -223,3 +213,53 @@ def _has_listener() -> bool:
             return False
         node = node.parent
     return True
+
+
+class _Reported(Mapped[Any, Any]):
+    """A stream that is reported as it is read; one that is forgotten is reported as left."""
+
+    def __init__(self, responses: Generator[Any], call: Instrumentation) -> None:
+        super().__init__(responses, call.progressed, call.stream_ended)
+        self._call = call
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()
+        except StopIteration:
+            raise
+        except BaseException as error:
+            self._call.stream_failed(error)
+            raise
+
+    def close(self) -> None:
+        """Close the stream, and report it as left if it has not ended."""
+        super().close()
+        self._call.stream_failed(GeneratorExit())
+
+    def __del__(self) -> None:
+        self._call.stream_failed(GeneratorExit())
+
+
+class _AsyncReported(AsyncMapped[Any, Any]):
+    """`_Reported` for async code."""
+
+    def __init__(self, responses: AsyncGenerator[Any], call: Instrumentation) -> None:
+        super().__init__(responses, call.progressed, call.stream_ended)
+        self._call = call
+
+    async def __anext__(self) -> Any:
+        try:
+            return await super().__anext__()
+        except StopAsyncIteration:
+            raise
+        except BaseException as error:
+            self._call.stream_failed(error)
+            raise
+
+    async def aclose(self) -> None:
+        """Close the stream, and report it as left if it has not ended."""
+        await super().aclose()
+        self._call.stream_failed(GeneratorExit())
+
+    def __del__(self) -> None:
+        self._call.stream_failed(GeneratorExit())

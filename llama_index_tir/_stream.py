@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 from llama_index.core.base.llms.types import ChatResponse, ContentBlock, TextBlock, ThinkingBlock
 
-from llama_index_tir._messages import from_completion, from_logprobs, to_block, to_completion, to_message, to_wire_call
-from tir_client import Enclosed
+from llama_index_tir._messages import from_completion, from_logprobs, to_block, to_message, to_wire_call
 from tir_client.protocol.json_text import PartialJson
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator, Mapping
-
-    from llama_index.core.base.llms.types import (
-        ChatResponseAsyncGen,
-        ChatResponseGen,
-        CompletionResponseAsyncGen,
-        CompletionResponseGen,
-    )
+    from collections.abc import Mapping
 
     from llama_index_tir._content import Json
     from tir_client import Delta, ToolCall
@@ -88,31 +79,3 @@ def _response_kwargs(delta: Delta) -> Json:
     if delta.finish_reason:
         kwargs["finish_reason"] = delta.finish_reason
     return kwargs
-
-
-def responses(deltas: Generator[Delta], mapper: DeltaMapper) -> ChatResponseGen:
-    """Each delta as a response."""
-    with closing(deltas):
-        for delta in deltas:
-            yield mapper.map(delta)
-
-
-async def aresponses(deltas: AsyncGenerator[Delta], mapper: DeltaMapper) -> ChatResponseAsyncGen:
-    """`responses` for async code."""
-    async with Enclosed(deltas) as enclosed:
-        async for delta in enclosed:
-            yield mapper.map(delta)
-
-
-def completions(chat: ChatResponseGen) -> CompletionResponseGen:
-    """Each response as the answer to a prompt."""
-    with closing(chat):
-        for response in chat:
-            yield to_completion(response)
-
-
-async def acompletions(chat: ChatResponseAsyncGen) -> CompletionResponseAsyncGen:
-    """`completions` for async code."""
-    async with Enclosed(chat) as enclosed:
-        async for response in enclosed:
-            yield to_completion(response)

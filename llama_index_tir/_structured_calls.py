@@ -5,11 +5,11 @@ What to ask and what an answer means is decided in `_structured`.
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any
 
+from llama_index_tir._mapped import AsyncMapped, Mapped
 from llama_index_tir._structured import check_last
-from tir_client import Enclosed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -46,24 +46,22 @@ async def apredict(llm: LLM, task: StructuredTask[Any]) -> ChatResponse:
     return response
 
 
-def stream_steps(llm: LLM, task: StructuredTask[Any]) -> Generator[Step]:
+def stream_steps(llm: LLM, task: StructuredTask[Any]) -> Mapped[ChatResponse, Step]:
     """Ask for the object of `task`, and read it while it is written."""
-    with closing(llm.stream_chat(task.messages, **task.kwargs)) as responses:
-        for response in responses:
-            yield response, task.partial(response)
+    responses = llm.stream_chat(task.messages, **task.kwargs)
+    return Mapped(responses, lambda response: (response, task.partial(response)))
 
 
-async def astream_steps(llm: LLM, task: StructuredTask[Any]) -> AsyncGenerator[Step]:
+async def astream_steps(llm: LLM, task: StructuredTask[Any]) -> AsyncMapped[ChatResponse, Step]:
     """`stream_steps` for async code."""
-    async with Enclosed(await llm.astream_chat(task.messages, **task.kwargs)) as responses:
-        async for response in responses:
-            yield response, task.partial(response)
+    responses = await llm.astream_chat(task.messages, **task.kwargs)
+    return AsyncMapped(responses, lambda response: (response, task.partial(response)))
 
 
 def stream_objects(llm: LLM, task: StructuredTask[Any]) -> Generator[Any]:
     """The object of `task` as it grows; the last one is whole, asked for twice if need be."""
     last = None
-    with closing(stream_steps(llm, task)) as growing:
+    with stream_steps(llm, task) as growing:
         for response, output in growing:  # noqa: B007 - the last one is looked at
             if output is not None:
                 last = output
@@ -77,7 +75,7 @@ def stream_objects(llm: LLM, task: StructuredTask[Any]) -> Generator[Any]:
 async def astream_objects(llm: LLM, task: StructuredTask[Any]) -> AsyncGenerator[Any]:
     """`stream_objects` for async code."""
     last = None
-    async with Enclosed(astream_steps(llm, task)) as growing:
+    async with await astream_steps(llm, task) as growing:
         async for response, output in growing:  # noqa: B007 - the last one is looked at
             if output is not None:
                 last = output
@@ -104,7 +102,7 @@ def check_stream(objects: Generator[Any], output_cls: type[BaseModel]) -> Genera
 async def acheck_stream(objects: AsyncGenerator[Any], output_cls: type[BaseModel]) -> AsyncGenerator[Any]:
     """`check_stream` for async code."""
     last = None
-    async with Enclosed(objects) as growing:
+    async with aclosing(objects) as growing:
         async for last in growing:
             yield last
     check_last(last, output_cls)

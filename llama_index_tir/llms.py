@@ -18,9 +18,10 @@ from llama_index.core.base.llms.types import (
 )
 
 from llama_index_tir._instrumentation import CHAT, COMPLETION, Instrumentation
+from llama_index_tir._mapped import AsyncMapped, Mapped
 from llama_index_tir._messages import from_completion, to_completion
 from llama_index_tir._settings import TOOL_NAMES
-from llama_index_tir._stream import DeltaMapper, acompletions, aresponses, completions, responses
+from llama_index_tir._stream import DeltaMapper
 from llama_index_tir._structured_methods import StructuredMethods
 from llama_index_tir._tools import first_call_only, only_offered, to_messages, to_selections, to_tool_arguments
 
@@ -63,7 +64,7 @@ class TIR(StructuredMethods):
         return Instrumentation(CHAT, self, messages, kwargs).call(lambda: self._chat(messages, kwargs))
 
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        """Answer a conversation piece by piece. Closing the generator ends the request at once."""
+        """Answer a conversation piece by piece. Closing the stream ends the request at once."""
         return Instrumentation(CHAT, self, messages, kwargs).stream(lambda: self._stream(messages, kwargs))
 
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
@@ -82,9 +83,9 @@ class TIR(StructuredMethods):
         return call.call(lambda: to_completion(self._chat(messages, kwargs)))
 
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
-        """Answer a prompt piece by piece. Closing the generator ends the request at once."""
+        """Answer a prompt piece by piece. Closing the stream ends the request at once."""
         call, messages = Instrumentation(COMPLETION, self, prompt, kwargs), self._prompt(prompt, formatted)
-        return call.stream(lambda: completions(self._stream(messages, kwargs)))
+        return call.stream(lambda: Mapped(self._stream(messages, kwargs), to_completion))
 
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
         """`complete` for async code."""
@@ -98,7 +99,11 @@ class TIR(StructuredMethods):
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
         """`stream_complete` for async code."""
         call, messages = Instrumentation(COMPLETION, self, prompt, kwargs), self._prompt(prompt, formatted)
-        return await call.astream(lambda: acompletions(self._astream(messages, kwargs)))
+
+        async def begin() -> CompletionResponseAsyncGen:
+            return AsyncMapped(await self._astream(messages, kwargs), to_completion)
+
+        return await call.astream(begin)
 
     # Tools
 
@@ -223,8 +228,9 @@ class TIR(StructuredMethods):
         return from_completion(await self.client.achat(self._request(messages, kwargs)), kwargs.get(TOOL_NAMES))
 
     def _stream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseGen:
-        return responses(self.client.stream(self._request(messages, kwargs)), DeltaMapper(kwargs.get(TOOL_NAMES)))
+        mapper = DeltaMapper(kwargs.get(TOOL_NAMES))
+        return Mapped(self.client.stream(self._request(messages, kwargs)), mapper.map)
 
-    def _astream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseAsyncGen:
-        deltas = self.client.astream(self._request(messages, kwargs))
-        return aresponses(deltas, DeltaMapper(kwargs.get(TOOL_NAMES)))
+    async def _astream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseAsyncGen:
+        mapper = DeltaMapper(kwargs.get(TOOL_NAMES))
+        return AsyncMapped(self.client.astream(self._request(messages, kwargs)), mapper.map)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
@@ -13,15 +12,14 @@ from llama_index.core.prompts import ChatPromptTemplate
 from pydantic import SerializeAsAny  # noqa: TC002 - pydantic reads the annotation
 
 from llama_index_tir._instrumentation import CHAT, COMPLETION, Instrumentation, Kind
+from llama_index_tir._mapped import AsyncMapped, Mapped
 from llama_index_tir._messages import to_completion
 from llama_index_tir._settings import TIRSettings  # noqa: TC001 - pydantic reads the annotation
-from llama_index_tir._stream import acompletions, completions
 from llama_index_tir._structured import StructuredTask
 from llama_index_tir._structured_calls import Step, apredict, astream_steps, predict, stream_steps
-from tir_client import Enclosed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator, Sequence
+    from collections.abc import Sequence
 
     from llama_index.core.base.llms.types import (
         ChatResponseAsyncGen,
@@ -64,7 +62,7 @@ class StructuredTIR(StructuredLLM):
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:  # noqa: ARG002 - LlamaIndex's signature
         """Answer a prompt with an object that grows."""
         instrumented, messages = self._instrumented(COMPLETION, prompt, kwargs), [ChatMessage(content=prompt)]
-        return instrumented.stream(lambda: completions(self._stream(messages, kwargs)))
+        return instrumented.stream(lambda: Mapped(self._stream(messages, kwargs), to_completion))
 
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """`chat` for async code."""
@@ -90,7 +88,11 @@ class StructuredTIR(StructuredLLM):
     ) -> CompletionResponseAsyncGen:
         """`stream_complete` for async code."""
         instrumented, messages = self._instrumented(COMPLETION, prompt, kwargs), [ChatMessage(content=prompt)]
-        return await instrumented.astream(lambda: acompletions(self._astream(messages, kwargs)))
+
+        async def begin() -> CompletionResponseAsyncGen:
+            return AsyncMapped(await self._astream(messages, kwargs), to_completion)
+
+        return await instrumented.astream(begin)
 
     def _instrumented(self, kind: Kind, question: Any, kwargs: dict[str, Any]) -> Instrumentation:
         return Instrumentation(kind, self, question, kwargs, counted=False)
@@ -121,11 +123,13 @@ class StructuredTIR(StructuredLLM):
 
     def _stream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseGen:
         task = self._task(messages, kwargs)
-        return _responses(stream_steps(self._reporting_llm(), task), _GrowingObject(task))
+        growing = _GrowingObject(task)
+        return Mapped(stream_steps(self._reporting_llm(), task), growing.add, growing.end)
 
-    def _astream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseAsyncGen:
+    async def _astream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseAsyncGen:
         task = self._task(messages, kwargs)
-        return _aresponses(astream_steps(self._reporting_llm(), task), _GrowingObject(task))
+        growing = _GrowingObject(task)
+        return AsyncMapped(await astream_steps(self._reporting_llm(), task), growing.add, growing.end)
 
 
 class ProgramTIR(StructuredLLM):
@@ -137,7 +141,7 @@ class ProgramTIR(StructuredLLM):
     @llm_completion_callback()
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:  # noqa: ARG002 - LlamaIndex's signature
         """Answer a prompt with an object that grows."""
-        return completions(self.stream_chat([ChatMessage(content=prompt)], **kwargs))
+        return Mapped(self.stream_chat([ChatMessage(content=prompt)], **kwargs), to_completion)
 
     @llm_completion_callback()
     async def astream_complete(
@@ -147,7 +151,7 @@ class ProgramTIR(StructuredLLM):
         **kwargs: Any,
     ) -> CompletionResponseAsyncGen:
         """`stream_complete` for async code."""
-        return acompletions(await self.astream_chat([ChatMessage(content=prompt)], **kwargs))
+        return AsyncMapped(await self.astream_chat([ChatMessage(content=prompt)], **kwargs), to_completion)
 
 
 class _GrowingObject:
@@ -157,35 +161,23 @@ class _GrowingObject:
         self._task = task
         self._object: Any = None
         self._text = ""
+        self._response: ChatResponse
         task.started()
 
-    def add(self, response: ChatResponse, output: BaseModel | None) -> ChatResponse:
+    def add(self, step: Step) -> ChatResponse:
+        """The response for a step, with the object so far."""
+        self._response, output = step
         if output is not None:
             self._task.progressed(output)
             self._object, self._text = output, output.model_dump_json()
-        return _answer(response, self._object, self._text)
+        return _answer(self._response, self._object, self._text)
 
-    def end(self, response: ChatResponse) -> list[ChatResponse]:
+    def end(self) -> list[ChatResponse]:
         """The last response: the whole object, unless it was yielded before."""
-        self._task.finish(response)
+        self._task.finish(self._response)
         self._task.ended()
         whole = self._task.result
-        return [] if whole == self._object else [_answer(response, whole, whole.model_dump_json())]
-
-
-def _responses(growing: Generator[Step], growing_object: _GrowingObject) -> ChatResponseGen:
-    with closing(growing):
-        for response, output in growing:
-            yield growing_object.add(response, output)
-    yield from growing_object.end(response)
-
-
-async def _aresponses(growing: AsyncGenerator[Step], growing_object: _GrowingObject) -> ChatResponseAsyncGen:
-    async with Enclosed(growing) as enclosed:
-        async for response, output in enclosed:
-            yield growing_object.add(response, output)
-    for rest in growing_object.end(response):
-        yield rest
+        return [] if whole == self._object else [_answer(self._response, whole, whole.model_dump_json())]
 
 
 def _handlers(llm: LLM) -> list[BaseCallbackHandler]:

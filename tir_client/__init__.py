@@ -5,7 +5,6 @@ answer = client.chat(ChatRequest.of(model="gpt_oss_120b", messages=[{"role": "us
 print(answer.choice.reasoning, answer.choice.text, answer.usage)
 """
 
-from tir_client._enclosed import Enclosed
 from tir_client._version import __version__
 from tir_client.client import TIRClient
 from tir_client.config import DEFAULT_MODEL, ApiKey, Config
@@ -49,6 +48,7 @@ from tir_client.protocol.responses import (
     Usage,
 )
 from tir_client.transport.retry import RetryPolicy
+from tir_client.transport.streams import AsyncChatStream, ChatStream
 from tir_client.transport.timeouts import Timeouts
 
 __all__ = [
@@ -58,9 +58,11 @@ __all__ = [
     "APITimeoutError",
     "Accumulator",
     "ApiKey",
+    "AsyncChatStream",
     "AuthenticationError",
     "BadRequestError",
     "ChatRequest",
+    "ChatStream",
     "Choice",
     "ChoiceAccumulator",
     "Completion",
@@ -71,7 +73,6 @@ __all__ = [
     "EmbeddingRequest",
     "Embeddings",
     "EmptyAnswerError",
-    "Enclosed",
     "ForcedToolError",
     "InvalidRequestError",
     "ModelCard",

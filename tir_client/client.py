@@ -1,7 +1,7 @@
 """TIRClient: the one place where requests are sent and answers read.
 
-What a request says, what an answer means, which failure is retried and when: all of that is decided in the pure
-files. Here are only the loops that wait, each twice: sync and async side by side, to be compared by eye.
+What a request says, what an answer means, which failure is retried and when is decided in modules without I/O. Here and
+in `transport.streams` are the loops that wait, each twice: sync and async side by side.
 """
 
 from __future__ import annotations
@@ -13,39 +13,22 @@ from contextlib import aclosing, closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from tir_client._enclosed import Enclosed
 from tir_client.config import DEFAULT_MODEL, Config
 from tir_client.errors import TIRError
 from tir_client.protocol.forced_call import ForcedCall
-from tir_client.protocol.reader import (
-    AnswerStream,
-    accumulator_for,
-    read_answer,
-    read_embeddings,
-    read_models,
-    read_token_count,
-)
+from tir_client.protocol.reader import read_answer, read_embeddings, read_models, read_token_count
 from tir_client.protocol.requests import ChatRequest, EmbeddingRequest, to_bytes
-from tir_client.transport.attempt import Call
-from tir_client.transport.body import (
-    adrain,
-    apieces,
-    aread_refusal,
-    aread_whole,
-    drain,
-    pieces,
-    read_refusal,
-    read_whole,
-)
+from tir_client.transport.attempt import Attempt
+from tir_client.transport.body import aread_refusal, aread_whole, read_refusal, read_whole
 from tir_client.transport.clients import Clients
+from tir_client.transport.clock import Clock, Expired
 from tir_client.transport.failures import transport_errors
 from tir_client.transport.retry import RetryPolicy
+from tir_client.transport.streams import AsyncChatStream, ChatStream
 from tir_client.transport.timeouts import Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
-
-    from tir_client.protocol.accumulator import Accumulator, Delta
+    from tir_client.protocol.accumulator import Accumulator
     from tir_client.protocol.responses import Completion, Embeddings, Json, ModelCard
 
 Result = TypeVar("Result")
@@ -87,129 +70,62 @@ class TIRClient:
 
     # Chat, whole
 
-    def chat(self, request: ChatRequest) -> Completion:
-        """Send `request` and wait for the whole answer."""
-        forced = ForcedCall(request)
-        accumulator = self._ask(request)
-        if not forced.check(accumulator) and forced.second is not None:
-            forced.rescue(accumulator, self._ask(forced.second))
-        return accumulator.completion()
+    def chat(self, request: ChatRequest, *, lenient: bool = False) -> Completion:
+        """Send `request` and wait for the whole answer.
 
-    async def achat(self, request: ChatRequest) -> Completion:
+        Args:
+            request: What to ask.
+            lenient: Return an answer that lacks the tool call which `request` demands, instead of raising.
+
+        Raises:
+            ForcedToolError: A tool call was demanded, and there is none.
+        """
+        forced = ForcedCall(request, lenient=lenient)
+        answer = self._ask(request)
+        if not forced.check(answer) and forced.second is not None:
+            forced.rescue(answer, self._ask(forced.second))
+        return answer.completion()
+
+    async def achat(self, request: ChatRequest, *, lenient: bool = False) -> Completion:
         """`chat` for async code."""
-        forced = ForcedCall(request)
-        accumulator = await self._aask(request)
-        if not forced.check(accumulator) and forced.second is not None:
-            forced.rescue(accumulator, await self._aask(forced.second))
-        return accumulator.completion()
+        forced = ForcedCall(request, lenient=lenient)
+        answer = await self._aask(request)
+        if not forced.check(answer) and forced.second is not None:
+            forced.rescue(answer, await self._aask(forced.second))
+        return answer.completion()
 
     # Chat, streamed
 
-    def stream(self, request: ChatRequest) -> Generator[Delta]:
-        """Send `request`; yield the answer as it comes. Closing the generator ends the request at once."""
-        return self._watched(request) if ForcedCall(request).demanded else self._stream(request)
+    def stream(self, request: ChatRequest, *, lenient: bool = False) -> ChatStream:
+        """Send `request` when the stream is first iterated over; `chat` says what the arguments mean."""
+        attempt, forced = self._attempt(request.model, CHAT, request.streamed()), ForcedCall(request, lenient=lenient)
+        return ChatStream(attempt, forced, partial(self._open, streamed=True), self._ask)
 
-    def astream(self, request: ChatRequest) -> AsyncGenerator[Delta]:
+    def astream(self, request: ChatRequest, *, lenient: bool = False) -> AsyncChatStream:
         """`stream` for async code."""
-        return self._awatched(request) if ForcedCall(request).demanded else self._astream(request)
-
-    def _watched(self, request: ChatRequest) -> Generator[Delta]:
-        forced = ForcedCall(request)
-        with closing(self._stream(request)) as deltas:
-            for delta in deltas:
-                if forced.pass_through(delta):
-                    yield delta
-        if forced.second is not None:
-            yield from forced.rescue(delta.accumulator, self._ask(forced.second))
-
-    async def _awatched(self, request: ChatRequest) -> AsyncGenerator[Delta]:
-        forced = ForcedCall(request)
-        async with Enclosed(self._astream(request)) as deltas:
-            async for delta in deltas:
-                if forced.pass_through(delta):
-                    yield delta
-        if forced.second is not None:
-            for late in forced.rescue(delta.accumulator, await self._aask(forced.second)):
-                yield late
-
-    def _stream(self, request: ChatRequest) -> Generator[Delta]:
-        call = self._call(request.model, CHAT, request.streamed())
-        while True:
-            answer = AnswerStream(accumulator_for(request))
-            try:
-                with closing(self._open(call, streamed=True)) as response, call.watch(response):
-                    answer.begin(response.headers)
-                    chunks = pieces(response)
-                    for data in chunks:
-                        yield from answer.feed(data)
-                        if answer.done:
-                            break
-                        call.check_time()
-                    else:
-                        call.check_time()
-                    yield from answer.close()
-                    drain(chunks, response)
-            except TIRError as error:
-                call.failure = answer.broken_by(error)
-            except transport_errors() as error:
-                call.failure = answer.broken_by(call.broken(error))
-            else:
-                return
-            pause = None if answer.started else call.pause()
-            if pause is None:
-                raise call.reported()
-            time.sleep(pause)
-
-    async def _astream(self, request: ChatRequest) -> AsyncGenerator[Delta]:
-        call = self._call(request.model, CHAT, request.streamed())
-        while True:
-            answer = AnswerStream(accumulator_for(request))
-            try:
-                async with aclosing(await self._aopen(call, streamed=True)) as response:
-                    with call.watch(response):
-                        answer.begin(response.headers)
-                        chunks = apieces(response)
-                        async for data in chunks:
-                            for delta in answer.feed(data):
-                                yield delta
-                            if answer.done:
-                                break
-                            call.check_time()
-                        else:
-                            call.check_time()
-                        for delta in answer.close():
-                            yield delta
-                        await adrain(chunks, response)
-            except TIRError as error:
-                call.failure = answer.broken_by(error)
-            except transport_errors() as error:
-                call.failure = answer.broken_by(call.broken(error))
-            else:
-                return
-            pause = None if answer.started else call.pause()
-            if pause is None:
-                raise call.reported()
-            await asyncio.sleep(pause)
+        attempt, forced = self._attempt(request.model, CHAT, request.streamed()), ForcedCall(request, lenient=lenient)
+        open_response = partial(self._aopen, streamed=True)
+        return AsyncChatStream(attempt, forced, self._start_clock, open_response, self._aask)
 
     # Everything else
 
     def embed(self, request: EmbeddingRequest) -> Embeddings:
         """Embed texts; the vectors come back in the order of the texts."""
-        call = self._call(request.model, "embeddings", request.body())
-        return self._fetch(call, partial(read_embeddings, request))
+        attempt = self._attempt(request.model, "embeddings", request.body())
+        return self._fetch(attempt, partial(read_embeddings, request))
 
     async def aembed(self, request: EmbeddingRequest) -> Embeddings:
         """`embed` for async code."""
-        call = self._call(request.model, "embeddings", request.body())
-        return await self._afetch(call, partial(read_embeddings, request))
+        attempt = self._attempt(request.model, "embeddings", request.body())
+        return await self._afetch(attempt, partial(read_embeddings, request))
 
     def models(self, model: str = DEFAULT_MODEL) -> list[ModelCard]:
         """List what the endpoint of `model` serves."""
-        return self._fetch(self._call(model, "models"), read_models)
+        return self._fetch(self._attempt(model, "models"), read_models)
 
     async def amodels(self, model: str = DEFAULT_MODEL) -> list[ModelCard]:
         """`models` for async code."""
-        return await self._afetch(self._call(model, "models"), read_models)
+        return await self._afetch(self._attempt(model, "models"), read_models)
 
     def count_tokens(self, request: ChatRequest) -> int:
         """Count the tokens of a prompt with vLLM's `/tokenize`, where the server lets it be reached."""
@@ -221,73 +137,79 @@ class TIRClient:
 
     # What all of them share
 
-    def _call(self, model: str, path: str, body: Json | None = None) -> Call:
+    def _attempt(self, model: str, path: str, body: Json | None = None) -> Attempt:
         content = None if body is None else to_bytes(body)
-        return Call(self.config, self.timeouts, self.retry, self.config.url_for(model, path), content)
+        return Attempt(self.config, self.timeouts, self.retry, self.config.url_for(model, path), content)
 
-    def _tokenize(self, request: ChatRequest) -> Call:
+    def _tokenize(self, request: ChatRequest) -> Attempt:
         body: Json = {name: value for name, value in request.body().items() if name in PROMPT}
         url = f"{self.config.root_for(request.model)}/tokenize"
-        return Call(self.config, self.timeouts, self.retry, url, to_bytes(body))
+        return Attempt(self.config, self.timeouts, self.retry, url, to_bytes(body))
 
     def _ask(self, request: ChatRequest) -> Accumulator:
-        return self._fetch(self._call(request.model, CHAT, request.whole()), partial(read_answer, request))
+        return self._fetch(self._attempt(request.model, CHAT, request.whole()), partial(read_answer, request))
 
     async def _aask(self, request: ChatRequest) -> Accumulator:
-        return await self._afetch(self._call(request.model, CHAT, request.whole()), partial(read_answer, request))
+        return await self._afetch(self._attempt(request.model, CHAT, request.whole()), partial(read_answer, request))
 
-    def _fetch(self, call: Call, read: Reader[Result]) -> Result:
+    def _fetch(self, attempt: Attempt, read: Reader[Result]) -> Result:
         while True:
             try:
-                with closing(self._open(call)) as response, call.watch(response):
-                    return read(read_whole(response, call), response.headers.get(REQUEST_ID))
+                with closing(self._open(attempt)) as response:
+                    return read(read_whole(response, attempt), response.headers.get(REQUEST_ID))
             except TIRError as error:
-                call.failure = error
+                attempt.failure = error
             except transport_errors() as error:
-                call.failure = call.broken(error)
-            pause = call.pause()
+                attempt.failure = attempt.broken(error)
+            pause = attempt.pause()
             if pause is None:
-                raise call.reported()
+                raise attempt.reported()
             time.sleep(pause)
 
-    async def _afetch(self, call: Call, read: Reader[Result]) -> Result:
-        while True:
-            try:
-                async with aclosing(await self._aopen(call)) as response:
-                    with call.watch(response):
-                        return read(await aread_whole(response, call), response.headers.get(REQUEST_ID))
-            except TIRError as error:
-                call.failure = error
-            except transport_errors() as error:
-                call.failure = call.broken(error)
-            pause = call.pause()
-            if pause is None:
-                raise call.reported()
-            await asyncio.sleep(pause)
+    async def _afetch(self, attempt: Attempt, read: Reader[Result]) -> Result:
+        with closing(await self._start_clock(attempt)) as clock:
+            while True:
+                try:
+                    async with aclosing(await self._aopen(attempt, clock)) as response:
+                        return read(await aread_whole(response, attempt, clock), response.headers.get(REQUEST_ID))
+                except TIRError as error:
+                    attempt.failure = error
+                except Expired:
+                    attempt.failure = attempt.expired()
+                except transport_errors() as error:
+                    attempt.failure = attempt.broken(error)
+                pause = attempt.pause()
+                if pause is None:
+                    raise attempt.reported()
+                await asyncio.sleep(pause)
 
-    def _open(self, call: Call, *, streamed: bool = False) -> Any:
+    async def _start_clock(self, attempt: Attempt) -> Clock:
+        await self._clients.of_loop()  # the first one imports aiohttp, which is not the call's time
+        return Clock(attempt.seconds_left)
+
+    def _open(self, attempt: Attempt, *, streamed: bool = False) -> Any:
         client = self._clients.sync()
         # The request stands in no variable: a traceback that shows locals would show its URL, with the query.
         response = client.send(
-            call.request(client, streamed=streamed), stream=True, auth=call.authorize, follow_redirects=False
+            attempt.request(client, streamed=streamed), stream=True, auth=attempt.authorize, follow_redirects=False
         )
-        call.answered(response)
+        attempt.answered(response)
         if response.is_success:
             return response
         with closing(response):
-            raise call.refused(response, read_refusal(response, call))
+            raise attempt.refused(response, read_refusal(response, attempt))
 
-    async def _aopen(self, call: Call, *, streamed: bool = False) -> Any:
+    async def _aopen(self, attempt: Attempt, clock: Clock, *, streamed: bool = False) -> Any:
         client = await self._clients.of_loop()
-        async with call.watch_opening():
-            response = await client.send(
-                call.request(client, streamed=streamed), stream=True, auth=call.authorize, follow_redirects=False
-            )
-        call.answered(response)
+        sending = client.send(
+            attempt.request(client, streamed=streamed), stream=True, auth=attempt.authorize, follow_redirects=False
+        )
+        response = await clock.wait(sending, attempt.opening)
+        attempt.answered(response)
         if response.is_success:
             return response
         async with aclosing(response):
-            raise call.refused(response, await aread_refusal(response, call))
+            raise attempt.refused(response, await aread_refusal(response, attempt, clock))
 
     # Lifecycle
 

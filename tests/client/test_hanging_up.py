@@ -10,11 +10,11 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
+from tir_client.transport.limits import hanging_up
 
 from tests.faults.places import CERTIFICATE
 from tests.faults.wire import chunk, stream
 from tir_client import APITimeoutError, ChatRequest, Config, TIRClient
-from tir_client.transport.limits import hanging_up
 
 
 class LateTimer(threading.Timer):

@@ -11,11 +11,11 @@ from pathlib import Path
 import httpcore
 import httpx
 import pytest
+from tir_client._network import ENOUGH, HEAD_START, Connection, Network, _first_connected
+from tir_client._pool import KEPT, Pool
 
 from tests.blocked import ROOT
 from tir_client import ChatRequest, Config, TIRClient, TIRError
-from tir_client._network import ENOUGH, HEAD_START, Connection, Network, _first_connected
-from tir_client._pool import KEPT, Pool
 from tir_sandbox import Sandbox
 
 CERTIFICATE = Path(ROOT, "tests", "faults", "self_signed.pem")

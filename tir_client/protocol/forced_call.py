@@ -22,27 +22,39 @@ if TYPE_CHECKING:
 class ForcedCall:
     """Knows whether `request` demands a call, and what to do if the server ignores that.
 
+    Args:
+        request: What is asked.
+        lenient: Take what the model said where there is no usable call, instead of raising.
+
     Attributes:
-        demanded: There is something to watch at all.
+        request: What is asked.
         second: The request that rescues the call, once the answer has shown that it must be.
     """
 
-    def __init__(self, request: ChatRequest) -> None:
-        self.demanded = request.tool_choice not in (None, "auto", "none")
+    def __init__(self, request: ChatRequest, *, lenient: bool = False) -> None:
+        self.request = request
         self.second: ChatRequest | None = None
-        self._request = request
+        self._demanded = request.tool_choice not in (None, "auto", "none")
+        self._lenient = lenient
 
     def check(self, accumulator: Accumulator) -> bool:
-        """Look at a finished answer; True if it holds the call, else `second` is set.
+        """Look at a finished answer; True if it may pass as it is, else `second` is set.
 
         Raises:
-            ForcedToolError: The call cannot be rescued.
+            ForcedToolError: It has no call, and the call cannot be rescued.
         """
-        self.second = rescue_request(self._request, accumulator.completion()) if self.demanded else None
+        if self._demanded:
+            try:
+                self.second = rescue_request(self.request, accumulator.completion())
+            except ForcedToolError:
+                if not self._lenient:
+                    raise
         return self.second is None
 
     def pass_through(self, delta: Delta) -> bool:
         """Whether a delta may pass: an end without the call is held back until the call has been rescued."""
+        if not self._demanded:
+            return True
         if delta.final:
             return self.check(delta.accumulator)
         if delta.finish_reason and not delta.accumulator.choice(delta.index).tools:
@@ -51,9 +63,19 @@ class ForcedCall:
         return True
 
     def rescue(self, accumulator: Accumulator, second: Accumulator) -> list[Delta]:
-        """Put the call from the answer to `second` into the first answer; return the deltas that say so."""
+        """Put the call from the answer to `second` into the first answer; return the deltas that say so.
+
+        Raises:
+            ForcedToolError: The second answer has no call either.
+        """
+        self.second, self._demanded = None, False
         answer = second.completion()
-        call = rescued_call(self._request, accumulator.completion(), answer)
+        try:
+            call = rescued_call(self.request, accumulator.completion(), answer)
+        except ForcedToolError:
+            if not self._lenient:
+                raise
+            return [accumulator.finish()]
         return [accumulator.add_rescued_call(call, answer.usage), accumulator.finish()]
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tir_client.protocol.requests import ChatRequest, EmbeddingRequest
 
 DONE = b"[DONE]"
+START = 1024
+"""Bytes of a body of another type in which is looked for what shows that it is a stream all the same."""
 
 
 def accumulator_for(request: ChatRequest, request_id: str | None = None) -> Accumulator:
@@ -80,7 +82,7 @@ class AnswerStream:
         self.done = False
         self._decoder = SSEDecoder()
         self._is_stream: bool | None = None
-        self._body = b""
+        self._body = bytearray()
 
     def begin(self, headers: Mapping[str, str]) -> None:
         """Take the answer's headers: a server may have answered in one piece, or with a page."""
@@ -98,7 +100,7 @@ class AnswerStream:
             self._body += content
             if not self._looks_like_stream():
                 return
-            content = self._body
+            content = bytes(self._body)
         for event in self._decoder.feed(content):
             if deltas := self._event(event):
                 self.started = True
@@ -111,7 +113,7 @@ class AnswerStream:
             StreamInterruptedError: It ended before the answer was complete.
             ResponseError: It was no stream, and no answer either.
         """
-        last = self._last_events() if self._is_stream else _whole(self._body, self.accumulator)
+        last = self._last_events() if self._is_stream else _whole(bytes(self._body), self.accumulator)
         for delta in last:
             self.started = True
             yield delta
@@ -126,8 +128,8 @@ class AnswerStream:
     def _looks_like_stream(self) -> bool:
         """Whether a body of another type is a stream all the same, as some gateways label it."""
         if self._is_stream is None:
-            start = self._body.removeprefix(BOM).lstrip()[:6]
-            if len(start) == 6 or b":" in start:  # noqa: PLR2004 - the length of `event:`
+            start = self._body[:START].removeprefix(BOM).lstrip()[:6]
+            if len(start) == 6 or b":" in start or len(self._body) >= START:  # noqa: PLR2004 - the length of `event:`
                 self._is_stream = start.startswith((b"data:", b"event:", b"id:", b"retry:", b":"))
         return self._is_stream is True
 

@@ -1,11 +1,11 @@
-"""One call on its way: what is sent, how long each phase may take, and what its failures mean. Does no I/O."""
+"""One call to the server with its retries: what is sent, how long it may take, what a failure means. Does no I/O."""
 
 from __future__ import annotations
 
 import logging
 import platform
 import time
-from contextlib import nullcontext
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
@@ -13,11 +13,8 @@ from pydantic import SecretStr
 from tir_client._version import __version__
 from tir_client.protocol.error_responses import cut, error_from_response, mask
 from tir_client.transport.failures import timed_out, translate
-from tir_client.transport.limits import giving_up, hanging_up
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager, AbstractContextManager
-
     from tir_client.config import Config
     from tir_client.errors import TIRError
     from tir_client.transport.retry import RetryPolicy
@@ -26,11 +23,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tir_client")
 
 
-class Call:
-    """A request, from its first try to its last.
+class Attempt:
+    """A call, from its first try to its last.
 
     Attributes:
         url: Where it goes, without the query.
+        timeouts: How long each phase may take.
         phase: What is being waited for: "connect", "first_byte" or "chunk".
         failure: What the last try failed with, until it is reported or tried again.
     """
@@ -39,13 +37,13 @@ class Call:
 
     def __init__(self, config: Config, timeouts: Timeouts, policy: RetryPolicy, url: str, body: bytes | None) -> None:
         self.url = url
+        self.timeouts = timeouts
         self.phase = "connect"
         self._config = config
-        self._timeouts = timeouts
         self._policy = policy
         self._body = body
         self._failures = 0
-        self._deadline = None if timeouts.total is None else time.monotonic() + timeouts.total
+        self._deadline: float | None = None
         self._limits: dict[str, float | None] = {}
         self._request_id: str | None = None
         self._token = SecretStr("")
@@ -64,15 +62,15 @@ class Call:
         """
         self.phase = "first_byte"
         self._request_id = None
+        self.check_time()
         self._limits = {
-            "connect": self._left(self._timeouts.connect),
-            "read": self._left(self._timeouts.first_byte),
-            "write": self._left(self._timeouts.chunk),
-            "pool": self._left(self._timeouts.connect),
+            "connect": self._left(self.timeouts.connect),
+            "read": self._left(self.timeouts.first_byte),
+            "write": self._left(self.timeouts.chunk),
+            "pool": self._left(self.timeouts.first_byte),
         }
-        headers = {"accept": "text/event-stream" if streamed else "application/json", "user-agent": USER_AGENT}
-        if streamed:
-            headers["accept-encoding"] = "identity"  # compression would hold pieces back
+        headers = {"accept": "text/event-stream", "accept-encoding": "identity"} if streamed else dict(WHOLE)
+        headers["user-agent"] = USER_AGENT
         if self._body is not None:
             headers["content-type"] = "application/json"
         headers |= {name.lower(): value for name, value in self._config.headers.items()}
@@ -92,28 +90,35 @@ class Call:
         """
         self.phase = "chunk"
         self._request_id = response.headers.get("x-request-id")
-        self._limits["read"] = self._timeouts.chunk
+        self._limits["read"] = self._left(self.timeouts.chunk)
 
-    def watch(self, response: Any) -> AbstractContextManager[None]:
-        """While the body is read, see to it that the call ends when its time is over, whatever it waits for."""
+    def draining(self, seconds: float) -> None:
+        """Only the end of the body is still to come; whoever reads the body anew waits no longer for a piece of it."""
+        self._limits["read"] = seconds
+
+    @property
+    def opening(self) -> float | None:
+        """Seconds from the start of a try to the answer's headers, on a client that knows no timeouts of its own."""
+        connect, first_byte = self.timeouts.connect, self.timeouts.first_byte
+        return None if connect is None or first_byte is None else connect + first_byte
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the whole call must end, from the first time this is asked; infinite if it may take any."""
+        if self.timeouts.total is None:
+            return inf
         if self._deadline is None:
-            return nullcontext()
-        return hanging_up(response, max(0.0, self._deadline - time.monotonic()))
-
-    def watch_refusal(self, response: Any) -> AbstractContextManager[None]:
-        """The body of an error may take no longer than one piece of an answer: the status has said the most."""
-        seconds = self._left(self._timeouts.chunk)
-        return nullcontext() if seconds is None else hanging_up(response, seconds)
-
-    def watch_opening(self) -> AbstractAsyncContextManager[None]:
-        """Until the headers have come, end an async call when its time is over, whatever it waits for."""
-        seconds = self._left(None)
-        return nullcontext() if seconds is None else giving_up(seconds)
+            self._deadline = time.monotonic() + self.timeouts.total
+        return self._deadline - time.monotonic()
 
     def check_time(self) -> None:
         """Raise `APITimeoutError` if the time for the whole call is over."""
-        if self._is_over():
+        if self.seconds_left <= 0:
             raise self._identified(timed_out("total"))
+
+    def expired(self) -> TIRError:
+        """The error for a wait that took too long, in the present phase or as the last of the whole call."""
+        return self._identified(timed_out("total" if self.seconds_left <= 0 else self.phase))
 
     def refused(self, response: Any, content: bytes) -> TIRError:
         """The error for an answer with an error status, whose body has been read."""
@@ -134,8 +139,8 @@ class Call:
         return mask(failure, self._config.secrets(self._token))
 
     def broken(self, failure: Exception) -> TIRError:
-        """The error for what httpx raised in the present phase."""
-        if self._is_over():
+        """The error for what the HTTP client raised in the present phase."""
+        if self.seconds_left <= 0:
             return self._identified(timed_out("total"))
         names = {cls.__name__ for cls in type(failure).__mro__}
         phase = "connect" if names & {"ConnectError", "ConnectTimeout"} else self.phase
@@ -145,7 +150,7 @@ class Call:
         """Seconds to wait before the next try after the failure, or None to report it."""
         self._failures += 1
         pause = self._policy.delay(self._failures, self.failure)
-        if pause is not None and self._deadline is not None and time.monotonic() + pause >= self._deadline:
+        if pause is not None and pause >= self.seconds_left:
             pause = None
         name = type(self.failure).__name__
         logger.debug("%s: try %d failed (%s), %s", self.url, self._failures, name, _next(pause))
@@ -153,23 +158,19 @@ class Call:
             del self.failure
         return pause
 
-    def _is_over(self) -> bool:
-        return self._deadline is not None and time.monotonic() >= self._deadline
-
     def _identified(self, error: TIRError) -> TIRError:
         error.request_id = self._request_id
         return error
 
     def _left(self, seconds: float | None) -> float | None:
-        if self._deadline is None:
-            return seconds
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise timed_out("total")
-        return left if seconds is None else min(seconds, left)
+        """`seconds`, or what is left of the whole call's time if that is less; for a read there must be some time."""
+        left = max(self.seconds_left, 0.001)
+        return seconds if left == inf else left if seconds is None else min(seconds, left)
 
 
 USER_AGENT = f"tir-llm/{__version__} python/{platform.python_version()}"
+WHOLE = {"accept": "application/json", "accept-encoding": "gzip, deflate"}
+"""What is asked of an answer in one piece; a streamed one is not compressed, which would hold pieces back."""
 
 
 def _next(pause: float | None) -> str:

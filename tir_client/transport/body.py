@@ -2,72 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
+import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tir_client.errors import TIRError
+from tir_client.transport.clock import Expired
 from tir_client.transport.failures import transport_errors
-from tir_client.transport.limits import hanging_up
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from tir_client.transport.attempt import Call
+    from tir_client.transport.attempt import Attempt
+    from tir_client.transport.clock import Clock
 
 ERROR_BYTES = 64 * 1024
-"""How much of an error body is read; a gateway's page may be any size."""
+"""How much of an error body is read, and made of it where it is compressed; a gateway's page may be any size."""
 
 DRAIN_SECONDS = 0.5
 """How long the end of a body may take after `[DONE]`; reading it keeps the connection for the next request."""
 
 
-def read_whole(response: Any, call: Call) -> bytes:
-    """All of a body."""
-    content = bytearray()
-    for data in response.iter_bytes():
-        content += data
-        call.check_time()
-    call.check_time()
-    return bytes(content)
-
-
-async def aread_whole(response: Any, call: Call) -> bytes:
-    """`read_whole` for an async response."""
-    content = bytearray()
-    async for data in response.aiter_bytes():
-        content += data
-        call.check_time()
-    call.check_time()
-    return bytes(content)
-
-
-def read_refusal(response: Any, call: Call) -> bytes:
-    """The body of an error, or its beginning: the status has said the most, whatever happens to the rest."""
-    content = bytearray()
-    with suppress(TIRError, *transport_errors()), call.watch_refusal(response):
-        for data in response.iter_bytes():
-            content += data
-            if len(content) > ERROR_BYTES:
-                break
-            call.check_time()
-    return bytes(content)
-
-
-async def aread_refusal(response: Any, call: Call) -> bytes:
-    """`read_refusal` for an async response."""
-    content = bytearray()
-    with suppress(TIRError, *transport_errors()), call.watch_refusal(response):
-        async for data in response.aiter_bytes():
-            content += data
-            if len(content) > ERROR_BYTES:
-                break
-            call.check_time()
-    return bytes(content)
-
-
 def pieces(response: Any) -> Iterator[bytes]:
-    """The body of a streamed answer as it arrives."""
+    """The body of an answer as it arrives."""
     chunks: Iterator[bytes] = response.iter_raw() if _is_plain(response) else response.iter_bytes()
     return chunks
 
@@ -79,32 +37,105 @@ def apieces(response: Any) -> AsyncIterator[bytes]:
 
 
 def _is_plain(response: Any) -> bool:
-    """Whether a body needs no decoder, which costs time at each piece: nearly always, as no compression is asked for.
+    """Whether a body needs no decoder, which costs time at each piece.
 
     A transport that is no network, as in a test, has read the body already.
     """
     return "content-encoding" not in response.headers and not response.is_stream_consumed
 
 
-def drain(chunks: Iterator[bytes], response: Any) -> None:
-    """Read what follows `[DONE]`, so that the connection can be used again; give it up if that takes long."""
+def read_whole(response: Any, attempt: Attempt) -> bytes:
+    """All of a body."""
+    content = bytearray()
+    for data in pieces(response):
+        content += data
+        attempt.check_time()
+    attempt.check_time()
+    return bytes(content)
+
+
+async def aread_whole(response: Any, attempt: Attempt, clock: Clock) -> bytes:
+    """`read_whole` for an async response."""
+    content, chunks = bytearray(), apieces(response)
+    with suppress(StopAsyncIteration):
+        while True:
+            content += await clock.wait(anext(chunks), attempt.timeouts.chunk)
+    attempt.check_time()
+    return bytes(content)
+
+
+def read_refusal(response: Any, attempt: Attempt) -> bytes:
+    """The body of an error, or its beginning: the status has said the most, whatever happens to the rest.
+
+    It may take no longer than one piece of an answer.
+    """
+    raw, encoding = bytearray(), _encoding(response)
+    ends = _ends(attempt)
+    with suppress(TIRError, *transport_errors()):
+        for data in response.iter_raw() if encoding else pieces(response):
+            raw += data
+            if len(raw) > ERROR_BYTES or time.monotonic() >= ends:
+                break
+    return _inflated(raw, encoding)
+
+
+async def aread_refusal(response: Any, attempt: Attempt, clock: Clock) -> bytes:
+    """`read_refusal` for an async response."""
+    raw, encoding = bytearray(), _encoding(response)
+    chunks = response.aiter_raw() if encoding else apieces(response)
+    ends = _ends(attempt)
+    with suppress(StopAsyncIteration, Expired, TIRError, *transport_errors()):
+        while len(raw) <= ERROR_BYTES:
+            raw += await clock.wait(anext(chunks), ends - time.monotonic())
+    return _inflated(raw, encoding)
+
+
+def _ends(attempt: Attempt) -> float:
+    seconds = attempt.timeouts.chunk
+    return time.monotonic() + min(attempt.seconds_left, float("inf") if seconds is None else seconds)
+
+
+def _encoding(response: Any) -> str:
+    """How a body that is still to be read is compressed; empty if it is not, or was read by the transport."""
+    encoding: str = response.headers.get("content-encoding", "").strip().lower()
+    return "" if response.is_stream_consumed else encoding
+
+
+def _inflated(raw: bytearray, encoding: str) -> bytes:
+    """The text of an error's body, of which no more is made than is read: a few compressed bytes can be a gigabyte."""
+    if encoding not in {"gzip", "x-gzip", "deflate"}:
+        return bytes(raw)
+    try:
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(raw, ERROR_BYTES)
+    except zlib.error:
+        return bytes(raw)
+
+
+def drain(response: Any, attempt: Attempt) -> None:
+    """Read what follows `[DONE]`, so that the connection can be used again; give it up if that takes long.
+
+    The body is read anew, for which the connection looks at its timeouts again. Where there is none, nothing says
+    how long a read may take.
+    """
     if response.is_closed:
         return  # the body has ended already
-    try:
-        with hanging_up(response, DRAIN_SECONDS):
-            for _ in chunks:
-                pass
-    except transport_errors():
-        response.close()
+    if "network_stream" in response.extensions:
+        attempt.draining(DRAIN_SECONDS)
+        ends = time.monotonic() + DRAIN_SECONDS
+        with suppress(*transport_errors()):
+            for _ in response.stream:
+                if time.monotonic() >= ends:
+                    break
+    response.close()
 
 
-async def adrain(chunks: AsyncIterator[bytes], response: Any) -> None:
+async def adrain(chunks: AsyncIterator[bytes], response: Any, clock: Clock) -> None:
     """`drain` for an async response."""
-    try:
-        async with asyncio.timeout(DRAIN_SECONDS):
-            async for _ in chunks:
-                pass
-    except TimeoutError:
-        await response.aclose()
-    except transport_errors():
-        await response.aclose()
+    with suppress(Expired, *transport_errors()):
+        await clock.wait(_exhaust(chunks), DRAIN_SECONDS)
+    await response.aclose()
+
+
+async def _exhaust(chunks: AsyncIterator[bytes]) -> None:
+    async for _ in chunks:
+        pass

@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 
 Client = TypeVar("Client", httpx.Client, httpx.AsyncClient)
 
-LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=30.0)
+CONNECTIONS = 1_000
+"""How many may be open at once; further calls wait for one."""
+KEEPALIVE = 30.0
+"""Seconds for which a connection is kept while it has nothing to do."""
+
+LIMITS = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=20, keepalive_expiry=KEEPALIVE)
 """httpx looks at every idle connection at each request, so their number is what concurrency costs."""
 
 
@@ -38,8 +43,8 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-HERE: dict[str, Any] = {f"all://{host}": None for host in LOOPBACK}
-"""Where no proxy is asked, whatever the environment says: this machine."""
+DIRECT: dict[str, Any] = {f"all://{host}": None for host in LOOPBACK}
+"""Where no proxy is used, whatever the environment says: this machine."""
 
 
 class Clients:
@@ -54,8 +59,8 @@ class Clients:
         self.given = _checked(http_client, "http_client", is_async=False)
         self.given_async = _checked(http_async_client, "http_async_client", is_async=True)
         self._lock = threading.Lock()
-        self._sync: tuple[int, httpx.Client] | None = None
-        self._async: dict[int, _OfLoop] = {}
+        self._sync: _SyncClient | None = None
+        self._async: dict[int, _LoopClient] = {}
 
     def sync(self) -> Any:
         """The client for sync calls. After a fork the child makes its own: sockets cannot be shared."""
@@ -63,11 +68,10 @@ class Clients:
             return _opened(self.given, "http_client")
         pid = os.getpid()
         with self._lock:
-            if self._sync is None or self._sync[0] != pid or self._sync[1].is_closed:
-                client = _made(lambda: httpx.Client(verify=_tls(), limits=LIMITS, mounts=HERE))
-                weakref.finalize(self, client.close)
-                self._sync = (pid, client)
-            return self._sync[1]
+            if self._sync is None or self._sync.pid != pid or self._sync.client.is_closed:
+                client = _made(_sync_client)
+                self._sync = _SyncClient(pid, client, weakref.finalize(self, client.close))
+            return self._sync.client
 
     async def of_loop(self) -> Any:
         """The client for async calls in the running loop."""
@@ -77,34 +81,34 @@ class Clients:
         entry = self._async.get(id(loop))
         if entry is None or entry.loop is not loop or entry.client.is_closed:
             self._forget_closed_loops()
-            client = _made(_async_client)
-            keeper = _close_with_loop(client)
-            await anext(keeper)
-            entry = _OfLoop(loop, client, keeper, weakref.finalize(self, _retire, loop, keeper))
-            entry.farewell.atexit = False
+            entry = _LoopClient(loop)
+            await entry.start()
+            entry.finalizer = weakref.finalize(self, entry.retire)
+            entry.finalizer.atexit = False
             self._async[id(loop)] = entry
         return entry.client
 
     def _forget_closed_loops(self) -> None:
         for key, entry in self._async.copy().items():  # other threads add to it
             if entry.loop.is_closed() or entry.client.is_closed:
-                entry.farewell.detach()
                 self._async.pop(key, None)
+                entry.finalizer()
 
     def close(self) -> None:
         """Close the sync client, if this object made one. The next call makes another."""
         with self._lock:
             if self._sync is not None:
-                self._sync[1].close()
+                self._sync.finalizer()
             self._sync = None
+        self._forget_closed_loops()
 
     async def aclose(self) -> None:
         """Close the sync client and the running loop's async client, if this object made them."""
         self.close()
         entry = self._async.pop(id(asyncio.get_running_loop()), None)
         if entry is not None:
-            entry.farewell.detach()
-            await entry.keeper.aclose()
+            entry.finalizer.detach()
+            await entry.aclose()
             await asyncio.sleep(0)  # in which asyncio closes the sockets
 
 
@@ -115,22 +119,88 @@ def _made(make: Callable[[], Client]) -> Client:
         raise ConfigurationError(f"The environment's proxy settings cannot be used: {error}") from None
 
 
-def _async_client() -> httpx.AsyncClient:
-    if getproxies().keys() & {"http", "https", "all"}:  # httpx sees to proxies if the transport is its own
-        return httpx.AsyncClient(verify=_tls(), limits=LIMITS, mounts=HERE)
-    from tir_client._pool import Pool  # noqa: PLC0415 - with httpcore, which sync code need not wait for at import
+def _sync_client() -> httpx.Client:
+    return httpx.Client(verify=_tls(), limits=LIMITS, mounts=DIRECT)
 
-    return httpx.AsyncClient(transport=Pool(_tls))
+
+def _async_client() -> httpx.AsyncClient:
+    from tir_client.transport.aiohttp import AiohttpTransport  # noqa: PLC0415 - sync code does not pay for aiohttp
+
+    return httpx.AsyncClient(transport=AiohttpTransport(_tls, limit=CONNECTIONS, keepalive=KEEPALIVE))
+
+
+def _async_client_with_proxies() -> httpx.AsyncClient:
+    """Httpx sees to proxies if the transport is its own."""
+    return httpx.AsyncClient(verify=_tls(), limits=LIMITS, mounts=DIRECT)
 
 
 @dataclass(frozen=True, slots=True)
-class _OfLoop:
-    """An async client, the loop it belongs to, what closes it with the loop, and what closes it before that."""
+class _SyncClient:
+    """The sync client of one process, and what closes it when nobody uses it any more."""
 
-    loop: asyncio.AbstractEventLoop
-    client: httpx.AsyncClient
-    keeper: AsyncGenerator[None]
-    farewell: weakref.finalize[Any, Any]
+    pid: int
+    client: httpx.Client
+    finalizer: weakref.finalize[Any, Any]
+
+
+class _LoopClient:
+    """The async client of one event loop. It is closed with the loop, or when nobody uses it any more.
+
+    Attributes:
+        finalizer: Calls `retire` when the `Clients` that made it is gone.
+    """
+
+    finalizer: weakref.finalize[Any, Any]
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._has_proxies = bool(getproxies().keys() & {"http", "https", "all"})
+        self.client = _made(_async_client_with_proxies if self._has_proxies else _async_client)
+        self._guard = _closed_with_loop(self.client)
+
+    async def start(self) -> None:
+        """Have the running loop close the client when it shuts down."""
+        await anext(self._guard)
+
+    async def aclose(self) -> None:
+        """Close the client in its own loop."""
+        await self._guard.aclose()
+
+    def retire(self) -> None:
+        """Close the client from whatever thread, whether its loop runs or is closed."""
+        try:
+            self.loop.call_soon_threadsafe(self._close_in_loop)
+        except RuntimeError:  # the loop is closed
+            self._close_at_once()
+
+    def _close_in_loop(self) -> None:
+        if not self._has_proxies:
+            self._close_at_once()
+            return
+        # A loop that shuts down cancels the task, and ends the guard afterwards, which must live until then.
+        _RETIRED.difference_update([one for one in _RETIRED if one.loop.is_closed()])
+        _RETIRED.add(self)
+        task = self.loop.create_task(self.aclose())
+        task.add_done_callback(lambda done: None if done.cancelled() else _RETIRED.discard(self))
+
+    def _close_at_once(self) -> None:
+        with suppress(StopIteration, RuntimeError):
+            self._guard.aclose().__await__().send(None)
+
+
+_RETIRED: set[_LoopClient] = set()
+
+
+async def _closed_with_loop(client: httpx.AsyncClient) -> AsyncGenerator[None]:
+    """Close `client` when its loop shuts down, which ends the async generators that were begun in it.
+
+    Where a loop is closed without that, nothing of it runs any more; then the client is closed by `retire`.
+    """
+    try:
+        yield
+    finally:
+        with suppress(RuntimeError):  # of a client behind a proxy, httpx's own, in a loop that is closed
+            await client.aclose()
 
 
 def _checked(client: Any, name: str, *, is_async: bool) -> Any:
@@ -147,33 +217,3 @@ def _opened(client: Any, name: str) -> Any:
     if client.is_closed:
         raise ConfigurationError(f"`{name}` has been closed; it is yours to keep open.")
     return client
-
-
-async def _close_with_loop(client: httpx.AsyncClient) -> AsyncGenerator[None]:
-    """Close `client` when its loop shuts down: a loop ends the async generators that were begun in it."""
-    try:
-        yield
-    finally:
-        await client.aclose()
-
-
-def _retire(loop: asyncio.AbstractEventLoop, keeper: AsyncGenerator[None]) -> None:
-    """Close the client of a model that was garbage-collected, from whatever thread that happened in."""
-    with suppress(RuntimeError):  # the loop is closed, and the client with it
-        loop.call_soon_threadsafe(_end, loop, keeper)
-
-
-def _end(loop: asyncio.AbstractEventLoop, keeper: AsyncGenerator[None]) -> None:
-    # A loop that shuts down cancels its tasks first and ends its generators then: a keeper whose task was
-    # cancelled must live until that moment.
-    _RETIRED.difference_update([old for old in _RETIRED if old.ag_frame is None])
-    _RETIRED.add(keeper)
-    task = loop.create_task(_finish(keeper))
-    task.add_done_callback(lambda done: None if done.cancelled() else _RETIRED.discard(keeper))
-
-
-async def _finish(keeper: AsyncGenerator[None]) -> None:
-    await keeper.aclose()
-
-
-_RETIRED: set[Any] = set()

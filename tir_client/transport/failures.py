@@ -9,9 +9,8 @@ from tir_client.errors import APIConnectionError, APITimeoutError, ResponseError
 _RAISED = {
     "httpx": ("HTTPError", "StreamError", "InvalidURL"),
     "httpx2": ("HTTPError", "StreamError", "InvalidURL"),
-    "httpcore": ("NetworkError", "TimeoutException", "ProtocolError", "UnsupportedProtocol"),
 }
-"""Classes of errors: of httpx, of httpx2, whose clients users may hand in, and of httpcore below our own pool."""
+"""Classes of errors: of httpx and of httpx2, whose clients users may hand in."""
 
 
 def transport_errors() -> tuple[type[Exception], ...]:
@@ -28,7 +27,7 @@ def translate(failure: Exception, phase: str, url: str) -> TIRError:
     names = {cls.__name__ for cls in type(failure).__mro__}
     said = f"{type(failure).__name__}: {failure}".rstrip(": ")
     if "TimeoutException" in names:
-        if names & {"ConnectTimeout", "PoolTimeout"}:
+        if "ConnectTimeout" in names:
             phase = "connect"
         elif "WriteTimeout" in names:
             phase = "chunk"

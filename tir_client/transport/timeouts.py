@@ -15,11 +15,12 @@ class Timeouts:
     """Seconds to wait in each phase of a call; None waits for ever.
 
     Args:
-        connect: TCP and TLS handshakes, and for a free connection of the pool.
-        first_byte: From sending the request to the answer's headers. Long, because a deployment scaled to zero
-            wakes up in this phase, and because an answer that is not streamed is written in it.
+        connect: Opening a connection: looking up the host, TCP and TLS.
+        first_byte: From sending the request to the answer's headers, and for a free connection where all are in use.
+            Long, because a deployment scaled to zero wakes up in this phase, and because an answer that is not streamed
+            is written in it.
         chunk: Between two pieces of the answer, and until the server takes the next piece of the request.
-        total: The whole call, its retries and pauses included.
+        total: The whole call, its retries and pauses included. In sync code it holds to within one `chunk`.
     """
 
     connect: float | None = 10.0

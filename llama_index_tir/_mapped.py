@@ -1,0 +1,123 @@
+"""Streams made of other streams, item by item: objects, so that closing one is one call that closes all below it.
+
+LlamaIndex asks whether a stream is a `Generator`; an async generator inside another one would be closed twice when its
+event loop ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, Self, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Covariant_co = TypeVar("Covariant_co", covariant=True)
+
+
+class Closable(Protocol[Covariant_co]):
+    """A stream that can be closed."""
+
+    def __next__(self) -> Covariant_co: ...
+    def close(self) -> Any: ...
+
+
+class AsyncClosable(Protocol[Covariant_co]):
+    """The same in async code."""
+
+    async def __anext__(self) -> Covariant_co: ...
+    async def aclose(self) -> Any: ...
+
+
+class Mapped(Generator[Result, None, None], Generic[Item, Result]):
+    """The items of `stream`, each turned into something else.
+
+    Args:
+        stream: What is read, and closed.
+        turn: Makes a result of an item.
+        end: Makes further results when the stream has ended.
+    """
+
+    def __init__(
+        self, stream: Closable[Item], turn: Callable[[Item], Result], end: Callable[[], Iterable[Result]] = tuple
+    ) -> None:
+        self._stream = stream
+        self._turn = turn
+        self._end = end
+        self._rest: Iterator[Result] | None = None
+
+    def __next__(self) -> Result:
+        try:
+            if self._rest is None:
+                return self._turn(next(self._stream))
+        except StopIteration:
+            self._rest = iter(self._end())
+        except BaseException:
+            self._stream.close()
+            raise
+        return next(self._rest)
+
+    def close(self) -> None:
+        """Close the stream below."""
+        self._stream.close()
+
+    def send(self, _: None, /) -> Result:
+        """As `next`: nothing can be sent."""
+        return next(self)
+
+    def throw(self, error: Any, /, *_: Any) -> NoReturn:
+        """Close the stream and raise `error`."""
+        self.close()
+        raise error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncMapped(AsyncGenerator[Result, None], Generic[Item, Result]):
+    """`Mapped` for async code."""
+
+    def __init__(
+        self, stream: AsyncClosable[Item], turn: Callable[[Item], Result], end: Callable[[], Iterable[Result]] = tuple
+    ) -> None:
+        self._stream = stream
+        self._turn = turn
+        self._end = end
+        self._rest: Iterator[Result] | None = None
+
+    async def __anext__(self) -> Result:
+        try:
+            if self._rest is None:
+                return self._turn(await self._stream.__anext__())
+        except StopAsyncIteration:
+            self._rest = iter(self._end())
+        except BaseException:
+            await self._stream.aclose()
+            raise
+        for result in self._rest:
+            return result
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Close the stream below."""
+        await self._stream.aclose()
+
+    async def asend(self, _: None, /) -> Result:
+        """As `anext`: nothing can be sent."""
+        return await self.__anext__()
+
+    async def athrow(self, error: Any, /, *_: Any) -> NoReturn:
+        """Close the stream and raise `error`."""
+        await self.aclose()
+        raise error
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()

@@ -1,0 +1,179 @@
+"""An httpx transport on aiohttp, whose parser and pool cost less than httpx's own."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Self
+
+import aiohttp
+import httpx
+from yarl import URL
+
+from tir_client.transport.connections import Connector, ConnectTimeoutError
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+    from aiohttp.abc import AbstractStreamWriter
+
+PIECE = 64 * 1024
+"""Bytes of a request that are sent at once; each further piece has its own time limit."""
+
+LONGEST_HEADER = 64 * 1024
+
+AUTOMATIC = ("accept", "accept-encoding", "content-type", "user-agent")
+"""Headers that aiohttp would add; httpx has made those that are wanted."""
+
+
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """Sends an `httpx.AsyncClient`'s requests with aiohttp. It belongs to the event loop in which it is made.
+
+    Of a request's timeouts, `pool` bounds the wait for a free connection, `connect` opening one, `write` sending each
+    piece of the request, and `read` the wait for the answer's headers. How long the pieces of the answer may take is
+    up to its reader.
+
+    Args:
+        tls: Gives the context for `https`, when it is first needed.
+        limit: Connections that may be open; further requests wait.
+        keepalive: Seconds for which a connection is kept while it has nothing to do.
+    """
+
+    def __init__(self, tls: Callable[[], ssl.SSLContext], *, limit: int = 1_000, keepalive: float = 30.0) -> None:
+        self._tls = tls
+        self._connector = Connector(limit=limit, keepalive_timeout=keepalive, resolver=aiohttp.ThreadedResolver())
+        self._session = aiohttp.ClientSession(
+            connector=self._connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            skip_auto_headers=AUTOMATIC,
+            max_line_size=LONGEST_HEADER,
+            max_field_size=LONGEST_HEADER,
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request and wait for the headers of its answer.
+
+        Raises:
+            httpx.TransportError: It failed, or took too long.
+        """
+        timeouts: dict[str, float | None] = request.extensions.get("timeout", {})
+        content = await request.aread()
+        try:
+            response = await self._session.request(
+                request.method,
+                URL(str(request.url), encoded=True),
+                headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw],
+                data=_Upload(content, timeouts.get("write")) if len(content) > PIECE else content or None,
+                ssl=self._tls() if request.url.scheme == "https" else True,
+                timeout=_timeout(timeouts),
+                allow_redirects=False,
+            )
+        except _RAISED as error:
+            failure = translated(error)
+        else:
+            return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response))
+        raise failure
+
+    async def aclose(self) -> None:
+        """Close all connections, those in use, too. It does not wait, so it also works where no event loop runs."""
+        self._session.detach()
+        self._connector.hang_up()
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body of an answer. Closing it before its end closes the connection."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self._loop = asyncio.get_running_loop()
+        self._connection = response.connection
+        handler = None if self._connection is None else self._connection.protocol
+        if handler is not None:
+            handler.read_timeout = None  # it was that of the headers
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        content = self._response.content
+        try:
+            data = await content.readany()
+        except _RAISED as error:
+            data = content._read_nowait(-1)  # noqa: SLF001 - what came before the failure, which aiohttp keeps back
+            failure = translated(error)
+        else:
+            if not data:
+                raise StopAsyncIteration
+        if not data:
+            raise failure
+        return data
+
+    async def aclose(self) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        self._response.close()
+        if self._connection is not None:
+            self._connection.close()  # which aiohttp leaves alone if the loop is closed
+
+    def __del__(self) -> None:
+        """Hang up if the answer was dropped half read: aiohttp would hold it as long as the server sends."""
+        if not self._response.closed:
+            try:
+                self._loop.call_soon_threadsafe(self._close)
+            except RuntimeError:  # the loop is closed
+                self._close()
+
+
+class _Upload(aiohttp.Payload):
+    """A large request, sent in pieces, each of which must be taken in time. The whole may take longer."""
+
+    def __init__(self, content: bytes, seconds: float | None) -> None:
+        super().__init__(content)
+        self._content = content
+        self._size = len(content)
+        self._seconds = seconds
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:  # noqa: ARG002 - aiohttp's signature
+        """Send it; `content_length` is its own."""
+        await self.write(writer)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Send it."""
+        for start in range(0, len(self._content), PIECE):
+            async with asyncio.timeout(self._seconds):
+                await writer.write(self._content[start : start + PIECE])
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """The request as text."""
+        return self._content.decode(encoding, errors)
+
+
+def _timeout(timeouts: dict[str, float | None]) -> aiohttp.ClientTimeout:
+    pool, connect, read = (timeouts.get(name) for name in ("pool", "connect", "read"))
+    queued = None if pool is None or connect is None else pool + connect
+    return aiohttp.ClientTimeout(total=None, connect=queued, sock_connect=connect, sock_read=read, ceil_threshold=1e9)
+
+
+_RAISED = (aiohttp.ClientError, OSError, asyncio.TimeoutError)
+
+_TRANSLATED: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
+    (aiohttp.ConnectionTimeoutError, httpx.PoolTimeout),
+    (aiohttp.SocketTimeoutError, httpx.ReadTimeout),
+    (ConnectTimeoutError, httpx.ConnectTimeout),
+    (TimeoutError, httpx.WriteTimeout),
+    (aiohttp.ClientConnectorError, httpx.ConnectError),
+    (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),
+    (aiohttp.ClientPayloadError, httpx.RemoteProtocolError),
+    (aiohttp.ClientResponseError, httpx.RemoteProtocolError),
+    (aiohttp.InvalidURL, httpx.UnsupportedProtocol),
+)
+"""aiohttp's errors and httpx's, the first that fits."""
+
+
+def translated(error: Exception) -> httpx.TransportError:
+    """The httpx error for one of aiohttp's. What it says names no URL, whose query may be secret."""
+    wanted = next((ours for theirs, ours in _TRANSLATED if isinstance(error, theirs)), httpx.ReadError)
+    said = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    return wanted(said)

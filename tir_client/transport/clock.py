@@ -1,0 +1,96 @@
+"""The clock of an async call: ends a wait that takes too long, on any HTTP client, and nothing but that wait."""
+
+from __future__ import annotations
+
+import asyncio
+from math import inf
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+Result = TypeVar("Result")
+
+
+class Expired(Exception):  # noqa: N818 - it is caught where the phase is known, and never seen outside
+    """A wait has taken longer than it may."""
+
+
+class Clock:
+    """Bounds each wait of one call, and all of them together.
+
+    There is one timer for the whole call. It is set again only when it runs out, so that a wait that ends in time
+    costs little more than to note when it began; `asyncio.timeout` sets a timer for each.
+
+    Args:
+        seconds: How long the whole call may take from now on.
+    """
+
+    __slots__ = ("_cancelling", "_deadline", "_ends", "_expired", "_loop", "_task", "_timer")
+
+    def __init__(self, seconds: float = inf) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._deadline = self._loop.time() + seconds
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[object] | None = None
+        self._cancelling = 0
+        self._ends = inf
+        self._expired = False
+
+    async def wait(self, work: Awaitable[Result], seconds: float | None) -> Result:
+        """Await `work` for so many seconds, and no longer than the whole call may take.
+
+        Raises:
+            Expired: It took longer, and was cancelled.
+        """
+        self._begin(seconds)
+        try:
+            return await work
+        except BaseException:
+            if not self._is_expired():
+                raise
+        finally:
+            self._is_expired()
+            self._task = None
+        raise Expired  # here, so that it does not hold what was cancelled
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the event loop is closed."""
+        return self._loop.is_closed()
+
+    def close(self) -> None:
+        """Stop: the call has ended."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _begin(self, seconds: float | None) -> None:
+        self._ends = self._deadline if seconds is None else min(self._loop.time() + seconds, self._deadline)
+        if self._ends == inf:
+            return
+        self._task = task = asyncio.current_task()
+        if task is not None:
+            self._cancelling = task.cancelling()
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._ends, self._ring)
+        elif self._ends < self._timer.when():
+            self._timer.cancel()
+            self._timer = self._loop.call_at(self._ends, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._task is None:
+            return  # nobody waits; the next wait sets the timer
+        if self._loop.time() < self._ends:
+            self._timer = self._loop.call_at(self._ends, self._ring)
+        else:
+            self._expired = True
+            self._task.cancel()
+
+    def _is_expired(self) -> bool:
+        """Whether a wait was cancelled by this clock, and by nobody else."""
+        if not self._expired or self._task is None:
+            return False
+        self._expired = False
+        return self._task.uncancel() <= self._cancelling

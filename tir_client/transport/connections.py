@@ -1,0 +1,154 @@
+"""aiohttp's connections, held to what httpx promises.
+
+None is used again that may hold another call's answer, a reset is no end of a body, bytes behind an answer do not spoil
+it, and closing is done at once, in an event loop that is closed, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+
+if TYPE_CHECKING:
+    from aiohttp.client import ClientTimeout
+    from aiohttp.client_reqrep import ClientRequest
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+
+
+class ConnectTimeoutError(aiohttp.ClientConnectionError):
+    """Opening a connection took too long. It is no `TimeoutError`, of which aiohttp makes one for the whole wait."""
+
+
+class Handler(ResponseHandler):
+    """One connection.
+
+    Attributes:
+        is_used: It has carried a request.
+    """
+
+    is_used = False
+    _in_headers = False
+
+    def set_response_params(self, **options: Any) -> None:
+        """A request begins."""
+        self._in_headers = self.is_used = True
+        super().set_response_params(**options)
+
+    def data_received(self, data: bytes) -> None:
+        """Read the headers by themselves: else bytes behind the body, which are an error, would take them along."""
+        if self._in_headers and (body := data.find(b"\r\n\r\n") + 4) > 4:  # noqa: PLR2004 - not found
+            self._in_headers = False
+            super().data_received(data[:body])
+            data = data[body:]
+        if data:
+            super().data_received(data)
+        if self._exception is not None and self._payload is not None and not self._payload.is_eof():
+            self._payload.set_exception(aiohttp.ClientPayloadError("the body is malformed"))  # aiohttp would wait on
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Tell the reader of a body that a reset is not its end, as aiohttp has it where the body has no length."""
+        body = self._payload
+        if exc is not None and body is not None and not body.is_eof():
+            body.set_exception(aiohttp.ClientOSError(*exc.args))
+        super().connection_lost(exc)
+
+    def close(self) -> None:
+        """Hang up, without waiting until what is still to be sent has been taken."""
+        transport = self.transport
+        if transport is None:
+            return
+        if self._loop.is_closed():
+            self.transport = None
+            _discard(transport)
+        else:
+            super().close()
+            transport.abort()
+
+    def is_clean(self) -> bool:
+        """Whether the next request may be sent: the server has not hung up, nor sent more than it was asked for."""
+        transport = self.transport
+        if transport is None or self.should_close:
+            return False
+        return not self.is_used or not _has_input(transport.get_extra_info("socket"))
+
+
+class Connector(aiohttp.TCPConnector):
+    """A pool of connections, in which opening one, its TLS handshake included, has its own time limit."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._handlers: WeakSet[ResponseHandler] = WeakSet()
+        self._connections: WeakSet[Connection] = WeakSet()
+        self._factory = self._handler  # type: ignore[assignment]
+
+    def _handler(self) -> Handler:
+        handler = Handler(self._loop)
+        self._handlers.add(handler)
+        return handler
+
+    async def connect(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's signature
+        """Take a connection that is free, open one, or wait for one.
+
+        Raises:
+            aiohttp.ClientConnectionError: The pool was closed meanwhile.
+        """
+        while True:
+            try:
+                connection = await super().connect(req, traces, timeout)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if self.closed and task is not None and not task.cancelling():
+                    raise aiohttp.ClientConnectionError("the client was closed") from None
+                raise
+            handler = connection.protocol
+            if not isinstance(handler, Handler) or handler.is_clean():
+                self._connections.add(connection)
+                return connection
+            connection.close()
+
+    async def _create_connection(
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
+    ) -> ResponseHandler:
+        try:
+            async with asyncio.timeout(timeout.sock_connect):
+                return await super()._create_connection(req, traces, timeout)
+        except TimeoutError:
+            raise ConnectTimeoutError("the handshake took too long") from None
+
+    def hang_up(self) -> None:
+        """Close all connections, those in use, too, without waiting for anything."""
+        self._close()
+        for connection in [*self._connections]:
+            connection.close()
+        for handler in [*self._handlers]:
+            handler.close()
+
+
+def _has_input(sock: Any) -> bool:
+    if not hasattr(select, "poll"):  # as on Windows, where `select` takes a socket of any number
+        return bool(select.select([sock], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _discard(transport: Any) -> None:
+    """Close the socket of a transport whose event loop is closed, where asyncio itself can only warn of it."""
+    with suppress(RuntimeError):
+        transport.abort()
+    tls = getattr(transport, "_ssl_protocol", None)
+    inner = getattr(tls, "_transport", transport)
+    sock = getattr(inner, "_sock", None)
+    if sock is not None:
+        sock.close()
+        inner._sock = None  # noqa: SLF001 - what asyncio does when it has closed one

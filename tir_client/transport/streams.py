@@ -1,0 +1,245 @@
+"""A streamed answer as an object, for sync and for async code, side by side.
+
+A piece of the body is read when its first delta is asked for. What wraps a stream calls its `close` in its own: closing
+is one call, down one chain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Self
+
+from tir_client.errors import TIRError
+from tir_client.protocol.reader import AnswerStream, accumulator_for
+from tir_client.transport.body import adrain, apieces, drain, pieces
+from tir_client.transport.clock import Expired
+from tir_client.transport.failures import transport_errors
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+    from tir_client.protocol.accumulator import Accumulator, Delta
+    from tir_client.protocol.forced_call import ForcedCall
+    from tir_client.protocol.requests import ChatRequest
+    from tir_client.transport.attempt import Attempt
+    from tir_client.transport.clock import Clock
+
+
+class _Stream:
+    """What both kinds keep: the answer so far, the deltas that have been read, the response they come from."""
+
+    def __init__(self, attempt: Attempt, forced: ForcedCall) -> None:
+        self._attempt = attempt
+        self._forced = forced
+        self._response: Any = None
+        self._ended = False
+        self._start()
+
+    def _start(self) -> None:
+        self._answer = AnswerStream(accumulator_for(self._forced.request))
+        self._deltas: Iterator[Delta] = iter(())
+        self._complete = False
+
+    def _next_delta(self) -> Delta | None:
+        """The next delta of what has been read."""
+        for delta in self._deltas:
+            if self._forced.pass_through(delta):
+                return delta
+        self._complete = self._complete or self._answer.done
+        return None
+
+    def _take(self, data: bytes | None) -> None:
+        """Have a piece of the body, or its end, read next."""
+        if data is None:
+            self._complete = True
+            self._deltas = self._answer.close()
+        else:
+            self._deltas = self._answer.feed(data)
+
+    def _fail(self, failure: TIRError) -> None:
+        self._attempt.failure = self._answer.broken_by(failure)
+
+    def _pause(self) -> float:
+        """Seconds to wait before the next try.
+
+        Raises:
+            TIRError: The failure, if a part of the answer has been seen or another try is of no use.
+        """
+        pause = None if self._answer.started else self._attempt.pause()
+        if pause is None:
+            self._ended = True
+            raise self._attempt.reported()
+        self._start()
+        return pause
+
+
+class ChatStream(_Stream):
+    """A streamed answer: iterate over its deltas. It is a context manager; `close` ends the request at once."""
+
+    def __init__(
+        self,
+        attempt: Attempt,
+        forced: ForcedCall,
+        open_response: Callable[[Attempt], Any],
+        ask: Callable[[ChatRequest], Accumulator],
+    ) -> None:
+        super().__init__(attempt, forced)
+        self._open_response = open_response
+        self._ask = ask
+        self._pieces: Iterator[bytes] = iter(())
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Delta:
+        while not self._ended:
+            try:
+                delta = self._read()
+            except TIRError as error:
+                self._fail(error)
+            except transport_errors() as error:
+                self._fail(self._attempt.broken(error))
+            except BaseException:
+                self.close()
+                raise
+            else:
+                if delta is not None:
+                    return delta
+                self._finish()
+                continue
+            self._hang_up()
+            time.sleep(self._pause())
+        raise StopIteration
+
+    def _read(self) -> Delta | None:
+        while (delta := self._next_delta()) is None and not self._complete:
+            if self._response is None:
+                self._response = self._open_response(self._attempt)
+                self._answer.begin(self._response.headers)
+                self._pieces = pieces(self._response)
+            self._take(next(self._pieces, None))
+            self._attempt.check_time()
+        if delta is None and self._response is not None:
+            drain(self._response, self._attempt)
+            self._response = None
+        return delta
+
+    def _finish(self) -> None:
+        """End, or rescue a demanded call that the answer does not have."""
+        second, self._ended = self._forced.second, True
+        if second is not None:
+            self._deltas = iter(self._forced.rescue(self._answer.accumulator, self._ask(second)))
+            self._ended = False
+
+    def _hang_up(self) -> None:
+        response, self._response = self._response, None
+        if response is not None:
+            response.close()
+
+    def close(self) -> None:
+        """End the request; nothing more can be read."""
+        self._ended = True
+        self._hang_up()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncChatStream(_Stream):
+    """`ChatStream` for async code, closed with `aclose`."""
+
+    def __init__(
+        self,
+        attempt: Attempt,
+        forced: ForcedCall,
+        start_clock: Callable[[Attempt], Awaitable[Clock]],
+        open_response: Callable[[Attempt, Clock], Awaitable[Any]],
+        ask: Callable[[ChatRequest], Awaitable[Accumulator]],
+    ) -> None:
+        super().__init__(attempt, forced)
+        self._start_clock = start_clock
+        self._open_response = open_response
+        self._ask = ask
+        self._pieces: AsyncIterator[bytes]
+        self._clock: Clock | None = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Delta:
+        while not self._ended:
+            try:
+                delta = await self._read()
+            except TIRError as error:
+                self._fail(error)
+            except Expired:
+                self._fail(self._attempt.expired())
+            except transport_errors() as error:
+                self._fail(self._attempt.broken(error))
+            except BaseException:
+                await self.aclose()
+                raise
+            else:
+                if delta is not None:
+                    return delta
+                await self._finish()
+                continue
+            await self._hang_up()
+            await asyncio.sleep(self._pause())
+        raise StopAsyncIteration
+
+    async def _read(self) -> Delta | None:
+        while (delta := self._next_delta()) is None and not self._complete:
+            if self._clock is None:
+                self._clock = await self._start_clock(self._attempt)
+            if self._response is None:
+                self._response = await self._open_response(self._attempt, self._clock)
+                self._answer.begin(self._response.headers)
+                self._pieces = apieces(self._response)
+            try:
+                self._take(await self._clock.wait(anext(self._pieces), self._attempt.timeouts.chunk))
+            except StopAsyncIteration:
+                self._take(None)
+            self._attempt.check_time()
+        if delta is None and self._response is not None and self._clock is not None:
+            await adrain(self._pieces, self._response, self._clock)
+            self._response = None
+        return delta
+
+    async def _finish(self) -> None:
+        """End, or rescue a demanded call that the answer does not have."""
+        second, self._ended = self._forced.second, True
+        if self._clock is not None:
+            self._clock.close()
+        if second is not None:
+            self._deltas = iter(self._forced.rescue(self._answer.accumulator, await self._ask(second)))
+            self._ended = False
+
+    async def _hang_up(self) -> None:
+        response, self._response = self._response, None
+        if response is not None:
+            await response.aclose()
+
+    async def aclose(self) -> None:
+        """End the request; nothing more can be read."""
+        self._ended = True
+        if self._clock is not None:
+            self._clock.close()
+        await self._hang_up()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __del__(self) -> None:
+        """Hang up where the event loop is closed, in which nothing can be awaited any more."""
+        if self._response is not None and self._clock is not None and self._clock.is_stopped:
+            with suppress(StopIteration, RuntimeError):
+                self._response.aclose().send(None)
