@@ -21,7 +21,7 @@ ALWAYS_THERE = {"pydantic", "pydantic_core", "typing_extensions"}
 """What any of our packages may import: a dependency without any extra, and what it brings. httpx has its own rule."""
 
 MAY_IMPORT = {
-    "tir_client": {"httpx", "httpcore"},
+    "tir_client": {"aiohttp", "httpx", "yarl"},
     "langchain_tir": {"tir_client", "langchain_core"},
     "llama_index_tir": {"tir_client", "llama_index", "llama_index_instrumentation", "wrapt"},
     "tir_sandbox": {"rstr", "starlette", "uvicorn"},
@@ -36,13 +36,13 @@ ONLY_IN = {
 FRAMEWORKS = {"langchain_tir": "langchain_core", "llama_index_tir": "llama_index"}
 EXTRAS = {"langchain_tir": "langchain", "llama_index_tir": "llama-index"}
 
-SPEAKS_HTTP = {"tir_client.transport.clients", "tir_client._pool", "tir_client._network"}
-WAITS = ("client", "transport.attempt", "transport.body", "transport.limits")
+SPEAKS_HTTP = {f"tir_client.transport.{name}" for name in ("aiohttp", "clients", "connections")}
+WAITS = ("client", *(f"transport.{name}" for name in ("attempt", "body", "clock", "streams")))
 DOES_IO = {f"tir_client.{name}" for name in WAITS} | SPEAKS_HTTP
 IO_MODULES = {
+    "aiohttp",
     "asyncio",
     "http",
-    "httpcore",
     "httpx",
     "select",
     "socket",
@@ -133,7 +133,9 @@ def test_no_file_needs_itself_to_load(package: str) -> None:
 
 def test_http_is_spoken_in_the_transport_alone() -> None:
     paths = [path for package in OURS for path in files(package)]
-    importers = {module_name(path) for path in paths if {"httpx", "httpcore"} & all_imports(path)}
+    importers = {
+        module_name(path) for path in paths if {"aiohttp", "httpx"} & {top(name) for name in all_imports(path)}
+    }
 
     assert importers == SPEAKS_HTTP
 
@@ -173,6 +175,7 @@ def test_the_core_is_light_and_needs_no_framework() -> None:
     found = report("import tir_client", *sorted(blocked), "tir_sandbox", "starlette", "numpy", "requests")
 
     assert "tir_client" in found["loaded"]
+    assert "aiohttp" not in found["loaded"]
     assert found["calls"] == []
     assert found["threads"] == 1
 

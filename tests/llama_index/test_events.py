@@ -11,8 +11,8 @@ from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 
 from llama_index_tir import TIR
+from llama_index_tir._mapped import AsyncMapped, Mapped
 from llama_index_tir._messages import to_completion
-from llama_index_tir._stream import acompletions, completions
 from tests.llama_index.conformance.events import Recorder
 from tir_client import TIRError
 from tir_sandbox import Fault, Reply
@@ -45,15 +45,15 @@ class Decorated(TIR):
 
     @llm_chat_callback()
     async def astream_chat(self, messages: Any, **kwargs: Any) -> Any:
-        return self._astream(messages, kwargs)
+        return await self._astream(messages, kwargs)
 
     @llm_completion_callback()
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
-        return completions(self._stream(self._prompt(prompt, formatted), kwargs))
+        return Mapped(self._stream(self._prompt(prompt, formatted), kwargs), to_completion)
 
     @llm_completion_callback()
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
-        return acompletions(self._astream(self._prompt(prompt, formatted), kwargs))
+        return AsyncMapped(await self._astream(self._prompt(prompt, formatted), kwargs), to_completion)
 
 
 @pytest.fixture

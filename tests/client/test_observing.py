@@ -1,0 +1,80 @@
+"""Users' tools see async calls when they are given an httpx client; `docs/observing_calls.md` says how."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+import respx
+import vcr
+
+from tests.client.paths import PATHS, Ask
+from tests.faults.wire import TEXT, as_json, chunks, completion, events
+from tir_client import APIConnectionError, ChatRequest, Config, RetryPolicy, TIRClient
+from tir_sandbox import Sandbox
+
+ASYNC = [param for param in PATHS if param.id.startswith("a")]
+URL = "https://tir.example/v1"
+
+
+def request() -> ChatRequest:
+    return ChatRequest.of(model="gpt_oss_120b", messages=[{"role": "user", "content": "Hi"}])
+
+
+def client_for(base_url: str, http_async_client: httpx.AsyncClient, token: str = "key") -> TIRClient:
+    config = Config.resolve(api_key=token, base_url=base_url)
+    return TIRClient(config, retry=RetryPolicy(0), http_async_client=http_async_client)
+
+
+@pytest.mark.parametrize("ask", ASYNC)
+async def test_respx_answers_async_calls(ask: Ask):
+    def answer(request: httpx.Request) -> httpx.Response:
+        if json.loads(request.content).get("stream"):
+            headers = {"content-type": "text/event-stream"}
+            return httpx.Response(200, headers=headers, content=events(*chunks()) + b"data: [DONE]\n\n")
+        return httpx.Response(200, content=as_json(completion()))
+
+    with respx.mock:
+        route = respx.post(f"{URL}/chat/completions").mock(side_effect=answer)
+        async with httpx.AsyncClient() as own:
+            assert (await ask(client_for(URL, own), request())).choice.text == TEXT
+    assert route.call_count == 1
+
+
+@pytest.mark.parametrize("ask", ASYNC)
+async def test_respx_breaks_async_calls(ask: Ask):
+    with respx.mock:
+        respx.post(f"{URL}/chat/completions").mock(side_effect=httpx.ConnectError("no"))
+        async with httpx.AsyncClient() as own:
+            with pytest.raises(APIConnectionError, match="could not be reached"):
+                await ask(client_for(URL, own), request())
+
+
+@pytest.mark.parametrize("ask", ASYNC)
+async def test_vcr_records_async_calls_and_replays_them(ask: Ask, tmp_path: Path):
+    cassette = tmp_path / "calls.yaml"
+    recorder = vcr.VCR(filter_headers=["authorization"])
+    texts = []
+    with Sandbox() as sandbox:
+        for _ in range(2):
+            with recorder.use_cassette(str(cassette)):
+                async with httpx.AsyncClient() as own:
+                    answer = await ask(client_for(sandbox.base_url, own, sandbox.token), request())
+            texts.append(answer.choice.text)
+        assert len(sandbox.requests) == 1
+    assert texts[0] == texts[1] != ""
+    assert sandbox.token not in cassette.read_text()
+
+
+async def test_event_hooks_see_async_calls():
+    seen = []
+
+    async def note(request: httpx.Request) -> None:
+        seen.append(request.url.path)
+
+    with Sandbox() as sandbox:
+        async with httpx.AsyncClient(event_hooks={"request": [note]}) as own:
+            await client_for(sandbox.base_url, own, sandbox.token).achat(request())
+    assert seen == ["/v1/chat/completions"]
