@@ -12,9 +12,10 @@ import pytest
 
 from tests.client.paths import EVERY, PATHS, Ask
 from tests.faults.wire import chunk, chunks, events, stream
+from tests.wire import STALL, WireServer
 from tir_client import APITimeoutError, BadRequestError, ChatRequest, Config, RetryPolicy, TIRClient
 from tir_client.transport.clock import Clock, Expired
-from tir_sandbox import STALL, Sandbox, WireServer
+from tir_sandbox import Sandbox
 
 URL = "http://127.0.0.1:1/v1"
 ASYNC = [param for param in PATHS if param.id.startswith("a")]

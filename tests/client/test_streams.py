@@ -46,7 +46,7 @@ async def read_half(client: TIRClient) -> Any:
 def test_a_stream_is_a_context_manager_that_ends_the_request(sandbox: Sandbox) -> None:
     sandbox.script(Reply(text=["x"] * 500, chunk_delay=0.01))
     with client_for(sandbox) as client, client.stream(request()) as stream:
-        assert next(stream).so_far is not None
+        assert next(stream).accumulator is not None
     assert list(stream) == []
 
 
