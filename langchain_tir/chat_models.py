@@ -8,23 +8,32 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import ConfigDict, PrivateAttr, model_validator
 
-from langchain_tir._aliases import renamed
-from langchain_tir._component import TOKEN_VARIABLES, Component
+from langchain_tir._aliases import rename_parameters
 from langchain_tir._content_blocks import PROVIDER
 from langchain_tir._demanded import TAKEN_AS_IT_IS, Lenient
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import from_completion, to_wire
 from langchain_tir._profile import profile_of
-from langchain_tir._settings import Settings
+from langchain_tir._settings import ChatSettings
 from langchain_tir._stream import DeltaMapper
 from langchain_tir._structured import Method, beside_raw, check_free, structured_call
 from langchain_tir._tokens import estimate, estimate_text
 from langchain_tir._tools import to_response_format, tool_fields
-from tir_client import APIConnectionError, APIStatusError, ChatRequest, Enclosed, ResponseError, Usage, __version__
+from tir_client import (
+    APIConnectionError,
+    APIStatusError,
+    ChatRequest,
+    Enclosed,
+    ResponseError,
+    TIRClient,
+    Usage,
+    __version__,
+)
+from tir_client.config import TOKEN_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-    from typing import Self
+    from typing import Self, Unpack
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
     from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
@@ -34,13 +43,13 @@ if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
     from langchain_tir._content import Json
-    from tir_client import TIRClient
+    from langchain_tir._settings import ChatArguments
 
 _NOT_THERE = frozenset({403, 404, 405, 501})
 """What a gateway says of a path that it does not pass on; a 401 may be a token that has just expired."""
 
 
-class ChatTIR(BaseChatModel, Settings, Component):
+class ChatTIR(ChatSettings, BaseChatModel):
     """A chat model on TIR, or on any server that speaks its protocol.
 
     Setup: `pip install "tir-llm[langchain]"`, and E2E_TIR_ACCESS_TOKEN and E2E_TIR_PROJECT_ID in the environment.
@@ -78,8 +87,11 @@ class ChatTIR(BaseChatModel, Settings, Component):
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    _asks_server: bool = PrivateAttr(default=True)
-    """Whether the server is asked to count tokens; False once it turned out that it cannot be."""
+    def __init__(self, model: str | None = None, **fields: Unpack[ChatArguments]) -> None:
+        super().__init__(**({} if model is None else {"model": model}), **fields)
+
+    _cannot_count: TIRClient | None = PrivateAttr(default=None)
+    """The client whose server turned out to have no way to count tokens."""
 
     @model_validator(mode="after")
     def _set_tir_version(self) -> Self:
@@ -108,7 +120,7 @@ class ChatTIR(BaseChatModel, Settings, Component):
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         with model_errors():
-            call = renamed(kwargs)
+            call = rename_parameters(kwargs)
         given = call.pop("stop", None)
         given = stop or given or self.stop
         stops = [given] if isinstance(given, str) else given
@@ -271,14 +283,19 @@ class ChatTIR(BaseChatModel, Settings, Component):
             return super().get_num_tokens_from_messages(messages, tools)
         with model_errors():
             fields = {"messages": to_wire(messages), "tools": tool_fields(tools or (), None)["tools"]}
-            counted = self._count(ChatRequest.of(model=self.model, **fields)) if self._asks_server else None
+            counted = (
+                self._count(ChatRequest.of(model=self.model, **fields))
+                if self._cannot_count is not self.client
+                else None
+            )
         return estimate(fields["messages"], fields["tools"]) if counted is None else counted
 
     def _count(self, request: ChatRequest) -> int | None:
         try:
             return self.client.count_tokens(request)
         except (APIStatusError, APIConnectionError, ResponseError) as error:
-            self._asks_server = error.status_code not in _NOT_THERE
+            if error.status_code in _NOT_THERE:
+                self._cannot_count = self.client
             return None
 
     def get_num_tokens(self, text: str) -> int:

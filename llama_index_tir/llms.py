@@ -26,12 +26,13 @@ from llama_index_tir._tools import first_call_only, only_offered, to_messages, t
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Unpack
 
     from llama_index.core.chat_engine.types import AgentChatResponse
     from llama_index.core.llms.llm import ToolSelection
     from llama_index.core.tools.types import BaseTool
 
-    from tir_client import ModelCard
+    from llama_index_tir._settings import ChatArguments
 
 
 class TIR(StructuredMethods):
@@ -50,6 +51,14 @@ class TIR(StructuredMethods):
     `UnknownToolError` and `StructuredOutputError`. Arguments of a call are fields of the request and win over those of
     the constructor; None says nothing, and one that the request does not know is refused: it belongs in `extra_body`.
     """
+
+    def __init__(self, model: str | None = None, **fields: Unpack[ChatArguments]) -> None:
+        super().__init__(**({} if model is None else {"model": model}), **fields)
+
+    @property
+    def model_name(self) -> str:
+        """The model, under the name by which LlamaIndex's other LLMs have it."""
+        return self.model
 
     @classmethod
     def class_name(cls) -> str:
@@ -179,14 +188,6 @@ class TIR(StructuredMethods):
         return await super().apredict_and_call(tools, user_msg, history, **self._to_run(kwargs))
 
     # What the server knows
-
-    def list_models(self) -> list[ModelCard]:
-        """What the endpoint of `model` serves, each with its context window if the server tells it."""
-        return self.client.models(self.model)
-
-    async def alist_models(self) -> list[ModelCard]:
-        """`list_models` for async code."""
-        return await self.client.amodels(self.model)
 
     def count_tokens(self, messages: Sequence[ChatMessage], **kwargs: Any) -> int:
         """Tokens of a prompt, counted by the server, where it lets vLLM's `/tokenize` be reached."""

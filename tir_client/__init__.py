@@ -8,7 +8,7 @@ print(answer.choice.reasoning, answer.choice.text, answer.usage)
 from tir_client._enclosed import Enclosed
 from tir_client._version import __version__
 from tir_client.client import TIRClient
-from tir_client.config import DEFAULT_MODEL, ApiKey, Config
+from tir_client.config import DEFAULT_EMBEDDING_MODEL, DEFAULT_MODEL, Config
 from tir_client.errors import (
     APIConnectionError,
     APIStatusError,
@@ -52,12 +52,12 @@ from tir_client.transport.retry import RetryPolicy
 from tir_client.transport.timeouts import Timeouts
 
 __all__ = [
+    "DEFAULT_EMBEDDING_MODEL",
     "DEFAULT_MODEL",
     "APIConnectionError",
     "APIStatusError",
     "APITimeoutError",
     "Accumulator",
-    "ApiKey",
     "AuthenticationError",
     "BadRequestError",
     "ChatRequest",
