@@ -24,17 +24,25 @@ if TYPE_CHECKING:
 class TIREmbeddings(ModelSettings, Embeddings):
     """Embeddings by a model on TIR, or on any server that speaks its protocol.
 
+    Args:
+        model: Slug of the model; by default "e5-mistral-7b-instruct".
+
+    All other arguments are keywords, and are described at their fields (`TIREmbeddings.model_fields`).
+
     ```python
-    embeddings = TIREmbeddings(model="e5-mistral-7b-instruct", project_id=123)
-    embeddings.embed_query("What is a transit gateway?")
+    from langchain_tir import TIREmbeddings
+
+    embeddings = TIREmbeddings("e5-mistral-7b-instruct")
+    vector = embeddings.embed_query("What is a vector index?")
+    vectors = embeddings.embed_documents(["First text.", "Second text."])
     ```
 
     Texts are sent as they are, `chunk_size` per request and `max_concurrency` requests at a time; the vectors come
     back in the order of the texts. `embed_query` puts `query_instruction` before its text, which models such as
     e5-mistral want for queries and not for documents.
 
-    Every method raises the errors of `tir_client`, each of which is one of LangChain's `ModelError`s, too. A server
-    that returns too few vectors, or vectors of different lengths, is a `ResponseError`.
+    Each error is a `tir_client.TIRError` and one of LangChain's `ModelError`s at once. Too few vectors, or vectors of
+    different lengths, raise a `ResponseError`.
     """
 
     model_config = ConfigDict(

@@ -41,18 +41,27 @@ places: ContextVar[_Places | None] = ContextVar("places", default=None)
 
 
 class TIREmbedding(ModelSettings, BaseEmbedding):
-    """An embedding model on E2E Networks' TIR, or on any other server of vLLM's.
+    """An embedding model on TIR, or on any server that speaks its protocol.
 
-    Examples:
-        ```python
-        from llama_index_tir import TIREmbedding
+    Args:
+        model: Slug of the model; by default "e5-mistral-7b-instruct". LlamaIndex's name for it, `model_name`, is
+            accepted, too.
 
-        vector = TIREmbedding(model_name="e5-mistral-7b-instruct", project_id=123).get_query_embedding("What is TIR?")
-        ```
+    All other arguments are keywords, and are described at their fields (`TIREmbedding.model_fields`).
+
+    ```python
+    from llama_index_tir import TIREmbedding
+
+    embedding = TIREmbedding("e5-mistral-7b-instruct")
+    vector = embedding.get_query_embedding("What is a vector index?")
+    vectors = embedding.get_text_embedding_batch(["First text.", "Second text."])
+    ```
 
     Texts are sent as they are, line breaks included. Queries and texts get the instruction before them that their
-    model wants; `query_instruction` and `text_instruction` override what is known of it, an empty string is none. Where
-    these differ, an `embeddings_cache` serves texts only.
+    model wants; `query_instruction` and `text_instruction` replace it, and an empty string is none. Where these
+    differ, an `embeddings_cache` serves texts only.
+
+    Each error of a call is a `tir_client.TIRError`.
     """
 
     model_config = CONFIG

@@ -101,6 +101,10 @@ class Connection(BaseModel):
             super().__init__(**self._fields_from(arguments))
         _ = self.client  # a mistake in the configuration is reported here, not by the first call
 
+    def model_post_init(self, context: Any, /) -> None:
+        """Run the framework's own hook. Without this, pydantic's for private attributes would take its place."""
+        super().model_post_init(context)
+
     @classmethod
     def _fields_from(cls, arguments: dict[str, Any]) -> dict[str, Any]:
         """The constructor's arguments as fields: renamed, checked, and without those that are None.
