@@ -143,8 +143,8 @@ class ChatTIR(ChatSettings, BaseChatModel):
     Token usage:
         ```python
         print(answer.usage_metadata["total_tokens"])
-        print(model.count_tokens("Why is the sky blue?"))  # asks the server
         ```
+        `count_tokens` counts a prompt, on servers that let vLLM's `/tokenize` be reached.
 
     Response metadata:
         ```python
@@ -181,11 +181,13 @@ class ChatTIR(ChatSettings, BaseChatModel):
     def __init__(self, model: str | None = None, **fields: Unpack[ChatArguments]) -> None:
         super().__init__(**({} if model is None else {"model": model}), **fields)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        follows = name == "model" and self.profile == profile_of(self.model)
-        super().__setattr__(name, value)
-        if follows:
-            self.profile = profile_of(value)
+    if not TYPE_CHECKING:  # a type checker would take any attribute for settable
+
+        def __setattr__(self, name, value):  # noqa: ANN001, ANN204
+            follows = name == "model" and self.profile == profile_of(self.model)
+            super().__setattr__(name, value)
+            if follows:
+                self.profile = profile_of(value)
 
     @model_validator(mode="after")
     def _set_tir_version(self) -> Self:

@@ -121,6 +121,7 @@ class LLMArguments(TypedDict, total=False):
     output_parser: BaseOutputParser | None
     pydantic_program_mode: PydanticProgramMode
     query_wrapper_prompt: Any
+    rate_limiter: Any
 
 
 class ChatArguments(ConnectionArguments, ParameterArguments, LLMArguments, total=False):

@@ -126,7 +126,7 @@ class TIR(StructuredMethods):
 
     Reasoning:
         ```python
-        from llama_index.core.llms import ThinkingBlock
+        from llama_index.core.base.llms.types import ThinkingBlock
 
         response = llm.chat(messages)
         print([block.content for block in response.message.blocks if isinstance(block, ThinkingBlock)])
@@ -137,9 +137,9 @@ class TIR(StructuredMethods):
     Token usage and metadata:
         ```python
         print(response.additional_kwargs["total_tokens"], response.additional_kwargs["finish_reason"])
-        print(llm.count_tokens(messages))  # asks the server
         print(llm.metadata.context_window)
         ```
+        `count_tokens` counts a prompt, on servers that let vLLM's `/tokenize` be reached.
 
     Errors:
         Each error of a call is a `tir_client.TIRError`, with `status_code`, `request_id`, `body`, and in `partial`

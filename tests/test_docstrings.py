@@ -44,7 +44,7 @@ async def test_the_examples_of_a_docstring_run(cls: type, monkeypatch: pytest.Mo
         for name, value in sandbox.env.items():
             monkeypatch.setenv(name, value)
         namespace = {"__name__": "an_example"}
-        running = eval(program, namespace)  # noqa: S307 - our own docstrings
+        running = eval(program, namespace)
         if inspect.isawaitable(running):
             await running
 

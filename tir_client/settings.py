@@ -137,8 +137,10 @@ class Connection(BaseModel):
         """Raise errors as the framework's own classes, where it has any."""
         return nullcontext()
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, storable(name, value))
+    if not TYPE_CHECKING:  # a type checker would take any attribute for settable
+
+        def __setattr__(self, name, value):  # noqa: ANN001, ANN204
+            super().__setattr__(name, storable(name, value))
 
     # The client
 
