@@ -16,7 +16,7 @@ CALLS = {ChatTIR: "invoke", TIR: "complete", TIREmbeddings: "embed_query", TIREm
 VARIABLES = ("E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN", "E2E_TIR_PROJECT_ID", "TIR_BASE_URL", "MODEL_API_CLIENT_HOST")
 
 
-def call(model, **kwargs):
+def call(model, /, **kwargs):
     return getattr(model, CALLS[type(model)])("Hi", **kwargs)
 
 
