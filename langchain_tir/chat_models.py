@@ -23,12 +23,12 @@ from tir_client import (
     APIConnectionError,
     APIStatusError,
     ChatRequest,
-    Enclosed,
     ResponseError,
     TIRClient,
     Usage,
     __version__,
 )
+from tir_client._enclosed import Enclosed
 from tir_client.config import TOKEN_VARIABLES
 
 if TYPE_CHECKING:

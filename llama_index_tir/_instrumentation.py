@@ -27,7 +27,8 @@ from llama_index.core.instrumentation.span import active_span_id
 from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.event_handlers import NullEventHandler
 
-from tir_client import Enclosed, Usage
+from tir_client import Usage
+from tir_client._enclosed import Enclosed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator

@@ -18,7 +18,7 @@ from llama_index_tir._settings import ChatSettings  # noqa: TC001 - pydantic rea
 from llama_index_tir._stream import acompletions, completions
 from llama_index_tir._structured import StructuredTask
 from llama_index_tir._structured_calls import Step, apredict, astream_steps, predict, stream_steps
-from tir_client import Enclosed
+from tir_client._enclosed import Enclosed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Sequence
