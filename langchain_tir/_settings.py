@@ -33,6 +33,7 @@ _INTERNAL = frozenset({"stream", "ls_structured_output_format", "structured_outp
 
 _LOOSE = ("model_kwargs", "extra_body")
 _PARAMETERS = frozenset(ChatRequest.model_fields) - {"messages", "extra_body"}
+_OF_CALLS = _PARAMETERS | set(_LOOSE)
 
 
 class ModelSettings(Connection):
@@ -98,7 +99,7 @@ class ChatSettings(ModelSettings, Parameters):
 
     def set_parameters(self) -> Json:
         """The parameters that are set, in the order of their names."""
-        names = sorted((_PARAMETERS | set(_LOOSE)) & type(self).model_fields.keys())
+        names = sorted(_OF_CALLS & type(self).model_fields.keys())
         values = {name: getattr(self, name) for name in names}
         return {name: value for name, value in values.items() if value not in (None, {}, [])}
 
@@ -109,7 +110,7 @@ class ChatSettings(ModelSettings, Parameters):
             InvalidRequestError: The call has an argument that is not a parameter.
         """
         given = {name: value for name, value in rename_parameters(call).items() if name not in _INTERNAL}
-        refuse_unknown_parameters(given, {*_PARAMETERS, *_LOOSE}, type(self).model_fields, self.unsupported)
+        refuse_unknown_parameters(given, _OF_CALLS, type(self).model_fields, self.unsupported)
         return merge_parameters(_with_model_kwargs(self.set_parameters()), _with_model_kwargs(given))
 
 

@@ -99,7 +99,8 @@ class ChatSettings(ModelSettings, Parameters, FunctionCallingLLM):
         return ChatRequest.of(**{**fields, "messages": to_wire(messages)})
 
     def _own_parameters(self) -> Json:
-        fields = {name: getattr(self, name) for name in ("model", *Parameters.model_fields)}
+        values = {name: getattr(self, name) for name in ("model", *Parameters.model_fields)}
+        fields = {name: value for name, value in values.items() if value is not None}
         further = self._as_parameters(self.additional_kwargs)
         extra = {**(self.extra_body or {}), **(further.get("extra_body") or {})}
         return {**fields, **further, "extra_body": extra}

@@ -102,7 +102,7 @@ def refuse_unknown_parameters(
     Raises:
         InvalidRequestError: There is one; the message has the nearest parameter, or what to do instead.
     """
-    for name in sorted(set(names) - set(known)):
+    for name in sorted(set(names).difference(known)):
         if name in unsupported:
             advice = f": {unsupported[name]}."
         elif name in constructor:

@@ -74,6 +74,16 @@ def test_parameters_changed_in_place_are_sent(cls, sandbox, endpoint):
     assert sandbox.requests[-1].path.endswith("/genai/qwen3_32b/v1/chat/completions")
 
 
+@pytest.mark.parametrize("cls", [TIREmbeddings, TIREmbedding])
+def test_the_model_of_embeddings_changed_in_place_is_called(cls, sandbox, endpoint):
+    model = cls("e5-mistral-7b-instruct", **endpoint)
+
+    model.model = "bge-large-en-v1_5"
+    call(model)
+
+    assert sandbox.requests[-1].path.endswith("/genai/bge-large-en-v1_5/v1/embeddings")
+
+
 @ALL
 def test_the_connection_follows_changes_in_place(cls, sandbox, endpoint):
     model = cls(**{**endpoint, "api_key": "another", "default_headers": {"x-team": "blue"}})
