@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from tir_client import Enclosed, ForcedToolError
+from tir_client import ForcedToolError
+from tir_client._enclosed import Enclosed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator

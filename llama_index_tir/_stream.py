@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from llama_index.core.base.llms.types import ChatResponse, ContentBlock, TextBlock, ThinkingBlock
 
 from llama_index_tir._messages import from_completion, from_logprobs, to_block, to_completion, to_message, to_wire_call
-from tir_client import Enclosed
+from tir_client._enclosed import Enclosed
 from tir_client.protocol.json_text import PartialJson
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from llama_index_tir._structured import check_last
-from tir_client import Enclosed
+from tir_client._enclosed import Enclosed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator

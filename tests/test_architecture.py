@@ -23,7 +23,7 @@ ALWAYS_THERE = {"pydantic", "pydantic_core", "typing_extensions"}
 MAY_IMPORT = {
     "tir_client": {"httpx", "httpcore"},
     "langchain_tir": {"tir_client", "langchain_core"},
-    "llama_index_tir": {"tir_client", "llama_index", "llama_index_instrumentation", "wrapt"},
+    "llama_index_tir": {"tir_client", "llama_index", "llama_index_instrumentation"},
     "tir_sandbox": {"rstr", "starlette", "uvicorn"},
 }
 """What a package's extra installs; the standard library and the package itself are not listed."""
@@ -37,7 +37,7 @@ FRAMEWORKS = {"langchain_tir": "langchain_core", "llama_index_tir": "llama_index
 EXTRAS = {"langchain_tir": "langchain", "llama_index_tir": "llama-index"}
 
 SPEAKS_HTTP = {"tir_client.transport.clients", "tir_client._pool", "tir_client._network"}
-WAITS = ("client", "transport.attempt", "transport.body", "transport.limits")
+WAITS = ("client", "settings", "transport.attempt", "transport.body", "transport.limits")
 DOES_IO = {f"tir_client.{name}" for name in WAITS} | SPEAKS_HTTP
 IO_MODULES = {
     "asyncio",

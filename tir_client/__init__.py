@@ -5,10 +5,9 @@ answer = client.chat(ChatRequest.of(model="gpt_oss_120b", messages=[{"role": "us
 print(answer.choice.reasoning, answer.choice.text, answer.usage)
 """
 
-from tir_client._enclosed import Enclosed
 from tir_client._version import __version__
 from tir_client.client import TIRClient
-from tir_client.config import DEFAULT_MODEL, ApiKey, Config
+from tir_client.config import DEFAULT_EMBEDDING_MODEL, DEFAULT_MODEL, Config
 from tir_client.errors import (
     APIConnectionError,
     APIStatusError,
@@ -36,8 +35,7 @@ from tir_client.errors import (
     TruncatedOutputError,
 )
 from tir_client.models import ModelInfo, model_info
-from tir_client.protocol.accumulator import Accumulator, Delta
-from tir_client.protocol.choice import ChoiceAccumulator
+from tir_client.protocol.accumulator import Delta
 from tir_client.protocol.requests import ChatRequest, EmbeddingRequest
 from tir_client.protocol.responses import (
     Choice,
@@ -45,24 +43,21 @@ from tir_client.protocol.responses import (
     Embeddings,
     ModelCard,
     ToolCall,
-    ToolCallDelta,
     Usage,
 )
 from tir_client.transport.retry import RetryPolicy
 from tir_client.transport.timeouts import Timeouts
 
 __all__ = [
+    "DEFAULT_EMBEDDING_MODEL",
     "DEFAULT_MODEL",
     "APIConnectionError",
     "APIStatusError",
     "APITimeoutError",
-    "Accumulator",
-    "ApiKey",
     "AuthenticationError",
     "BadRequestError",
     "ChatRequest",
     "Choice",
-    "ChoiceAccumulator",
     "Completion",
     "Config",
     "ConfigurationError",
@@ -71,7 +66,6 @@ __all__ = [
     "EmbeddingRequest",
     "Embeddings",
     "EmptyAnswerError",
-    "Enclosed",
     "ForcedToolError",
     "InvalidRequestError",
     "ModelCard",
@@ -93,7 +87,6 @@ __all__ = [
     "TIRError",
     "Timeouts",
     "ToolCall",
-    "ToolCallDelta",
     "TruncatedOutputError",
     "Usage",
     "__version__",
