@@ -68,7 +68,7 @@ class Environments:
             wanted = "\n".join(packages)
             if not ready.exists() or ready.read_text() != wanted:
                 print(f"Installing {', '.join(packages)} in {self._folder / name}", flush=True)
-                venv.create(self._folder / name, with_pip=True)
+                venv.create(self._folder / name, clear=True, symlinks=True, with_pip=True)
                 subprocess.run([self._python(name), "-m", "pip", "install", "--quiet", *packages], check=True)
                 ready.write_text(wanted)
 
