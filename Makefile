@@ -40,8 +40,8 @@ soak: $(READY)  ## ten minutes of a hundred concurrent streams with random fault
 reliability: $(READY)  ## plays the fault matrix against the peers, too, and writes docs/reliability.md
 	$(BIN)/python -m tests.faults.report
 
-bench: $(READY)  ## our cost per chunk and per request beside the peers'
-	$(BIN)/python -m benchmarks
+bench: $(READY)  ## what a chunk and a request cost, beside the peers; ARGS="--quick", "--against REV", "--help"
+	$(BIN)/python -m benchmarks $(ARGS)
 
 build: $(READY)  ## a wheel and an sdist in dist/
 	$(BIN)/python -m build

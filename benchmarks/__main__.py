@@ -1,7 +1,12 @@
-"""Measure, and write the numbers down: `python -m benchmarks`, or `make bench`.
+"""Measure what a chunk and a request cost with our packages and with others: `make bench`, or `python -m benchmarks`.
 
-The peers are installed in environments of their own, in `.venvs/`. A whole run takes about ten minutes on two cores;
-`--rounds 1` or `--only streams` make it shorter, for work on one thing.
+A whole run writes `benchmarks/results.json` and the tables and plot in `docs/`. A run with `--quick`, `--only` or
+`--contenders` only prints what it finds; so does one with `--against`, beside writing what a whole run writes.
+
+Examples:
+    python -m benchmarks                                      all contenders, all experiments
+    python -m benchmarks --quick --only 'streams|tools'       one round of two experiments
+    python -m benchmarks --against main --contenders TIR      our two models, beside themselves on `main`
 """
 
 from __future__ import annotations
@@ -12,56 +17,100 @@ import os
 import platform
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks import plot, report
+from benchmarks import comparison, plot, report
+from benchmarks.bench import Bench
+from benchmarks.earlier import Earlier
 from benchmarks.environments import ROOT, Environments
-from benchmarks.experiments import Experiments
+from benchmarks.experiments import EXPERIMENTS, run_all
 from benchmarks.fleet import Fleet
+from benchmarks.samples import Samples
 
 RESULTS = ROOT / "benchmarks" / "results.json"
 PAGE = ROOT / "docs" / "performance.md"
 PLOT = ROOT / "docs" / "performance.svg"
+ROUNDS = 5
+BUSY = 0.5
+"""A load average at which the figures are not worth much: other processes take the cores and the caches."""
 
 
-def measure(environments: Environments, rounds: int, only: list[str]) -> dict[str, Any]:
+def main() -> None:
+    options = _options()
+    if options.report:
+        _publish(json.loads(RESULTS.read_text()))
+        return
+    with TemporaryDirectory() as folder:
+        earlier = Earlier.extract(options.against, ROOT, Path(folder)) if options.against else None
+        results = _measure(Environments(options.environments, earlier), options)
+    _print(results, earlier)
+    if options.save:
+        _save(results, options.save)
+    if not (options.quick or options.only or options.contenders):
+        _save({**results, "samples": results["samples"].at_present()}, RESULTS)
+        _publish(json.loads(RESULTS.read_text()))
+
+
+def _options() -> argparse.Namespace:
+    summary, _, examples = (__doc__ or "").partition("Examples:\n")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=summary,
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    names = ", ".join(experiment.measure.__name__ for experiment in EXPERIMENTS)
+    add = parser.add_argument
+    add("--rounds", type=int, default=ROUNDS, help=f"how often each contender does each job ({ROUNDS})")
+    add("--quick", action="store_true", help="one round, for use while developing; nothing is written")
+    add("--only", default="", metavar="PATTERN", help=f"run the experiments that match this expression: {names}")
+    add("--contenders", default="", metavar="PATTERN", help="run the contenders that match this expression")
+    add("--against", metavar="REV", help="measure our packages at this git revision, too, and compare")
+    add("--save", type=Path, metavar="FILE", help="write all numbers to this file")
+    add("--report", action="store_true", help="measure nothing: write page and plot of the last whole run again")
+    add("--environments", type=Path, default=ROOT / ".venvs", metavar="FOLDER", help="where the peers are installed")
+    return parser.parse_args()
+
+
+def _measure(environments: Environments, options: argparse.Namespace) -> dict[str, Any]:
     """Run the experiments; return the numbers and what they depend on."""
-    load = os.getloadavg()[0]
     environments.prepare()
+    rounds = 1 if options.quick else options.rounds
+    load, start = os.getloadavg()[0], time.monotonic()
+    if load > BUSY:
+        print(f"The load of this machine is {load:.1f}. Trust the figures only if it is idle.", flush=True)
     with Fleet(environments) as fleet:
-        samples = Experiments(fleet, environments, rounds).run(only)
+        bench = Bench(fleet, environments, options.contenders)
+        run_all(bench, rounds, options.only)
     return {
         "date": time.strftime("%Y-%m-%d"),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "load": round(load, 1),
+        "minutes": round((time.monotonic() - start) / 60, 1),
         "versions": environments.versions(),
         "rounds": rounds,
-        "samples": samples,
+        "samples": bench.samples,
     }
 
 
-def show(results: dict[str, Any]) -> None:
-    """Print the tables."""
-    for table in (report.run(results), report.goals(results["samples"]), report.everything(results["samples"])):
+def _print(results: dict[str, Any], earlier: Earlier | None) -> None:
+    samples: Samples = results["samples"]
+    present = samples.at_present()
+    tables = [report.run(results), report.goals(present), report.everything(present)]
+    if earlier is not None:
+        tables.append(comparison.table(samples, earlier.revision))
+    for table in tables:
         print("\n", *table, sep="\n")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="how often each contender does each job")
-    parser.add_argument("--only", nargs="*", default=[], help="experiments to run; nothing is written then")
-    parser.add_argument("--report", action="store_true", help="measure nothing: write the page of the last run again")
-    parser.add_argument("--environments", type=Path, default=ROOT / ".venvs", help="where the peers are installed")
-    arguments = parser.parse_args()
-    if not arguments.report:
-        results = measure(Environments(arguments.environments), arguments.rounds, arguments.only)
-        show(results)
-        if arguments.only:
-            return
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    results = json.loads(RESULTS.read_text())
+def _save(results: dict[str, Any], path: Path) -> None:
+    path.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def _publish(results: dict[str, Any]) -> None:
     report.write(results, PAGE)
-    PLOT.write_text(plot.svg(results["samples"]))
+    PLOT.write_text(plot.svg(Samples(results["samples"])))
 
 
 if __name__ == "__main__":

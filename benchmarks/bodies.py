@@ -1,4 +1,4 @@
-"""The answers that the server gives, rendered before anybody asks for them.
+"""What contenders send and what the server answers. The answers are rendered before they are asked for.
 
 A prompt names its answer: `bench:text/4000/1` is a text of 4,000 chunks with one chunk to a write, `bench:tools/1000/1`
 a tool call in 1,000 fragments, `bench:paced/20/400` a text of 20 chunks with 400 ms between them, `bench:whole/1/1` an
@@ -14,6 +14,19 @@ from functools import cache
 from typing import Any
 
 MODEL = "gpt_oss_120b"
+TOOL: dict[str, Any] = {
+    "type": "function",
+    "function": {
+        "name": "write_file",
+        "description": "Write a file.",
+        "parameters": {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
+    },
+}
+"""The tool that a contender may offer."""
+
+Turns = list[tuple[str, str]]
+"""A conversation: role and text of each message."""
+
 _HEAD = {"id": "chatcmpl-b549e18f1650e02c", "object": "chat.completion.chunk", "created": 1795389280, "model": MODEL}
 _USAGE = {"prompt_tokens": 90, "completion_tokens": 4000, "total_tokens": 4090, "prompt_tokens_details": None}
 _WORDS = (" the", " server", " sends", " what", " it", " has", " rendered", ",", " token", " by", " token", ".")

@@ -1,4 +1,7 @@
-"""The peers' environments, apart from ours: LangChain's and LlamaIndex's peers want different openai SDKs."""
+"""The interpreters of the contenders, apart from ours.
+
+LangChain's and LlamaIndex's peers have one each, for they want different openai SDKs.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,20 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 import venv
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarks.contenders import LLAMA_INDEX
+from benchmarks.contenders import is_earlier, present
+from benchmarks.frameworks import LLAMA_INDEX
+
+if TYPE_CHECKING:
+    from benchmarks.earlier import Earlier
 
 ROOT = Path(__file__).parent.parent
+
+_OURS = tuple(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"])
 
 PACKAGES = {
     "bench-langchain": (
@@ -19,22 +30,23 @@ PACKAGES = {
         "langchain-mistralai",
         "langchain-nvidia-ai-endpoints",
         "openai",
-        "httpx>=0.28",
         "jiter",
+        "httpx-aiohttp",
+        *_OURS,
     ),
-    "bench-llama-index": ("llama-index-llms-openai-like", "httpx>=0.28"),
+    "bench-llama-index": ("llama-index-llms-openai-like", *_OURS),
 }
-"""What is installed in each environment. Our own packages come from the checkout, and need nothing else."""
+"""What is installed in each environment: the peers, and what our own packages, taken from the checkout, depend on."""
 
 LLAMA_INDEX_BASE = "FunctionCallingLLM + httpx"
-"""What LlamaIndex's contenders cannot do without."""
+"""The least that a client for LlamaIndex imports."""
 
 _VERSIONS = """
 import json, platform
 from importlib.metadata import distributions
 print(json.dumps({"python": platform.python_version()} | {d.name: d.version for d in distributions()}))
 """
-_SHOWN = ("python", "httpx", "httpx2", "pydantic", "openai", "jiter", "aiohttp", "langchain", "llama-index")
+_SHOWN = ("python", "httpx", "httpcore", "pydantic", "openai", "jiter", "aiohttp", "langchain", "llama-index")
 
 
 class Environments:
@@ -42,58 +54,70 @@ class Environments:
 
     Args:
         folder: Where the environments are, or are to be made.
+        earlier: An earlier revision of our packages to measure, too.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, earlier: Earlier | None = None) -> None:
         self._folder = folder
+        self.earlier = earlier
 
     def prepare(self) -> None:
-        """Make the environments that do not exist yet."""
+        """Make the environments that do not exist yet, and those whose packages have changed."""
         for name, packages in PACKAGES.items():
             ready = self._folder / name / ".ready"
-            if not ready.exists():
+            wanted = "\n".join(packages)
+            if not ready.exists() or ready.read_text() != wanted:
                 print(f"Installing {', '.join(packages)} in {self._folder / name}", flush=True)
-                venv.create(self._folder / name, with_pip=True)
+                venv.create(self._folder / name, clear=True, symlinks=True, with_pip=True)
                 subprocess.run([self._python(name), "-m", "pip", "install", "--quiet", *packages], check=True)
-                ready.touch()
-
-    def python_for(self, contender: str) -> Path:
-        """The interpreter for one contender, or for its framework's base class."""
-        return self._python("bench-llama-index" if contender in {*LLAMA_INDEX, LLAMA_INDEX_BASE} else "bench-langchain")
+                ready.write_text(wanted)
 
     def versions(self) -> dict[str, dict[str, str]]:
         """The versions that matter, of each environment."""
-        found = {name: json.loads(run_python(self._python(name), "-c", _VERSIONS)) for name in PACKAGES}
+        found = {name: json.loads(_output([self._python(name), "-c", _VERSIONS], (ROOT,))) for name in PACKAGES}
         return {
             name: {package: version for package, version in sorted(versions.items()) if package.startswith(_SHOWN)}
             for name, versions in found.items()
         }
 
+    def run(self, contender: str, program: str) -> str:
+        """Run a short program in a contender's environment; return what it prints."""
+        return _output([self._python_for(contender), "-c", program], self._paths(contender))
+
+    def start(self, contender: str, *arguments: str) -> subprocess.Popen[str]:
+        """Start a program in a contender's environment."""
+        return _start([self._python_for(contender), *arguments], self._paths(contender))
+
+    def _paths(self, contender: str) -> tuple[Path, ...]:
+        """Where imports are looked for: an earlier revision of our packages hides the present one."""
+        return (self.earlier.packages, ROOT) if self.earlier and is_earlier(contender) else (ROOT,)
+
+    def _python_for(self, contender: str) -> Path:
+        is_llama_index = present(contender) in {*LLAMA_INDEX, LLAMA_INDEX_BASE}
+        return self._python("bench-llama-index" if is_llama_index else "bench-langchain")
+
     def _python(self, name: str) -> Path:
         return self._folder / name / "bin" / "python"
 
 
-def variables() -> dict[str, str]:
-    """The environment variables of each process: nothing that traces, proxies, or names another server."""
+def start_server() -> subprocess.Popen[str]:
+    """Start the server, in this run's own interpreter."""
+    return _start([sys.executable, "-m", "benchmarks.server"], (ROOT,))
+
+
+def _variables(paths: tuple[Path, ...]) -> dict[str, str]:
+    """The environment variables of a process: nothing that traces, proxies, or names another server."""
     kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR"}}
-    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore", "PYTHONDONTWRITEBYTECODE": ""}
+    imports = {"PYTHONPATH": os.pathsep.join(map(str, paths)), "PYTHONSAFEPATH": "1"}  # safe: not from this folder
+    return {**kept, **imports, "PYTHONWARNINGS": "ignore"}
 
 
-def run_python(python: Path | str, *arguments: str) -> str:
-    """Run a short program; return what it printed."""
-    command = [str(python), *arguments]
-    done = subprocess.run(command, check=True, cwd=ROOT, env=variables(), stdout=subprocess.PIPE, text=True)
+def _output(command: list[Path | str], paths: tuple[Path, ...]) -> str:
+    done = subprocess.run(command, check=True, cwd=ROOT, env=_variables(paths), stdout=subprocess.PIPE, text=True)
     return done.stdout
 
 
-def start_python(python: Path | str, *arguments: str) -> subprocess.Popen[str]:
-    """Start a program that is talked to by lines."""
-    command = [str(python), *arguments]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=variables(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-    )
-
-
-def our_python() -> str:
-    """The interpreter of this run, which has no peers."""
-    return sys.executable
+def _start(command: list[Path | str], paths: tuple[Path, ...]) -> subprocess.Popen[str]:
+    """Start a program that reads and writes lines."""
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=ROOT, env=_variables(paths), stdin=pipe, stdout=pipe, text=True, bufsize=1)

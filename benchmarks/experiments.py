@@ -1,159 +1,198 @@
-"""What is measured, round by round: in each round every contender does the same job, one after the other."""
+"""What is measured. Each function is one round: every contender does the same job, one after the other."""
 
 from __future__ import annotations
 
+import math
+import re
+from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import fresh
+from benchmarks.contenders import ALL, ASYNC_ONLY, FRAMEWORKS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
-    from benchmarks.environments import Environments
-    from benchmarks.fleet import Fleet
-
-LANGCHAIN = ("ChatTIR", "ChatOpenAI", "ChatMistralAI", "ChatNVIDIA")
-LLAMA_INDEX = ("TIR", "OpenAILike")
-ALL = (*LANGCHAIN, *LLAMA_INDEX, "openai SDK", "httpx + jiter")
-PAIRS = ("ChatTIR", "ChatOpenAI", "TIR", "OpenAILike")
+    from benchmarks.bench import Bench
 
 WRITES = {"one": 1, "many": 32}
 """How many chunks the server puts into a write."""
 
 CHUNKS = 3000
+FRAGMENTS = 1000
+GROWING = ("ChatTIR", "TIR")
+CROWD = (*FRAMEWORKS, "httpx + jiter", *ASYNC_ONLY)
 MICRO, MILLI = 1e6, 1e3
 
 
-class Samples(dict[str, dict[str, list[float]]]):
-    """For each metric and contender, one value per round."""
-
-    def note(self, metric: str, name: str, value: float) -> None:
-        """Keep the value of one round."""
-        self.setdefault(metric, {}).setdefault(name, []).append(value)
+class LostChunksError(Exception):
+    """A contender yielded less than the server sent, so its cost means nothing."""
 
 
-class Experiments:
-    """All experiments.
+def server(bench: Bench) -> None:
+    """What the server can deliver, to a reader that does not parse: microseconds per chunk."""
+    for writes, size in WRITES.items():
+        bench.fleet.read_raw(f"text/{CHUNKS}/{size}")  # which renders it
+        seconds = bench.fleet.read_raw(f"text/{CHUNKS}/{size}")
+        bench.samples.note(f"server/{writes}", "raw socket", seconds / CHUNKS * MICRO)
 
-    Args:
-        fleet: The server and the contenders.
-        environments: Where fresh interpreters come from.
-        rounds: How often each experiment is repeated; the long ones are repeated less.
-    """
 
-    def __init__(self, fleet: Fleet, environments: Environments, rounds: int) -> None:
-        self._fleet = fleet
-        self._environments = environments
-        self._rounds = rounds
-        self.samples = Samples()
+def streams(bench: Bench) -> None:
+    """CPU of a stream of text: microseconds per chunk."""
+    for writes, size in WRITES.items():
+        for job in ("stream", "astream"):
+            for worker in bench.workers(ALL, is_async=job == "astream"):
+                result = _whole(worker.name, worker(job, answer=f"text/{CHUNKS}/{size}"), CHUNKS)
+                bench.samples.note(f"{job}/{writes}", worker.name, result["cpu"] / CHUNKS * MICRO)
 
-    def run(self, only: Sequence[str] = ()) -> Samples:
-        """Run all, or those named."""
-        for name in (
-            "server",
-            "streams",
-            "tools",
-            "histories",
-            "growth",
-            "requests",
-            "connections",
-            "crowds",
-            "starts",
-        ):
-            if not only or name in only:
-                print(f"Measuring {name}", flush=True)
-                getattr(self, name)()
-        return self.samples
 
-    def server(self) -> None:
-        """What the server can deliver, to a reader that only counts bytes: microseconds per chunk."""
-        for writes, size in WRITES.items():
-            self._fleet.read_raw(f"text/{CHUNKS}/{size}")  # which renders it
-            for _ in range(self._rounds):
-                seconds = self._fleet.read_raw(f"text/{CHUNKS}/{size}")
-                self.samples.note(f"server/{writes}", "raw socket", seconds / CHUNKS * MICRO)
+def tools(bench: Bench) -> None:
+    """CPU of a tool call in a thousand fragments: microseconds per fragment."""
+    for job, metric in (("stream", "tools"), ("astream", "atools")):
+        for worker in bench.workers(ALL, is_async=job == "astream"):
+            result = _whole(worker.name, worker(job, answer=f"tools/{FRAGMENTS}/1", tools=True), FRAGMENTS)
+            bench.samples.note(metric, worker.name, result["cpu"] / FRAGMENTS * MICRO)
 
-    def streams(self) -> None:
-        """CPU of a stream of text: microseconds per chunk."""
-        for _ in range(self._rounds):
-            for writes, size in WRITES.items():
-                for job in ("stream", "astream"):
-                    for worker in self._fleet.workers(ALL):
-                        result = worker(job, answer=f"text/{CHUNKS}/{size}")
-                        self.samples.note(f"{job}/{writes}", worker.name, result["cpu"] / CHUNKS * MICRO)
 
-    def tools(self) -> None:
-        """CPU of a tool call in a thousand fragments: microseconds per fragment."""
-        for _ in range(self._rounds):
-            for worker in self._fleet.workers(PAIRS):
-                result = worker("stream", answer="tools/1000/1", tools=True)
-                self.samples.note("tools", worker.name, result["cpu"] / 1000 * MICRO)
+def histories(bench: Bench) -> None:
+    """CPU per chunk after the first one, with a short and a long conversation before the prompt."""
+    for turns in (1, 1000):
+        for worker in bench.workers(FRAMEWORKS, is_async=False):
+            result = worker("stream", answer="text/2000/1", turns=turns)
+            value = (result["cpu"] - result["marks"][0]) / (result["count"] - 1)
+            bench.samples.note(f"history/{turns}", worker.name, value * MICRO)
 
-    def histories(self) -> None:
-        """CPU per chunk after the first one, with a short and a long conversation before the prompt."""
-        for _ in range(self._rounds):
-            for turns in (1, 1000):
-                for worker in self._fleet.workers(PAIRS):
-                    result = worker("stream", answer="text/2000/1", turns=turns)
-                    value = (result["cpu"] - result["marks"][0]) / (result["count"] - 1)
-                    self.samples.note(f"history/{turns}", worker.name, value * MICRO)
 
-    def growth(self) -> None:
-        """CPU per chunk at the beginning and at the end of a very long answer."""
-        for _ in range(self._rounds):
-            for worker in self._fleet.workers(("ChatTIR", "TIR")):
-                marks = worker("stream", answer="text/32000/1")["marks"]
-                self.samples.note("growth/1000", worker.name, (marks[3] - marks[1]) / 2000 * MICRO)
-                self.samples.note("growth/32000", worker.name, (marks[32] - marks[30]) / 2000 * MICRO)
+def growth(bench: Bench) -> None:
+    """CPU per chunk at the beginning and at the end of a very long answer."""
+    for worker in bench.workers(GROWING, is_async=False):
+        marks = worker("stream", answer="text/32000/1")["marks"]
+        bench.samples.note("growth/1000", worker.name, (marks[3] - marks[1]) / 2000 * MICRO)
+        bench.samples.note("growth/32000", worker.name, (marks[32] - marks[30]) / 2000 * MICRO)
 
-    def requests(self) -> None:
-        """Time to the first token, and CPU of whole answers: milliseconds."""
-        for _ in range(self._rounds):
-            for worker in self._fleet.workers(ALL):
-                seconds = worker("first", answer="text/20/1", repeat=20)["seconds"]
-                self.samples.note("first", worker.name, median(seconds) * MILLI)
-                for job in ("ask", "aask"):
-                    cpu = worker(job, answer="whole/1/1", repeat=20)["cpu"]
-                    self.samples.note(job, worker.name, cpu / 20 * MILLI)
-                cpu = worker("ask", answer="whole/1/1", repeat=2, turns=1000)["cpu"]
-                self.samples.note("ask/1000", worker.name, cpu / 2 * MILLI)
 
-    def connections(self) -> None:
-        """How many connections ten streams in a row open."""
-        for name in ALL:
-            worker = self._fleet.fresh(name)
-            for job in ("stream", "astream"):
-                worker("ready")
-                before = self._fleet.connections()
-                for _ in range(10):
-                    worker(job, answer="text/20/1")
-                self.samples.note(f"connections/{job}", name, self._fleet.connections() - before)
+def first(bench: Bench) -> None:
+    """Time to the first token: milliseconds."""
+    for job in ("first", "afirst"):
+        for worker in bench.workers(ALL, is_async=job == "afirst"):
+            seconds = worker(job, answer="text/20/1", repeat=20)["seconds"]
+            bench.samples.note(job, worker.name, median(seconds) * MILLI)
 
-    def crowds(self) -> None:
-        """Many calls at once: 1,000 and 200 streams at a model's pace, and 100 short calls always in flight."""
-        for _ in range((self._rounds + 1) // 2):
-            for worker in self._fleet.workers(PAIRS):
-                result = worker("paced", answer="paced/20/400", at_once=1000, ramp=4, limit=60)
-                self.samples.note("thousand/cpu", worker.name, result["cpu"])
-                self.samples.note("thousand/errors", worker.name, len(result["errors"]))
-            for worker in self._fleet.workers(PAIRS):
-                result = worker("paced", answer="paced/50/100", at_once=200, ramp=2, limit=60)
-                delays = result["delays"]
-                self.samples.note("delay", worker.name, delays[len(delays) * 99 // 100] * MILLI)
-            for worker in self._fleet.workers(PAIRS):
-                result = worker("flight", answer="whole/1/1", at_once=100, each=5)
-                self.samples.note("flight", worker.name, result["per_second"])
 
-    def starts(self) -> None:
-        """CPU milliseconds and megabytes of an import, and of a model object, in fresh interpreters."""
-        for _ in range(2 * self._rounds):  # the shortest measurements vary the most
-            for name in fresh.IMPORTS:
-                result = fresh.run(self._environments.python_for(name), fresh.importing(name))
-                self.samples.note("import/cpu", name, result["cpu"] * MILLI)
-                self.samples.note("import/memory", name, result["memory"])
-        for name in PAIRS:
-            for _ in range(max(1, self._rounds // 2)):
-                result = fresh.run(self._environments.python_for(name), fresh.building(name))
-                self.samples.note("build/first", name, result["first"] * MILLI)
-                self.samples.note("build/later", name, result["later"] * MILLI)
+def short(bench: Bench) -> None:
+    """CPU of short whole answers: milliseconds."""
+    for job in ("ask", "aask"):
+        for worker in bench.workers(ALL, is_async=job == "aask"):
+            cpu = worker(job, answer="whole/1/1", repeat=50)["cpu"]
+            bench.samples.note(job, worker.name, cpu / 50 * MILLI)
+
+
+def long(bench: Bench) -> None:
+    """CPU of a request of a thousand messages: milliseconds."""
+    for worker in bench.workers(ALL, is_async=False):
+        cpu = worker("ask", answer="whole/1/1", repeat=3, turns=1000)["cpu"]
+        bench.samples.note("ask/1000", worker.name, cpu / 3 * MILLI)
+
+
+def connections(bench: Bench) -> None:
+    """How many connections ten streams in a row open, and how many threads all calls start."""
+    for name in bench.names(ALL):
+        worker = bench.fleet.fresh(name)
+        worker("ready")
+        threads = 0
+        for job in ("stream", "astream"):
+            before = bench.fleet.connections()
+            threads += sum(worker(job, answer="text/20/1")["threads"] for _ in range(10))
+            bench.samples.note(f"connections/{job}", name, bench.fleet.connections() - before)
+        threads += sum(worker(job, answer="whole/1/1", repeat=10)["threads"] for job in ("ask", "aask"))
+        bench.samples.note("threads", name, threads)
+        worker.end()
+
+
+def thousand(bench: Bench) -> None:
+    """CPU seconds of 1,000 async streams at a model's pace, all open at once, and how many of them failed."""
+    for worker in bench.workers(CROWD, is_async=True):
+        result = worker("paced", answer="paced/12/400", at_once=1000, ramp=3, limit=30)
+        bench.samples.note("thousand/cpu", worker.name, result["cpu"])
+        bench.samples.note("thousand/errors", worker.name, len(result["errors"]))
+
+
+def delays(bench: Bench) -> None:
+    """The 99th percentile of the delay of a chunk with 200 async streams open: milliseconds."""
+    for worker in bench.workers(CROWD, is_async=True):
+        result = worker("paced", answer="paced/30/100", at_once=200, ramp=1, limit=30)
+        found = result["delays"]
+        bench.samples.note("delay", worker.name, found[len(found) * 99 // 100] * MILLI)
+
+
+def flight(bench: Bench) -> None:
+    """Calls per second of 1,000 short async calls, 100 of them always in flight, and how many of them failed."""
+    for worker in bench.workers(CROWD, is_async=True):
+        result = worker("flight", answer="whole/1/1", at_once=100, each=10)
+        bench.samples.note("flight", worker.name, result["per_second"])
+        bench.samples.note("flight/errors", worker.name, len(result["errors"]))
+
+
+def imports(bench: Bench) -> None:
+    """CPU milliseconds and megabytes of an import."""
+    for name in bench.names([*fresh.IMPORTS]):
+        if not bench.round:
+            bench.in_fresh_interpreter(name, fresh.importing(name))  # which writes the bytecode
+        result = bench.in_fresh_interpreter(name, fresh.importing(name))
+        bench.samples.note("import/cpu", name, result["cpu"] * MILLI)
+        bench.samples.note("import/memory", name, result["memory"])
+
+
+def builds(bench: Bench) -> None:
+    """CPU milliseconds of a model object."""
+    for name in bench.names(FRAMEWORKS):
+        result = bench.in_fresh_interpreter(name, fresh.building(name, bench.fleet.base_url))
+        bench.samples.note("build/first", name, result["first"] * MILLI)
+        bench.samples.note("build/later", name, result["later"] * MILLI)
+
+
+def _whole(name: str, result: dict[str, Any], expected: int) -> dict[str, Any]:
+    if result["count"] < expected:
+        raise LostChunksError(f"{name} yielded {result['count']} chunks of {expected}.")
+    return result
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A function above, and how many rounds of it are run for each round that is asked for."""
+
+    measure: Callable[[Bench], None]
+    share: float = 1.0
+
+    def run(self, bench: Bench, rounds: int) -> None:
+        """Run all rounds."""
+        count = max(1, math.ceil(rounds * self.share))
+        for bench.round in range(count):
+            print(f"{self.measure.__name__}, round {bench.round + 1} of {count}", flush=True)
+            self.measure(bench)
+
+
+EXPERIMENTS = (
+    Experiment(server),
+    Experiment(streams),
+    Experiment(tools),
+    Experiment(histories),
+    Experiment(growth),
+    Experiment(first),
+    Experiment(short),
+    Experiment(long),
+    Experiment(connections, share=0.0),  # once: counts do not vary
+    Experiment(thousand, share=0.5),  # these three take the most time
+    Experiment(delays, share=0.5),
+    Experiment(flight, share=0.5),
+    Experiment(imports),
+    Experiment(builds, share=0.5),
+)
+
+
+def run_all(bench: Bench, rounds: int, only: str = "") -> None:
+    """Run the experiments whose name contains the regular expression `only`."""
+    for experiment in EXPERIMENTS:
+        if re.search(only, experiment.measure.__name__):
+            experiment.run(bench, rounds)

@@ -9,11 +9,10 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
-from benchmarks.environments import Environments, our_python, start_python
+from benchmarks.environments import Environments, start_server
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Sequence
 
 Result = dict[str, Any]
 
@@ -21,11 +20,12 @@ WARM_UP = (
     ("stream", {"answer": "text/20/1"}),
     ("astream", {"answer": "text/20/1"}),
     ("ask", {"answer": "whole/1/1", "repeat": 1}),
+    ("aask", {"answer": "whole/1/1", "repeat": 1}),
 )
 
 
 class WorkerError(Exception):
-    """A contender died on a job."""
+    """A contender's process ended during a job."""
 
 
 class Worker:
@@ -37,15 +37,20 @@ class Worker:
 
     def __call__(self, job: str, **arguments: Any) -> Result:
         """Do a job; return what it cost."""
-        asked, told = self._process.stdin, self._process.stdout
-        if asked is None or told is None:
-            raise WorkerError(self.name)
-        print(json.dumps({"job": job, **arguments}), file=asked, flush=True)
-        answer = told.readline()
+        jobs, results = self._process.stdin, self._process.stdout
+        if jobs is None or results is None:
+            raise WorkerError(f"{self.name} has no pipes.")
+        print(json.dumps({"job": job, **arguments}), file=jobs, flush=True)
+        answer = results.readline()
         if not answer:
-            raise WorkerError(f"{self.name} died on {job} {arguments}")
+            raise WorkerError(f"{self.name} ended during {job} {arguments}.")
         result: Result = json.loads(answer)
         return result
+
+    def end(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
 
 
 class Fleet:
@@ -59,7 +64,7 @@ class Fleet:
         self.port = 0
 
     def __enter__(self) -> Self:
-        server = self._start(our_python(), "-m", "benchmarks.server")
+        server = self._watch(start_server())
         self.port = int(server.stdout.readline()) if server.stdout else 0
         return self
 
@@ -71,9 +76,9 @@ class Fleet:
         """Where the server is."""
         return f"http://127.0.0.1:{self.port}/v1"
 
-    def workers(self, names: Sequence[str]) -> list[Worker]:
-        """The workers of some contenders, started when they are first needed."""
-        return [self._workers.get(name) or self._warm(name) for name in names]
+    def worker(self, name: str) -> Worker:
+        """The worker of a contender, started and warmed up when it is first needed."""
+        return self._workers.get(name) or self._warm(name)
 
     def connections(self) -> int:
         """How many connections the server has seen, those of this method not counted."""
@@ -85,7 +90,7 @@ class Fleet:
         return int(opened) - self._looks
 
     def read_raw(self, answer: str) -> float:
-        """Seconds until a reader that only counts bytes has an answer: what the server can deliver."""
+        """Seconds that a reader which does not parse needs for an answer: what the server can deliver."""
         body = json.dumps({"messages": [{"content": f"bench:{answer}"}]}).encode()
         start = time.perf_counter()
         with socket.create_connection(("127.0.0.1", self.port)) as connection:
@@ -99,8 +104,8 @@ class Fleet:
 
     def fresh(self, name: str) -> Worker:
         """A new worker that has made no request."""
-        python = self._environments.python_for(name)
-        return Worker(name, self._start(python, "-m", "benchmarks.worker", name, self.base_url))
+        process = self._environments.start(name, "-m", "benchmarks.worker", name, self.base_url)
+        return Worker(name, self._watch(process))
 
     def _warm(self, name: str) -> Worker:
         worker = self._workers[name] = self.fresh(name)
@@ -108,8 +113,8 @@ class Fleet:
             worker(job, **arguments)
         return worker
 
-    def _start(self, *command: Any) -> subprocess.Popen[str]:
-        process = start_python(*command)
+    def _watch(self, process: subprocess.Popen[str]) -> subprocess.Popen[str]:
+        """End the process with the fleet."""
         self._stack.callback(process.wait)
         self._stack.callback(process.kill)
         return process

@@ -1,4 +1,7 @@
-"""The plot for the README: what a streamed chunk costs each contender, as an SVG without dependencies."""
+"""The plot for the README: what a streamed chunk costs each contender, as an SVG without dependencies.
+
+It has a background of its own. A page that shows it as an image cannot tell it which colours the reader chose.
+"""
 
 from __future__ import annotations
 
@@ -6,70 +9,74 @@ from html import escape
 from statistics import median
 from typing import TYPE_CHECKING
 
+from benchmarks.contenders import OURS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from benchmarks.experiments import Samples
+    from benchmarks.samples import Samples
 
 GROUPS = {
     "LangChain": ("ChatTIR", "ChatNVIDIA", "ChatMistralAI", "ChatOpenAI"),
     "LlamaIndex": ("TIR", "OpenAILike"),
-    "no framework": ("httpx + jiter", "openai SDK"),
+    "no framework": ("our transport + jiter", "httpx on aiohttp + jiter", "httpx + jiter", "openai SDK"),
 }
-OURS = ("ChatTIR", "TIR")
 METRICS = ("stream/one", "astream/one")
 
-WIDTH, LEFT, RIGHT, ROW, TOP, GAP = 760, 190, 80, 30, 62, 16
+WIDTH, MARGIN, LEFT, RIGHT, ROW, TOP, GAP = 800, 20, 290, 100, 30, 78, 16
 
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #24292f }
+  .paper { fill: #ffffff; stroke: #d0d7de }
   .title { font-size: 15px; font-weight: 600 } .faint { fill: #57606a; font-size: 12px }
   .ours { fill: #0969da } .peer { fill: #afb8c1 } .async { opacity: 0.55 }
-  @media (prefers-color-scheme: dark) {
-    text { fill: #e6edf3 } .faint { fill: #9198a1 } .ours { fill: #4493f8 } .peer { fill: #656c76 }
-  }
 """
 
 
 def svg(samples: Samples) -> str:
     """The plot of a run."""
-    longest = max(_value(samples, metric, name) for names in GROUPS.values() for name in names for metric in METRICS)
-    scale = (WIDTH - LEFT - RIGHT) / longest
-    rows = list(_rows(samples, scale))
-    height = TOP + ROW * sum(map(len, GROUPS.values())) + GAP * len(GROUPS)
+    groups = {group: [name for name in names if _values(samples, name)] for group, names in GROUPS.items()}
+    names = [name for group in groups.values() for name in group]
+    longest = max(value for name in names for value in _values(samples, name).values())
+    rows = list(_rows(samples, groups, (WIDTH - LEFT - RIGHT) / longest))
+    height = TOP + ROW * len(names) + GAP * len(groups)
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}"',
             f' viewBox="0 0 {WIDTH} {height}">',
             "<title>CPU time per streamed chunk</title>",
             f"<style>{STYLE}</style>",
-            '<text class="title" x="0" y="18">CPU time per streamed chunk</text>',
-            '<text class="faint" x="0" y="38">microseconds, less is better; upper bar sync, lower bar async</text>',
+            f'<rect class="paper" x="0.5" y="0.5" width="{WIDTH - 1}" height="{height - 1}" rx="6"/>',
+            f'<text class="title" x="{MARGIN}" y="32">CPU time per streamed chunk</text>',
+            f'<text class="faint" x="{MARGIN}" y="52">',
+            "microseconds, less is better; upper bar sync, lower bar async</text>",
             *rows,
             "</svg>\n",
         ]
     )
 
 
-def _rows(samples: Samples, scale: float) -> Iterator[str]:
+def _rows(samples: Samples, groups: dict[str, list[str]], scale: float) -> Iterator[str]:
     top = TOP
-    for group, names in GROUPS.items():
-        yield f'<text class="faint" x="0" y="{top + 13}">{escape(group)}</text>'
+    for group, names in groups.items():
+        yield f'<text class="faint" x="{MARGIN}" y="{top + 13}">{escape(group)}</text>'
         for name in names:
-            yield from _bars(samples, name, top, scale)
+            yield f'<text x="{LEFT - 8}" y="{top + 13}" text-anchor="end">{escape(name)}</text>'
+            yield from _bars(_values(samples, name), top, scale, "ours" if name in OURS else "peer")
             top += ROW
         top += GAP
 
 
-def _bars(samples: Samples, name: str, top: float, scale: float) -> Iterator[str]:
-    kind = "ours" if name in OURS else "peer"
-    sync, concurrent = (_value(samples, metric, name) for metric in METRICS)
-    yield f'<text x="{LEFT - 8}" y="{top + 13}" text-anchor="end">{escape(name)}</text>'
-    yield f'<rect class="{kind}" x="{LEFT}" y="{top}" width="{sync * scale:.1f}" height="9" rx="2"/>'
-    yield f'<rect class="{kind} async" x="{LEFT}" y="{top + 10}" width="{concurrent * scale:.1f}" height="9" rx="2"/>'
-    at = LEFT + max(sync, concurrent) * scale + 6
-    yield f'<text class="faint" x="{at:.1f}" y="{top + 13}">{sync:.0f} / {concurrent:.0f}</text>'
+def _bars(values: dict[str, float], top: float, scale: float, kind: str) -> Iterator[str]:
+    for metric, value in values.items():
+        look, y = (kind, top) if metric == METRICS[0] else (f"{kind} async", top + 10)
+        yield f'<rect class="{look}" x="{LEFT}" y="{y}" width="{value * scale:.1f}" height="9" rx="2"/>'
+    at = LEFT + max(values.values()) * scale + 6
+    shown = " / ".join(f"{values[metric]:.0f}" if metric in values else "-" for metric in METRICS)
+    yield f'<text class="faint" x="{at:.1f}" y="{top + 13}">{shown}</text>'
 
 
-def _value(samples: Samples, metric: str, name: str) -> float:
-    return median(samples[metric][name])
+def _values(samples: Samples, name: str) -> dict[str, float]:
+    """The medians of one contender, where it was measured."""
+    found = {metric: samples.of(metric, name) for metric in METRICS}
+    return {metric: median(values) for metric, values in found.items() if values}

@@ -2,49 +2,66 @@
 
 from __future__ import annotations
 
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.goals import GOALS, Goal, Measured
+from benchmarks.contenders import BARE
+from benchmarks.environments import LLAMA_INDEX_BASE
+from benchmarks.frameworks import LANGCHAIN, LLAMA_INDEX
+from benchmarks.fresh import LANGCHAIN_BASE
+from benchmarks.samples import Measured, Samples, number
+from benchmarks.targets import GOALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from benchmarks.experiments import Samples
+    from benchmarks.goals import Goal
 
 METRICS = {
-    "server/one": "the server alone, one chunk per write, us per chunk (wall)",
-    "server/many": "the server alone, many chunks per write, us per chunk (wall)",
-    "stream/one": "stream, sync, one chunk per write, us per chunk",
-    "astream/one": "stream, async, one chunk per write, us per chunk",
-    "stream/many": "stream, sync, many chunks per write, us per chunk",
-    "astream/many": "stream, async, many chunks per write, us per chunk",
-    "tools": "fragment of a tool call, us",
-    "history/1": "chunk after 1 message, us",
-    "history/1000": "chunk after 1,000 messages, us",
-    "growth/1000": "chunk around the 2,000th, us",
-    "growth/32000": "chunk around the 31,000th, us",
-    "first": "first token, ms (wall)",
+    "server/one": "server alone, one chunk per write, µs per chunk (wall)",
+    "server/many": "server alone, many chunks per write, µs per chunk (wall)",
+    "stream/one": "stream, sync, one chunk per write, µs per chunk",
+    "astream/one": "stream, async, one chunk per write, µs per chunk",
+    "stream/many": "stream, sync, many chunks per write, µs per chunk",
+    "astream/many": "stream, async, many chunks per write, µs per chunk",
+    "tools": "fragment of a tool call, sync, µs",
+    "atools": "fragment of a tool call, async, µs",
+    "history/1": "chunk after 1 message, µs",
+    "history/1000": "chunk after 1,000 messages, µs",
+    "growth/1000": "chunk around the 2,000th, µs",
+    "growth/32000": "chunk around the 31,000th, µs",
+    "first": "first token, sync, ms (wall)",
+    "afirst": "first token, async, ms (wall)",
     "ask": "short answer, sync, ms",
     "aask": "short answer, async, ms",
-    "ask/1000": "answer to 1,000 messages, ms",
+    "ask/1000": "request of 1,000 messages, ms",
     "connections/stream": "connections of 10 streams, sync",
     "connections/astream": "connections of 10 streams, async",
+    "threads": "threads started by 20 streams and 20 short answers",
     "thousand/cpu": "1,000 streams at a model's pace, CPU s",
     "thousand/errors": "of them failed",
     "delay": "200 streams, 99th percentile of a chunk's delay, ms (wall)",
-    "flight": "100 short calls in flight, calls per second (wall)",
+    "flight": "1,000 short async calls, per second (wall)",
+    "flight/errors": "of them failed",
     "import/cpu": "import, ms",
     "import/memory": "memory after the import, MB",
     "build/first": "first model object, ms",
     "build/later": "later model objects, ms",
 }
+"""What each metric is called. It is CPU time if nothing else is said."""
+
+MORE_IS_BETTER = ("flight",)
+
+GROUPS = {
+    "LangChain": (*LANGCHAIN, LANGCHAIN_BASE),
+    "LlamaIndex": (*LLAMA_INDEX, LLAMA_INDEX_BASE),
+    "No framework": (*BARE, "raw socket"),
+}
 
 
 def write(results: dict[str, Any], page: Path) -> None:
     """Put the tables of a run into the page, between the marks that name them."""
-    samples = results["samples"]
+    samples = Samples(results["samples"]).at_present()
     text = page.read_text()
     for name, lines in (("run", run(results)), ("goals", goals(samples)), ("all", everything(samples))):
         before, begin, rest = text.partition(f"<!-- {name} -->\n")
@@ -55,7 +72,10 @@ def write(results: dict[str, Any], page: Path) -> None:
 
 def run(results: dict[str, Any]) -> Iterator[str]:
     """When and with what it was measured."""
-    yield f"Measured on {results['date']}, {results['machine']}, load {results['load']} before the run."
+    yield (
+        f"Measured on {results['date']}, {results['machine']}, load {results['load']} before the run; "
+        f"{results['rounds']} rounds in {results['minutes']} minutes."
+    )
     yield ""
     for name, versions in results["versions"].items():
         yield f"- {name}: {', '.join(f'{package} {version}' for package, version in versions.items())}"
@@ -63,8 +83,8 @@ def run(results: dict[str, Any]) -> Iterator[str]:
 
 def goals(samples: Samples) -> Iterator[str]:
     """The table of goals."""
-    yield "| what | measured | spread | must | goal | |"
-    yield "|---|---|---|---|---|---|"
+    yield "| what | measured | spread | before | must | goal | |"
+    yield "|---|---|---|---|---|---|---|"
     for goal in GOALS:
         measured = goal.measured(samples)
         if measured is not None:
@@ -72,22 +92,27 @@ def goals(samples: Samples) -> Iterator[str]:
 
 
 def _row(goal: Goal, measured: Measured) -> str:
-    low, middle, high = (f"{_number(value)}{goal.unit}" for value in (measured.low, measured.middle, measured.high))
+    low, middle, high = (f"{number(value)}{goal.unit}" for value in (measured.low, measured.middle, measured.high))
+    before = "" if goal.before is None else f"{goal.before:g}{goal.unit}"
     return (
-        f"| {goal.label} | {middle} | {low} to {high} | {goal.must:g}{goal.unit} | {goal.goal:g}{goal.unit} "
+        f"| {goal.label} | {middle} | {low} to {high} | {before} | {goal.must:g}{goal.unit} | {goal.goal:g}{goal.unit} "
         f"| {goal.verdict(measured)} |"
     )
 
 
 def everything(samples: Samples) -> Iterator[str]:
-    """The medians of all contenders."""
+    """The medians and spreads of all contenders, one table for each framework."""
+    for group, names in GROUPS.items():
+        shown = [name for name in names if any(name in by_name for by_name in samples.values())]
+        if shown:
+            yield from (f"### {group}", "", f"| | {' | '.join(shown)} |", f"|---|{'---|' * len(shown)}")
+            yield from _lines(samples, shown)
+            yield ""
+
+
+def _lines(samples: Samples, names: list[str]) -> Iterator[str]:
     for metric, label in METRICS.items():
-        if metric in samples:
-            values = (f"{name} {_number(median(values))}" for name, values in samples[metric].items())
-            yield f"- {label}: {', '.join(values)}"
-
-
-def _number(value: float) -> str:
-    if value == int(value):
-        return str(int(value))
-    return f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}" if abs(value) < 10 else f"{value:.0f}"  # noqa: PLR2004
+        found = [samples.of(metric, name) for name in names]
+        if any(found):
+            cells = (str(Measured.of(values)) if values else "" for values in found)
+            yield f"| {label} | {' | '.join(cells)} |"

@@ -1,6 +1,6 @@
-"""One contender in a process of its own: takes jobs on standard input, answers with what they cost.
+"""One contender in a process of its own: takes jobs on standard input, writes what they cost to standard output.
 
-A job is a line of JSON with the name of a function below and its arguments; so is an answer.
+A job is a line of JSON: the name of a method of `Jobs`, and its arguments. A result is a line of JSON, too.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import inspect
 import json
 import os
 import sys
+import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 
 Result = dict[str, Any]
 STEP = 1000
-"""How many chunks lie between two looks at the clock."""
+"""How many chunks lie between two readings of the clock."""
 
 
 class Jobs:
-    """What a contender is asked to do."""
+    """The jobs that a contender can do."""
 
     def __init__(self, client: Contender) -> None:
         self._client = client
@@ -37,7 +38,7 @@ class Jobs:
         return self._client.prompt([*history, ("user", f"bench:{answer}")])
 
     def ready(self) -> Result:
-        """Nothing: the answer says that everything is imported and built."""
+        """Do nothing: the result shows that everything is imported and built."""
         return {}
 
     def stream(self, answer: str, *, turns: int = 1, tools: bool = False) -> Result:
@@ -74,6 +75,19 @@ class Jobs:
             next(chunk for chunk in chunks if self._client.text(chunk))
             seconds.append(time.perf_counter() - start)
             deque(chunks, maxlen=0)
+        return {"seconds": seconds}
+
+    async def afirst(self, answer: str, repeat: int) -> Result:
+        """`first` for async code."""
+        prompt = self._prompt(answer)
+        seconds = []
+        for _ in range(repeat):
+            start = time.perf_counter()
+            passed = 0.0
+            async for chunk in await self._client.astream(prompt):
+                if not passed and self._client.text(chunk):
+                    passed = time.perf_counter() - start
+            seconds.append(passed)
         return {"seconds": seconds}
 
     def ask(self, answer: str, *, repeat: int, turns: int = 1) -> Result:
@@ -129,18 +143,34 @@ async def _errors(task: Callable[[], Awaitable[None]], at_once: int) -> list[str
     return [repr(result) for result in results if result is not None]
 
 
+class ThreadCount:
+    """How many threads Python code of this process has started since the object was made."""
+
+    def __init__(self) -> None:
+        self.started = 0
+        start = threading.Thread.start
+
+        def counting(thread: threading.Thread) -> None:
+            self.started += 1
+            start(thread)
+
+        threading.Thread.start = counting  # type: ignore[method-assign, assignment]
+
+
 def main(name: str, base_url: str) -> None:
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not look like an answer
+    results = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not look like a result
     jobs = Jobs(contender(name, base_url))
+    threads = ThreadCount()
     with asyncio.Runner() as runner:
         for line in sys.stdin:
             job = json.loads(line)
             gc.collect()  # or a job pays for what another has left
+            before = threads.started
             result = getattr(jobs, job.pop("job"))(**job)
             if inspect.iscoroutine(result):
                 result = runner.run(result)
-            print(json.dumps(result), file=answers, flush=True)
+            print(json.dumps({**result, "threads": threads.started - before}), file=results, flush=True)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ except ImportError as error:
     ) from error
 
 from langchain_tir._errors import RefusedOutputError, StructuredOutputError, TruncatedOutputError
-from langchain_tir._register import register_provider
+from langchain_tir._register import register
 from langchain_tir.chat_models import ChatTIR
 from langchain_tir.embeddings import TIREmbeddings
 from tir_client import __version__
@@ -25,5 +25,5 @@ __all__ = [
     "TIREmbeddings",
     "TruncatedOutputError",
     "__version__",
-    "register_provider",
+    "register",
 ]

@@ -1,15 +1,15 @@
-"""`init_chat_model("tir:...")`, for those who ask for it."""
+"""`init_chat_model("tir:...")`, when it is asked for."""
 
 from __future__ import annotations
 
 from langchain_tir._content_blocks import PROVIDER
 
 
-def register_provider() -> None:
+def register() -> None:
     """Make `langchain.chat_models.init_chat_model` know `tir`, as in `init_chat_model("tir:gpt_oss_120b")`.
 
-    LangChain has no public way to add a provider, so this writes into its list of the built-in ones; hence it is
-    not done by importing the package.
+    LangChain has no public way to add a provider, so this writes into its list of built-in ones. Importing
+    `langchain_tir` does not.
 
     Raises:
         ImportError: `langchain` is not installed, or its list is no longer where it was: then use `ChatTIR(...)`.

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from langchain_core.messages import ToolCall as ParsedCall
 
     from langchain_tir._content import Json
-    from tir_client import Completion, Delta, ToolCall, ToolCallDelta
+    from tir_client import Completion, Delta, ToolCall
+    from tir_client.protocol.responses import ToolCallDelta
 
 
 class DeltaMapper:

@@ -7,22 +7,30 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import ConfigDict, PrivateAttr, model_validator
 
-from langchain_tir._aliases import renamed
-from langchain_tir._component import TOKEN_VARIABLES, Component
+from langchain_tir._aliases import rename_parameters
 from langchain_tir._content_blocks import PROVIDER
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import from_completion, to_wire
 from langchain_tir._profile import profile_of
-from langchain_tir._settings import Settings
+from langchain_tir._settings import ChatSettings
 from langchain_tir._stream import DeltaMapper
 from langchain_tir._structured import Method, beside_raw, check_free, structured_call
 from langchain_tir._tokens import estimate, estimate_text
 from langchain_tir._tools import to_response_format, tool_fields
-from tir_client import APIConnectionError, APIStatusError, ChatRequest, ResponseError, Usage, __version__
+from tir_client import (
+    APIConnectionError,
+    APIStatusError,
+    ChatRequest,
+    ResponseError,
+    TIRClient,
+    Usage,
+    __version__,
+)
+from tir_client.config import TOKEN_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-    from typing import Self
+    from typing import Self, Unpack
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
     from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
@@ -32,51 +40,151 @@ if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
     from langchain_tir._content import Json
+    from langchain_tir._settings import ChatArguments
 
 _NOT_THERE = frozenset({403, 404, 405, 501})
 """What a gateway says of a path that it does not pass on; a 401 may be a token that has just expired."""
 
 
-class ChatTIR(BaseChatModel, Settings, Component):
+class ChatTIR(ChatSettings, BaseChatModel):
     """A chat model on TIR, or on any server that speaks its protocol.
 
-    Setup: `pip install "tir-llm[langchain]"`, and E2E_TIR_ACCESS_TOKEN and E2E_TIR_PROJECT_ID in the environment.
+    Setup:
+        Install `tir-llm[langchain]`. Set `E2E_TIR_ACCESS_TOKEN` to the Auth Token that TIR shows when you create a
+        token, and `E2E_TIR_PROJECT_ID` to the number in your project's URL; or pass `api_key` and `project_id`.
 
-    ```python
-    model = ChatTIR(model="gpt_oss_120b", reasoning_effort="low", max_tokens=2000)
-    ```
+    Args:
+        model: Slug of the model; by default "gpt_oss_120b". On TIR it is part of the URL, also when a call names
+            another one.
 
-    Invoke and stream, also with `ainvoke`, `astream`, `batch`, `abatch`:
-    ```python
-    answer = model.invoke("Why is the sky blue?")
-    answer.text, answer.additional_kwargs["reasoning_content"], answer.usage_metadata
-    for chunk in model.stream("Why is the sky blue?"):
-        print(chunk.text, end="")
-    ```
+    All other arguments are keywords, and are described at their fields (`ChatTIR.model_fields`). By group:
+        Where to call: `project_id`, `host`; `endpoint_id` for a deployment of your own; `base_url` for another server.
+        As whom: `api_key`, a token or a function that returns it.
+        The answer: `temperature`, `max_tokens`, `stop`, `reasoning_effort`, `seed`, `logprobs` and the other
+            parameters of `tir_client.ChatRequest`. `extra_body` takes what has no field.
+        The connection: `timeout`, `max_retries`, `http_client`, `http_async_client`, `default_headers`,
+            `default_query`.
+        LangChain's own: `streaming`, `disable_streaming`, `output_version`, `rate_limiter`, `cache`, `callbacks`.
 
-    Tools; a call that is demanded with `tool_choice` is made, or a `ForcedToolError` says why not:
-    ```python
-    model.bind_tools([get_weather], tool_choice="any").invoke("Weather in Pune?").tool_calls
-    ```
+    What is None is not sent, so the server's default holds. A call's arguments replace the constructor's:
+    `model.invoke(..., temperature=None)` sends no temperature. Fields may be changed in place.
 
-    Structured output, streamed as it grows for schemas that give a dict:
-    ```python
-    model.with_structured_output(Person).invoke("Ada Lovelace, born in 1815")
-    ```
+    Instantiate:
+        ```python
+        from langchain_tir import ChatTIR
 
-    Reasoning is in `additional_kwargs["reasoning_content"]` and in `content_blocks`; with `output_version="v1"`, in
-    `content`. Put an answer back into the conversation as it is: its reasoning is sent along, as gpt-oss needs it
-    between two calls of a tool. A call with broken arguments is in `invalid_tool_calls`; the content of a stream added
-    up with "v1" keeps it as a `tool_call_chunk`, as LangChain replaces only the blocks of calls that it can parse.
+        model = ChatTIR("gpt_oss_120b", reasoning_effort="low", max_tokens=2000)
+        ```
 
-    What is not set is not sent. A call's arguments beat the constructor's, `model` included, which also changes the
-    URL. Every error is one of `tir_client` and one of LangChain's `ModelError`s at once.
+    Invoke:
+        ```python
+        answer = model.invoke([("system", "Answer in one sentence."), ("human", "Why is the sky blue?")])
+        print(answer.text)
+        ```
+
+    Stream:
+        ```python
+        for chunk in model.stream("Why is the sky blue?"):
+            print(chunk.text, end="")
+        ```
+
+    Async:
+        ```python
+        answer = await model.ainvoke("Why is the sky blue?")
+        async for chunk in model.astream("Why is the sky blue?"):
+            print(chunk.text, end="")
+        answers = await model.abatch(["Why is the sky blue?", "Why is the sea salty?"])
+        ```
+
+    Tools:
+        ```python
+        def get_weather(city: str) -> str:
+            '''The weather in a city.'''
+            return f"{city}: 31 °C, haze"
+
+        answer = model.bind_tools([get_weather]).invoke("How is the weather in Delhi?")
+        print(answer.tool_calls)
+        ```
+        `tool_choice="any"` requires a call; an answer without one raises `ForcedToolError`. A call whose arguments
+        are not a JSON object is in `invalid_tool_calls`.
+
+    Structured output:
+        ```python
+        from pydantic import BaseModel
+
+        class City(BaseModel):
+            name: str
+            population: int
+
+        city = model.with_structured_output(City).invoke("Describe Pune.")
+        ```
+        A truncated, refused or unparsable answer raises a `StructuredOutputError` with the raw text.
+
+    Images:
+        ```python
+        from langchain_core.messages import HumanMessage
+
+        image = {"type": "image", "url": "https://example.com/photo.png"}
+        text = {"type": "text", "text": "What is in the photo?"}
+        answer = ChatTIR("qwen2_vl_72b_instruct").invoke([HumanMessage([text, image])])
+        ```
+
+    Reasoning:
+        ```python
+        answer = model.invoke("Why is the sky blue?")
+        print(answer.additional_kwargs["reasoning_content"])
+        ```
+        It is also in `content_blocks`. Put an answer back into the conversation as it is: its reasoning is sent
+        along, which gpt-oss needs between two calls of a tool.
+
+    Token usage:
+        ```python
+        print(answer.usage_metadata["total_tokens"])
+        ```
+        `count_tokens` counts a prompt, on servers that let vLLM's `/tokenize` be reached.
+
+    Response metadata:
+        ```python
+        print(answer.response_metadata["model_name"], answer.response_metadata["finish_reason"])
+        ```
+
+    Errors:
+        Each error is a `tir_client.TIRError` and one of LangChain's `ModelError`s at once, with `status_code`,
+        `request_id`, `body`, and in `partial` what had arrived. A stream that ends early raises
+        `StreamInterruptedError`.
+        ```python
+        from tir_client import RateLimitError, TIRError
+
+        try:
+            model.invoke("Why is the sky blue?")
+        except RateLimitError as error:
+            print(error.retry_after)
+        except TIRError as error:
+            print(error.status_code, error.request_id)
+        ```
+
+    Timeouts and retries:
+        ```python
+        patient = ChatTIR(timeout={"connect": 5, "first_byte": 600, "chunk": 60}, max_retries=4)
+        ```
+        A call is retried only before anything of its answer was seen.
     """
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    _asks_server: bool = PrivateAttr(default=True)
-    """Whether the server is asked to count tokens; False once it turned out that it cannot be."""
+    _cannot_count: TIRClient | None = PrivateAttr(default=None)
+    """The client whose server turned out to have no way to count tokens."""
+
+    def __init__(self, model: str | None = None, **fields: Unpack[ChatArguments]) -> None:
+        super().__init__(**({} if model is None else {"model": model}), **fields)
+
+    if not TYPE_CHECKING:  # a type checker would take any attribute for settable
+
+        def __setattr__(self, name, value):  # noqa: ANN001, ANN204
+            follows = name == "model" and self.profile == profile_of(self.model)
+            super().__setattr__(name, value)
+            if follows:
+                self.profile = profile_of(value)
 
     _lenient: bool = PrivateAttr(default=False)
     """Return an answer without the tool call that was demanded, for a parser to judge."""
@@ -108,7 +216,7 @@ class ChatTIR(BaseChatModel, Settings, Component):
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         with model_errors():
-            call = renamed(kwargs)
+            call = rename_parameters(kwargs)
         given = call.pop("stop", None)
         given = stop or given or self.stop
         stops = [given] if isinstance(given, str) else given
@@ -263,6 +371,22 @@ class ChatTIR(BaseChatModel, Settings, Component):
 
     # Tokens
 
+    def count_tokens(self, messages: LanguageModelInput, **kwargs: Any) -> int:
+        """Tokens of a prompt, counted by the server, where it lets vLLM's `/tokenize` be reached.
+
+        Args:
+            messages: The prompt, in any form that `invoke` takes.
+            kwargs: Parameters of the call; `tools` count.
+        """
+        with model_errors():
+            return self.client.count_tokens(self._request(self._convert_input(messages).to_messages(), None, kwargs))
+
+    async def acount_tokens(self, messages: LanguageModelInput, **kwargs: Any) -> int:
+        """`count_tokens` for async code."""
+        with model_errors():
+            request = self._request(self._convert_input(messages).to_messages(), None, kwargs)
+            return await self.client.acount_tokens(request)
+
     def get_num_tokens_from_messages(
         self,
         messages: list[BaseMessage],
@@ -278,14 +402,19 @@ class ChatTIR(BaseChatModel, Settings, Component):
             return super().get_num_tokens_from_messages(messages, tools)
         with model_errors():
             fields = {"messages": to_wire(messages), "tools": tool_fields(tools or (), None)["tools"]}
-            counted = self._count(ChatRequest.of(model=self.model, **fields)) if self._asks_server else None
+            counted = (
+                self._count(ChatRequest.of(model=self.model, **fields))
+                if self._cannot_count is not self.client
+                else None
+            )
         return estimate(fields["messages"], fields["tools"]) if counted is None else counted
 
     def _count(self, request: ChatRequest) -> int | None:
         try:
             return self.client.count_tokens(request)
         except (APIStatusError, APIConnectionError, ResponseError) as error:
-            self._asks_server = error.status_code not in _NOT_THERE
+            if error.status_code in _NOT_THERE:
+                self._cannot_count = self.client
             return None
 
     def get_num_tokens(self, text: str) -> int:

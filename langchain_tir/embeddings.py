@@ -10,46 +10,61 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.embeddings import Embeddings
 from pydantic import ConfigDict, Field
 
-from langchain_tir._component import Component
 from langchain_tir._errors import model_errors
-from tir_client import EmbeddingRequest, ResponseError, model_info
+from langchain_tir._settings import ModelSettings
+from tir_client import DEFAULT_EMBEDDING_MODEL, EmbeddingRequest, ResponseError, model_info
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Unpack
 
-DEFAULT_MODEL = "e5-mistral-7b-instruct"
+    from langchain_tir._settings import EmbeddingArguments
 
 
-class TIREmbeddings(Component, Embeddings):
+class TIREmbeddings(ModelSettings, Embeddings):
     """Embeddings by a model on TIR, or on any server that speaks its protocol.
 
+    Args:
+        model: Slug of the model; by default "e5-mistral-7b-instruct".
+
+    All other arguments are keywords, and are described at their fields (`TIREmbeddings.model_fields`).
+
     ```python
-    embeddings = TIREmbeddings(model="e5-mistral-7b-instruct", project_id=123)
-    embeddings.embed_query("What is a transit gateway?")
+    from langchain_tir import TIREmbeddings
+
+    embeddings = TIREmbeddings("e5-mistral-7b-instruct")
+    vector = embeddings.embed_query("What is a vector index?")
+    vectors = embeddings.embed_documents(["First text.", "Second text."])
     ```
 
     Texts are sent as they are, `chunk_size` per request and `max_concurrency` requests at a time; the vectors come
     back in the order of the texts. `embed_query` puts `query_instruction` before its text, which models such as
     e5-mistral want for queries and not for documents.
 
-    Every method raises the errors of `tir_client`, each of which is one of LangChain's `ModelError`s, too. A server
-    that returns too few vectors, or vectors of different lengths, is a `ResponseError`.
+    Each error is a `tir_client.TIRError` and one of LangChain's `ModelError`s at once. Too few vectors, or vectors of
+    different lengths, raise a `ResponseError`.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        arbitrary_types_allowed=True, extra="forbid", hide_input_in_errors=True, protected_namespaces=()
+    )
 
-    model: str = DEFAULT_MODEL
-    """Slug of the model, or the name that your server has for it."""
-    dimensions: int | None = Field(default=None, ge=1)
-    """Length of the vectors, for models that offer several."""
-    chunk_size: int = Field(default=64, ge=1)
-    """Texts per request."""
-    max_concurrency: int = Field(default=4, ge=1)
-    """Requests at a time."""
-    query_instruction: str | None = None
-    """What to put before a query; by default what is known of the model. An empty string puts nothing."""
-    extra_body: dict[str, Any] | None = None
-    """Whatever else the deployment knows, put into the body as it is."""
+    model: str = Field(
+        default=DEFAULT_EMBEDDING_MODEL, description="Slug of the model, or the name that your server has for it."
+    )
+    dimensions: int | None = Field(default=None, ge=1, description="Length of the vectors, for models that can choose.")
+    chunk_size: int = Field(default=64, ge=1, description="Maximum number of texts in one request.")
+    max_concurrency: int = Field(default=4, ge=1, description="Maximum number of requests at a time.")
+    query_instruction: str | None = Field(
+        default=None,
+        description="What to put before a query. Default: what is known of the model. An empty string puts nothing.",
+    )
+    extra_body: dict[str, Any] | None = Field(
+        default=None, description="Whatever else the deployment knows; put into the body as it is."
+    )
+
+    def __init__(self, model: str | None = None, **fields: Unpack[EmbeddingArguments]) -> None:
+        super().__init__(**({} if model is None else {"model": model}), **fields)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Embed texts; one vector for each, in their order."""

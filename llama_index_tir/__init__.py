@@ -12,10 +12,7 @@ except ImportError as error:
         'llama_index_tir needs LlamaIndex, which is not installed. Install it with: pip install "tir-llm[llama-index]"'
     ) from error
 
-from typing import Any
-
-from wrapt import register_post_import_hook
-
+from llama_index_tir._register import register
 from llama_index_tir._tools import NoToolCallError, ToolArgumentsError, UnknownToolError
 from llama_index_tir.embeddings import TIREmbedding
 from llama_index_tir.llms import TIR
@@ -31,18 +28,5 @@ __all__ = [
     "TruncatedOutputError",
     "UnknownToolError",
     "__version__",
+    "register",
 ]
-
-
-def _recognize(loading: Any) -> None:
-    loading.RECOGNIZED_LLMS[TIR.class_name()] = TIR
-
-
-def _recognize_embedding(loading: Any) -> None:
-    loading.RECOGNIZED_EMBEDDINGS[TIREmbedding.class_name()] = TIREmbedding
-
-
-# So that what was saved (extractors, programs) can be loaded again. Not sooner than somebody wants that: the modules
-# import the openai SDK where it is installed, which takes longer than all of LlamaIndex's core that we need.
-register_post_import_hook(_recognize, "llama_index.core.llms.loading")
-register_post_import_hook(_recognize_embedding, "llama_index.core.embeddings.loading")

@@ -28,6 +28,7 @@ from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.event_handlers import NullEventHandler
 
 from llama_index_tir._mapped import AsyncMapped, Mapped
+from llama_index_tir._settings import TOOL_NAMES
 from tir_client import Usage
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Instrumentation:
         self._kind = kind
         self._llm = llm
         self._question = question
-        self._kwargs = kwargs
+        self._kwargs = {name: value for name, value in kwargs.items() if name != TOOL_NAMES}
         self._counted = counted
         self._callbacks = llm.callback_manager
         self._span_id = active_span_id.get()

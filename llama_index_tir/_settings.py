@@ -1,91 +1,81 @@
-"""The fields of the LLM, and the request that is made of them and of the arguments of a call."""
+"""The fields of LlamaIndex's models, and the request that is made of them and of the arguments of a call."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from llama_index.core.base.llms.types import ChatMessage, LLMMetadata
 from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW, DEFAULT_NUM_OUTPUTS
 from llama_index.core.llms.function_calling import FunctionCallingLLM
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from llama_index_tir._component import TIRComponent
+from llama_index_tir._aliases import without_meaningless
 from llama_index_tir._messages import to_wire
 from tir_client import DEFAULT_MODEL, ChatRequest, InvalidRequestError, model_info
+from tir_client.aliases import refuse_unknown_parameters, rename
+from tir_client.protocol.parameters import PARAMETER_ALIASES, ParameterArguments, Parameters, merge_parameters
+from tir_client.settings import Connection, ConnectionArguments
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from llama_index.core.callbacks import CallbackManager
+    from llama_index.core.storage.kvstore.types import BaseKVStore
+    from llama_index.core.types import BaseOutputParser, PydanticProgramMode
 
     from llama_index_tir._content import Json
 
-SAMPLING = (
-    "temperature",
-    "max_tokens",
-    "top_p",
-    "top_k",
-    "min_p",
-    "frequency_penalty",
-    "presence_penalty",
-    "repetition_penalty",
-    "stop",
-    "seed",
-    "reasoning_effort",
-    "logprobs",
-    "top_logprobs",
-)
+CONFIG = ConfigDict(arbitrary_types_allowed=True, extra="forbid", hide_input_in_errors=True, protected_namespaces=())
+
 TOOL_NAMES = "tool_names"
 """The argument of a call that gives tools their names back, where these cannot be sent as they are."""
 
-THINKING_OUTPUT = 4_096
-"""Tokens to leave for the answer of a model that thinks first: its thoughts use up the same room."""
+_PARAMETERS = frozenset(ChatRequest.model_fields) - {"messages"}
+
+REASONING_OUTPUT = 4_096
+"""Tokens to leave for the answer of a model that reasons first: its reasoning takes up the same room."""
 
 
-class TIRSettings(TIRComponent, FunctionCallingLLM):
-    """The fields of `TIR`. What is None is not sent: the server's own default holds."""
+class ModelSettings(Connection):
+    """Where to call, and as whom. What is not given is taken from the environment."""
 
-    other_names: ClassVar[Mapping[str, str]] = {
-        **TIRComponent.other_names,
-        "model_name": "model",
-        "max_completion_tokens": "max_tokens",
-    }
+    @classmethod
+    def _fields_from(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        return super()._fields_from(without_meaningless(arguments))
 
-    model: str = Field(default=DEFAULT_MODEL, description="The slug of the model, or the name that your server has.")
-    temperature: float | None = None
-    max_tokens: int | None = Field(default=None, description="Most tokens of an answer, its reasoning included.")
-    top_p: float | None = None
-    top_k: int | None = None
-    min_p: float | None = None
-    frequency_penalty: float | None = None
-    presence_penalty: float | None = None
-    repetition_penalty: float | None = None
-    stop: str | list[str] | None = None
-    seed: int | None = None
-    reasoning_effort: str | None = Field(default=None, description="gpt-oss knows `low`, `medium` and `high`.")
-    logprobs: bool | None = None
-    top_logprobs: int | None = None
+
+class ChatSettings(ModelSettings, Parameters, FunctionCallingLLM):
+    """The fields of `TIR`. What is None is not sent: the server's default holds."""
+
+    model_config = CONFIG
+
+    model: str = Field(default=DEFAULT_MODEL, description="Slug of the model, or the name that your server has for it.")
     strict: bool | None = Field(
         default=None, description="Hold the arguments of tools, and structured answers, to their schemas strictly."
     )
     additional_kwargs: dict[str, Any] = Field(
-        default_factory=dict, description="Further fields of the request that `ChatRequest` knows, such as `n`."
+        default_factory=dict,
+        description="Parameters of the request under the name that LlamaIndex's other LLMs have for them.",
     )
     extra_body: dict[str, Any] | None = Field(
-        default=None, description="Whatever else the deployment understands; put into the request as it is."
+        default=None, description="Whatever else the deployment knows; put into the body as it is."
     )
     context_window: int | None = Field(
         default=None,
         description="Tokens of prompt and answer. Default: what is known of the model. `list_models` asks the server.",
     )
-    is_chat_model: bool = True
-    is_function_calling_model: bool | None = Field(default=None, description="Default: what is known of the model.")
+    is_chat_model: bool = Field(default=True, description="Whether LlamaIndex asks with messages rather than a text.")
+    is_function_calling_model: bool | None = Field(
+        default=None, description="Whether the model calls tools. Default: what is known of the model."
+    )
 
     @property
     def metadata(self) -> LLMMetadata:
         """What LlamaIndex plans with. A model that nothing is known of gets LlamaIndex's own defaults."""
-        known = model_info(self.model)
-        window = self.context_window or known.context_window or DEFAULT_CONTEXT_WINDOW
-        output = self.max_tokens or (THINKING_OUTPUT if known.reasoning else DEFAULT_NUM_OUTPUTS)
-        calls = known.tools if self.is_function_calling_model is None else self.is_function_calling_model
+        info = model_info(self.model)
+        window = self.context_window or info.context_window or DEFAULT_CONTEXT_WINDOW
+        output = self.max_tokens or (REASONING_OUTPUT if info.reasoning else DEFAULT_NUM_OUTPUTS)
+        calls = info.tools if self.is_function_calling_model is None else self.is_function_calling_model
         return LLMMetadata(
             context_window=window,
             num_output=min(output, window // 2),
@@ -95,27 +85,67 @@ class TIRSettings(TIRComponent, FunctionCallingLLM):
         )
 
     def _request(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatRequest:
-        """The request for one call: its arguments win over all that the constructor got; None says nothing.
+        """The request for one call: its arguments replace those of the constructor; None sends none.
 
         Of the constructor's, `additional_kwargs` win over fields, and `extra_body` over both.
 
         Raises:
             InvalidRequestError: An argument or a message cannot be sent.
         """
-        own = {"model": self.model, **{name: getattr(self, name) for name in SAMPLING}}
-        said = _set(kwargs)
-        fields = {**own, **_set(self.additional_kwargs), **said}
-        lasting = {**(self.extra_body or {}), **(self.additional_kwargs.get("extra_body") or {})}
-        extra = {name: value for name, value in lasting.items() if name not in said} | (said.get("extra_body") or {})
+        call = {name: value for name, value in kwargs.items() if name != TOOL_NAMES}
+        fields = merge_parameters(self._own_parameters(), self._as_parameters(call))
         if fields.get("n") not in (None, 1):
             raise InvalidRequestError("`n` must be 1: LlamaIndex's responses hold one answer.")
-        return ChatRequest.of(**{**fields, "messages": to_wire(messages), "extra_body": extra or None})
+        return ChatRequest.of(**{**fields, "messages": to_wire(messages)})
+
+    def _own_parameters(self) -> Json:
+        values = {name: getattr(self, name) for name in ("model", *Parameters.model_fields)}
+        fields = {name: value for name, value in values.items() if value is not None}
+        further = self._as_parameters(self.additional_kwargs)
+        extra = {**(self.extra_body or {}), **(further.get("extra_body") or {})}
+        return {**fields, **further, "extra_body": extra}
+
+    def _as_parameters(self, arguments: Mapping[str, Any]) -> Json:
+        """Arguments under the names that are sent."""
+        parameters = rename(arguments, PARAMETER_ALIASES)
+        refuse_unknown_parameters(parameters, _PARAMETERS, type(self).model_fields, self.unsupported)
+        return parameters
 
 
-def _set(kwargs: Mapping[str, Any]) -> Json:
-    """The arguments that say something, under the names that go on the wire: older servers know no other."""
-    said = {name: value for name, value in kwargs.items() if value is not None and name != TOOL_NAMES}
-    limit = said.pop("max_completion_tokens", None)
-    if limit is not None and said.setdefault("max_tokens", limit) != limit:
-        raise InvalidRequestError("Give `max_tokens` or `max_completion_tokens`, not both: they are the same.")
-    return said
+class LLMArguments(TypedDict, total=False):
+    """The fields of LlamaIndex's `LLM` as keyword arguments, for type checkers."""
+
+    callback_manager: CallbackManager | None
+    system_prompt: str | None
+    messages_to_prompt: Callable[[Sequence[ChatMessage]], str] | None
+    completion_to_prompt: Callable[[str], str] | None
+    output_parser: BaseOutputParser | None
+    pydantic_program_mode: PydanticProgramMode
+    query_wrapper_prompt: Any
+    rate_limiter: Any
+
+
+class ChatArguments(ConnectionArguments, ParameterArguments, LLMArguments, total=False):
+    """The fields of `TIR` beside `model`, for type checkers."""
+
+    strict: bool | None
+    additional_kwargs: dict[str, Any]
+    extra_body: dict[str, Any] | None
+    context_window: int | None
+    is_chat_model: bool
+    is_function_calling_model: bool | None
+
+
+class EmbeddingArguments(ConnectionArguments, total=False):
+    """The fields of `TIREmbedding` beside its model, for type checkers."""
+
+    model_name: str
+    dimensions: int | None
+    query_instruction: str | None
+    text_instruction: str
+    extra_body: dict[str, Any] | None
+    embed_batch_size: int
+    num_workers: int | None
+    callback_manager: CallbackManager | None
+    embeddings_cache: BaseKVStore | None
+    rate_limiter: Any

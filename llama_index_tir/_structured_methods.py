@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from llama_index.core.llms.llm import dispatcher
 from llama_index.core.types import Model, PydanticProgramMode
 
-from llama_index_tir._settings import TIRSettings
+from llama_index_tir._settings import ChatSettings
 from llama_index_tir._structured import StructuredTask
 from llama_index_tir._structured_calls import (
     acheck_stream,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
-class StructuredMethods(TIRSettings):
+class StructuredMethods(ChatSettings):
     """The methods of `TIR` that give objects of a pydantic class."""
 
     @dispatcher.span

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,11 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
 from pydantic import Field
 
-from llama_index_tir._component import TIRComponent
-from tir_client import EmbeddingRequest, model_info
+from llama_index_tir._aliases import EMBEDDING_ALIASES
+from llama_index_tir._settings import CONFIG, ModelSettings
+from tir_client import DEFAULT_EMBEDDING_MODEL, EmbeddingRequest, model_info
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from typing import Unpack
+
+    from llama_index_tir._settings import EmbeddingArguments
 
 BATCHES_AT_ONCE = 4
 """Requests of one async call in flight. LlamaIndex would send all of them at once, however many there are."""
@@ -36,34 +40,54 @@ places: ContextVar[_Places | None] = ContextVar("places", default=None)
 """The places of the async call that is going on."""
 
 
-class TIREmbedding(TIRComponent, BaseEmbedding):
-    """An embedding model on E2E Networks' TIR, or on any other server of vLLM's.
+class TIREmbedding(ModelSettings, BaseEmbedding):
+    """An embedding model on TIR, or on any server that speaks its protocol.
 
-    Examples:
-        ```python
-        from llama_index_tir import TIREmbedding
+    Args:
+        model: Slug of the model; by default "e5-mistral-7b-instruct". LlamaIndex's name for it, `model_name`, is
+            accepted, too.
 
-        vector = TIREmbedding(model_name="e5-mistral-7b-instruct", project_id=123).get_query_embedding("What is TIR?")
-        ```
+    All other arguments are keywords, and are described at their fields (`TIREmbedding.model_fields`).
+
+    ```python
+    from llama_index_tir import TIREmbedding
+
+    embedding = TIREmbedding("e5-mistral-7b-instruct")
+    vector = embedding.get_query_embedding("What is a vector index?")
+    vectors = embedding.get_text_embedding_batch(["First text.", "Second text."])
+    ```
 
     Texts are sent as they are, line breaks included. Queries and texts get the instruction before them that their
-    model wants; `query_instruction` and `text_instruction` override what is known of it, an empty string is none. Where
-    these differ, an `embeddings_cache` serves texts only.
+    model wants; `query_instruction` and `text_instruction` replace it, and an empty string is none. Where these
+    differ, an `embeddings_cache` serves texts only.
+
+    Each error of a call is a `tir_client.TIRError`.
     """
 
-    other_names: ClassVar[Mapping[str, str]] = {
-        **TIRComponent.other_names,
-        "model": "model_name",
-        "additional_kwargs": "extra_body",
-    }
+    model_config = CONFIG
+    aliases: ClassVar[Mapping[str, str]] = EMBEDDING_ALIASES
 
-    model_name: str = Field(default="e5-mistral-7b-instruct", description="The slug of the model.")
+    model_name: str = Field(
+        default=DEFAULT_EMBEDDING_MODEL, description="Slug of the model, or the name that your server has for it."
+    )
     dimensions: int | None = Field(default=None, description="Length of the vectors, for models that can shorten them.")
     query_instruction: str | None = Field(default=None, description="Text to put before each query.")
     text_instruction: str = Field(default="", description="Text to put before each text that is not a query.")
     extra_body: dict[str, Any] | None = Field(default=None, description="What else to put into each request.")
     embed_batch_size: int = Field(default=32, gt=0, le=2048, description="Texts in one request.")
     num_workers: int | None = Field(default=None, ge=1, description="Requests of one async call at a time. Default: 4.")
+
+    def __init__(self, model: str | None = None, **fields: Unpack[EmbeddingArguments]) -> None:
+        super().__init__(**({} if model is None else {"model": model}), **fields)
+
+    @property
+    def model(self) -> str:
+        """The model, under the name that `TIR` has for it."""
+        return self.model_name
+
+    @model.setter
+    def model(self, name: str) -> None:
+        self.model_name = name
 
     @classmethod
     def class_name(cls) -> str:

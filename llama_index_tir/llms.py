@@ -27,30 +27,151 @@ from llama_index_tir._tools import first_call_only, only_offered, to_messages, t
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Unpack
 
     from llama_index.core.chat_engine.types import AgentChatResponse
     from llama_index.core.llms.llm import ToolSelection
     from llama_index.core.tools.types import BaseTool
 
-    from tir_client import ModelCard
+    from llama_index_tir._settings import ChatArguments
 
 
 class TIR(StructuredMethods):
-    """A model on E2E Networks' TIR, or on any other server of vLLM's.
+    """An LLM on TIR, or on any server that speaks its protocol. It chats, completes and calls tools.
 
-    Examples:
+    Setup:
+        Install `tir-llm[llama-index]`. Set `E2E_TIR_ACCESS_TOKEN` to the Auth Token that TIR shows when you create a
+        token, and `E2E_TIR_PROJECT_ID` to the number in your project's URL; or pass `api_key` and `project_id`.
+
+    Args:
+        model: Slug of the model; by default "gpt_oss_120b". On TIR it is part of the URL, also when a call names
+            another one.
+
+    All other arguments are keywords, and are described at their fields (`TIR.model_fields`). By group:
+        Where to call: `project_id`, `host`; `endpoint_id` for a deployment of your own; `base_url` for another server.
+        As whom: `api_key`, a token or a function that returns it.
+        The answer: `temperature`, `max_tokens`, `stop`, `reasoning_effort`, `seed`, `logprobs` and the other
+            parameters of `tir_client.ChatRequest`. `extra_body` takes what has no field.
+        The connection: `timeout`, `max_retries`, `http_client`, `http_async_client`, `default_headers`,
+            `default_query`.
+        LlamaIndex's own: `system_prompt`, `callback_manager`, `context_window`, `is_function_calling_model`,
+            `pydantic_program_mode`, `messages_to_prompt`, `completion_to_prompt`.
+
+    What is None is not sent, so the server's default holds. A call's arguments replace the constructor's:
+    `llm.chat(..., temperature=None)` sends no temperature. Fields may be changed in place.
+
+    Instantiate:
         ```python
         from llama_index_tir import TIR
 
-        llm = TIR(model="gpt_oss_120b", project_id=123, reasoning_effort="low")
-        for response in llm.stream_complete("Name three rivers of India."):
+        llm = TIR("gpt_oss_120b", reasoning_effort="low", max_tokens=2000)
+        ```
+
+    Chat and complete:
+        ```python
+        from llama_index.core.llms import ChatMessage
+
+        print(llm.complete("Why is the sky blue?").text)
+        messages = [ChatMessage("Why is the sky blue?", role="user")]
+        print(llm.chat(messages).message.content)
+        ```
+
+    Stream:
+        ```python
+        for response in llm.stream_complete("Why is the sky blue?"):
             print(response.delta, end="")
         ```
 
-    What fails raises a `TIRError`: those of `tir_client`, and `NoToolCallError`, `ToolArgumentsError`,
-    `UnknownToolError` and `StructuredOutputError`. Arguments of a call are fields of the request and win over those of
-    the constructor; None says nothing, and one that the request does not know is refused: it belongs in `extra_body`.
+    Async:
+        ```python
+        response = await llm.acomplete("Why is the sky blue?")
+        async for response in await llm.astream_chat(messages):
+            print(response.delta, end="")
+        ```
+
+    Tools:
+        ```python
+        from llama_index.core.tools import FunctionTool
+
+        def get_weather(city: str) -> str:
+            '''The weather in a city.'''
+            return f"{city}: 31 °C, haze"
+
+        tool = FunctionTool.from_defaults(get_weather)
+        response = llm.chat_with_tools([tool], "How is the weather in Delhi?")
+        for call in llm.get_tool_calls_from_response(response, error_on_no_tool_call=False):
+            print(call.tool_name, call.tool_kwargs)
+        ```
+        `tool_required=True` requires a call; an answer without one raises `ForcedToolError`. Arguments that are not a
+        JSON object raise `ToolArgumentsError`.
+
+    Structured output:
+        ```python
+        from pydantic import BaseModel
+
+        class City(BaseModel):
+            name: str
+            population: int
+
+        city = llm.as_structured_llm(City).complete("Describe Pune.").raw
+        ```
+        A truncated, refused or unparsable answer raises a `StructuredOutputError` with the raw text.
+
+    Images:
+        ```python
+        from llama_index.core.llms import ImageBlock, TextBlock
+
+        blocks = [ImageBlock(url="https://example.com/photo.png"), TextBlock(text="What is in the photo?")]
+        response = TIR("qwen2_vl_72b_instruct").chat([ChatMessage(blocks=blocks, role="user")])
+        ```
+
+    Reasoning:
+        ```python
+        from llama_index.core.base.llms.types import ThinkingBlock
+
+        response = llm.chat(messages)
+        print([block.content for block in response.message.blocks if isinstance(block, ThinkingBlock)])
+        ```
+        In a stream it is in `additional_kwargs["thinking_delta"]`. Put an answer back into the conversation as it is:
+        its reasoning is sent along, which gpt-oss needs between two calls of a tool.
+
+    Token usage and metadata:
+        ```python
+        print(response.additional_kwargs["total_tokens"], response.additional_kwargs["finish_reason"])
+        print(llm.metadata.context_window)
+        ```
+        `count_tokens` counts a prompt, on servers that let vLLM's `/tokenize` be reached.
+
+    Errors:
+        Each error of a call is a `tir_client.TIRError`, with `status_code`, `request_id`, `body`, and in `partial`
+        what had arrived. A stream that ends early raises `StreamInterruptedError`.
+        ```python
+        from tir_client import RateLimitError, TIRError
+
+        try:
+            llm.complete("Why is the sky blue?")
+        except RateLimitError as error:
+            print(error.retry_after)
+        except TIRError as error:
+            print(error.status_code, error.request_id)
+        ```
+
+    Timeouts and retries:
+        ```python
+        patient = TIR(timeout={"connect": 5, "first_byte": 600, "chunk": 60}, max_retries=4)
+        ```
+        A call is retried only before anything of its answer was seen.
+
+    Saved parts of a pipeline find this class again after `llama_index_tir.register()`.
     """
+
+    def __init__(self, model: str | None = None, **fields: Unpack[ChatArguments]) -> None:
+        super().__init__(**({} if model is None else {"model": model}), **fields)
+
+    @property
+    def model_name(self) -> str:
+        """The model, under the name by which LlamaIndex's other LLMs have it."""
+        return self.model
 
     @classmethod
     def class_name(cls) -> str:
@@ -184,14 +305,6 @@ class TIR(StructuredMethods):
         return await super().apredict_and_call(tools, user_msg, history, **self._to_run(kwargs))
 
     # What the server knows
-
-    def list_models(self) -> list[ModelCard]:
-        """What the endpoint of `model` serves, each with its context window if the server tells it."""
-        return self.client.models(self.model)
-
-    async def alist_models(self) -> list[ModelCard]:
-        """`list_models` for async code."""
-        return await self.client.amodels(self.model)
 
     def count_tokens(self, messages: Sequence[ChatMessage], **kwargs: Any) -> int:
         """Tokens of a prompt, counted by the server, where it lets vLLM's `/tokenize` be reached."""

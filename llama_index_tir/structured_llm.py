@@ -14,7 +14,7 @@ from pydantic import SerializeAsAny  # noqa: TC002 - pydantic reads the annotati
 from llama_index_tir._instrumentation import CHAT, COMPLETION, Instrumentation, Kind
 from llama_index_tir._mapped import AsyncMapped, Mapped
 from llama_index_tir._messages import to_completion
-from llama_index_tir._settings import TIRSettings  # noqa: TC001 - pydantic reads the annotation
+from llama_index_tir._settings import ChatSettings  # noqa: TC001 - pydantic reads the annotation
 from llama_index_tir._structured import StructuredTask
 from llama_index_tir._structured_calls import Step, apredict, astream_steps, predict, stream_steps
 
@@ -44,7 +44,7 @@ class StructuredTIR(StructuredLLM):
     that each listener counts them once.
     """
 
-    llm: SerializeAsAny[TIRSettings]
+    llm: SerializeAsAny[ChatSettings]
 
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Answer a conversation with an object."""
@@ -97,7 +97,7 @@ class StructuredTIR(StructuredLLM):
     def _instrumented(self, kind: Kind, question: Any, kwargs: dict[str, Any]) -> Instrumentation:
         return Instrumentation(kind, self, question, kwargs, counted=False)
 
-    def _reporting_llm(self) -> TIRSettings:
+    def _reporting_llm(self) -> ChatSettings:
         """`llm` with the callback handlers of this LLM as well, for its calls report the tokens."""
         own, others = _handlers(self.llm), _handlers(self)
         further = [handler for handler in others if handler not in own]

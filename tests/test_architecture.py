@@ -23,7 +23,7 @@ ALWAYS_THERE = {"pydantic", "pydantic_core", "typing_extensions"}
 MAY_IMPORT = {
     "tir_client": {"aiohttp", "httpx", "yarl"},
     "langchain_tir": {"tir_client", "langchain_core"},
-    "llama_index_tir": {"tir_client", "llama_index", "llama_index_instrumentation", "wrapt"},
+    "llama_index_tir": {"tir_client", "llama_index", "llama_index_instrumentation"},
     "tir_sandbox": {"rstr", "starlette", "uvicorn"},
 }
 """What a package's extra installs; the standard library and the package itself are not listed."""
@@ -37,7 +37,7 @@ FRAMEWORKS = {"langchain_tir": "langchain_core", "llama_index_tir": "llama_index
 EXTRAS = {"langchain_tir": "langchain", "llama_index_tir": "llama-index"}
 
 SPEAKS_HTTP = {f"tir_client.transport.{name}" for name in ("aiohttp", "clients", "connections")}
-WAITS = ("client", *(f"transport.{name}" for name in ("attempt", "body", "clock", "streams")))
+WAITS = ("client", "settings", *(f"transport.{name}" for name in ("attempt", "body", "clock", "streams")))
 DOES_IO = {f"tir_client.{name}" for name in WAITS} | SPEAKS_HTTP
 IO_MODULES = {
     "aiohttp",

@@ -7,7 +7,7 @@ print(answer.choice.reasoning, answer.choice.text, answer.usage)
 
 from tir_client._version import __version__
 from tir_client.client import TIRClient
-from tir_client.config import DEFAULT_MODEL, ApiKey, Config
+from tir_client.config import DEFAULT_EMBEDDING_MODEL, DEFAULT_MODEL, Config
 from tir_client.errors import (
     APIConnectionError,
     APIStatusError,
@@ -35,8 +35,7 @@ from tir_client.errors import (
     TruncatedOutputError,
 )
 from tir_client.models import ModelInfo, model_info
-from tir_client.protocol.accumulator import Accumulator, Delta
-from tir_client.protocol.choice import ChoiceAccumulator
+from tir_client.protocol.accumulator import Delta
 from tir_client.protocol.requests import ChatRequest, EmbeddingRequest
 from tir_client.protocol.responses import (
     Choice,
@@ -44,7 +43,6 @@ from tir_client.protocol.responses import (
     Embeddings,
     ModelCard,
     ToolCall,
-    ToolCallDelta,
     Usage,
 )
 from tir_client.transport.retry import RetryPolicy
@@ -52,19 +50,17 @@ from tir_client.transport.streams import AsyncChatStream, ChatStream
 from tir_client.transport.timeouts import Timeouts
 
 __all__ = [
+    "DEFAULT_EMBEDDING_MODEL",
     "DEFAULT_MODEL",
     "APIConnectionError",
     "APIStatusError",
     "APITimeoutError",
-    "Accumulator",
-    "ApiKey",
     "AsyncChatStream",
     "AuthenticationError",
     "BadRequestError",
     "ChatRequest",
     "ChatStream",
     "Choice",
-    "ChoiceAccumulator",
     "Completion",
     "Config",
     "ConfigurationError",
@@ -94,7 +90,6 @@ __all__ = [
     "TIRError",
     "Timeouts",
     "ToolCall",
-    "ToolCallDelta",
     "TruncatedOutputError",
     "Usage",
     "__version__",

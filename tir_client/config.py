@@ -20,9 +20,11 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import SecretStr
 
 from tir_client.errors import ConfigurationError
+from tir_client.models import nearest_slug
 
 DEFAULT_HOST = "https://infer.e2enetworks.net"
 DEFAULT_MODEL = "gpt_oss_120b"
+DEFAULT_EMBEDDING_MODEL = "e5-mistral-7b-instruct"
 
 TOKEN_VARIABLES = ("E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN")
 PROJECT_VARIABLE = "E2E_TIR_PROJECT_ID"
@@ -33,12 +35,22 @@ LOOPBACK = ("localhost", "*.localhost", "127.0.0.1", "[::1]")
 """This machine, as httpx writes patterns of hosts: plain http may go there, and no proxy is asked on the way."""
 
 ApiKey = str | SecretStr | Callable[[], str | SecretStr]
-"""A token, or a function that returns the token of the moment (called once per request)."""
+"""A token, or a function that returns it and is called once per request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A resolved configuration: everything needed to address and sign a request. Build it with `resolve`."""
+    """A resolved configuration: everything needed to address and sign a request. Build it with `resolve`.
+
+    Args:
+        token: The Auth Token, or a function that returns it.
+        project_id: Number of the TIR project, without `p-`.
+        endpoint_id: Number of a deployment of your own, without `is-`.
+        base_url: The URL of another server, up to `/v1`.
+        host: TIR's host, with its scheme.
+        headers: Headers to send with each request.
+        query: Parameters to add to each URL.
+    """
 
     token: ApiKey = field(repr=False)
     project_id: str | None = None
@@ -71,13 +83,11 @@ class Config:
         if base_url is None and host is None and endpoint_id is None:
             base_url = _env(BASE_URL_VARIABLE)
         project = _number(project_id if project_id is not None else _env(PROJECT_VARIABLE), "project_id", "p-")
-        if base_url is None and project is None:
-            raise ConfigurationError(
-                f"No project: pass `project_id` or set {PROJECT_VARIABLE} (the number in your TIR project's URL). "
-                f"For another server pass `base_url` or set {BASE_URL_VARIABLE}."
-            )
+        token = token_from_environment() if api_key is None else _checked_token(api_key)
+        if token is None or (base_url is None and project is None):
+            raise ConfigurationError(_missing(token=token is None, project=base_url is None and project is None))
         return cls(
-            token=_token(api_key),
+            token=token,
             project_id=project,
             endpoint_id=_number(endpoint_id, "endpoint_id", "is-"),
             base_url=None if base_url is None else _base_url(base_url, "base_url", allow_http=allow_http),
@@ -101,9 +111,11 @@ class Config:
         if self.endpoint_id is not None:
             return f"{project}/endpoint/is-{self.endpoint_id}/v1"
         if not _SLUG.fullmatch(model):
+            slug = nearest_slug(model)
+            hint = f"did you mean `{slug}`?" if slug else f"it becomes part of the URL, as {DEFAULT_MODEL!r} does."
             raise ConfigurationError(
-                f"`model`: {model!r} is not the slug of a GenAI model (such as {DEFAULT_MODEL!r}): it becomes part of "
-                "the URL. A Hugging Face id or a path belongs to your own deployment: pass `endpoint_id` too."
+                f"`model`: {model!r} is not the slug of a GenAI model: {hint} "
+                "A Hugging Face id or a path belongs to your own deployment: pass `endpoint_id` too."
             )
         return f"{project}/genai/{model}/v1"
 
@@ -181,25 +193,50 @@ def _parameter(name: str, value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _token(api_key: ApiKey | None) -> ApiKey:
-    if callable(api_key):
-        if inspect.iscoroutinefunction(api_key):
-            raise ConfigurationError("`api_key` is an async function: pass one that returns the token itself.")
-        return api_key
-    if api_key is None:
-        api_key = next((SecretStr(value) for value in map(_env, TOKEN_VARIABLES) if value), None)
-    if api_key is None:
-        raise ConfigurationError(
+def _checked_token(api_key: ApiKey) -> ApiKey:
+    if not callable(api_key):
+        return SecretStr(_clean_token(api_key))
+    if inspect.iscoroutinefunction(api_key):
+        raise ConfigurationError("`api_key` is an async function: pass one that returns the token itself.")
+    return api_key
+
+
+def _missing(*, token: bool, project: bool) -> str:
+    texts = []
+    if token:
+        texts.append(
             f"No token: pass `api_key` or set {TOKEN_VARIABLES[0]} (or {TOKEN_VARIABLES[1]}) to the Auth Token "
             "that TIR shows when you create a token."
         )
-    return SecretStr(_clean_token(api_key))
+    if project:
+        texts.append(
+            f"No project: pass `project_id` or set {PROJECT_VARIABLE} (the number in your TIR project's URL). "
+            f"For another server pass `base_url` or set {BASE_URL_VARIABLE}."
+        )
+    return " ".join(texts)
+
+
+def token_from_environment() -> SecretStr | None:
+    """The token that the environment has, or None."""
+    value = next(filter(None, map(_env, TOKEN_VARIABLES)), None)
+    return SecretStr(_clean_token(value)) if value else None
+
+
+def project_from_environment() -> str | None:
+    """The project that the environment has, as it is written there, or None."""
+    return _env(PROJECT_VARIABLE)
 
 
 def environment_token() -> SecretStr:
-    """The token of the environment: what a client that was pickled, which never holds a token, calls with."""
-    found = _token(None)
-    return found if isinstance(found, SecretStr) else SecretStr("")
+    """The environment's token, which a client calls with that was pickled and so lost its own.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    token = token_from_environment()
+    if token is None:
+        raise ConfigurationError(_missing(token=True, project=False))
+    return token
 
 
 def _clean_token(token: str | SecretStr) -> str:

@@ -70,5 +70,17 @@ def model_info(model: str) -> ModelInfo:
 
     TIR's slugs and the names of the same models elsewhere, such as `openai/gpt-oss-120b`, are one.
     """
-    slug = model.rpartition("/")[2].lower().replace("-", "_").replace(".", "_")
-    return _KNOWN.get(slug, UNKNOWN)
+    return _KNOWN.get(_key(model), UNKNOWN)
+
+
+def nearest_slug(model: str) -> str | None:
+    """The slug on TIR of a model that is named as elsewhere, such as `openai/gpt-oss-120b`; None if it is unknown."""
+    info = _KNOWN.get(_key(model))
+    if info is None:
+        return None
+    name = model.rpartition("/")[2].lower().replace(".", "_")
+    return name if info.dimensions else _key(model)  # the slugs of embedding models keep their dashes
+
+
+def _key(model: str) -> str:
+    return model.rpartition("/")[2].lower().replace("-", "_").replace(".", "_")

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tir_client import Accumulator, EmptyAnswerError, ResponseError, TIRError, Usage
+from tir_client import EmptyAnswerError, ResponseError, TIRError, Usage
+from tir_client.protocol.accumulator import Accumulator
 
 
 def chunk(delta=None, *, index=0, finish=None, **more):

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from langchain_core.vectorstores import InMemoryVectorStore
-from pydantic import ValidationError
 
 from langchain_tir import TIREmbeddings
 from tir_client import BadRequestError, ConfigurationError, InvalidRequestError, ResponseError
@@ -185,7 +184,7 @@ def test_a_text_that_is_none_is_refused(embeddings: TIREmbeddings, sandbox: Sand
 
 
 def test_a_misspelt_argument_is_refused_without_the_token():
-    with pytest.raises(ValidationError, match="chunksize") as raised:
+    with pytest.raises(ConfigurationError, match="`chunksize`: did you mean `chunk_size`") as raised:
         TIREmbeddings(api_key="a-secret", project_id=1, chunksize=3)
     assert "a-secret" not in str(raised.value)
 

@@ -22,7 +22,7 @@ from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 from pydantic import SecretStr
 
 import langchain_tir
-from langchain_tir import ChatTIR, TIREmbeddings, register_provider
+from langchain_tir import ChatTIR, TIREmbeddings, register
 from tir_client import APIStatusError, ConfigurationError, __version__
 from tir_client.config import environment_token
 from tir_sandbox import Fault, Reply, Sandbox
@@ -422,8 +422,8 @@ def test_a_registered_provider_is_found_by_name(sandbox: Sandbox, monkeypatch: p
     with pytest.raises(ValueError, match="Unable to infer"):
         base.init_chat_model("tir:gpt_oss_120b")
 
-    register_provider()
-    register_provider()
+    register()
+    register()
     model = base.init_chat_model("tir:qwen3_32b", api_key=sandbox.token, project_id=12345, host=sandbox.host)
 
     assert isinstance(model, ChatTIR)
@@ -434,7 +434,7 @@ def test_a_provider_cannot_be_registered_without_langchain(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "langchain.chat_models.base", None)
 
     with pytest.raises(ImportError, match=r"ChatTIR\(\.\.\.\)"):
-        register_provider()
+        register()
 
 
 def test_construction_warns_of_nothing_and_opens_no_connection(monkeypatch: pytest.MonkeyPatch):

@@ -9,6 +9,7 @@ import pytest
 from llama_index.core.callbacks import CallbackManager, LlamaDebugHandler
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
+from llama_index.core.tools import FunctionTool
 
 from llama_index_tir import TIR
 from llama_index_tir._mapped import AsyncMapped, Mapped
@@ -143,3 +144,16 @@ def test_who_begins_to_listen_in_mid_stream_hears_the_rest(llm, place):
     *progress, end = recorder.seen
     assert rest == [event.response for event in progress]
     assert end.class_name() == "LLMCompletionEndEvent"
+
+
+@pytest.mark.parametrize("way", ["chat_with_tools", "stream_chat_with_tools"])
+def test_arguments_by_which_we_speak_to_ourselves_are_in_no_event(llm, recorder, sandbox, way):
+    tool = FunctionTool.from_defaults(lambda city: city, name="weather[in]", description="The weather.")
+    debug = LlamaDebugHandler(print_trace_on_end=False)
+    llm.callback_manager = CallbackManager([debug])
+
+    list(getattr(llm, way)([tool], "How is the weather in Delhi?"))
+
+    assert recorder.seen
+    assert "tool_names" not in str([event.model_dump() for event in recorder.seen])
+    assert "tool_names" not in str([event.payload for event in debug.get_events()])

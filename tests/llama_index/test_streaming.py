@@ -11,7 +11,8 @@ from llama_index.core.llms import MockLLM
 
 from llama_index_tir._instrumentation import CHAT, Instrumentation
 from llama_index_tir._stream import DeltaMapper
-from tir_client import Accumulator, StreamInterruptedError
+from tir_client import StreamInterruptedError
+from tir_client.protocol.accumulator import Accumulator
 from tir_sandbox import Fault, Reply, ToolCall
 
 from .conformance.base import asked, calls, chunk, piece

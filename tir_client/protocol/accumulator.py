@@ -22,9 +22,21 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class Delta(ChoiceDelta):
-    """What one event of a stream added to one choice; the last of a stream has `final` set, and the usage.
+    """What one event of a stream added to one choice.
 
-    `accumulator` holds everything up to here; `event` the server's own JSON.
+    Args:
+        text: The next part of the answer.
+        reasoning: The next part of the reasoning.
+        tool_calls: The next parts of tool calls.
+        finish_reason: Why the choice ended, once it has.
+        refusal: The next part of a refusal.
+        logprobs: Log probabilities of the tokens, if they were asked for.
+        token_ids: Ids of the tokens, if they were asked for.
+        accumulator: Everything up to here.
+        event: The server's own JSON.
+        index: Which of the answers, from 0.
+        usage: Token counts, as far as the server has told them.
+        final: This is the last one of the stream.
     """
 
     accumulator: Accumulator

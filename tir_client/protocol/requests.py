@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from tir_client.errors import InvalidRequestError
+from tir_client.protocol.parameters import Parameters, did_you_mean
 from tir_client.protocol.responses import Json
-
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-"""JSON has no infinity and no NaN."""
 
 _OURS = ("model", "messages", "stream")
 
@@ -19,8 +17,10 @@ _OURS = ("model", "messages", "stream")
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    model: str
-    extra_body: Json | None = None
+    model: str = Field(description="Slug of the model, or the name that the server has for it.")
+    extra_body: Json | None = Field(
+        default=None, description="Further members of the body, sent as they are, in place of fields of the same name."
+    )
 
     @classmethod
     def of(cls, **fields: Any) -> Self:
@@ -32,10 +32,17 @@ class _Request(BaseModel):
         try:
             return cls(**fields)
         except ValidationError as error:
-            problems = "; ".join(
-                f"`{'.'.join(map(str, e['loc']))}`: {e['msg']}" for e in error.errors(include_url=False)
-            )
+            problems = "; ".join(cls._problem(details) for details in error.errors(include_url=False))
             raise InvalidRequestError(f"The request cannot be sent: {problems}.") from None
+
+    @classmethod
+    def _problem(cls, details: Any) -> str:
+        """One of pydantic's findings, with the nearest name for a field that does not exist."""
+        name = ".".join(map(str, details["loc"]))
+        if details["type"] != "extra_forbidden":
+            return f"`{name}`: {details['msg']}"
+        hint = did_you_mean(name, cls.model_fields).removesuffix("?")
+        return f"`{name}` is not a field of {cls.__name__}{hint}"
 
     def body(self, **more: Any) -> Json:
         """The body to send: fields that are set, then `more`, then `extra_body`, which the user owns."""
@@ -47,41 +54,23 @@ class _Request(BaseModel):
         return {**fields, **more, **extra}
 
 
-class ChatRequest(_Request):
+class ChatRequest(Parameters, _Request):
     """A request for a chat completion. `None` means "not sent": the server's default holds.
 
     The fields are those that vLLM documents and frameworks name; whatever else a deployment knows goes through
     `extra_body`, whose members are put beside them.
     """
 
-    messages: list[Json]
-    temperature: Finite | None = None
-    top_p: Finite | None = None
-    top_k: int | None = None
-    min_p: Finite | None = None
-    max_tokens: int | None = Field(default=None, ge=1)
-    min_tokens: int | None = None
-    n: int | None = Field(default=None, ge=1)
-    seed: int | None = None
-    stop: str | list[str] | None = None
-    stop_token_ids: list[int] | None = None
-    frequency_penalty: Finite | None = None
-    presence_penalty: Finite | None = None
-    repetition_penalty: Finite | None = None
-    logit_bias: dict[str, Finite] | None = None
-    logprobs: bool | None = None
-    top_logprobs: int | None = None
-    reasoning_effort: str | None = None
-    include_reasoning: bool | None = None
-    response_format: Json | None = None
-    structured_outputs: Json | None = None
-    tools: list[Json] | None = None
-    tool_choice: Literal["auto", "none", "required"] | Json | None = None
-    parallel_tool_calls: bool | None = None
-    chat_template_kwargs: Json | None = None
-    priority: int | None = None
-    user: str | None = None
-    stream_options: Json | None = None
+    messages: list[Json] = Field(description="The conversation, in the protocol's own form.")
+    n: int | None = Field(default=None, ge=1, description="Number of answers.")
+    response_format: Json | None = Field(default=None, description="The form of the answer, such as a JSON schema.")
+    tools: list[Json] | None = Field(default=None, description="Tools that the model may call, each with its schema.")
+    tool_choice: Literal["auto", "none", "required"] | Json | None = Field(
+        default=None, description="Whether a tool must be called, and which."
+    )
+    parallel_tool_calls: bool | None = Field(
+        default=None, description="Whether an answer may hold several calls. Sent with `tools` only."
+    )
 
     @field_validator("tools")
     @classmethod
@@ -123,10 +112,10 @@ class ChatRequest(_Request):
 class EmbeddingRequest(_Request):
     """A request for the embeddings of some texts, sent as they are."""
 
-    input: list[str] = Field(min_length=1)
-    encoding_format: Literal["float"] = "float"
-    dimensions: int | None = Field(default=None, ge=1)
-    user: str | None = None
+    input: list[str] = Field(min_length=1, description="The texts.")
+    encoding_format: Literal["float"] = Field(default="float", description="How vectors are sent: as JSON numbers.")
+    dimensions: int | None = Field(default=None, ge=1, description="Length of the vectors, for models that can choose.")
+    user: str | None = Field(default=None, description="Who the request is made for.")
 
 
 def to_bytes(body: Json) -> bytes:

@@ -17,7 +17,15 @@ Json = dict[str, Any]
 
 @dataclass(slots=True)
 class Usage:
-    """Token counts of an answer. The details are None where the server does not report them."""
+    """Token counts of an answer.
+
+    Args:
+        prompt_tokens: Tokens of the prompt.
+        completion_tokens: Tokens of the answer, its reasoning included.
+        total_tokens: Both together.
+        cached_tokens: Tokens of the prompt that came from a cache, or None if the server does not report them.
+        reasoning_tokens: Tokens of the reasoning, or None if the server does not report them.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -66,9 +74,13 @@ def _sum(one: int | None, other: int | None) -> int | None:
 
 @dataclass(slots=True)
 class ToolCall:
-    """A finished tool call. `arguments` is the model's text: it may not be JSON.
+    """A finished tool call.
 
-    `cut` says that the answer was cut off, so that empty arguments do not mean "none".
+    Args:
+        id: What the tool's result refers to.
+        name: Name of the tool.
+        arguments: The arguments as the model wrote them, which may not be JSON.
+        cut: The answer was cut off, so empty arguments do not mean "none".
     """
 
     id: str
@@ -94,7 +106,14 @@ class ToolCall:
 
 @dataclass(slots=True)
 class ToolCallDelta:
-    """A piece of a tool call. `id` and `name` come once, with its first pieces; `index` counts calls from 0."""
+    """A piece of a tool call.
+
+    Args:
+        index: Which call of the answer, from 0.
+        id: The id of the call, once.
+        name: The name of the tool, once.
+        arguments: The next part of the arguments.
+    """
 
     index: int
     id: str | None
@@ -104,7 +123,19 @@ class ToolCallDelta:
 
 @dataclass(slots=True)
 class Choice:
-    """One of the answers. `reasoning` and `text` are apart, whatever way the server sent them."""
+    """One of the answers.
+
+    Args:
+        index: Which of the answers, from 0.
+        text: The answer, without its reasoning.
+        reasoning: The reasoning, however the server sent it.
+        tool_calls: The tools that the model calls.
+        finish_reason: Why the answer ended: "stop", "length", "tool_calls" or another reason of the server's.
+        stop_reason: The stop word or token at which it ended, on vLLM.
+        refusal: The text of a refusal.
+        logprobs: Log probabilities of the tokens, if they were asked for.
+        token_ids: Ids of the tokens, if they were asked for.
+    """
 
     index: int = 0
     text: str = ""
@@ -119,7 +150,19 @@ class Choice:
 
 @dataclass(slots=True)
 class Completion:
-    """An answer, whole or streamed: the same result either way."""
+    """An answer, whole or streamed: the same result either way.
+
+    Args:
+        id: The server's id of the answer.
+        model: The model that answered.
+        created: When, in seconds since 1970.
+        system_fingerprint: The server's configuration, if it tells.
+        service_tier: The tier that served the request, if the server tells.
+        choices: The answers; several if `n` was set.
+        usage: Token counts.
+        raw_usage: Token counts as the server wrote them.
+        request_id: The id of the request, from the response's headers.
+    """
 
     id: str = ""
     model: str = ""
@@ -139,7 +182,13 @@ class Completion:
 
 @dataclass(slots=True)
 class Embeddings:
-    """The vectors of a request, in the order of its texts."""
+    """The vectors of a request.
+
+    Args:
+        vectors: One for each text, in the order of the texts.
+        model: The model that made them.
+        usage: Token counts.
+    """
 
     vectors: list[list[float]]
     model: str = ""
@@ -148,7 +197,13 @@ class Embeddings:
 
 @dataclass(slots=True)
 class ModelCard:
-    """A model that an endpoint serves. `max_model_len` is its context window in tokens, when reported."""
+    """A model that an endpoint serves.
+
+    Args:
+        id: Its name.
+        max_model_len: Its context window in tokens, or None if the server does not report it.
+        raw: Everything that the server says of it.
+    """
 
     id: str
     max_model_len: int | None = None

@@ -7,15 +7,15 @@ from collections.abc import Callable
 import pytest
 
 from langchain_tir import ChatTIR, TIREmbeddings
-from langchain_tir._aliases import ADVICE
+from langchain_tir._aliases import LANGCHAIN_UNSUPPORTED
 from tir_client import ConfigurationError
 from tir_sandbox import Sandbox
 
 
 @pytest.mark.parametrize("cls", [ChatTIR, TIREmbeddings])
-@pytest.mark.parametrize("name", sorted(ADVICE))
+@pytest.mark.parametrize("name", sorted(LANGCHAIN_UNSUPPORTED))
 def test_what_means_something_else_elsewhere_is_refused_with_advice_and_not_sent(cls: type, name: str):
-    with pytest.raises(ConfigurationError, match=f"`{name}` is no argument here: ") as raised:
+    with pytest.raises(ConfigurationError, match=f"`{name}` is not an argument here: ") as raised:
         cls(api_key="a-token", project_id=1, **{name: "http://user:secret@proxy"})
     assert "secret" not in str(raised.value)
 

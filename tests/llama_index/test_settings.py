@@ -11,7 +11,7 @@ import sys
 
 import httpx
 import pytest
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from llama_index_tir import TIR, TIREmbedding
 from tir_client import ConfigurationError, InvalidRequestError
@@ -70,10 +70,11 @@ def test_one_setting_under_two_names_is_refused(cls):
 
 @BOTH
 def test_a_misspelt_field_is_refused_without_its_value(cls):
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(
+        ConfigurationError, match="`apikey` looks like a credential: pass the token as `api_key`"
+    ) as error:
         cls(apikey="a-secret", base_url="https://example.com/v1")
-    assert "apikey" in str(caught.value)
-    assert "a-secret" not in str(caught.value)
+    assert "a-secret" not in str(error.value)
 
 
 @BOTH

@@ -1,0 +1,56 @@
+"""What an experiment needs: the contenders that take part, their processes, and a place for the numbers."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.contenders import ASYNC_ONLY, OURS, earlier
+from benchmarks.samples import Samples
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.environments import Environments
+    from benchmarks.fleet import Fleet, Worker
+
+
+@dataclass
+class Bench:
+    """A run.
+
+    Args:
+        fleet: The server and the contenders.
+        environments: Where fresh interpreters come from.
+        pattern: Only contenders whose name contains this regular expression take part.
+    """
+
+    fleet: Fleet
+    environments: Environments
+    pattern: str = ""
+    samples: Samples = field(default_factory=Samples)
+    round: int = 0
+
+    def names(self, names: Sequence[str]) -> list[str]:
+        """Those of `names` that take part, each of ours next to its earlier self.
+
+        Every other round goes through them backwards, so that what grows or warms up in a round favours nobody.
+        """
+        chosen = [name for name in names if re.search(self.pattern, name)]
+        lineup = [entry for name in chosen for entry in (name, *self._earlier(name))]
+        return lineup[::-1] if self.round % 2 else lineup
+
+    def workers(self, names: Sequence[str], *, is_async: bool) -> list[Worker]:
+        """Their processes."""
+        able = [name for name in names if is_async or name not in ASYNC_ONLY]
+        return [self.fleet.worker(name) for name in self.names(able)]
+
+    def in_fresh_interpreter(self, name: str, program: str) -> Any:
+        """What a program finds out in an interpreter that has imported nothing."""
+        return json.loads(self.environments.run(name, program))
+
+    def _earlier(self, name: str) -> list[str]:
+        revision = self.environments.earlier
+        return [earlier(name, revision.revision)] if revision and name in OURS else []

@@ -1,0 +1,11 @@
+"""Imports at the moment of use: the process of one contender must not pay for the others."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+
+def imported(module: str, name: str) -> Any:
+    """Import `module`; return what it calls `name`."""
+    return getattr(import_module(module), name)

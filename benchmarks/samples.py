@@ -1,0 +1,53 @@
+"""The numbers of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+from typing import Self
+
+from benchmarks.contenders import is_earlier
+
+
+class Samples(dict[str, dict[str, list[float]]]):
+    """For each metric and contender, one value per round."""
+
+    def note(self, metric: str, name: str, value: float) -> None:
+        """Keep the value of one round."""
+        self.setdefault(metric, {}).setdefault(name, []).append(value)
+
+    def of(self, metric: str, name: str) -> list[float]:
+        """The values of one contender; none if it was not measured."""
+        return self.get(metric, {}).get(name, [])
+
+    def at_present(self) -> Samples:
+        """The same without the earlier revisions of ours."""
+        return Samples(
+            (metric, {name: values for name, values in by_name.items() if not is_earlier(name)})
+            for metric, by_name in self.items()
+        )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The median over the rounds, and the least and the greatest value."""
+
+    middle: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: list[float]) -> Self:
+        """The median of some values and their spread."""
+        return cls(median(values), min(values), max(values))
+
+    def __str__(self) -> str:
+        middle, low, high = map(number, (self.middle, self.low, self.high))
+        return middle if low == high else f"{middle} ({low} to {high})"
+
+
+def number(value: float) -> str:
+    """A value with three digits or so."""
+    if value == float("inf") or value == int(value):
+        return f"{value:.0f}"
+    return f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}" if abs(value) < 10 else f"{value:.0f}"  # noqa: PLR2004

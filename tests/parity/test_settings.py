@@ -1,0 +1,203 @@
+"""Settings of both integrations: the same names, the same rule for None, the same errors, changes in place."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from llama_index.core.llms import ChatMessage
+
+from langchain_tir import ChatTIR, TIREmbeddings
+from llama_index_tir import TIR, TIREmbedding
+from tir_client import ConfigurationError, InvalidRequestError, TIRError
+
+CHAT = pytest.mark.parametrize("cls", [ChatTIR, TIR])
+ALL = pytest.mark.parametrize("cls", [ChatTIR, TIR, TIREmbeddings, TIREmbedding])
+CALLS = {ChatTIR: "invoke", TIR: "complete", TIREmbeddings: "embed_query", TIREmbedding: "get_query_embedding"}
+VARIABLES = ("E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN", "E2E_TIR_PROJECT_ID", "TIR_BASE_URL", "MODEL_API_CLIENT_HOST")
+
+
+def call(model, /, **kwargs):
+    return getattr(model, CALLS[type(model)])("Hi", **kwargs)
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch):
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def endpoint(endpoint):
+    return {name: value for name, value in endpoint.items() if name != "model"}
+
+
+@CHAT
+def test_none_unsets_a_parameter_in_the_constructor_and_in_a_call(cls, sandbox, endpoint):
+    call(cls(**endpoint, temperature=None, max_tokens=None))
+    call(cls(**endpoint, temperature=0.5, extra_body={"ignore_eos": True}), temperature=None, extra_body=None)
+    call(cls(**endpoint, extra_body={"temperature": 0.5}), temperature=None)
+
+    assert [request.body.keys() for request in sandbox.requests] == [{"model", "messages"}] * 3
+
+
+@CHAT
+def test_none_for_the_model_means_the_models_own(cls, sandbox, endpoint):
+    call(cls(None, **endpoint))
+    call(cls("qwen3_32b", **endpoint), model=None)
+
+    assert [request.body["model"] for request in sandbox.requests] == ["gpt_oss_120b", "qwen3_32b"]
+
+
+@ALL
+def test_none_leaves_a_field_at_its_default(cls, endpoint):
+    assert cls(**{**endpoint, "max_retries": None, "allow_http": None}).max_retries == 2
+
+
+@CHAT
+def test_every_parameter_can_be_set_in_both(cls, sandbox, endpoint):
+    values = {"min_tokens": 1, "stop_token_ids": [5], "logit_bias": {5: 1.0}, "priority": 0, "user": "ada", "top_k": 3}
+
+    call(cls(**endpoint, **values))
+
+    assert sandbox.requests[-1].body.items() >= {**values, "logit_bias": {"5": 1.0}}.items()
+
+
+@CHAT
+def test_parameters_changed_in_place_are_sent(cls, sandbox, endpoint):
+    model = cls(**endpoint, temperature=0.5)
+
+    model.temperature, model.max_tokens, model.model = 0.1, 7, "qwen3_32b"
+    call(model)
+
+    body = sandbox.requests[-1].body
+    assert (body["temperature"], body["max_tokens"], body["model"]) == (0.1, 7, "qwen3_32b")
+    assert sandbox.requests[-1].path.endswith("/genai/qwen3_32b/v1/chat/completions")
+
+
+@pytest.mark.parametrize("cls", [TIREmbeddings, TIREmbedding])
+def test_the_model_of_embeddings_changed_in_place_is_called(cls, sandbox, endpoint):
+    model = cls("e5-mistral-7b-instruct", **endpoint)
+
+    model.model = "bge-large-en-v1_5"
+    call(model)
+
+    assert sandbox.requests[-1].path.endswith("/genai/bge-large-en-v1_5/v1/embeddings")
+
+
+@ALL
+def test_the_connection_follows_changes_in_place(cls, sandbox, endpoint):
+    model = cls(**{**endpoint, "api_key": "another", "default_headers": {"x-team": "blue"}})
+
+    model.api_key, model.max_retries, model.timeout = sandbox.token, 5, httpx.Timeout(7.0)
+    model.default_headers["x-team"] = "red"
+    call(model)
+
+    assert sandbox.token not in repr(model.api_key)
+    assert (model.client.retry.max_retries, model.client.timeouts.chunk) == (5, 7.0)
+    assert model.timeout["chunk"] == 7.0
+    assert sandbox.requests[-1].headers["x-team"] == "red"
+    model.base_url = sandbox.base_url
+    call(model)
+    assert sandbox.requests[-1].path.startswith("/v1/")
+
+
+@ALL
+def test_a_field_that_does_not_exist_cannot_be_set_in_place(cls, endpoint):
+    with pytest.raises((ValueError, AttributeError)):
+        cls(**endpoint).temprature = 0.1
+
+
+def test_what_is_known_of_a_model_follows_it(endpoint):
+    model, llm = ChatTIR(**endpoint), TIR(**endpoint)
+    assert (model.profile["max_input_tokens"], llm.metadata.context_window) == (131_072, 131_072)
+
+    model.model = llm.model = "qwen3_32b"
+
+    assert (model.profile["max_input_tokens"], llm.metadata.context_window) == (40_960, 40_960)
+
+
+@pytest.mark.parametrize("cls", [TIR, TIREmbeddings, TIREmbedding])
+def test_a_misspelt_argument_of_the_constructor_is_refused_with_the_nearest(cls, endpoint):
+    with pytest.raises(ConfigurationError, match=f"{cls.__name__} has no argument `max_retry`: did you mean `max_ret"):
+        cls(**endpoint, max_retry=3)
+
+
+def test_a_misspelt_argument_of_the_chat_model_is_named_as_in_langchain(endpoint):
+    with pytest.warns(UserWarning, match="ChatTIR has no `temprature`: did you mean `temperature`?"):
+        ChatTIR(**endpoint, temprature=0)
+
+
+@CHAT
+def test_a_misspelt_argument_of_a_call_is_refused_with_the_nearest(cls, sandbox, endpoint):
+    with pytest.raises(InvalidRequestError, match="`temprature` is not a parameter of a call: did you mean `temperat"):
+        call(cls(**endpoint), temprature=0)
+
+    assert not sandbox.requests
+
+
+@CHAT
+def test_an_argument_of_the_constructor_is_refused_in_a_call_with_its_place(cls, endpoint):
+    with pytest.raises(InvalidRequestError, match="`timeout` is not a parameter of a call: pass it to the constructor"):
+        call(cls(**endpoint), timeout=3)
+
+
+@ALL
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"proxy": "http://localhost"}, "`proxy` is not an argument here: pass `http_client"),
+        ({"tir_api_key": "a-secret"}, "`tir_api_key` looks like a credential"),
+        ({"api_base": "https://a/v1", "base_url": "https://b/v1"}, "Give `base_url` or `api_base`, not both"),
+    ],
+)
+def test_arguments_that_users_bring_from_elsewhere_are_explained(cls, endpoint, arguments, message):
+    with pytest.raises(ConfigurationError, match=message) as raised:
+        cls(**endpoint, **arguments)
+    assert "a-secret" not in str(raised.value)
+
+
+@ALL
+def test_names_that_users_bring_from_elsewhere_are_accepted(cls):
+    with httpx.Client() as client:
+        made = cls(openai_api_base="https://example.com/v1", api_key="t", request_timeout=5, http_client=client)
+
+    assert (made.base_url, made.timeout) == ("https://example.com/v1", 5)
+
+
+@ALL
+def test_a_missing_token_and_project_are_reported_together(cls):
+    with pytest.raises(ConfigurationError, match=r"No token: .*E2E_TIR_ACCESS_TOKEN.*No project: .*E2E_TIR_PROJECT_ID"):
+        cls()
+
+
+@CHAT
+@pytest.mark.parametrize("name", ["openai/gpt-oss-120b", "GPT/OSS-120b/gpt-oss-120b"])
+def test_a_hugging_face_id_gets_the_slug_that_tir_has(cls, endpoint, name):
+    with pytest.raises(ConfigurationError, match="did you mean `gpt_oss_120b`"):
+        call(cls(name, **endpoint))
+
+
+@ALL
+async def test_the_models_of_a_server_are_listed(cls, endpoint):
+    model = cls(**endpoint)
+
+    for cards in (model.list_models(), await model.alist_models()):
+        assert {card.max_model_len for card in cards} == {131_072}
+
+
+@CHAT
+async def test_the_tokens_of_a_prompt_are_counted_by_the_server(cls, sandbox, endpoint):
+    model = cls(**{**endpoint, "host": None, "base_url": sandbox.base_url})
+    short, long = (text if cls is ChatTIR else [ChatMessage(text)] for text in ("Hi", "Hi, how are you today?"))
+
+    counts = [model.count_tokens(short), await model.acount_tokens(long)]
+
+    assert 0 < counts[0] < counts[1]
+    assert sandbox.requests[-1].path == "/tokenize"
+
+
+@CHAT
+def test_a_server_without_a_count_is_an_error_of_the_one_tree(cls, endpoint):
+    prompt = "Hi" if cls is ChatTIR else [ChatMessage("Hi")]
+    with pytest.raises(TIRError):
+        cls(**endpoint).count_tokens(prompt)

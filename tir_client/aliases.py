@@ -1,0 +1,113 @@
+"""Arguments that users bring from other models, such as ChatOpenAI or OpenAILike. Pure.
+
+An alias is accepted under its name here. An unsupported argument is refused with what to do instead, because a server
+ignores what it does not know.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from tir_client.errors import ConfigurationError, InvalidRequestError, TIRError
+from tir_client.protocol.parameters import PARAMETER_ALIASES, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+ALIASES = {
+    **PARAMETER_ALIASES,
+    "api_base": "base_url",
+    "openai_api_base": "base_url",
+    "request_timeout": "timeout",
+    "async_http_client": "http_async_client",
+}
+"""Other names of arguments, and the names that they have here."""
+
+_PROXY = "pass `http_client=httpx.Client(proxy=...)`, for async calls `http_async_client`, or set HTTPS_PROXY"
+_HEADERS = "pass `default_headers` to the constructor"
+_EFFORT = "pass `reasoning_effort`; what the deployment knows beside it goes into `extra_body`"
+
+UNSUPPORTED = {
+    "proxy": _PROXY,
+    "openai_proxy": _PROXY,
+    "http_socket_options": "pass an `http_client` whose transport has them",
+    "stream_chunk_timeout": "pass `timeout={'chunk': ...}`",
+    "headers": _HEADERS,
+    "extra_headers": _HEADERS,
+    "extra_query": "pass `default_query` to the constructor",
+    "organization": "pass `project_id`",
+    "openai_organization": "pass `project_id`",
+    "disabled_params": "leave it out, as nothing is sent that is not set",
+    "use_responses_api": "leave it out, as every call is a chat completion",
+    "reasoning": _EFFORT,
+    "thinking": _EFFORT,
+    "functions": "pass `tools`",
+    "function_call": "pass `tool_choice`",
+}
+"""Arguments of other models that would be sent to no avail, and what to do instead."""
+
+_CREDENTIAL = re.compile(r"api_?key|token$|secret|passw|credential|authorization", re.IGNORECASE)
+
+
+def rename(
+    arguments: Mapping[str, Any], aliases: Mapping[str, str], error: type[TIRError] = InvalidRequestError
+) -> dict[str, Any]:
+    """Arguments of a constructor or a call under the names that they have here.
+
+    Raises:
+        TIRError: One is given under two names; of the class `error`.
+    """
+    renamed: dict[str, Any] = {}
+    for other, value in arguments.items():
+        name = aliases.get(other, other)
+        if name in renamed or (name != other and name in arguments):
+            raise error(f"Give `{name}` or `{_other_name(name, arguments, aliases)}`, not both.")
+        renamed[name] = value
+    return renamed
+
+
+def _other_name(name: str, arguments: Mapping[str, Any], aliases: Mapping[str, str]) -> str:
+    return next(other for other in arguments if other != name and aliases.get(other) == name)
+
+
+def refuse_unsupported(names: Collection[str], unsupported: Mapping[str, str]) -> None:
+    """Refuse arguments of a constructor that are known to mean something elsewhere, or that look like a secret.
+
+    Raises:
+        ConfigurationError: There is one.
+    """
+    for name in sorted(names):
+        if name in unsupported:
+            raise ConfigurationError(f"`{name}` is not an argument here: {unsupported[name]}.")
+        if _CREDENTIAL.search(name):
+            raise ConfigurationError(f"`{name}` looks like a credential: pass the token as `api_key`.")
+
+
+def refuse_unknown(names: Collection[str], known: Collection[str], owner: str) -> None:
+    """Refuse arguments of a constructor that do not exist.
+
+    Raises:
+        ConfigurationError: There is one; the message has the nearest argument.
+    """
+    for name in sorted(names):
+        raise ConfigurationError(f"{owner} has no argument `{name}`{did_you_mean(name, known) or '.'}")
+
+
+def refuse_unknown_parameters(
+    names: Collection[str], known: Collection[str], constructor: Collection[str], unsupported: Mapping[str, str]
+) -> None:
+    """Refuse arguments of a call that are not parameters of a request.
+
+    Raises:
+        InvalidRequestError: There is one; the message has the nearest parameter, or what to do instead.
+    """
+    for name in sorted(set(names).difference(known)):
+        if name in unsupported:
+            advice = f": {unsupported[name]}."
+        elif name in constructor:
+            advice = ": pass it to the constructor."
+        else:
+            hint = did_you_mean(name, known) or "."
+            advice = f"{hint} If the deployment knows it, pass `extra_body={{{name!r}: ...}}`."
+        raise InvalidRequestError(f"`{name}` is not a parameter of a call{advice}")

@@ -1,0 +1,132 @@
+"""The parameters of a request, said once: `ChatRequest` and the chat models of both integrations have these fields."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+
+from pydantic import BaseModel, Field, field_validator
+
+from tir_client.protocol.responses import Json
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+"""JSON has no infinity and no NaN."""
+
+PARAMETER_ALIASES = {
+    "model_name": "model",
+    "max_completion_tokens": "max_tokens",
+    "stop_sequences": "stop",
+}
+"""Other names of parameters. Older servers know only those on the right, which are the ones that are sent."""
+
+
+class Parameters(BaseModel):
+    """How to generate an answer. None is not sent: the server's default holds."""
+
+    temperature: Finite | None = Field(default=None, description="Randomness of the choice of tokens; 0 for none.")
+    top_p: Finite | None = Field(default=None, description="Choose among the likeliest tokens up to this probability.")
+    top_k: int | None = Field(default=None, description="Choose among this many likeliest tokens.")
+    min_p: Finite | None = Field(
+        default=None, description="Leave out tokens below this fraction of the likeliest one's probability."
+    )
+    max_tokens: int | None = Field(
+        default=None, ge=1, description="Maximum number of tokens of an answer, its reasoning included."
+    )
+    min_tokens: int | None = Field(default=None, description="Minimum number of tokens of an answer.")
+    stop: str | list[str] | None = Field(
+        default=None,
+        description="Where to stop. gpt-oss is matched on its raw output, so a stop word may end its reasoning, too.",
+    )
+    stop_token_ids: list[int] | None = Field(default=None, description="Ids of tokens at which to stop.")
+    seed: int | None = Field(default=None, description="Seed of the random choice of tokens.")
+    frequency_penalty: Finite | None = Field(
+        default=None, description="Penalty for tokens in proportion to how often they occur in the answer."
+    )
+    presence_penalty: Finite | None = Field(
+        default=None, description="Penalty for tokens that occur in the answer at all."
+    )
+    repetition_penalty: Finite | None = Field(
+        default=None, description="Factor against tokens of the prompt and the answer; above 1 penalises repetition."
+    )
+    logit_bias: dict[str, Finite] | None = Field(
+        default=None, description="What to add to the logit of a token, by the token's id."
+    )
+    logprobs: bool | None = Field(default=None, description="Return the log probability of each token.")
+    top_logprobs: int | None = Field(
+        default=None, description="How many of the likeliest tokens to return at each place; needs `logprobs`."
+    )
+    reasoning_effort: str | None = Field(
+        default=None, description="How long to reason: `low`, `medium` or `high` for gpt-oss."
+    )
+    include_reasoning: bool | None = Field(default=None, description="Return the reasoning beside the answer.")
+    chat_template_kwargs: Json | None = Field(
+        default=None, description="Arguments of the model's chat template, such as `{'enable_thinking': False}`."
+    )
+    structured_outputs: Json | None = Field(
+        default=None, description="vLLM's own constraints on the answer: a `regex`, a `choice` or a `grammar`."
+    )
+    priority: int | None = Field(
+        default=None, description="Priority of the request on a vLLM server that schedules by priority."
+    )
+    user: str | None = Field(default=None, description="Who the request is made for.")
+    stream_options: Json | None = Field(
+        default=None, description="Options of streams; `include_usage` is on unless it is set to False here."
+    )
+
+    @field_validator("logit_bias", mode="before")
+    @classmethod
+    def _as_json_keys(cls, bias: Any) -> Any:
+        """Accept the ids of tokens as numbers; the keys of a JSON object are strings."""
+        return {str(token): value for token, value in bias.items()} if isinstance(bias, dict) else bias
+
+
+class ParameterArguments(TypedDict, total=False):
+    """`Parameters` as keyword arguments, for type checkers."""
+
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
+    min_p: float | None
+    max_tokens: int | None
+    min_tokens: int | None
+    stop: str | list[str] | None
+    stop_token_ids: list[int] | None
+    seed: int | None
+    frequency_penalty: float | None
+    presence_penalty: float | None
+    repetition_penalty: float | None
+    logit_bias: dict[int, float] | dict[str, float] | None
+    logprobs: bool | None
+    top_logprobs: int | None
+    reasoning_effort: str | None
+    include_reasoning: bool | None
+    chat_template_kwargs: dict[str, Any] | None
+    structured_outputs: dict[str, Any] | None
+    priority: int | None
+    user: str | None
+    stream_options: dict[str, Any] | None
+
+
+def did_you_mean(name: str, names: Collection[str]) -> str:
+    """A question with the nearest of `names`, to put behind an error about `name`; empty if none is near."""
+    near = get_close_matches(name.lower(), sorted(names), n=1, cutoff=0.75)
+    return f": did you mean `{near[0]}`?" if near else ""
+
+
+def merge_parameters(own: Json, call: Json) -> Json:
+    """The fields of one request: a call's arguments replace the constructor's, also those in its `extra_body`.
+
+    Args:
+        own: What the constructor was given, `model` included.
+        call: The arguments of the call. None sends no such field; for `model` it means the constructor's.
+    """
+    extra = call.get("extra_body", {})
+    if extra is not None:
+        lasting = own.get("extra_body") or {}
+        kept = {name: lasting[name] for name in lasting if PARAMETER_ALIASES.get(name, name) not in {**call, **extra}}
+        extra = {**kept, **extra}
+    model = own["model"] if call.get("model") is None else call["model"]
+    return {**own, **call, "model": model, "extra_body": extra or None}

@@ -1,0 +1,268 @@
+"""What the models of both integrations have alike: where to call, as whom, and the client made of that.
+
+No framework is imported here. An integration's class inherits `Connection` beside the framework's base class, adds
+its own aliases, and gets the constructor's checks, the client, its lifecycle, copying and pickling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypedDict
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, WithJsonSchema
+
+from tir_client.aliases import ALIASES, UNSUPPORTED, refuse_unknown, refuse_unsupported, rename
+from tir_client.client import TIRClient
+from tir_client.config import Config, project_from_environment, token_from_environment
+from tir_client.errors import ConfigurationError
+from tir_client.transport.retry import RetryPolicy
+from tir_client.transport.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    from tir_client.protocol.responses import ModelCard
+
+Token = Annotated[SecretStr | Callable[[], Any], WithJsonSchema({"type": "string", "writeOnly": True})]
+
+ADDRESS = ("api_key", "project_id", "endpoint_id", "base_url", "host", "default_headers", "default_query", "allow_http")
+CLIENTS = ("http_client", "http_async_client")
+SECRETS = ("default_headers", "default_query")
+SHARED = (*CLIENTS, "rate_limiter", "cache", "callbacks", "callback_manager")
+"""What a deep copy shares with the original, because it stands for something outside."""
+
+
+class Connection(BaseModel):
+    """Where to call, and as whom. What is not given is taken from the environment.
+
+    Nothing secret (the token, headers, query) is in `repr`, in a dump or in a pickle.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True, protected_namespaces=())
+    aliases: ClassVar[Mapping[str, str]] = ALIASES
+    """Other names of arguments, and the names that they have here."""
+    unsupported: ClassVar[Mapping[str, str]] = UNSUPPORTED
+    """Arguments of other models that mean nothing here, and what to do instead."""
+
+    api_key: Token | None = Field(
+        default_factory=token_from_environment,
+        exclude=True,
+        repr=False,
+        description="The Auth Token, or a function that returns it and is called once per request. "
+        "Environment: E2E_TIR_ACCESS_TOKEN, then TIR_API_TOKEN.",
+    )
+    project_id: int | str | None = Field(
+        default_factory=project_from_environment,
+        description="Number of the TIR project, such as 123. Environment: E2E_TIR_PROJECT_ID.",
+    )
+    endpoint_id: int | str | None = Field(
+        default=None, description="Number of a deployment of your own, such as 45; its model may have any name."
+    )
+    base_url: str | None = Field(
+        default=None, description="The URL of another server, up to `/v1`. Environment: TIR_BASE_URL."
+    )
+    host: str | None = Field(
+        default=None,
+        description="TIR's host in another region, or a gateway in front of it. Environment: MODEL_API_CLIENT_HOST.",
+    )
+    allow_http: bool = Field(default=False, description="Allow plain http to a host that is not this machine.")
+    timeout: float | dict[str, float | None] | None = Field(
+        default=None,
+        description="Seconds, or a mapping with any of `connect`, `first_byte`, `chunk` and `total`. "
+        "An `httpx.Timeout` is accepted, too.",
+    )
+    max_retries: int = Field(
+        default=2, ge=0, description="How often to retry a call that failed before anything of its answer was seen."
+    )
+    default_headers: Mapping[str, str] | None = Field(
+        default=None, exclude=True, repr=False, description="Headers to send with each request; treated as secrets."
+    )
+    default_query: Mapping[str, Any] | None = Field(
+        default=None, exclude=True, repr=False, description="Parameters to add to each URL; treated as secrets."
+    )
+    http_client: Any = Field(
+        default=None, exclude=True, repr=False, description="An httpx (or httpx2) client of yours, for sync calls."
+    )
+    http_async_client: Any = Field(
+        default=None, exclude=True, repr=False, description="An async httpx (or httpx2) client of yours."
+    )
+
+    _client: TIRClient | None = PrivateAttr(default=None)
+    _client_settings: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    if TYPE_CHECKING:
+
+        @property
+        def model(self) -> str:
+            """The model to call: a field or property of each integration's class."""
+
+    def __init__(self, **arguments: Any) -> None:
+        with self._framework_errors():
+            super().__init__(**self._fields_from(arguments))
+        _ = self.client  # a mistake in the configuration is reported here, not by the first call
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Run the framework's own hook. Without this, pydantic's for private attributes would take its place."""
+        super().model_post_init(context)
+
+    @classmethod
+    def _fields_from(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The constructor's arguments as fields: renamed, checked, and without those that are None.
+
+        Raises:
+            ConfigurationError: An argument does not exist here (the message has the nearest one), or is given twice.
+        """
+        known = cls._argument_names()
+        refuse_unsupported(arguments.keys() - known - cls.aliases.keys(), cls.unsupported)
+        aliases = {other: name for other, name in cls.aliases.items() if other not in known}
+        fields = rename(arguments, aliases, ConfigurationError)
+        if cls.model_config.get("extra") == "forbid":
+            refuse_unknown(fields.keys() - known, known, cls.__name__)
+        given = {name: value for name, value in fields.items() if value is not None or not cls._has_default(name)}
+        return {name: storable(name, value) for name, value in given.items()}
+
+    @classmethod
+    def _argument_names(cls) -> set[str]:
+        fields = cls.model_fields
+        return {*fields, *(field.alias for field in fields.values() if field.alias is not None)}
+
+    @classmethod
+    def _has_default(cls, name: str) -> bool:
+        """Whether None, given to the constructor, leaves the field at a default that is not None."""
+        field = cls.model_fields.get(name)
+        return field is not None and field.default_factory is None and field.default is not None
+
+    @classmethod
+    def _framework_errors(cls) -> AbstractContextManager[None]:
+        """Raise errors as the framework's own classes, where it has any."""
+        return nullcontext()
+
+    if not TYPE_CHECKING:  # a type checker would take any attribute for settable
+
+        def __setattr__(self, name, value):  # noqa: ANN001, ANN204
+            super().__setattr__(name, storable(name, value))
+
+    # The client
+
+    @property
+    def client(self) -> TIRClient:
+        """The client that makes the calls. It follows the fields: changing one makes another client.
+
+        Raises:
+            ConfigurationError: Token, project or URL are missing or malformed.
+        """
+        settings = {name: _snapshot(getattr(self, name)) for name in (*ADDRESS, *CLIENTS, "timeout", "max_retries")}
+        if self._client is None or self._client_settings != settings:
+            with self._framework_errors():
+                self._client = TIRClient(
+                    Config.resolve(**{name: settings[name] for name in ADDRESS}),
+                    timeout=self.timeout,
+                    retry=RetryPolicy(max_retries=self.max_retries),
+                    http_client=self.http_client,
+                    http_async_client=self.http_async_client,
+                )
+            self._client_settings = settings
+        return self._client
+
+    def list_models(self) -> list[ModelCard]:
+        """What the endpoint of `model` serves, each with its context window if the server tells it."""
+        with self._framework_errors():
+            return self.client.models(self.model)
+
+    async def alist_models(self) -> list[ModelCard]:
+        """`list_models` for async code."""
+        with self._framework_errors():
+            return await self.client.amodels(self.model)
+
+    def close(self) -> None:
+        """Close the connections of sync calls. A later call opens new ones."""
+        self.client.close()
+
+    async def aclose(self) -> None:
+        """Close the connections of sync calls and those of the running event loop."""
+        await self.client.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    # Copies and pickles
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        shared = {id(value): value for name in SHARED if (value := getattr(self, name, None)) is not None}
+        memo = {} if memo is None else memo
+        memo.update(shared)
+        return super().__deepcopy__(memo)
+
+    def __getstate__(self) -> dict[Any, Any]:
+        for name in (*CLIENTS, *SECRETS):
+            if getattr(self, name) is not None:
+                raise TypeError(f"A {type(self).__name__} with `{name}` cannot be pickled: a pickle would hold it.")
+        bare = (
+            self.model_copy()
+        )  # LlamaIndex's base class deletes what it cannot pickle, which must not hit this object
+        bare.__dict__["api_key"] = token_left_out if self._has_token_of_its_own() else None
+        bare.__pydantic_private__ = {**(self.__pydantic_private__ or {}), "_client": None, "_client_settings": {}}
+        return super(Connection, bare).__getstate__()
+
+    def _has_token_of_its_own(self) -> bool:
+        """Whether the environment's token may not take the place of the one that a pickle leaves out."""
+        given = "api_key" in self.model_fields_set and self.api_key is not None
+        return given and bool(self.base_url or self.host or callable(self.api_key))
+
+
+class ConnectionArguments(TypedDict, total=False):
+    """The fields of `Connection` as keyword arguments, for type checkers."""
+
+    api_key: str | SecretStr | Callable[[], str | SecretStr] | None
+    project_id: int | str | None
+    endpoint_id: int | str | None
+    base_url: str | None
+    host: str | None
+    allow_http: bool
+    timeout: Any
+    max_retries: int | None
+    default_headers: Mapping[str, str] | None
+    default_query: Mapping[str, Any] | None
+    http_client: Any
+    http_async_client: Any
+
+
+def token_left_out() -> str:
+    """Stands in a pickle for a token that it leaves out and that the environment's may not replace."""
+    raise ConfigurationError(
+        "This object was pickled, which leaves its `api_key` out: set it again. For other processes, leave `api_key` "
+        "out from the start: each then reads E2E_TIR_ACCESS_TOKEN from its own environment."
+    )
+
+
+def storable(name: str, value: Any) -> Any:
+    """The value of a field in a form that can be shown and saved: a hidden token, plain timeouts."""
+    if name == "api_key" and isinstance(value, str):
+        return SecretStr(value)
+    return _plain_timeout(value) if name == "timeout" else value
+
+
+def _plain_timeout(timeout: Any) -> Any:
+    """Phases in place of an `httpx.Timeout` or a pair of connect and read."""
+    if timeout is None or isinstance(timeout, int | float | str):
+        return timeout
+    if isinstance(timeout, Mapping):
+        return dict(timeout)
+    if isinstance(timeout, tuple):
+        connect, read = timeout
+        return {"connect": connect, "first_byte": read, "chunk": read}
+    return asdict(Timeouts.of(timeout))
+
+
+def _snapshot(value: Any) -> Any:
+    """A value to compare with later, when the original may have been changed in place."""
+    return dict(value) if isinstance(value, Mapping) else value
