@@ -21,7 +21,7 @@ from tir_client.protocol.requests import ChatRequest, EmbeddingRequest, to_bytes
 from tir_client.transport.attempt import Attempt
 from tir_client.transport.body import aread_refusal, aread_whole, read_refusal, read_whole
 from tir_client.transport.clients import Clients
-from tir_client.transport.clock import Clock, Expired
+from tir_client.transport.clock import Clock
 from tir_client.transport.failures import transport_errors
 from tir_client.transport.retry import RetryPolicy
 from tir_client.transport.streams import AsyncChatStream, ChatStream
@@ -174,7 +174,7 @@ class TIRClient:
                         return read(await aread_whole(response, attempt, clock), response.headers.get(REQUEST_ID))
                 except TIRError as error:
                     attempt.failure = error
-                except Expired:
+                except TimeoutError:
                     attempt.failure = attempt.expired()
                 except transport_errors() as error:
                     attempt.failure = attempt.broken(error)

@@ -9,7 +9,7 @@ import aiohttp
 import httpx
 from yarl import URL
 
-from tir_client.transport.connections import Connector, ConnectTimeoutError
+from tir_client.transport.connections import Connector
 
 if TYPE_CHECKING:
     import ssl
@@ -161,7 +161,6 @@ _RAISED = (aiohttp.ClientError, OSError, asyncio.TimeoutError)
 _TRANSLATED: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
     (aiohttp.ConnectionTimeoutError, httpx.PoolTimeout),
     (aiohttp.SocketTimeoutError, httpx.ReadTimeout),
-    (ConnectTimeoutError, httpx.ConnectTimeout),
     (TimeoutError, httpx.WriteTimeout),
     (aiohttp.ClientConnectorError, httpx.ConnectError),
     (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),

@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tir_client.errors import TIRError
-from tir_client.transport.clock import Expired
 from tir_client.transport.failures import transport_errors
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ async def aread_refusal(response: Any, attempt: Attempt, clock: Clock) -> bytes:
     raw, encoding = bytearray(), _encoding(response)
     chunks = response.aiter_raw() if encoding else apieces(response)
     ends = _ends(attempt)
-    with suppress(StopAsyncIteration, Expired, TIRError, *transport_errors()):
+    with suppress(StopAsyncIteration, TimeoutError, TIRError, *transport_errors()):
         while len(raw) <= ERROR_BYTES:
             raw += await clock.wait(anext(chunks), ends - time.monotonic())
     return _inflated(raw, encoding)
@@ -131,7 +130,7 @@ def drain(response: Any, attempt: Attempt) -> None:
 
 async def adrain(chunks: AsyncIterator[bytes], response: Any, clock: Clock) -> None:
     """`drain` for an async response."""
-    with suppress(Expired, *transport_errors()):
+    with suppress(TimeoutError, *transport_errors()):
         await clock.wait(_exhaust(chunks), DRAIN_SECONDS)
     await response.aclose()
 

@@ -12,10 +12,6 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-class Expired(Exception):  # noqa: N818 - it is caught where the phase is known, and never seen outside
-    """A wait has taken longer than it may."""
-
-
 class Clock:
     """Bounds each wait of one call, and all of them together.
 
@@ -41,7 +37,7 @@ class Clock:
         """Await `work` for so many seconds, and no longer than the whole call may take.
 
         Raises:
-            Expired: It took longer, and was cancelled.
+            TimeoutError: It took longer, and was cancelled.
         """
         self._begin(seconds)
         try:
@@ -52,7 +48,7 @@ class Clock:
         finally:
             self._is_expired()
             self._task = None
-        raise Expired  # here, so that it does not hold what was cancelled
+        raise TimeoutError  # here, so that it does not hold what was cancelled
 
     @property
     def is_stopped(self) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 import aiohttp
+import httpx
 from aiohttp.client_proto import ResponseHandler
 
 if TYPE_CHECKING:
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
     from aiohttp.client_reqrep import ClientRequest
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
-
-
-class ConnectTimeoutError(aiohttp.ClientConnectionError):
-    """Opening a connection took too long. It is no `TimeoutError`, of which aiohttp makes one for the whole wait."""
 
 
 class Handler(ResponseHandler):
@@ -123,7 +120,7 @@ class Connector(aiohttp.TCPConnector):
             async with asyncio.timeout(timeout.sock_connect):
                 return await super()._create_connection(req, traces, timeout)
         except TimeoutError:
-            raise ConnectTimeoutError("the handshake took too long") from None
+            raise httpx.ConnectTimeout("the handshake took too long") from None  # aiohttp has one error for all waits
 
     def hang_up(self) -> None:
         """Close all connections, those in use, too, without waiting for anything."""

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Self
 from tir_client.errors import TIRError
 from tir_client.protocol.reader import AnswerStream, accumulator_for
 from tir_client.transport.body import adrain, apieces, drain, pieces
-from tir_client.transport.clock import Expired
 from tir_client.transport.failures import transport_errors
 
 if TYPE_CHECKING:
@@ -177,7 +176,7 @@ class AsyncChatStream(_Stream):
                 delta = await self._read()
             except TIRError as error:
                 self._fail(error)
-            except Expired:
+            except TimeoutError:
                 self._fail(self._attempt.expired())
             except transport_errors() as error:
                 self._fail(self._attempt.broken(error))
