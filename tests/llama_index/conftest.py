@@ -9,13 +9,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from demo.rules import answer
-from llama_index_tir import TIR, TIREmbedding
+from llama_index_tir import TIR, TIREmbedding, register
 from tir_sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 pytest.register_assert_rewrite("tests.llama_index.conformance")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _registered() -> None:
+    """Let LlamaIndex load saved objects of ours in every test, whatever the order of the tests."""
+    register()
 
 
 @pytest.fixture(autouse=True)
