@@ -47,7 +47,7 @@ def one(message: BaseMessage) -> dict[str, Any]:
         (convert_to_messages([("developer", "Be brief.")])[0], {"role": "developer", "content": "Be brief."}),
         (SystemMessage([{"type": "text", "text": "a"}, "b"]), {"role": "system", "content": "a\nb"}),
         (ChatMessage("Hi", role="user"), {"role": "user", "content": "Hi"}),
-        (ChatMessage("31", role="tool"), {"role": "tool", "content": "31"}),
+        (ChatMessage("31", role="tool"), {"role": "tool", "tool_call_id": "call_0", "content": "31"}),
         (AIMessage("Hello"), {"role": "assistant", "content": "Hello"}),
         (AIMessageChunk("Hello"), {"role": "assistant", "content": "Hello"}),
         (AIMessage([{"type": "text", "text": "a"}, "b"]), {"role": "assistant", "content": "ab"}),
@@ -146,7 +146,6 @@ UNSENDABLE = {
     "a function's message": FunctionMessage("31", name="get_weather"),
     "a removal": RemoveMessage(id="1"),
     "a function's call": AIMessage("", additional_kwargs={"function_call": {"name": "t", "arguments": "{}"}}),
-    "a call without an id": AIMessage("", tool_calls=[{"id": None, "name": "t", "args": {}}]),
 }
 
 
