@@ -189,8 +189,12 @@ def _refusal(block: Block) -> Part:
 def _image_url(block: Block) -> Part | None:
     image = block.get("image_url")
     if isinstance(image, str) and image:
-        return media_part("image", image, detail=block.get("detail"))
-    return _wire_form("image_url")(block) if isinstance(image, dict) and isinstance(image.get("url"), str) else None
+        return _wire_form("image_url")({"image_url": {"url": image, **_detail(block)}})
+    return _wire_form("image_url")(block) if isinstance(image, dict) and image.get("url") else None
+
+
+def _detail(block: Block) -> Json:
+    return {"detail": block["detail"]} if isinstance(block.get("detail"), str) else {}
 
 
 def _media(kind: str) -> Callable[[Block], Part | None]:

@@ -98,10 +98,15 @@ def _texts(content: str | list[Json]) -> list[str]:
 
 
 def _encodable(content: str | list[Json]) -> str | list[Json]:
-    """Content of a model or a tool, with the lone surrogates of its texts replaced."""
-    if isinstance(content, str):
-        return replace_surrogates(content)
-    return [text_part(replace_surrogates(part["text"])) if part["type"] == "text" else part for part in content]
+    """Content of a model or a tool, with the lone surrogates of its texts and URLs replaced."""
+    return replace_surrogates(content) if isinstance(content, str) else [_encodable_part(part) for part in content]
+
+
+def _encodable_part(part: Json) -> Json:
+    fields = part[part["type"]]
+    if isinstance(fields, str):
+        return text_part(replace_surrogates(fields))
+    return {**part, part["type"]: {name: replace_surrogates(value) for name, value in fields.items()}}
 
 
 def _around_surrogate(text: str) -> str:
