@@ -1,15 +1,22 @@
 """Content blocks, in any form that LangChain knows, to parts of a message on the wire. Pure.
 
-The forms: strings, OpenAI's chat parts, LangChain's content blocks (v1, and v0 with `source_type`), Anthropic's blocks.
-A block that cannot be sent raises an error that names it.
+The forms: strings, OpenAI's parts (Chat Completions and Responses), LangChain's content blocks (v1, and v0 with
+`source_type`), and the blocks of Anthropic, Google, Bedrock and MCP.
+
+A block that no server takes is refused with its name in a person's message. In an answer of a model or a result of a
+tool it is replaced by a text that names it (`_stand_ins`): refusing it would end the conversation, as the same history
+comes with every later turn.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+import base64
+from typing import TYPE_CHECKING, Any
 
+from langchain_tir._stand_ins import stand_in
 from tir_client import InvalidRequestError
 from tir_client.protocol.messages import audio_part, data_url, join_content, media_part, text_part
+from tir_client.protocol.stand_ins import decoded_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,69 +25,115 @@ Json = dict[str, Any]
 Block = Json
 Part = Json
 
+MACHINES = frozenset({"assistant", "tool"})
+"""Roles whose content a model or a program wrote."""
+
 CALLS = frozenset(
-    {"tool_call", "tool_call_chunk", "invalid_tool_call", "tool_use", "input_json_delta", "function_call"}
+    {
+        "tool_call",
+        "tool_call_chunk",
+        "invalid_tool_call",
+        "tool_use",
+        "input_json_delta",
+        "function_call",
+        "custom_tool_call",
+    }
 )
-"""Blocks that repeat a message's tool calls, in LangChain's forms, Anthropic's and OpenAI's."""
+"""Blocks of tool calls, in the forms of LangChain, Anthropic, OpenAI and Google."""
 REASONING = frozenset({"reasoning", "thinking", "redacted_thinking", "reasoning_content"})
 """Blocks of reasoning, the last one Bedrock's. Anthropic's `redacted_thinking` is encrypted for its maker alone, so it
 has no text to send: it is left out."""
 
+_MARKS = frozenset({"cache_point", "cachePoint"})
+"""Blocks without content, which mark a place for another provider's cache."""
+
 
 def to_blocks(content: object) -> list[Block]:
-    """The blocks of a message's content, each a dict with a `type`.
-
-    Raises:
-        InvalidRequestError: The content has a member that is neither text nor a block.
-    """
+    """The blocks of a message's content, each a dict with a `type`."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}] if content else []
-    if not isinstance(content, list):
-        _refuse(content)
-    return [_to_block(item) for item in content]
+    blocks = map(_to_block, content if isinstance(content, list) else [content])
+    return [block for block in blocks if block["type"] not in _MARKS]
 
 
 def _to_block(item: object) -> Block:
+    """A block whose type is a string; what is neither text nor a block has the name of its Python type."""
     if isinstance(item, str):
         return {"type": "text", "text": item}
     if not isinstance(item, dict):
-        _refuse(item)
-    value = item.get("value")
-    if item.get("type") == "non_standard" and isinstance(value, dict):
-        return _to_block(value)
-    return item if "type" in item or "text" not in item else {"type": "text", **item}
+        return {"type": type(item).__name__, "value": item}
+    if item.get("type") == "non_standard" and isinstance(item.get("value"), dict):
+        return _to_block(item["value"])
+    if "type" in item:
+        return item if isinstance(item["type"], str) else {**item, "type": str(item["type"])}
+    if "text" in item:
+        return {"type": "text", **item}
+    return _of_bedrock(*next(iter(item.items()))) if len(item) == 1 else {"type": "None", **item}
 
 
-def _refuse(item: object) -> NoReturn:
-    raise InvalidRequestError(
-        f"Content of the type {type(item).__name__} cannot be sent: it is neither text nor a block."
-    )
+def _of_bedrock(kind: object, value: object) -> Block:
+    """The block for Bedrock's `{kind: value}`."""
+    fields = {str(name): part for name, part in value.items()} if isinstance(value, dict) else {}
+    match kind:
+        case "toolUse":
+            return {**fields, "type": "tool_use", "id": fields.get("toolUseId")}
+        case "toolResult":
+            return {**fields, "type": "tool_result", "tool_use_id": fields.get("toolUseId")}
+        case "reasoningContent":
+            return {"type": "reasoning_content", "reasoning_content": fields.get("reasoningText")}
+        case "guardContent":
+            return {"type": "text", "text": all_text(fields.get("text"))}
+        case "image" | "audio" | "video" | "document":
+            return {**fields, "type": kind}
+        case _:
+            return {"type": str(kind), str(kind): value}
 
 
 def to_content(content: object, role: str) -> str | list[Part]:
     """The `content` of a message: a string where there is only text, which every server takes, else parts.
 
-    An assistant's texts are pieces of one answer, and so are joined without a line break, as in LangChain's `text`.
-
     Raises:
-        InvalidRequestError: A block cannot be sent; the message names it.
+        InvalidRequestError: A block of a person's message cannot be sent; the error names it.
     """
     if isinstance(content, str):
         return content
-    parts = [_to_part(block, role) for block in to_blocks(content)]
-    return join_content(parts, role, separator="" if role == "assistant" else "\n")
+    blocks = to_blocks(content)
+    if role == "assistant":
+        return _answer(blocks)
+    return join_content([_to_part(block, role) for block in blocks], role)
+
+
+def _answer(blocks: list[Block]) -> str:
+    """The text of an answer. Texts are pieces of one, as in LangChain's `text`; a stand-in has a line of its own."""
+    lines = [""]
+    for block in blocks:
+        part = _sendable(block)
+        if part is not None and part["type"] == "text":
+            lines[-1] += part["text"]
+        else:
+            lines += [stand_in(block), ""]
+    return "\n".join(filter(None, lines))
 
 
 def _to_part(block: Block, role: str) -> Part:
-    kind = block.get("type")
-    make = _PARTS.get(str(kind))
-    part = make(block) if make else None
+    part = _sendable(block)
+    if part is None and role in MACHINES:
+        return text_part(stand_in(block))
     if part is None:
-        raise InvalidRequestError(
-            f"A content block of type {kind!r} (keys: {', '.join(sorted(map(str, block)))}) cannot be sent in a {role} "
-            "message."
-        )
+        raise InvalidRequestError(_why_not(block, role))
     return part
+
+
+def _sendable(block: Block) -> Part | None:
+    make = _PARTS.get(block["type"])
+    return make(block) if make else None
+
+
+def _why_not(block: Block, role: str) -> str:
+    if not isinstance(block.get("value", ""), str | dict):
+        return f"Content of the type {block['type']} cannot be sent: it is neither text nor a block."
+    keys = ", ".join(sorted(map(str, block)))
+    return f"A content block of type {block['type']!r} (keys: {keys}) cannot be sent in a {role} message."
 
 
 def reasoning_of(block: Block) -> str:
@@ -90,17 +143,20 @@ def reasoning_of(block: Block) -> str:
     of summaries.
     """
     reasoning = block.get("reasoning") or block.get("thinking") or block.get("reasoning_content")
-    return _all_text(reasoning) or _all_text([*(block.get("summary") or ()), *(block.get("content") or ())])
+    return all_text(reasoning) or all_text([block.get("summary"), block.get("content")])
 
 
-def _all_text(value: object) -> str:
+def all_text(value: object) -> str:
+    """The texts in a value: itself, or those of its parts."""
     match value:
         case str():
             return value
-        case {"text": str(text)}:
-            return text
+        case {"text": text}:
+            return all_text(text)
+        case {"summary": summary}:
+            return all_text(summary)
         case list():
-            return "\n".join(filter(None, map(_all_text, value)))
+            return "\n".join(filter(None, map(all_text, value)))
         case _:
             return ""
 
@@ -113,23 +169,32 @@ def _text(block: Block) -> Part | None:
     return text_part(text) if isinstance(text, str) else None
 
 
+def _plain_text(block: Block) -> Part | None:
+    text = decoded_text(block.get("base64"), block.get("mime_type") or "text/plain")
+    return _text(block) or (None if text is None else text_part(text))
+
+
 def _document(block: Block) -> Part | None:
-    """Anthropic's document, if it is plain text."""
+    """A document of Anthropic or Bedrock, if it is plain text."""
     match block.get("source"):
-        case {"type": "text", "data": str(text)}:
+        case {"type": "text", "data": str(text)} | {"text": str(text)}:
             return text_part(text)
     return None
 
 
 def _refusal(block: Block) -> Part:
-    return text_part(str(block.get("refusal") or ""))
+    return text_part(all_text(block.get("refusal")))
 
 
 def _image_url(block: Block) -> Part | None:
     image = block.get("image_url")
-    if isinstance(image, str):
-        return media_part("image", image)
-    return {"type": "image_url", "image_url": image} if isinstance(image, dict) and image.get("url") else None
+    if isinstance(image, str) and image:
+        return _wire_form("image_url")({"image_url": {"url": image, **_detail(block)}})
+    return _wire_form("image_url")(block) if isinstance(image, dict) and image.get("url") else None
+
+
+def _detail(block: Block) -> Json:
+    return {"detail": block["detail"]} if isinstance(block.get("detail"), str) else {}
 
 
 def _media(kind: str) -> Callable[[Block], Part | None]:
@@ -147,25 +212,44 @@ def _audio(block: Block) -> Part | None:
     return audio_part(data, media_type) if data else _media("audio")(block)
 
 
+def _google_media(block: Block) -> Part | None:
+    """Google's `media`, which names its kind only in its media type."""
+    kind = str(block.get("mime_type")).partition("/")[0]
+    make = {"image": _media("image"), "video": _media("video"), "audio": _audio}.get(kind)
+    return make({**block, "url": block.get("file_uri")}) if make else None
+
+
 def _wire_form(kind: str) -> Callable[[Block], Part | None]:
     """A part that has its wire form already."""
-    return lambda block: {"type": kind, kind: block[kind]} if isinstance(block.get(kind), dict) else None
+
+    def make(block: Block) -> Part | None:
+        fields = block.get(kind)
+        is_wire = isinstance(fields, dict) and fields and all(isinstance(value, str) for value in fields.values())
+        return {"type": kind, kind: fields} if is_wire else None
+
+    return make
 
 
 def _url(block: Block) -> str | None:
     """Where a block's data is: its URL, or a URL that holds the data."""
     data, media_type = _base64(block)
-    return data_url(data, media_type) if data and media_type else _source(block).get("url")
+    if data and media_type:
+        return data_url(data, media_type)
+    url = _source(block).get("url")
+    return url if isinstance(url, str) else None
 
 
 def _base64(block: Block) -> tuple[str | None, str]:
-    """Data and media type of a block of LangChain v1 (`base64`), v0 (`data`) or Anthropic (`source`).
+    """Data and media type of a block of LangChain v1 (`base64`), v0 (`data`), Anthropic, Bedrock (`source`) or MCP.
 
-    Bytes are no data here: LangChain has them in Base64.
+    LangChain has data in Base64, and Bedrock in bytes.
     """
     source = _source(block)
-    data = source.get("base64") or source.get("data")
-    return (data if isinstance(data, str) else None), source.get("mime_type") or source.get("media_type") or ""
+    data = source.get("base64") or source.get("data") or source.get("bytes")
+    media_type = source.get("mime_type") or source.get("media_type") or source.get("mimeType")
+    if isinstance(source.get("bytes"), bytes):
+        data, media_type = base64.b64encode(source["bytes"]).decode(), f"{block['type']}/{block.get('format')}"
+    return (data if isinstance(data, str) else None), media_type if isinstance(media_type, str) else ""
 
 
 def _source(block: Block) -> Json:
@@ -175,13 +259,17 @@ def _source(block: Block) -> Json:
 
 _PARTS: dict[str, Callable[[Block], Part | None]] = {
     "text": _text,
-    "text-plain": _text,
+    "input_text": _text,
+    "output_text": _text,
+    "text-plain": _plain_text,
     "document": _document,
     "refusal": _refusal,
     "image_url": _image_url,
+    "input_image": _image_url,
     "image": _media("image"),
     "video": _media("video"),
     "audio": _audio,
+    "media": _google_media,
     "input_audio": _wire_form("input_audio"),
     "audio_url": _wire_form("audio_url"),
     "video_url": _wire_form("video_url"),

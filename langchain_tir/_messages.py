@@ -8,6 +8,7 @@ from langchain_core.messages import (
     AIMessage,
     BaseMessage,
     ChatMessage,
+    FunctionMessage,
     HumanMessage,
     SystemMessage,
     ToolMessage,
@@ -16,10 +17,11 @@ from langchain_core.messages.tool import invalid_tool_call
 from langchain_core.messages.tool import tool_call as valid_tool_call
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from langchain_tir._content import CALLS, REASONING, Block, Json, reasoning_of, to_blocks, to_content
+from langchain_tir._content import CALLS, REASONING, Block, Json, all_text, reasoning_of, to_blocks, to_content
 from langchain_tir._content_blocks import PROVIDER, standard_blocks
+from langchain_tir._past_calls import past_calls
 from tir_client import InvalidRequestError
-from tir_client.protocol.messages import assistant_message, chat_message, convert_messages, tool_call, tool_message
+from tir_client.protocol.messages import assistant_message, chat_message, convert_messages, tool_message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,18 +41,24 @@ def to_wire(messages: Sequence[BaseMessage]) -> list[Json]:
 
 
 def _wire_messages(message: BaseMessage) -> list[Json]:
+    return _user(message) if isinstance(message, HumanMessage) else [_wire_message(message)]
+
+
+def _wire_message(message: BaseMessage) -> Json:
     match message:
-        case HumanMessage():
-            return _user(message)
         case AIMessage():
-            return [_assistant(message)]
+            return _assistant(message)
         case ToolMessage():
-            return [_tool_result(message)]
+            return tool_message(message.tool_call_id, to_content(message.content, "tool"), name=message.name)
+        case FunctionMessage() | ChatMessage(role="tool"):
+            return tool_message(None, to_content(message.content, "tool"), name=message.name)
+        case ChatMessage(role="assistant"):
+            return assistant_message(to_content(message.content, "assistant"), name=message.name)
         case SystemMessage():
             # LangChain keeps ("developer", "...") as a system message with this mark.
-            return [_of_role(message, message.additional_kwargs.get("__openai_role__", "system"))]
+            return _of_role(message, message.additional_kwargs.get("__openai_role__", "system"))
         case ChatMessage():
-            return [_of_role(message, message.role)]
+            return _of_role(message, message.role)
         case _:
             raise InvalidRequestError(f"a {type(message).__name__} cannot be sent.")
 
@@ -60,50 +68,44 @@ def _of_role(message: BaseMessage, role: str) -> Json:
 
 
 def _user(message: HumanMessage) -> list[Json]:
-    """A user's message. Anthropic keeps the results of tools in it: they become messages of their own, before it."""
+    """A user's message. Anthropic and Bedrock keep tool results in it: they become messages of their own, before it."""
     blocks = to_blocks(message.content) if isinstance(message.content, list) else []
-    results = [block for block in blocks if block.get("type") == "tool_result"]
+    results = [block for block in blocks if block["type"] == "tool_result"]
     if not results:
         return [_of_role(message, "user")]
     if not all(block.get("tool_use_id") for block in results):
         raise InvalidRequestError("a tool result has no `tool_use_id`: it cannot be sent.")
-    wire = [tool_message(block["tool_use_id"], to_content(block.get("content") or "", "tool")) for block in results]
-    rest = [block for block in blocks if block.get("type") != "tool_result"]
+    wire = [
+        tool_message(str(block["tool_use_id"]), to_content(block.get("content") or "", "tool")) for block in results
+    ]
+    rest = [block for block in blocks if block["type"] != "tool_result"]
     return [*wire, *([chat_message("user", to_content(rest, "user"), name=message.name)] if rest else [])]
 
 
 def _assistant(message: AIMessage) -> Json:
     blocks = to_blocks(message.content)
-    content = [block for block in blocks if block.get("type") not in CALLS | REASONING]
-    if isinstance(message.content, str) and "refusal" in message.additional_kwargs:
-        content.append({"type": "refusal", "refusal": message.additional_kwargs["refusal"]})
-    reasoning = [reasoning_of(block) for block in blocks if block.get("type") in REASONING]
+    content = [block for block in blocks if block["type"] not in CALLS | REASONING]
+    if isinstance(message.content, str):
+        content += _text_beside(message.additional_kwargs)
+    reasoning = [reasoning_of(block) for block in blocks if block["type"] in REASONING]
     return assistant_message(
         to_content(content, "assistant"),
-        reasoning="\n".join(filter(None, reasoning)) or message.additional_kwargs.get("reasoning_content", ""),
-        tool_calls=_calls(message, blocks),
+        reasoning="\n".join(filter(None, reasoning)) or _reasoning_beside(message.additional_kwargs),
+        tool_calls=past_calls(message, blocks),
         name=message.name,
     )
 
 
-def _calls(message: AIMessage, blocks: list[Block]) -> list[Json]:
-    """The tool calls of a message, and those that are only in its content, as Anthropic's `tool_use` is."""
-    if "function_call" in message.additional_kwargs and not message.tool_calls:
-        raise InvalidRequestError("OpenAI's old `function_call` cannot be sent: put the call into `tool_calls`.")
-    calls = [tool_call(call["id"], call["name"], call["args"]) for call in message.tool_calls]
-    calls += [tool_call(call["id"], call["name"], call["args"]) for call in message.invalid_tool_calls]
-    ids = {call["id"] for call in calls}
-    in_content = [_block_call(block) for block in blocks if block.get("type") in CALLS and block.get("id")]
-    return calls + [call for call in in_content if call["id"] not in ids]
+def _text_beside(extras: Json) -> list[Block]:
+    """What an answer says outside its content: a refusal, or the transcript of OpenAI's spoken answers."""
+    audio = extras.get("audio")
+    said = [{"type": "refusal", "refusal": extras.get("refusal")}]
+    return [*said, {"type": "text", "text": all_text(audio.get("transcript"))}] if isinstance(audio, dict) else said
 
 
-def _block_call(block: Block) -> Json:
-    arguments = next((block[name] for name in ("args", "input", "arguments") if name in block), None)
-    return tool_call(block.get("call_id") or block["id"], block.get("name"), arguments)
-
-
-def _tool_result(message: ToolMessage) -> Json:
-    return tool_message(message.tool_call_id, to_content(message.content, "tool"), name=message.name)
+def _reasoning_beside(extras: Json) -> str:
+    """The reasoning outside the content, under vLLM's name or under that of gateways and of OpenAI's SDK."""
+    return all_text(extras.get("reasoning_content")) or all_text(extras.get("reasoning"))
 
 
 def from_completion(completion: Completion, output_version: str | None = None) -> ChatResult:

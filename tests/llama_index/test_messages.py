@@ -96,9 +96,10 @@ def test_a_call_that_cannot_be_read_is_refused(told):
         wire(said(additional_kwargs={"tool_calls": [told]}))
 
 
-def test_a_call_without_an_id_is_refused():
-    with pytest.raises(InvalidRequestError, match=r"messages\[0\]: .*'now' has no id"):
-        wire(said(CALL.model_copy(update={"tool_call_id": None})))
+def test_a_call_without_an_id_gets_the_id_of_its_result():
+    result = ChatMessage(role=MessageRole.TOOL, content="noon", additional_kwargs={"tool_call_id": "c9"})
+    asked, told = wire(said(CALL.model_copy(update={"tool_call_id": None})), result)
+    assert asked["tool_calls"][0]["id"] == told["tool_call_id"] == "c9"
 
 
 def test_a_result_without_an_id_is_refused():

@@ -21,6 +21,7 @@ _PADDING = " \t\r\n`"
 _FENCE = re.compile(r"```[\w+-]*\s*+(?=[{\[])", re.ASCII)
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def parse_json(text: str) -> Any:
@@ -68,6 +69,16 @@ def read_partial_json(text: str) -> Any:
 def escape_controls(text: str) -> str:
     """`text` with the raw control characters inside its strings escaped; those between values are white space."""
     return _STRING.sub(lambda string: _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", string[0]), text)
+
+
+def escape_surrogates(text: str) -> str:
+    """JSON text with surrogates escaped, which UTF-8 cannot encode. It reads as the same value."""
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def replace_surrogates(text: str) -> str:
+    """`text` with U+FFFD in place of each lone surrogate, which UTF-8 cannot encode."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if _SURROGATE.search(text) else text
 
 
 def _find(text: str) -> tuple[Any, str]:

@@ -2,6 +2,9 @@
 
 Servers of several generations read them: reasoning goes back under both of its names, a tool message carries its
 tool's name, an assistant's content is never null, and the arguments of a call are always a JSON object.
+
+What a person wrote is sent whole or refused with its position. What a model or a tool wrote never makes a request
+fail: what cannot be sent of it is replaced (`stand_ins`).
 """
 
 from __future__ import annotations
@@ -10,7 +13,8 @@ import json
 from typing import TYPE_CHECKING, TypeVar
 
 from tir_client.errors import InvalidRequestError
-from tir_client.protocol.json_text import escape_controls, parse_json
+from tir_client.protocol.call_ids import match_results
+from tir_client.protocol.json_text import escape_controls, escape_surrogates, parse_json, replace_surrogates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -39,56 +43,75 @@ def convert_messages(messages: Iterable[Message], convert: Callable[[Message], I
             wire += convert(message)
         except InvalidRequestError as error:
             raise InvalidRequestError(f"messages[{position}]: {error.message}") from None
-    _name_tool_results(wire)
+    match_results(wire)
     return wire
 
 
-def _name_tool_results(messages: Iterable[Json]) -> None:
-    """Set the tool's name in each tool message without one: servers before 0.13 do not find it through the id."""
-    names: dict[str, str] = {}
-    for message in messages:
-        for call in message.get("tool_calls", ()):
-            names[call["id"]] = call["function"]["name"]
-        name = names.get(str(message.get("tool_call_id")))
-        if message["role"] == "tool" and name:
-            message.setdefault("name", name)
-
-
 def chat_message(role: str, content: str | list[Json], *, name: str | None = None) -> Json:
-    """A message of the user, the system, or any role without fields of its own."""
-    message: Json = {"role": role, "content": content}
-    return {**message, "name": name} if name else message
+    """A message of the user, the system, or any role without fields of its own.
+
+    Raises:
+        InvalidRequestError: A text has a lone surrogate, which cannot be sent.
+    """
+    for text in (*_texts(content), name or ""):
+        if replace_surrogates(text) != text:
+            raise InvalidRequestError(f"a text has a lone surrogate, which cannot be sent: {_around_surrogate(text)}")
+    return _message({"role": role, "content": content}, name)
 
 
 def assistant_message(
     content: str | list[Json], *, reasoning: str = "", tool_calls: Sequence[Json] = (), name: str | None = None
 ) -> Json:
     """A past answer, with its reasoning, which gpt-oss needs between two calls of a tool."""
-    message = chat_message("assistant", content, name=name)
+    message = _message({"role": "assistant", "content": _encodable(content)}, name)
     if reasoning:
-        message |= {"reasoning": reasoning, "reasoning_content": reasoning}
+        message |= dict.fromkeys(("reasoning", "reasoning_content"), replace_surrogates(reasoning))
     return {**message, "tool_calls": list(tool_calls)} if tool_calls else message
 
 
-def tool_message(call_id: str, content: str | list[Json], *, name: str | None = None) -> Json:
-    """The result of a tool call."""
-    message: Json = {"role": "tool", "tool_call_id": call_id, "content": content}
-    return {**message, "name": name} if name else message
+def tool_message(call_id: str | None, content: str | list[Json], *, name: str | None = None) -> Json:
+    """The result of a tool call; without an id, of the call before it that has no other result."""
+    call_id = None if call_id is None else replace_surrogates(call_id)
+    return _message({"role": "tool", "tool_call_id": call_id, "content": _encodable(content)}, name)
 
 
 def tool_call(call_id: str | None, name: str | None, arguments: object) -> Json:
-    """A tool call in a past answer.
+    """A tool call in a past answer; without an id, it gets that of its result.
 
     Raises:
-        InvalidRequestError: It has no id, or arguments that JSON cannot express.
+        InvalidRequestError: It has arguments that JSON cannot express.
     """
-    if not call_id:
-        raise InvalidRequestError(f"the call of {name!r} has no id to match its result with.")
     try:
         text = sendable_arguments(arguments)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequestError(f"the arguments of the call of {name!r} cannot be written as JSON: {error}") from None
-    return {"id": call_id, "type": "function", "function": {"name": name or "", "arguments": text}}
+    function = {"name": replace_surrogates(name or ""), "arguments": text}
+    return {"id": replace_surrogates(call_id) if call_id else None, "type": "function", "function": function}
+
+
+def _message(message: Json, name: str | None) -> Json:
+    return {**message, "name": replace_surrogates(name)} if name else message
+
+
+def _texts(content: str | list[Json]) -> list[str]:
+    return [content] if isinstance(content, str) else [part["text"] for part in content if part["type"] == "text"]
+
+
+def _encodable(content: str | list[Json]) -> str | list[Json]:
+    """Content of a model or a tool, with the lone surrogates of its texts and URLs replaced."""
+    return replace_surrogates(content) if isinstance(content, str) else [_encodable_part(part) for part in content]
+
+
+def _encodable_part(part: Json) -> Json:
+    fields = part[part["type"]]
+    if isinstance(fields, str):
+        return text_part(replace_surrogates(fields))
+    return {**part, part["type"]: {name: replace_surrogates(value) for name, value in fields.items()}}
+
+
+def _around_surrogate(text: str) -> str:
+    position = next(place for place, character in enumerate(text) if "\ud800" <= character <= "\udfff")
+    return ascii(text[max(0, position - 20) : position + 20])
 
 
 def sendable_arguments(arguments: object) -> str:
@@ -96,7 +119,7 @@ def sendable_arguments(arguments: object) -> str:
 
     Args:
         arguments: An object, or the model's own text. None and an empty text become `{}`, and a text that is not a
-            JSON object goes back inside one, so that the model sees what it wrote.
+            JSON object is sent inside one, so that the model sees what it wrote.
     """
     text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
     try:
@@ -106,8 +129,8 @@ def sendable_arguments(arguments: object) -> str:
     if value is None:
         return "{}"
     if not isinstance(value, dict):
-        return json.dumps({"invalid_arguments": text}, ensure_ascii=False)
-    return escape_controls(text)
+        text = json.dumps({"invalid_arguments": text}, ensure_ascii=False)
+    return escape_surrogates(escape_controls(text))
 
 
 def join_content(parts: Sequence[Json], role: str, *, separator: str = "\n") -> str | list[Json]:

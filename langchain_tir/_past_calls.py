@@ -1,0 +1,41 @@
+"""The tool calls of a past answer, wherever its provider keeps them, to the wire. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from langchain_tir._content import CALLS, Block, Json
+from tir_client.protocol.messages import tool_call
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from langchain_core.messages import AIMessage
+
+
+def past_calls(message: AIMessage, blocks: list[Block]) -> list[Json]:
+    """The calls of a message in their wire form.
+
+    Anthropic, OpenAI, Google and Bedrock repeat calls in the content; the blocks count only for calls that the message
+    does not have. OpenAI's old function call counts where there is no other.
+    """
+    calls = [_call(call) for call in [*message.tool_calls, *message.invalid_tool_calls]]
+    ids = {call["id"] for call in calls}
+    in_content = [_block_call(block) for block in blocks if block["type"] in CALLS and block.get("name")]
+    calls += [call for call in in_content if call["id"] not in ids and (call["id"] or not ids)]
+    old = message.additional_kwargs.get("function_call")
+    return calls or ([_call({"id": None, **old, "args": old.get("arguments")})] if isinstance(old, dict) else [])
+
+
+def _call(call: Mapping[str, Any]) -> Json:
+    call_id, name = call.get("id"), call.get("name")
+    return tool_call(str(call_id) if call_id else None, str(name or ""), call.get("args"))
+
+
+def _block_call(block: Block) -> Json:
+    """The call of a block. Anthropic and Bedrock keep an input that was streamed as a text."""
+    arguments = (block.get(name) for name in ("args", "input", "partial_json", "arguments"))
+    args = next((given for given in arguments if given), None)
+    if block["type"] == "custom_tool_call":
+        args = {"__arg1": args}
+    return _call({"id": block.get("call_id") or block.get("id"), "name": block["name"], "args": args})

@@ -1,0 +1,119 @@
+"""The text that stands for a content block which a model or a tool wrote and no server takes. Pure.
+
+Text in a file, JSON and search results are sent as text; files and media as a line that names them; a step of a tool
+that another provider ran, and any other block, as a line with its fields.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tir_client.protocol.stand_ins import data_size, decoded_text, file_stand_in, value_stand_in
+
+Block = dict[str, Any]
+
+_FILES = frozenset(
+    {
+        "file",
+        "image",
+        "audio",
+        "video",
+        "document",
+        "media",
+        "file_data",
+        "image_url",
+        "audio_url",
+        "video_url",
+        "input_image",
+        "input_audio",
+        "input_file",
+        "container_upload",
+        "image_generation_call",
+        "resource",
+        "resource_link",
+    }
+)
+"""Blocks of files and media, in the forms of LangChain, OpenAI, Anthropic, Google, Bedrock and MCP."""
+
+_NAMES = ("name", "filename", "title")
+_MEDIA_TYPES = ("mime_type", "media_type", "mimeType", "format")
+_URLS = ("url", "file_url", "file_uri", "uri", "file_id", "fileId", "id")
+_DATA = ("base64", "data", "file_data", "bytes", "blob", "result")
+
+
+def stand_in(block: Block) -> str:
+    """The text for a block; empty if the block has nothing to show."""
+    kind: str = block["type"]
+    if kind in {"text", "input_text", "output_text"}:
+        return ""
+    if kind == "json":
+        return _json(block.get("json"))
+    if kind == "search_result":
+        return _search_result(block)
+    if kind in _FILES or kind == "text-plain":
+        return _file(block)
+    name = block.get("name") if isinstance(block.get("name"), str) else ""
+    fields = {key: value for key, value in block.items() if key != "name"}
+    return value_stand_in(f"{kind} {name}".rstrip(), fields.get("value", fields))
+
+
+def _json(value: object) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        return value_stand_in("json", value)
+
+
+def _search_result(block: Block) -> str:
+    """A search result of Anthropic: title, source and text."""
+    head = ", ".join(text for text in (block.get("title"), block.get("source")) if isinstance(text, str) and text)
+    return "\n".join([f"[search_result: {head}]", *_texts(block.get("content"))])
+
+
+def _file(block: Block) -> str:
+    facts = _facts(block)
+    inner, url = _texts(facts.get("text") or facts.get("content")), _first(facts, _URLS)
+    data, media_type = _data(facts, url)
+    text = "\n".join(inner) if inner else decoded_text(data, media_type)
+    if text is not None:
+        return text
+    name = _first(facts, _NAMES)
+    return file_stand_in(block["type"], name=name, media_type=media_type, url=url, size=data_size(data))
+
+
+def _data(facts: Block, url: str) -> tuple[str | bytes | None, str]:
+    """The data of a file and their media type; a `data:` URL holds both."""
+    data = next((facts[name] for name in _DATA if isinstance(facts.get(name), str | bytes)), url)
+    media_type = _first(facts, _MEDIA_TYPES)
+    if isinstance(data, str) and data.startswith("data:"):
+        head, _, data = data.removeprefix("data:").partition(",")
+        return data, media_type or head.partition(";")[0]
+    return (None if data is url else data), media_type
+
+
+def _facts(block: Block) -> Block:
+    """The fields of a file block, with those of the object inside that some providers keep them in."""
+    facts = dict(block)
+    for name in ("source", block["type"], "resource", "file"):
+        if isinstance(inner := block.get(name), dict):
+            facts |= inner
+        elif name == block["type"] and isinstance(inner, str):
+            facts["url"] = inner
+    return facts
+
+
+def _first(facts: Block, names: tuple[str, ...]) -> str:
+    return next((facts[name] for name in names if isinstance(facts.get(name), str) and facts[name]), "")
+
+
+def _texts(value: object) -> list[str]:
+    match value:
+        case str():
+            return [value]
+        case {"text": str(text)}:
+            return [text]
+        case list():
+            return [text for part in value for text in _texts(part)]
+        case _:
+            return []

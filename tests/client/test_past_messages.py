@@ -1,0 +1,143 @@
+"""Past messages on the wire: ids of calls, lone surrogates, and stand-ins for what cannot be sent."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tir_client import InvalidRequestError
+from tir_client.protocol.messages import (
+    assistant_message,
+    chat_message,
+    convert_messages,
+    sendable_arguments,
+    tool_call,
+    tool_message,
+)
+from tir_client.protocol.stand_ins import data_size, decoded_text, file_stand_in, value_stand_in
+
+CODE_POINT = "\N{MATHEMATICAL BOLD CAPITAL A}"
+LONE = chr(0xD835)
+"""The first half of it in UTF-16, alone."""
+
+
+def as_sent(*messages: dict[str, Any]) -> list[dict[str, Any]]:
+    return convert_messages(messages, lambda message: [message])
+
+
+def calls(*names: str, ids: tuple[str | None, ...]) -> dict[str, Any]:
+    pairs = zip(ids, names, strict=True)
+    return assistant_message("", tool_calls=[tool_call(call_id, name, {}) for call_id, name in pairs])
+
+
+def test_a_call_without_an_id_gets_the_id_of_its_result():
+    asked, told = as_sent(calls("f", ids=(None,)), tool_message("1", "ok"))
+
+    assert asked["tool_calls"][0]["id"] == told["tool_call_id"] == "1"
+    assert told["name"] == "f"
+
+
+def test_calls_and_results_without_ids_are_matched_by_name_and_then_by_order():
+    asked, *results = as_sent(
+        calls("f", "g", "f", ids=(None, None, None)),
+        tool_message(None, "2", name="g"),
+        tool_message(None, "1"),
+        tool_message(None, "3", name="f"),
+    )
+
+    ids = [call["id"] for call in asked["tool_calls"]]
+    assert len(set(ids)) == 3
+    assert [result["tool_call_id"] for result in results] == [ids[1], ids[0], ids[2]]
+    assert [result["name"] for result in results] == ["g", "f", "f"]
+
+
+def test_a_call_and_a_result_that_belong_to_nothing_get_ids_all_the_same():
+    told, asked = as_sent(tool_message(None, "ok"), calls("f", ids=(None,)))
+
+    assert told["tool_call_id"]
+    assert asked["tool_calls"][0]["id"]
+
+
+def test_ids_that_are_set_stay():
+    asked, told = as_sent(calls("f", "g", ids=("1", "2")), tool_message("2", "ok"))
+
+    assert [call["id"] for call in asked["tool_calls"]] == ["1", "2"]
+    assert told == {"role": "tool", "tool_call_id": "2", "content": "ok", "name": "g"}
+
+
+def test_a_persons_text_with_a_lone_surrogate_is_refused_with_its_position():
+    with pytest.raises(InvalidRequestError, match=r"messages\[1\]: a text has a lone surrogate.*ab\\ud835cd"):
+        convert_messages(["Hi", f"ab{LONE}cd"], lambda text: [chat_message("user", text)])
+
+
+def test_lone_surrogates_of_models_and_tools_are_replaced():
+    part = {"type": "text", "text": f"a{LONE}"}
+
+    assert assistant_message(f"a{LONE}", reasoning=f"b{LONE}")["content"] == "a\N{REPLACEMENT CHARACTER}"
+    assert assistant_message("", reasoning=f"b{LONE}")["reasoning"] == "b\N{REPLACEMENT CHARACTER}"
+    assert tool_message("1", [part])["content"] == [{"type": "text", "text": "a\N{REPLACEMENT CHARACTER}"}]
+
+
+def test_two_surrogates_that_form_a_character_become_it():
+    halves = json.loads('["\\ud835", "\\udc00"]')
+
+    assert tool_message("1", "".join(halves))["content"] == CODE_POINT
+
+
+@given(st.dictionaries(st.text(st.characters(codec=None)), st.text(st.characters(codec=None))))
+def test_arguments_with_any_characters_can_be_sent_and_read_as_they_were(arguments: dict[str, str]):
+    sent = sendable_arguments(arguments)
+
+    assert sent.encode()
+    assert json.loads(sent) == json.loads(json.dumps(arguments))
+
+
+@pytest.mark.parametrize(
+    ("details", "line"),
+    [
+        ({}, "[file]"),
+        ({"url": "file:///a.csv", "media_type": "text/csv"}, "[file: text/csv, file:///a.csv]"),
+        ({"name": "a.pdf", "size": 12_345}, "[file: a.pdf, 12,345 bytes]"),
+        ({"url": "data:text/csv;base64,AAAA", "name": 7}, "[file]"),
+    ],
+)
+def test_a_file_is_named_by_what_is_known_of_it(details: dict[str, Any], line: str):
+    assert file_stand_in("file", **details) == line
+
+
+def test_a_value_is_shown_without_what_means_nothing_to_a_model():
+    value = {"type": "x", "id": "1", "query": "rain", "encrypted_content": "AA", "data": b"abc", "none": None, 1: [{}]}
+
+    assert value_stand_in("web_search", value) == '[web_search: {"query": "rain", "data": "3 bytes", "1": [{}]}]'
+    assert value_stand_in("web_search", {}) == "[web_search]"
+
+
+def test_a_value_is_shown_in_bounds():
+    assert len(value_stand_in("search", {"text": "x" * 100_000})) < 600
+    assert len(value_stand_in("search", ["x" * 400] * 1_000)) < 2_100
+    assert value_stand_in("search", json.loads("[" * 100 + "]" * 100))
+
+
+@pytest.mark.parametrize(
+    ("data", "media_type", "text"),
+    [
+        (base64.b64encode(b"a,b").decode(), "text/csv", "a,b"),
+        (base64.b64encode(b"{}").decode(), "application/json", "{}"),
+        (base64.b64encode(b"\xff").decode(), "text/plain", None),
+        ("not base64!", "text/plain", None),
+        ("AAAA", "application/pdf", None),
+        (None, "text/plain", None),
+        ("AAAA", None, None),
+    ],
+)
+def test_text_in_base64_is_decoded(data: Any, media_type: Any, text: str | None):
+    assert decoded_text(data, media_type) == text
+
+
+def test_the_size_of_data_is_counted_in_bytes():
+    assert [data_size(data) for data in (b"abc", "YWI=", "YWJj", None)] == [3, 2, 3, 0]

@@ -1,0 +1,47 @@
+"""Ids of past tool calls, and which result belongs to which call. Pure.
+
+Some integrations keep calls without ids, and old histories of OpenAI have function calls, which never had any. vLLM
+needs an id on both sides.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tir_client.protocol.responses import Json
+
+
+def match_results(messages: Iterable[Json]) -> None:
+    """Give each call without an id the id of its result, or a new one, and each result its call's id and name.
+
+    A result without an id belongs to the first call before it that has none either, and the same name where both
+    have one. Servers before 0.13 do not find the name of a result's tool through the id.
+    """
+    names: dict[str, str] = {}
+    waiting: list[Json] = []
+    for position, message in enumerate(messages):
+        for call in message.get("tool_calls", ()):
+            if call["id"] is None:
+                waiting.append(call)
+            else:
+                names[call["id"]] = call["function"]["name"]
+        if message["role"] == "tool":
+            _match(message, names, waiting, f"call_{position}")
+    for position, call in enumerate(waiting):
+        call["id"] = f"call_without_result_{position}"
+
+
+def _match(result: Json, names: dict[str, str], waiting: list[Json], new_id: str) -> None:
+    call_id, name = result.get("tool_call_id"), result.get("name")
+    if call_id not in names:
+        call = next((call for call in waiting if name in (None, call["function"]["name"])), None)
+        result["tool_call_id"] = call_id = call_id or new_id
+        if call is not None:
+            waiting.remove(call)
+            call["id"] = call_id
+            names[call_id] = call["function"]["name"]
+    if names.get(call_id):
+        result.setdefault("name", names[call_id])

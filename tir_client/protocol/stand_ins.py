@@ -1,0 +1,73 @@
+"""Text in place of content that a model or a tool wrote and that cannot be sent. Pure.
+
+A person's content of such a kind is refused instead: a person can change it, a machine's history cannot be changed.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+MOST = 2_000
+"""Characters of a stand-in at most; a text in it is cut after a quarter of them."""
+
+_HIDDEN = frozenset({"type", "id", "index", "signature", "cache_control", "caller", "extras"})
+"""Fields that tell a model nothing."""
+_TEXT_TYPES = ("text/", "application/json", "application/xml", "application/yaml", "application/x-yaml")
+_DEPTH = 6
+
+
+def file_stand_in(kind: str, *, name: object = "", media_type: object = "", url: object = "", size: int = 0) -> str:
+    """A line that names a file: its kind, name, media type, URL and size in bytes, as far as they are known."""
+    details = [text for text in (name, media_type, url) if isinstance(text, str) and text and text[:5] != "data:"]
+    return f"[{': '.join(filter(None, (kind, ', '.join([*details, *([f'{size:,} bytes'] if size else [])]))))}]"
+
+
+def value_stand_in(kind: str, value: object) -> str:
+    """A line that shows a value as JSON, with its long texts cut and its encrypted and binary data left out."""
+    shown = _shown(value)
+    text = "" if shown in (None, "", [], {}) else f": {json.dumps(shown, ensure_ascii=False)}"
+    return f"[{kind}{_cut(text, MOST)}]"
+
+
+def decoded_text(data: object, media_type: object) -> str | None:
+    """The text that data in Base64 hold, or None if they hold none."""
+    if not isinstance(data, str) or not isinstance(media_type, str) or not media_type.startswith(_TEXT_TYPES):
+        return None
+    try:
+        return base64.b64decode(data, validate=True).decode()
+    except ValueError:
+        return None
+
+
+def data_size(data: object) -> int:
+    """How many bytes some data are: bytes, or text in Base64."""
+    if isinstance(data, bytes):
+        return len(data)
+    return len(data.rstrip("=")) * 3 // 4 if isinstance(data, str) else 0
+
+
+def _shown(value: object, depth: int = 0) -> Any:
+    if depth > _DEPTH:
+        return "…"
+    match value:
+        case dict():
+            parts = {str(key): _shown(part, depth + 1) for key, part in value.items() if _is_shown(key)}
+            return {key: part for key, part in parts.items() if part not in (None, "", [], {})}
+        case list() | tuple():
+            return [_shown(part, depth + 1) for part in value]
+        case bytes():
+            return f"{len(value):,} bytes"
+        case int() | float() | None:
+            return value
+        case _:
+            return _cut(str(value), MOST // 4)
+
+
+def _is_shown(key: object) -> bool:
+    return str(key) not in _HIDDEN and not str(key).startswith("encrypted")
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
