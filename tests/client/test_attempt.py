@@ -9,8 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.client.paths import PATHS, Ask, astreamed, streamed
+from tests.client.paths import PATHS, TOKEN, Ask, astreamed, request, streamed
 from tir_client import BadRequestError, ChatRequest, Config, RetryPolicy, TIRClient
+from tir_sandbox import Sandbox
 
 REQUEST = ChatRequest.of(model="m", messages=[{"role": "user", "content": "Hi"}])
 TIMEOUTS = {"connect": 1.0, "first_byte": 2.0, "chunk": 3.0}
@@ -107,3 +108,13 @@ async def test_an_error_body_of_a_gigabyte_packed_into_a_megabyte_is_not_unpacke
     await sent(ask, recorder)
 
     assert recorder.pieces == 1
+
+
+def test_a_users_header_takes_the_place_of_ours(sandbox: Sandbox):
+    config = Config.resolve(
+        api_key=TOKEN, base_url=sandbox.base_url, default_headers={"user-agent": "mine", "ACCEPT": "x/y"}
+    )
+    with httpx.Client() as mine:
+        TIRClient(config, http_client=mine).chat(request())
+
+    assert (sandbox.requests[0].headers["user-agent"], sandbox.requests[0].headers["accept"]) == ("mine", "x/y")
