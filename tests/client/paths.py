@@ -1,4 +1,4 @@
-"""The client's four ways to ask for an answer, each as an async function that returns the completion."""
+"""The client's four ways to ask for an answer, each as an async function; a client and a request to ask with."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from contextlib import aclosing
 
 import pytest
 
-from tir_client import ChatRequest, Completion, TIRClient
+from tests.wire import WireServer
+from tir_client import ChatRequest, Completion, Config, RetryPolicy, TIRClient
+from tir_sandbox import Sandbox
 
 Ask = Callable[[TIRClient, ChatRequest], Awaitable[Completion]]
 
@@ -33,3 +35,14 @@ async def astreamed(client: TIRClient, request: ChatRequest) -> Completion:
 
 EVERY = (whole, awhole, streamed, astreamed)
 PATHS = [pytest.param(path, id=path.__name__) for path in EVERY]
+
+TOKEN = "eyJtYXJrZWQ.dG9rZW4.c2VjcmV0"
+NO_PAUSE = RetryPolicy(base=0, jitter=0)
+
+
+def request(**more) -> ChatRequest:
+    return ChatRequest.of(**{"model": "m", "messages": [{"role": "user", "content": "Hi"}], **more})
+
+
+def client(server: Sandbox | WireServer, **options) -> TIRClient:
+    return TIRClient(Config.resolve(api_key=TOKEN, base_url=server.base_url), **{"retry": NO_PAUSE, **options})

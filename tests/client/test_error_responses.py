@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.client.paths import PATHS, TOKEN, Ask, client, request
 from tests.growth import growth
-from tir_client import TIRError
+from tir_client import EmptyAnswerError, InvalidRequestError, ReportedError, ResponseError, TIRError
 from tir_client.protocol.error_responses import BODY_LIMIT, MARKUP_LIMIT, MASK, cut, describe_body, mask, masked
+from tir_sandbox import Fault, Reply, Sandbox
 
 
 @pytest.mark.parametrize(
@@ -77,3 +79,27 @@ def test_all_of_an_error_is_masked() -> None:
 
     assert mask(error, [SECRET]) is error
     assert SECRET not in str(error) + str(error.args) + repr(error.body) + repr(error.headers)
+
+
+@pytest.mark.parametrize("ask", PATHS)
+async def test_a_token_that_the_server_repeats_is_in_no_error(ask: Ask, sandbox: Sandbox):
+    said = {"error": {"message": f"no {TOKEN}", TOKEN: [TOKEN]}}
+    faults = [
+        Fault(status=400, body=said, headers={"X-Echo": TOKEN}),
+        Fault(status=302, headers={"Location": f"https://elsewhere/{TOKEN}"}),
+        Fault(status=200, body=said, content_type="application/json"),
+        Fault(after=Reply(text="one two"), error_chunk=TOKEN),
+    ]
+    for fault in faults:
+        sandbox.script(*[fault] * 3)
+        with pytest.raises(TIRError) as caught:
+            await ask(client(sandbox), request())
+        sandbox.reset()
+        told = [str(caught.value), repr(caught.value), repr(caught.value.body), repr(caught.value.headers)]
+        assert TOKEN not in "".join(told)
+
+
+def test_what_is_named_like_one_of_our_errors_is_one():
+    assert issubclass(EmptyAnswerError, ResponseError)
+    assert issubclass(ReportedError, ResponseError)
+    assert issubclass(InvalidRequestError, ValueError)

@@ -23,6 +23,29 @@ def test_gpt_oss_is_known_under_each_of_its_names(name):
     assert (info.context_window, info.reasoning, info.inline_think) == (131_072, True, False)
 
 
+WINDOWS = {
+    "gpt_oss_120b": 131_072,
+    "gpt_oss_20b": 131_072,
+    "qwen3_32b": 40_960,
+    "deepseek_r1": 163_840,
+    "deepseek_v3": 163_840,
+    "llama3_1_8b_instruct": 131_072,
+    "llama3_2_3b_instruct": 131_072,
+    "llama_3_3_70b_instruct_fp8": 131_072,
+    "qwen2_vl_72b_instruct": 32_768,
+    "phi_4": 16_384,
+    "gemma_7b": 8_192,
+    "llama_guard_3_8b": 131_072,
+    "e5_mistral_7b_instruct": 4_096,
+    "bge_large_en_v1_5": 512,
+}
+"""Context windows as the models' own pages state them."""
+
+
+def test_context_windows_are_those_of_the_models_pages():
+    assert {name: model_info(name).context_window for name in WINDOWS} == WINDOWS
+
+
 @pytest.mark.parametrize("name", ["e5-mistral-7b-instruct", "intfloat/e5-mistral-7b-instruct"])
 def test_an_embedding_model_is_known_with_its_instruction(name):
     assert model_info(name).query_instruction.startswith("Instruct:")

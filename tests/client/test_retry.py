@@ -34,6 +34,8 @@ PLAIN = RetryPolicy(max_retries=10, base=0.5, ceiling=8, patience=60, jitter=0)
         ("Mon, 23 Nov 2026 12:00:07 GMT", 7.0),
         ("Mon, 23 Nov 2026 11:59:00 GMT", 0.0),
         ("Mon, 23 Nov 2026 17:30:10 +0530", 10.0),
+        ("Mon, 23 Nov 2026 12:00:05 -0000", 5.0),
+        ("Mon, 23 Nov 2026 12:00:05", 5.0),
         ("999999999", 999999999.0),
         ("soon", None),
         ("", None),
@@ -52,7 +54,7 @@ def test_retry_after_in_milliseconds_comes_first():
     assert retry_after({}) is None
 
 
-@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 504, 529])
 def test_statuses_that_pass_are_retried(status):
     assert PLAIN.delay(1, error_from_response(status, {}, b"")) == 0.5
 

@@ -114,6 +114,14 @@ def test_a_name_in_pieces_is_put_together_if_it_was_offered():
     assert call.name == "get_weather"
 
 
+def test_a_name_that_grows_from_piece_to_piece_is_taken_once():
+    (call,) = assemble(
+        [piece(0, "c1", "get_", "")], [piece(0, None, "get_weather", "{}")], offered=("add", "get_weather")
+    )
+
+    assert (call.id, call.name, call.arguments) == ("c1", "get_weather", "{}")
+
+
 def test_calls_without_an_id_get_one_that_is_stable_and_their_own():
     events = [[piece(0, None, "add", "{}")], [piece(1, None, "sub", "{}")]]
 

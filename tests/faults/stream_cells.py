@@ -32,6 +32,8 @@ REST = [*[chunk({"content": piece}) for piece in PIECES[2:]], chunk({}, "stop"),
 LINE_SEPARATORS = "one\u2028two\u2029three\u0085four\u000bfive\u001cend"
 WELL = stream(*chunks())
 BODY = events(*chunks()) + DONE
+WITHOUT_ROLE = events(*chunks()[1:]) + DONE
+"""A body whose first event holds text, so that its loss shows."""
 NO_MORE = dict.fromkeys(("role", "tool_calls", "reasoning", "refusal"))
 CUMULATIVE = [
     {**one, "usage": {"prompt_tokens": 11, "completion_tokens": n, "total_tokens": 11 + n}}
@@ -189,7 +191,7 @@ CELLS = [
         [stream_head() + events(*FIRST, end=b"\r\n\r\n")[:-1], 0.02, b"\n" + events(*REST, end=b"\r\n\r\n") + DONE],
         Right(),
     ),
-    _cell("a byte order mark", _B, stream_head() + b"\xef\xbb\xbf" + BODY, Right()),
+    _cell("a byte order mark", _B, stream_head() + b"\xef\xbb\xbf" + WITHOUT_ROLE, Right()),
     _cell("U+2028, U+0085 and their like in a text", _B, stream(*chunks(LINE_SEPARATORS)), Right(text=LINE_SEPARATORS)),
     _cell("no space behind `data:`", _B, stream_head() + BODY.replace(b"data: ", b"data:"), Right()),
     _cell(

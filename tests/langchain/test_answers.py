@@ -438,10 +438,12 @@ def test_a_names_markers_are_repaired_and_deltas_without_ids_put_together(model:
 class Listener(BaseCallbackHandler):
     def __init__(self) -> None:
         self.tokens: list[str] = []
+        self.chunks: list[Any] = []
         self.results: list[LLMResult] = []
 
     def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:
         self.tokens.append(token if isinstance(token, str) else "".join(block.get("text", "") for block in token))
+        self.chunks.append(kwargs.get("chunk"))
 
     def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
         self.results.append(response)
@@ -449,7 +451,7 @@ class Listener(BaseCallbackHandler):
 
 class AsyncListener(Listener, AsyncCallbackHandler):
     async def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:
-        Listener.on_llm_new_token(self, token)
+        Listener.on_llm_new_token(self, token, **kwargs)
 
     async def on_llm_end(self, response: LLMResult, **kwargs: Any) -> None:
         Listener.on_llm_end(self, response)
@@ -467,6 +469,21 @@ async def test_each_token_is_told_once(model: ChatTIR, sandbox: Sandbox):
     for listener in listeners:
         assert [token for token in listener.tokens if token] == ["Hel", "lo"]
         assert listener.results[0].generations[0][0].text == "Hello"
+
+
+async def test_callbacks_get_the_chunks_of_every_kind_of_stream(model: ChatTIR, sandbox: Sandbox):
+    sandbox.script(*[Reply(text=["Hel", "lo"], reasoning="Hm.")] * 4)
+    listeners = [Listener(), AsyncListener(), Listener(), AsyncListener()]
+    configs = [{"callbacks": [listener]} for listener in listeners]
+
+    list(model.stream("Hi", configs[0]))
+    [chunk async for chunk in model.astream("Hi", configs[1])]
+    await asyncio.to_thread(lambda: model.stream_events("Hi", configs[2], version="v3").output)
+    await (await model.astream_events("Hi", configs[3], version="v3")).output
+
+    for listener in listeners:
+        message = added([chunk.message for chunk in listener.chunks])
+        assert (message.text, message.additional_kwargs["reasoning_content"]) == ("Hello", "Hm.")
 
 
 def test_usage_of_several_calls_is_added_up_by_model(model: ChatTIR, sandbox: Sandbox):
@@ -490,4 +507,6 @@ def test_the_usage_of_a_batch_is_combined(model: ChatTIR, sandbox: Sandbox):
     output = model.generate([[HumanMessage("One")], [HumanMessage("Two")]]).llm_output
 
     assert output["token_usage"] == {"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30}
+    assert output["model_name"] == "gpt_oss_120b"
     assert model._combine_llm_outputs([None, {}]) == {}
+    assert model._combine_llm_outputs([{}, {"model_name": "one"}, {"model_name": "other"}]) == {"model_name": "one"}

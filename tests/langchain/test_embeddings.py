@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 import threading
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from langchain_core.vectorstores import InMemoryVectorStore
 
 from langchain_tir import TIREmbeddings
 from tir_client import BadRequestError, ConfigurationError, InvalidRequestError, ResponseError
-from tir_sandbox import Fault, Reply, Sandbox
+from tir_sandbox import Reply, Sandbox
 
+RUN = ContextVar("RUN", default="none")
 TEXTS = [f"text number {number}" for number in range(10)]
 
 
@@ -168,13 +170,41 @@ async def test_only_a_few_requests_are_under_way_at_a_time(
     assert abusy.most == 3
 
 
-async def test_a_request_that_fails_ends_the_others(endpoint: dict[str, Any], sandbox: Sandbox):
-    model = TIREmbeddings(**endpoint, chunk_size=1, max_concurrency=10)
-    sandbox.script(*[Fault(status=400)] + [Reply(delay=30)] * 9)
+async def test_a_request_that_fails_ends_the_others(endpoint: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+    model, ended = TIREmbeddings(**endpoint, chunk_size=1, max_concurrency=10), []
 
-    async with asyncio.timeout(5):
-        with pytest.raises(BadRequestError):
-            await model.aembed_documents(TEXTS)
+    async def fail_or_wait(request: Any) -> Any:
+        if request.input == TEXTS[:1]:
+            raise BadRequestError("No.", status_code=400)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(request)
+
+    monkeypatch.setattr(model.client, "aembed", fail_or_wait)
+    with pytest.raises(BadRequestError):
+        await model.aembed_documents(TEXTS)
+    await asyncio.sleep(0)  # the turn of the loop in which cancelled tasks end
+
+    assert len(ended) == 9
+
+
+def test_batches_in_threads_have_the_context_of_the_caller(embeddings: TIREmbeddings, monkeypatch: pytest.MonkeyPatch):
+    """Tracers keep the run that calls in a context variable."""
+    embed, seen = embeddings.client.embed, []
+
+    def watched(request: Any) -> Any:
+        seen.append(RUN.get())
+        return embed(request)
+
+    monkeypatch.setattr(embeddings.client, "embed", watched)
+    token = RUN.set("mine")
+    try:
+        embeddings.embed_documents(TEXTS)
+    finally:
+        RUN.reset(token)
+
+    assert seen == ["mine"] * 4
 
 
 def test_a_text_that_is_none_is_refused(embeddings: TIREmbeddings, sandbox: Sandbox):

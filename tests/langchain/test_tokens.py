@@ -12,7 +12,8 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_tir import ChatTIR
 from langchain_tir._messages import to_wire
 from langchain_tir._tokens import estimate, estimate_text
-from tir_client import APIStatusError, AuthenticationError, ChatRequest, InvalidRequestError, ServerError
+from tir_client import APIConnectionError, ChatRequest, InvalidRequestError
+from tir_client.protocol.error_responses import error_from_response
 from tir_sandbox import Sandbox
 
 MESSAGES = [HumanMessage("What is the weather in Pune?")]
@@ -46,18 +47,30 @@ def test_where_the_server_cannot_be_asked_it_is_an_estimate_from_then_on(model: 
     assert len(sandbox.requests) == 1
 
 
-@pytest.mark.parametrize(
-    "failure", [ServerError("Busy.", status_code=503), AuthenticationError("Who?", status_code=401)]
-)
-def test_a_server_that_failed_once_is_asked_again(
-    counting: ChatTIR, monkeypatch: pytest.MonkeyPatch, failure: APIStatusError
+@pytest.mark.parametrize(("status", "asked"), [(403, 1), (404, 1), (405, 1), (501, 1), (401, 2), (500, 2), (503, 2)])
+def test_only_a_server_without_the_path_is_not_asked_again(
+    counting: ChatTIR, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, status: int, asked: int
 ):
-    def busy(_: ChatRequest) -> int:
-        raise failure
+    requests = []
+
+    def fail(request: ChatRequest) -> int:
+        requests.append(request)
+        raise error_from_response(status, {}, b"No.")
+
+    monkeypatch.setattr(counting.client, "count_tokens", fail)
+    counts = [counting.get_num_tokens_from_messages(MESSAGES) for _ in range(2)]
+
+    assert counts == [estimate(to_wire(MESSAGES))] * 2 == [10, 10]
+    assert len(requests) == asked
+
+
+def test_a_server_that_failed_once_counts_when_it_is_asked_again(counting: ChatTIR, monkeypatch: pytest.MonkeyPatch):
+    def fail(_: ChatRequest) -> int:
+        raise APIConnectionError("No.")
 
     with monkeypatch.context() as context:
-        context.setattr(counting.client, "count_tokens", busy)
-        assert counting.get_num_tokens_from_messages(MESSAGES) == estimate(to_wire(MESSAGES)) == 10
+        context.setattr(counting.client, "count_tokens", fail)
+        assert counting.get_num_tokens_from_messages(MESSAGES) == 10
     assert counting.get_num_tokens_from_messages(MESSAGES) == 7
 
 
@@ -70,7 +83,10 @@ def test_an_estimate_counts_all_that_is_sent():
     reasoned = estimate(to_wire([HumanMessage("Hi"), thought, ToolMessage("31", tool_call_id="1")]))
     seen = estimate(to_wire([HumanMessage(["Hi", image])]))
 
+    named = estimate(to_wire([HumanMessage("Hi", name="Grace Hopper")]))
+
     assert few == 4
+    assert named == few + estimate_text("Grace Hopper") == few + 3
     assert reasoned > few + 35
     assert 1_000 < seen < 1_010
 

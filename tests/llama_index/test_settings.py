@@ -228,6 +228,19 @@ async def test_the_server_counts_tokens(make_llm, sandbox):
     assert 0 < counts[0] < counts[1]
 
 
+@pytest.mark.parametrize("way", ["count_tokens", "acount_tokens"])
+async def test_the_server_counts_the_tokens_of_tools_too(make_llm, sandbox, way):
+    tool = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
+    count = getattr(make_llm(base_url=sandbox.base_url), way)(asked("a"), tools=[tool], model="other")
+    assert (await count if way.startswith("a") else count) > 0
+    assert sandbox.requests[-1].path == "/tokenize"
+    assert sandbox.requests[-1].body == {
+        "model": "other",
+        "messages": [{"role": "user", "content": "a"}],
+        "tools": [tool],
+    }
+
+
 def test_no_tools_are_as_good_as_none(llm, sandbox):
     for tools in ([], None):
         llm.chat_with_tools(tools, "Hi")

@@ -72,14 +72,35 @@ def test_what_is_no_class_is_refused_before_a_request(llm, sandbox):
     assert not sandbox.requests
 
 
-def test_the_second_question_shows_the_answer_and_says_what_is_wrong(llm, sandbox):
+WAYS = ["structured_predict", "astructured_predict", "stream_structured_predict", "astream_structured_predict"]
+
+
+async def predicted(llm, way):
+    """What an LLM's method gives for `PROMPT`; of a stream, its last object."""
+    answer = getattr(llm, way)(City, PROMPT, name="Pune")
+    if way == "astream_structured_predict":
+        return (await collect(answer))[-1]
+    return list(answer)[-1] if "stream" in way else await answer if way.startswith("a") else answer
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_the_second_question_shows_the_answer_and_says_what_is_wrong(llm, sandbox, way):
     sandbox.script(Reply(text='{"name": "Pune", "people": "many"}'), Reply(text=JSON))
-    assert llm.structured_predict(City, PROMPT, name="Pune") == PUNE
+    assert await predicted(llm, way) == PUNE
     first, second = (request.body["messages"] for request in sandbox.requests)
     assert second[: len(first)] == first
     assert second[-2] == {"role": "assistant", "content": '{"name": "Pune", "people": "many"}'}
     assert "people" in second[-1]["content"]
-    assert "response_format" in sandbox.requests[-1].body
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_the_second_question_has_the_arguments_and_the_schema_of_the_first(make_llm, sandbox, way):
+    sandbox.script(Reply(text='{"name": 7}'), Reply(text=JSON))
+    await predicted(make_llm(temperature=0.25), way)
+    changing = {"messages", "stream", "stream_options"}
+    first, second = ({k: v for k, v in request.body.items() if k not in changing} for request in sandbox.requests)
+    assert first == second
+    assert second["response_format"]["json_schema"]["name"] == "City"
 
 
 def test_the_error_of_an_answer_that_never_fits_has_all_there_is(llm, sandbox):
@@ -135,12 +156,6 @@ def test_a_stream_gives_each_new_object_once(llm, sandbox):
     assert [type(item).__name__ for item in objects] == ["Trip", "Trip", "Trip"]
     assert objects[-1] == Trip(cities=[PUNE], note="go")
     assert objects[1] == Trip(cities=[PUNE])
-
-
-async def test_an_async_stream_asks_once_more(llm, sandbox):
-    sandbox.script(Reply(text='{"name": 7}'), Reply(text=JSON))
-    objects = await collect(llm.astream_structured_predict(City, PROMPT, name="Pune"))
-    assert objects[-1] == PUNE
 
 
 @pytest.mark.parametrize("way", ["stream_chat", "stream_complete"])

@@ -9,6 +9,7 @@ from llama_index_tir import NoToolCallError, ToolArgumentsError, UnknownToolErro
 from tir_client import InvalidRequestError, ResponseError
 from tir_sandbox import Reply, ToolCall
 
+from .conformance.base import calls
 from .conformance.tools import ADD, NOW, add
 
 
@@ -62,6 +63,28 @@ def test_errors_are_of_both_kinds(llm, sandbox):
     for error in (none.value, cut.value, unknown.value):
         assert isinstance(error, ResponseError)
         assert isinstance(error, ValueError)
+
+
+@pytest.mark.parametrize("way", ["chat_with_tools", "achat_with_tools"])
+async def test_only_the_first_call_is_left_for_a_caller_that_takes_one(llm, sandbox, way):
+    """In the blocks and in `additional_kwargs`, from where LlamaIndex's agents read it, too."""
+    made = [
+        {"id": f"c{place}", "type": "function", "function": {"name": name, "arguments": "{}"}}
+        for place, name in enumerate(("add", "now"))
+    ]  # in a body of its own, for the sandbox obeys `parallel_tool_calls`
+    choice = {"index": 0, "message": {"content": None, "tool_calls": made}, "finish_reason": "tool_calls"}
+    sandbox.script(Reply(body={"choices": [choice]}))
+    answer = getattr(llm, way)([ADD, NOW], "?")
+    answer = await answer if way.startswith("a") else answer
+    assert [call.tool_name for call in calls(answer)] == ["add"]
+    assert [call["function"]["name"] for call in answer.message.additional_kwargs["tool_calls"]] == ["add"]
+
+
+def test_all_calls_are_left_for_a_caller_that_takes_several(llm, sandbox):
+    sandbox.script(Reply(tool_calls=[ToolCall("add", {"a": 1, "b": 2}), ToolCall("now", {})]))
+    answer = llm.chat_with_tools([ADD, NOW], "?", allow_parallel_tool_calls=True)
+    assert [call.tool_name for call in calls(answer)] == ["add", "now"]
+    assert [call["function"]["name"] for call in answer.message.additional_kwargs["tool_calls"]] == ["add", "now"]
 
 
 async def test_a_call_that_is_needed_is_demanded(llm, sandbox):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tir_client import EmptyAnswerError, ResponseError, TIRError, Usage
+from tir_client import EmptyAnswerError, ResponseError, TIRError, ToolCall, Usage
 from tir_client.protocol.accumulator import Accumulator
 
 
@@ -38,6 +38,69 @@ def test_empty_and_null_pieces_are_no_deltas():
 
     assert [delta.finish_reason for delta in deltas] == ["stop"]
     assert accumulator.finish().final
+
+
+def test_the_last_delta_has_the_usage():
+    usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+    _, accumulator = add_up(STOP, {"choices": [], "usage": usage})
+
+    last = accumulator.finish()
+    assert (last.usage, last.event, last.final) == (Usage(1, 2, 3), {"usage": usage}, True)
+    assert last.accumulator is accumulator
+    assert (last.text, last.finish_reason, last.index) == ("", None, 0)
+
+
+def test_the_head_of_an_answer_is_taken_from_its_first_and_its_last_events():
+    """vLLM repeats it in each chunk; what is known only at the end, such as the fingerprint, comes with the finish."""
+    head = {"id": "c1", "model": "m", "created": 7}
+    late = {"id": "c2", "model": "m2", "created": 8, "system_fingerprint": "fp", "service_tier": "flex"}
+
+    def heads(*events):
+        completion = add_up(*events)[1].completion()
+        return completion.id, completion.created, completion.system_fingerprint, completion.service_tier
+
+    assert heads({**STOP, "choices": [], **head}, chunk({"content": "a"})) == ("c1", 7, None, None)
+    assert heads({**chunk({"content": "a"}), **head}, {**chunk({"content": "b"}), **late}) == ("c1", 7, None, None)
+    assert heads({**chunk({"content": "a"}), **head}, {**STOP, **late}) == ("c2", 8, "fp", "flex")
+    assert heads({**STOP, **head}, {"choices": [], **late}) == ("c2", 8, "fp", "flex")
+    assert heads({**STOP, "created": "7"}) == ("c1", None, None, None)
+
+
+@pytest.mark.parametrize("expected", [None, 1])
+def test_usage_of_a_rescue_is_added_to_what_the_answer_reports(expected):
+    first = {
+        "prompt_tokens": 1,
+        "completion_tokens": 2,
+        "total_tokens": 3,
+        "prompt_tokens_details": {"cached_tokens": 1},
+    }
+    _, accumulator = add_up(chunk({"content": "No."}), STOP, {"choices": [], "usage": first}, expected=expected)
+    delta = accumulator.add_rescued_call(ToolCall("c9", "add", "{}"), Usage(10, 20, 30, 5))
+    completion = accumulator.completion()
+
+    assert [(call.index, call.id, call.name, call.arguments) for call in delta.tool_calls] == [(0, "c9", "add", "{}")]
+    assert (delta.finish_reason, completion.choice.finish_reason) == ("tool_calls", "tool_calls")
+    assert completion.choice.tool_calls == [ToolCall("c9", "add", "{}")]
+    assert completion.usage == accumulator.finish().usage == Usage(11, 22, 33, 6)
+    assert completion.raw_usage == {
+        "prompt_tokens": 11,
+        "completion_tokens": 22,
+        "total_tokens": 33,
+        "prompt_tokens_details": {"cached_tokens": 1},
+    }
+
+
+def test_usage_of_a_rescue_whose_server_reports_none_changes_nothing():
+    _, accumulator = add_up(STOP)
+    accumulator.add_rescued_call(ToolCall("c9", "add", "{}"), Usage(10, 20, 30))
+    assert (accumulator.completion().usage, accumulator.completion().raw_usage) == (None, None)
+
+    _, accumulator = add_up(STOP, {"choices": [], "usage": {"prompt_tokens": 1}})
+    accumulator.add_rescued_call(ToolCall("c9", "add", "{}"), None)
+    assert (accumulator.completion().usage, accumulator.completion().raw_usage) == (
+        Usage(1, 0, 1),
+        {"prompt_tokens": 1},
+    )
 
 
 @pytest.mark.parametrize(
@@ -146,6 +209,19 @@ def test_what_is_not_complete_is_an_error_with_what_had_arrived(events, expected
         accumulator.finish()
     assert isinstance(caught.value, EmptyAnswerError) == (words == "no choices")
     assert caught.value.partial == accumulator.completion()
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        ({"choices": {}}, "`choices` is not an array but dict"),
+        ({"choices": ["a"]}, r"`choices\[\]` is not an object but str"),
+        (chunk({}, usage=[1]), "`usage` is not an object but list"),
+    ],
+)
+def test_a_part_of_another_type_is_refused_by_its_name(event, words):
+    with pytest.raises(ResponseError, match=words):
+        add_up(event)
 
 
 @pytest.mark.parametrize(

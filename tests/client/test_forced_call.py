@@ -1,4 +1,4 @@
-"""Tool choices on the wire, and the rescue of a call that was demanded and not made."""
+"""A call that was demanded and not made is requested once more, by the JSON schema of the tool."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import json
 import jsonschema
 import pytest
 
+from tests.client import paths
+from tests.client.paths import PATHS, Ask
 from tir_client import (
     ChatRequest,
     Choice,
     Completion,
     ForcedToolError,
-    InvalidRequestError,
     RefusedCallError,
     ToolCall,
-    Usage,
 )
 from tir_client.protocol.forced_call import rescue_request, rescued_call
-from tir_client.protocol.messages import sendable_arguments
 from tir_client.protocol.tool_choice import response_format as make_format
-from tir_client.protocol.tool_choice import tool_choice as wire_choice
+from tir_sandbox import Reply, Sandbox
+from tir_sandbox import ToolCall as ScriptedCall
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 NESTED = {
@@ -41,39 +41,6 @@ ADD, SUB, MOVE = tool("add"), tool("sub"), tool("move", NESTED)
 
 def named(name):
     return {"type": "function", "function": {"name": name}}
-
-
-@pytest.mark.parametrize(
-    ("choice", "tools", "wire"),
-    [
-        (None, [], None),
-        (None, [ADD], None),
-        ("auto", [], "auto"),
-        ("none", [], "none"),
-        (False, [ADD], "none"),
-        (True, [ADD], named("add")),
-        (True, [ADD, SUB], "required"),
-        ("any", [ADD], "required"),
-        ("required", [ADD, SUB], "required"),
-        ("sub", [ADD, SUB], named("sub")),
-        (named("sub"), [ADD, SUB], named("sub")),
-    ],
-)
-def test_what_frameworks_call_a_choice_becomes_what_the_server_knows(choice, tools, wire):
-    assert wire == wire_choice(choice, tools)
-
-
-@pytest.mark.parametrize(
-    ("choice", "tools"), [("mul", [ADD]), (named("mul"), [ADD]), ("any", []), (True, []), (5, [ADD]), ({}, [ADD])]
-)
-def test_a_choice_that_cannot_be_met_is_refused(choice, tools):
-    with pytest.raises(InvalidRequestError, match="`tool_choice`"):
-        wire_choice(choice, tools)
-
-
-def test_a_response_format_says_strict_only_if_it_was_said():
-    assert make_format("A", SCHEMA) == {"type": "json_schema", "json_schema": {"name": "A", "schema": SCHEMA}}
-    assert make_format("A", SCHEMA, strict=True)["json_schema"]["strict"] is True
 
 
 def request(choice, *tools):
@@ -192,24 +159,36 @@ def test_a_refusal_is_not_asked_again(refused, words):
     assert caught.value.partial == answer("First.")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sent"),
-    [
-        ({"a": 1}, '{"a": 1}'),
-        ('{"a":1}', '{"a":1}'),
-        (None, "{}"),
-        ("", "{}"),
-        ("null", "{}"),
-        ('{"a": ', '{"invalid_arguments": "{\\"a\\": "}'),
-        ("5", '{"invalid_arguments": "5"}'),
-        ([1], '{"invalid_arguments": "[1]"}'),
-        ({"ä": "é"}, '{"ä": "é"}'),
-    ],
-)
-def test_arguments_go_back_as_an_object_whatever_the_model_wrote(arguments, sent):
-    assert sent == sendable_arguments(arguments)
+FREE, OTHER = (tool(name, {"type": "object", "properties": {}}) for name in ("add", "get_weather"))
 
 
-def test_usage_adds_up_and_keeps_what_is_not_reported_apart():
-    assert Usage(1, 2, 3) + Usage(10, 20, 30) == Usage(11, 22, 33)
-    assert Usage(1, 2, 3, 1, None) + Usage(10, 20, 30, None, 4) == Usage(11, 22, 33, 1, 4)
+@pytest.mark.parametrize("ask", PATHS)
+async def test_a_call_of_another_tool_is_not_the_one_that_was_demanded(ask: Ask, sandbox: Sandbox):
+    other = Reply(tool_calls=[ScriptedCall("get_weather", {"city": "Pune"})])
+    sandbox.script(other, Reply(text="{}"))
+
+    (call,) = (
+        await ask(paths.client(sandbox), paths.request(tools=[FREE, OTHER], tool_choice=named("add")))
+    ).choice.tool_calls
+    assert (call.name, call.parsed()) == ("add", {})
+
+    sandbox.script(other, Reply(text="No."))
+    with pytest.raises(ForcedToolError):
+        await ask(paths.client(sandbox), paths.request(tools=[FREE, OTHER], tool_choice=named("add")))
+
+    both = [ScriptedCall("get_weather", {"city": "Pune"}), ScriptedCall("add", {"a": 1})]
+    sandbox.script(Reply(tool_calls=both))
+    (call,) = (
+        await ask(paths.client(sandbox), paths.request(tools=[FREE, OTHER], tool_choice=named("add")))
+    ).choice.tool_calls
+    assert (call.name, call.parsed()) == ("add", {"a": 1})
+
+
+@pytest.mark.parametrize("ask", PATHS)
+async def test_tokens_of_both_requests_of_a_rescue_are_counted_everywhere(ask: Ask, sandbox: Sandbox):
+    usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
+    sandbox.script(Reply(text="No.", usage=usage), Reply(text="{}", usage=usage))
+
+    answer = await ask(paths.client(sandbox), paths.request(tools=[FREE], tool_choice="required"))
+
+    assert (answer.usage.total_tokens, answer.raw_usage["total_tokens"]) == (14, 14)

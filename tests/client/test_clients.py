@@ -1,0 +1,54 @@
+"""The httpx clients: of the user, and of our own making, with proxies and without."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from tests.client.paths import EVERY, PATHS, TOKEN, Ask, client, request
+from tests.wire import CLOSE, WireServer
+from tir_client import APIConnectionError, Config, ConfigurationError, RetryPolicy, TIRClient
+from tir_sandbox import Sandbox
+
+
+@pytest.mark.parametrize(("name", "wrong"), [("http_client", httpx.AsyncClient), ("http_async_client", httpx.Client)])
+async def test_a_client_of_the_wrong_kind_is_refused(name, wrong):
+    config = Config.resolve(api_key="k", project_id=1)
+    for given in (wrong(), "client", object()):
+        with pytest.raises(ConfigurationError, match=f"`{name}` must be"):
+            TIRClient(config, **{name: given})
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "nonsense://x"])
+async def test_proxy_settings_that_cannot_be_used_are_named(monkeypatch, proxy):
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    config = Config.resolve(api_key="k", project_id=1)
+    for ask in EVERY:
+        with pytest.raises(ConfigurationError, match="proxy settings"):
+            await ask(TIRClient(config), request())
+
+
+@pytest.mark.parametrize("ask", PATHS)
+@pytest.mark.parametrize("host", ["localhost", "a.localhost", "127.0.0.1", "127.9.9.9", "[::1]", "[0::1]"])
+async def test_no_proxy_sees_a_token_that_plain_http_may_carry_without_being_asked(ask: Ask, host: str, monkeypatch):
+    """What is taken for this machine when the URL is checked is also this machine to httpx, or refused."""
+
+    async def call() -> None:
+        config = Config.resolve(api_key=TOKEN, base_url=f"http://{host}:9")
+        await ask(TIRClient(config, timeout=0.5, retry=RetryPolicy(0)), request())
+
+    with WireServer([CLOSE]) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.host)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+
+        with pytest.raises((ConfigurationError, APIConnectionError)):
+            await call()
+        assert proxy.connections == []
+
+
+@pytest.mark.parametrize("ask", PATHS)
+async def test_this_machine_is_reached_without_a_proxy(ask: Ask, monkeypatch, sandbox: Sandbox):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
+    assert (await ask(client(sandbox), request())).choice.text

@@ -1,0 +1,49 @@
+"""Parts of an answer's JSON, any of which may be null or missing."""
+
+from __future__ import annotations
+
+import pytest
+
+from tir_client import ResponseError
+from tir_client.protocol.json_fields import as_dict, as_list, as_str, as_text
+
+
+def test_a_part_of_the_right_type_is_itself():
+    value = {"a": 1}
+
+    assert as_dict(value, "x") is value
+    assert as_list([value], "x") == [value]
+    assert as_list(None, "x") == []
+
+
+@pytest.mark.parametrize(
+    ("read", "words"),
+    [
+        (lambda: as_dict([1], "x.y"), "^The answer's `x.y` is not an object but list.$"),
+        (lambda: as_dict(None, "x.y"), "^The answer's `x.y` is not an object but NoneType.$"),
+        (lambda: as_list({}, "x.y"), "^The answer's `x.y` is not an array but dict.$"),
+        (lambda: as_text(5), "^The answer has a text that is not a string but int.$"),
+        (lambda: as_text([5]), "^The answer has a text that is not a string but int.$"),
+    ],
+)
+def test_a_part_of_another_type_is_an_error_that_names_it(read, words):
+    with pytest.raises(ResponseError, match=words):
+        read()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a", "a"),
+        (None, ""),
+        ([], ""),
+        (["a", None, {"type": "text", "text": "b"}, {"type": "image"}, ["c", {"text": ["d"]}]], "abcd"),
+    ],
+)
+def test_a_text_may_come_in_parts(value, text):
+    assert as_text(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(None, ""), ("a", "a"), (5, "5"), (0, "0"), (False, "False")])
+def test_a_name_may_be_of_any_type(value, text):
+    assert as_str(value) == text

@@ -1,0 +1,171 @@
+"""Messages on the wire: whatever both integrations say in the same way."""
+
+from __future__ import annotations
+
+import pytest
+
+from tir_client import InvalidRequestError
+from tir_client.protocol.messages import (
+    assistant_message,
+    audio_part,
+    chat_message,
+    convert_messages,
+    data_url,
+    join_content,
+    media_part,
+    sendable_arguments,
+    text_part,
+    tool_call,
+    tool_message,
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sent"),
+    [
+        ({"a": 1}, '{"a": 1}'),
+        ('{"a":1}', '{"a":1}'),
+        (None, "{}"),
+        ("", "{}"),
+        (" \n", "{}"),
+        ("null", "{}"),
+        ('{"a": ', '{"invalid_arguments": "{\\"a\\": "}'),
+        ("5", '{"invalid_arguments": "5"}'),
+        ("é", '{"invalid_arguments": "é"}'),
+        ([1], '{"invalid_arguments": "[1]"}'),
+        ({"ä": "é"}, '{"ä": "é"}'),
+        ('{"a": "one\ntwo"}', '{"a": "one\\u000atwo"}'),
+    ],
+)
+def test_arguments_go_back_as_an_object_whatever_the_model_wrote(arguments, sent):
+    assert sent == sendable_arguments(arguments)
+
+
+def test_a_message_has_a_name_if_it_is_given():
+    assert chat_message("user", "Hi") == {"role": "user", "content": "Hi"}
+    assert chat_message("user", "Hi", name="Ada") == {"role": "user", "content": "Hi", "name": "Ada"}
+    assert chat_message("user", "Hi", name="") == {"role": "user", "content": "Hi"}
+
+
+def test_a_past_answer_has_its_reasoning_under_both_names_and_its_calls():
+    call = tool_call("c1", "add", {"a": 1})
+
+    assert assistant_message("Hi") == {"role": "assistant", "content": "Hi"}
+    assert assistant_message("", reasoning="Hm.", tool_calls=(call,), name="Ada") == {
+        "role": "assistant",
+        "content": "",
+        "name": "Ada",
+        "reasoning": "Hm.",
+        "reasoning_content": "Hm.",
+        "tool_calls": [call],
+    }
+
+
+def test_a_tools_result_names_the_call_and_the_tool():
+    expected = {"role": "tool", "tool_call_id": "c1", "content": "3"}
+
+    assert tool_message("c1", "3") == expected
+    assert tool_message("c1", "3", name="add") == {**expected, "name": "add"}
+
+
+def test_a_call_goes_back_as_the_server_wrote_it():
+    function = {"name": "add", "arguments": '{"a": 1}'}
+
+    assert tool_call("c1", "add", {"a": 1}) == {"id": "c1", "type": "function", "function": function}
+    assert tool_call("c1", None, None)["function"] == {"name": "", "arguments": "{}"}
+
+
+@pytest.mark.parametrize(
+    ("call_id", "arguments", "words"),
+    [
+        (None, {}, "the call of 'add' has no id"),
+        ("", {}, "the call of 'add' has no id"),
+        ("c1", {"a": {1}}, "arguments of the call of 'add' cannot be written as JSON: .*set"),
+    ],
+)
+def test_a_call_that_cannot_be_sent_is_refused(call_id, arguments, words):
+    with pytest.raises(InvalidRequestError, match=words):
+        tool_call(call_id, "add", arguments)
+
+
+def test_arguments_without_an_end_are_refused():
+    endless = {}
+    endless["a"] = endless
+    with pytest.raises(InvalidRequestError, match="cannot be written as JSON"):
+        tool_call("c1", "add", endless)
+
+
+# Lists of messages
+
+
+def test_messages_are_converted_in_their_order():
+    def twice(text):
+        return [chat_message("user", text), chat_message("user", text.upper())]
+
+    assert [message["content"] for message in convert_messages(["a", "b"], twice)] == ["a", "A", "b", "B"]
+
+
+def test_a_message_that_cannot_be_sent_is_named_by_its_position():
+    def refuse(text):
+        if text == "b":
+            raise InvalidRequestError("no b.")
+        return [chat_message("user", text)]
+
+    with pytest.raises(InvalidRequestError, match=r"^messages\[1\]: no b\.$"):
+        convert_messages(["a", "b"], refuse)
+
+
+def test_results_get_the_names_of_their_tools():
+    """Servers before 0.13 do not find it through the id."""
+    calls = [tool_call("c1", "add", {}), tool_call("c2", "sub", {})]
+    history = [
+        assistant_message("", tool_calls=calls),
+        tool_message("c2", "3"),
+        tool_message("c1", "4"),
+        tool_message("c1", "4", name="mine"),
+        tool_message("c9", "5"),
+        {**chat_message("user", "Hi"), "tool_call_id": "c1"},
+        assistant_message("", tool_calls=[tool_call("c3", "", {})]),
+        tool_message("c3", "6"),
+    ]
+    wire = convert_messages(history, lambda message: [message])
+
+    names = [message.get("name") for message in wire]
+    assert names == [None, "sub", "add", "mine", None, None, None, None]
+
+
+# Contents
+
+
+TEXTS = [text_part("one"), text_part("two")]
+IMAGE = media_part("image", "https://host/a.png")
+
+
+def test_texts_are_joined_and_media_stay_parts():
+    assert join_content([], "user") == ""
+    assert join_content(TEXTS, "user") == "one\ntwo"
+    assert join_content(TEXTS, "system", separator="") == "onetwo"
+    parts = (*TEXTS, IMAGE)
+    assert join_content(parts, "user") == [*TEXTS, IMAGE]
+    assert isinstance(join_content(parts, "tool"), list)
+
+
+@pytest.mark.parametrize("role", ["system", "developer", "assistant"])
+def test_media_are_refused_where_the_server_takes_only_text(role):
+    with pytest.raises(InvalidRequestError, match=f"'image_url' cannot be sent in a {role} message"):
+        join_content([*TEXTS, IMAGE], role)
+
+
+def test_parts_are_those_of_vllm():
+    assert text_part("a") == {"type": "text", "text": "a"}
+    assert media_part("video", "u") == {"type": "video_url", "video_url": {"url": "u"}}
+    assert media_part("image", "u", detail="low")["image_url"] == {"url": "u", "detail": "low"}
+    assert data_url("QUI=", "image/png") == "data:image/png;base64,QUI="
+
+
+@pytest.mark.parametrize(("media_type", "kind"), [("audio/mpeg", "mpeg"), ("mp3", "mp3"), ("", "wav"), ("a/b/c", "c")])
+def test_audio_says_its_format(media_type, kind):
+    assert audio_part("QUI=", media_type) == {
+        "type": "input_audio",
+        "input_audio": {"data": "QUI=", "format": kind},
+    }

@@ -1,0 +1,337 @@
+"""From the bytes of an answer to its meaning."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.client.paths import request
+from tir_client import (
+    APIConnectionError,
+    APITimeoutError,
+    Completion,
+    EmbeddingRequest,
+    Embeddings,
+    ModelCard,
+    ReportedError,
+    ResponseError,
+    StreamError,
+    StreamInterruptedError,
+    StreamServerError,
+    Usage,
+)
+from tir_client.protocol.reader import (
+    AnswerStream,
+    accumulator_for,
+    read_answer,
+    read_embeddings,
+    read_models,
+    read_token_count,
+)
+from tir_client.protocol.sse import BOM
+
+DONE = b"data: [DONE]\n\n"
+
+
+def event(content: str = "", finish: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": {"content": content}, "finish_reason": finish}
+    return (
+        b"data: " + str({"id": "c", "choices": [choice]}).replace("'", '"').replace("None", "null").encode() + b"\n\n"
+    )
+
+
+REQUEST = request()
+GOOD = {"id": "c", "choices": [{"index": 0, "message": {"content": "Hi"}, "finish_reason": "stop"}]}
+CUT = {"id": "c", "choices": [{"index": 0, "message": {"content": "Hi"}, "finish_reason": None}]}
+
+
+def test_a_whole_answer_is_read():
+    completion = read_answer(REQUEST, json.dumps(GOOD).encode(), "id-7").completion()
+
+    assert (completion.choice.text, completion.request_id) == ("Hi", "id-7")
+
+
+def test_an_answer_that_is_not_complete_is_an_error_that_shows_it():
+    with pytest.raises(ResponseError, match="without a finish reason") as caught:
+        read_answer(REQUEST, json.dumps(CUT).encode(), "id-7")
+
+    assert (caught.value.body, caught.value.request_id) == (CUT, "id-7")
+    assert caught.value.partial.choice.text == "Hi"
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "words", "body"),
+    [
+        (b"", ResponseError, "not a JSON object: an empty body\nCheck the URL", ""),
+        (b"[1]", ResponseError, r"not a JSON object: \[1\]\nCheck the URL", [1]),
+        (b"null", ResponseError, "not a JSON object: an empty body\nCheck the URL", None),
+        (b"<h1>Hello</h1>", ResponseError, "not a JSON object: Hello\nCheck the URL", "<h1>Hello</h1>"),
+        (b'{"error": "No."}', ReportedError, "reports an error: No.$", {"error": "No."}),
+        (b'{"error": {}}', ReportedError, "reports an error: ", {"error": {}}),
+    ],
+)
+def test_a_body_that_is_no_answer_is_an_error_that_shows_it(content, error, words, body):
+    with pytest.raises(error, match=words) as caught:
+        read_answer(REQUEST, content, "id-7")
+
+    assert (caught.value.body, caught.value.request_id) == (body, "id-7")
+
+
+def test_a_request_says_how_its_answer_is_read():
+    tools = [{"type": "function", "function": {"name": name}} for name in ("add", "sub")]
+    calls = [{"id": "c", "function": {"name": name, "arguments": "{}"}} for name in ("sub<|channel|>", "add")]
+    answer = {"choices": [{"index": 0, "message": {"tool_calls": calls}, "finish_reason": "tool_calls"}]}
+
+    def names(**fields):
+        completion = read_answer(request(tools=tools, **fields), json.dumps(answer).encode()).completion()
+        return [call.name for call in completion.choice.tool_calls]
+
+    assert names() == ["sub", "add"]
+    assert names(tool_choice="none") == []
+    assert names(tool_choice={"type": "function", "function": {"name": "add"}}) == ["add"]
+    with pytest.raises(ResponseError, match="1 of 2 choices"):
+        read_answer(request(n=2), json.dumps(GOOD).encode())
+
+
+@pytest.mark.parametrize(("model", "text"), [("gpt_oss_120b", "<think>a</think>b"), ("qwen3_32b", "b")])
+def test_the_model_says_whether_tags_in_a_text_are_reasoning(model, text):
+    answer = {"choices": [{"message": {"content": "<think>a</think>b"}, "finish_reason": "stop"}]}
+
+    assert read_answer(request(model=model), json.dumps(answer).encode()).completion().choice.text == text
+
+
+# Streams
+
+
+class Reading:
+    """A stream that is read in pieces.
+
+    Attributes:
+        text: The text of the deltas.
+        finals: How many of them were the last one.
+    """
+
+    def __init__(self, **headers: str) -> None:
+        self.stream = AnswerStream(accumulator_for(REQUEST))
+        self.stream.begin({"x-request-id": "id-7", **{name.replace("_", "-"): headers[name] for name in headers}})
+        self.text = ""
+        self.finals = 0
+
+    def feed(self, *pieces: bytes) -> Reading:
+        for piece in pieces:
+            self._take(self.stream.feed(piece))
+        return self
+
+    def close(self) -> Reading:
+        self._take(self.stream.close())
+        return self
+
+    def _take(self, deltas) -> None:
+        for delta in deltas:
+            self.text += delta.text
+            self.finals += delta.final
+
+
+def streaming() -> Reading:
+    return Reading(content_type="text/event-stream; charset=utf-8")
+
+
+BODY = event("a") + event("b", "stop") + DONE
+
+
+def test_a_stream_is_read_as_it_comes():
+    reading = streaming()
+    assert not reading.stream.started
+
+    reading.feed(event("a"))
+    assert (reading.text, reading.stream.started, reading.stream.done) == ("a", True, False)
+
+    reading.feed(event("b", "stop") + DONE)
+    assert (reading.text, reading.finals, reading.stream.done) == ("ab", 1, True)
+
+    reading.feed(event("more")).close()
+    assert (reading.text, reading.finals) == ("ab", 1)
+    assert reading.stream.accumulator.completion().request_id == "id-7"
+
+
+@pytest.mark.parametrize("nothing", [b": ping\n\n", b"data:\n\n", b'data: {"choices": []}\n\n', b"da"])
+def test_a_stream_has_not_started_before_it_has_said_something(nothing):
+    """So that it may still be asked for again."""
+    assert not streaming().feed(nothing).stream.started
+
+
+@pytest.mark.parametrize("end", [b"", DONE[:-1], DONE[:-2], DONE[:-3], DONE[:-4], b"data: [DONE] \n\n", b": bye"])
+def test_a_stream_may_end_without_done_once_it_has_its_finish(end):
+    reading = streaming().feed(event("a", "stop"), end).close()
+
+    assert (reading.text, reading.finals) == ("a", 1)
+
+
+def test_an_event_that_was_cut_off_at_the_end_is_no_event_and_a_whole_one_is():
+    last = event("b", "stop")
+
+    assert streaming().feed(event("a"), last[:-2]).close().text == "ab"
+    with pytest.raises(StreamInterruptedError, match="without a finish reason") as caught:
+        streaming().feed(event("a"), last[:-3]).close()
+    assert caught.value.partial.choice.text == "a"
+
+
+@pytest.mark.parametrize("start", [b"", b"event: message\n", b"id: 7\n", b"retry: 1\n", b":\n"])
+@pytest.mark.parametrize("before", [b"", BOM, b"\n", b"\r\n"])
+@pytest.mark.parametrize("size", [1, 5, 6, 1_000])
+def test_a_stream_under_another_label_is_known_by_its_start(start, before, size):
+    body = before + start + BODY
+    reading = Reading(content_type="text/plain").feed(*[body[i : i + size] for i in range(0, len(body), size)])
+
+    assert (reading.text, reading.close().finals) == ("ab", 1)
+
+
+@pytest.mark.parametrize("headers", [{}, {"content_type": "application/json"}])
+@pytest.mark.parametrize("size", [1, 5, 6, 1_000])
+def test_a_whole_answer_to_a_request_for_a_stream_is_read(headers, size):
+    body = json.dumps(GOOD).encode()
+    reading = Reading(**headers).feed(*[body[i : i + size] for i in range(0, len(body), size)])
+    assert (reading.text, reading.stream.started) == ("", False)
+
+    reading.close()
+    assert (reading.text, reading.finals, reading.stream.started) == ("Hi", 1, True)
+
+
+@pytest.mark.parametrize(
+    ("piece", "error", "words"),
+    [
+        (b"data: <garbage>\n\n", StreamError, "not a chunk: '<garbage>'"),
+        (b"data: [1]\n\n", StreamError, r"not a chunk: \[1\]"),
+        (b'data: {"choices": {}}\n\n', StreamError, "`choices` is not an array"),
+        (b'data: {"error": {"message": "Died.", "code": 500}}\n\n', StreamServerError, "in the middle.*: Died."),
+        (event("b", "abort") + DONE, StreamServerError, "not a complete answer: the server broke it off"),
+        (DONE, StreamInterruptedError, "not a complete answer: it ended without a finish reason.*ask again"),
+    ],
+)
+def test_a_stream_that_breaks_is_an_error_with_what_had_arrived(piece, error, words):
+    with pytest.raises(StreamError, match=words) as caught:
+        streaming().feed(event("a"), piece)
+
+    assert type(caught.value) is error
+    assert caught.value.partial.choice.text.startswith("a")
+    assert caught.value.request_id == "id-7"
+    if "Died" in words:
+        assert (caught.value.status_code, caught.value.body["error"]["message"]) == (500, "Died.")
+
+
+@pytest.mark.parametrize(
+    ("failure", "error"),
+    [
+        (APIConnectionError("reset"), StreamInterruptedError),
+        (APITimeoutError("slow", phase="chunk"), APITimeoutError),
+        (ResponseError("odd"), ResponseError),
+    ],
+)
+def test_a_failure_behind_some_text_carries_the_text(failure, error):
+    assert streaming().stream.broken_by(failure) is failure
+    assert failure.partial is None
+
+    broken = streaming().feed(event("a")).stream.broken_by(failure)
+
+    assert (type(broken), broken.message) == (error, failure.message)
+    assert broken.partial.choice.text == "a"
+
+
+def test_a_failure_that_knows_what_had_arrived_keeps_it():
+    failure = ResponseError("odd", partial=Completion(id="its own"))
+
+    assert streaming().feed(event("a")).stream.broken_by(failure).partial.id == "its own"
+
+
+# Embeddings, models, token counts
+
+
+def rows(*vectors, **fields):
+    return {"data": [{"index": index, "embedding": vector} for index, vector in enumerate(vectors)], **fields}
+
+
+def embed(answer, texts=("a", "b"), **fields):
+    asked = EmbeddingRequest.of(model="m", input=list(texts), **fields)
+    return read_embeddings(asked, json.dumps(answer).encode(), "id-7")
+
+
+def test_vectors_come_in_the_order_of_the_texts():
+    answer = rows([1], [2.5], model="served", usage={"prompt_tokens": 3})
+    answer["data"].reverse()
+
+    assert embed(answer) == Embeddings([[1.0], [2.5]], "served", Usage(3, 0, 3))
+    assert embed(rows([1], [2])) == Embeddings([[1.0], [2.0]], "m", None)
+    assert all(type(number) is float for vector in embed(rows([1], [2])).vectors for number in vector)
+
+
+@pytest.mark.parametrize(
+    ("answer", "fields", "words"),
+    [
+        (rows([1.0]), {}, "2 texts were sent"),
+        (rows([1.0], [2.0], [3.0]), {}, "2 texts were sent"),
+        (rows([1.0], []), {}, "2 texts were sent"),
+        ({"data": None}, {}, "2 texts were sent"),
+        ({"data": [5]}, {}, "2 texts were sent"),
+        ({"data": {}}, {}, "2 texts were sent"),
+        ({}, {}, "2 texts were sent"),
+        (rows([1.0], [2.0, 3.0]), {}, r"have \[1, 2\] dimensions; one length was expected"),
+        (rows([1.0], [2.0]), {"dimensions": 3}, r"have \[1\] dimensions; 3 was expected"),
+    ],
+)
+def test_vectors_that_do_not_fit_their_texts_are_an_error(answer, fields, words):
+    with pytest.raises(ResponseError, match=words) as caught:
+        embed(answer, **fields)
+    assert caught.value.request_id == "id-7"
+
+
+def test_vectors_of_the_length_that_was_asked_for_are_taken():
+    assert embed(rows([1.0, 2.0]), ["a"], dimensions=2).vectors == [[1.0, 2.0]]
+
+
+def test_models_are_listed_with_their_context_windows():
+    listed = [{"id": "a", "max_model_len": 8, "owner": "x"}, {"id": "b"}, {"id": "c", "max_model_len": "8"}]
+
+    assert read_models(json.dumps({"data": listed}).encode(), None) == [
+        ModelCard("a", 8, listed[0]),
+        ModelCard("b", None, listed[1]),
+        ModelCard("c", None, listed[2]),
+    ]
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, {"data": {}}, {"data": [5]}, {"data": [{"id": ""}]}, {"data": [{"id": "a"}, {}]}]
+)
+def test_what_is_no_list_of_models_is_an_error_that_shows_it(answer):
+    with pytest.raises(ResponseError, match="not a list of models") as caught:
+        read_models(json.dumps(answer).encode(), "id-7")
+    assert (caught.value.body, caught.value.request_id) == (answer, "id-7")
+
+
+def test_a_token_count_is_read():
+    assert read_token_count(b'{"count": 7}', None) == 7
+
+
+@pytest.mark.parametrize("content", [b"{}", b'{"count": "7"}', b'{"count": true}', b'{"count": null}'])
+def test_what_is_no_token_count_is_an_error(content):
+    with pytest.raises(ResponseError, match="no token count") as caught:
+        read_token_count(content, "id-7")
+    assert caught.value.request_id == "id-7"
+
+
+@pytest.mark.parametrize(
+    "vector",
+    ["[NaN]", "[Infinity]", "[1e400]", f"[1{'0' * 400}]", '"123"', '["0.5"]', "[true]", '{"0": 1}', "[[1]]", "[]"],
+)
+def test_a_vector_is_of_finite_numbers(vector: str):
+    content = f'{{"data": [{{"index": 0, "embedding": {vector}}}]}}'.encode()
+
+    with pytest.raises(ResponseError, match="one vector of numbers for each"):
+        read_embeddings(EmbeddingRequest.of(model="m", input=["a"]), content, None)
+
+
+def test_two_vectors_for_one_text_are_refused():
+    row = b'{"index": 0, "embedding": [1]}'
+
+    with pytest.raises(ResponseError, match="one vector of numbers for each"):
+        read_embeddings(EmbeddingRequest.of(model="m", input=["a"]), b'{"data": [%b, %b]}' % (row, row), None)

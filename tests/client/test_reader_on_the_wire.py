@@ -1,0 +1,84 @@
+"""Odd answers, on every way to ask for one: streams under other labels, ends of several kinds, no choices."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.client.paths import PATHS, Ask, client, request
+from tests.wire import WireServer
+from tir_client import (
+    ReportedError,
+    ResponseError,
+    StreamServerError,
+    TIRError,
+)
+from tir_sandbox import Reply, Sandbox
+
+DONE = b"data: [DONE]\n\n"
+
+
+def event(content: str = "", finish: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": {"content": content}, "finish_reason": finish}
+    return (
+        b"data: " + str({"id": "c", "choices": [choice]}).replace("'", '"').replace("None", "null").encode() + b"\n\n"
+    )
+
+
+def wire(body: bytes, content_type: str = "text/event-stream") -> list[bytes]:
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ncontent-length: {len(body)}\r\n\r\n"
+    return [head.encode() + body]
+
+
+@pytest.mark.parametrize("ask", PATHS)
+async def test_an_answer_without_choices_is_asked_for_again(ask: Ask, sandbox: Sandbox):
+    empty = Reply(body={"choices": []}, chunks=[{"choices": []}])
+    sandbox.script(empty, Reply(text="At last."))
+    assert (await ask(client(sandbox), request())).choice.text == "At last."
+
+    sandbox.reset()
+    sandbox.script(*[empty] * 3)
+    with pytest.raises(TIRError, match="no choices"):
+        await ask(client(sandbox), request())
+    assert len(sandbox.requests) == 3
+
+
+@pytest.mark.parametrize("ask", PATHS)
+async def test_an_error_under_status_200_is_asked_for_again(ask: Ask, sandbox: Sandbox):
+    said = {"error": {"message": "engine died"}}
+    sandbox.script(*[Reply(body=said, chunks=[said])] * 3)
+
+    with pytest.raises((ReportedError, StreamServerError), match="engine died"):
+        await ask(client(sandbox), request())
+    assert len(sandbox.requests) == 3
+
+
+@pytest.mark.parametrize("ask", PATHS[2:])
+@pytest.mark.parametrize("label", ["application/json", "text/plain", "application/octet-stream", ""])
+async def test_a_stream_under_another_label_is_read(ask: Ask, label: str):
+    with WireServer(wire(event("a") + event("b", "stop") + DONE, label)) as server:
+        assert (await ask(client(server), request())).choice.text == "ab"
+
+
+@pytest.mark.parametrize("ask", PATHS[2:])
+async def test_a_page_in_plain_text_is_shown_as_it_is(ask: Ask):
+    with (
+        WireServer(wire(b"The gateway is resting.", "text/plain")) as server,
+        pytest.raises(ResponseError, match="The gateway is resting"),
+    ):
+        await ask(client(server), request())
+
+
+@pytest.mark.parametrize("ask", PATHS[2:])
+@pytest.mark.parametrize("end", [b"data: [DONE] \n\n", b"data:[DONE]\n\n", b"", b"data: [DONE]"])
+async def test_the_end_of_a_stream_may_be_written_in_several_ways(ask: Ask, end: bytes):
+    with WireServer(wire(event("a", "stop") + end)) as server:
+        assert (await ask(client(server), request())).choice.text == "a"
+
+
+@pytest.mark.parametrize("ask", PATHS[2:])
+async def test_an_error_field_that_says_nothing_is_no_error(ask: Ask):
+    chunks = event("a").replace(b'{"id"', b'{"error": "", "id"') + event("b", "stop").replace(
+        b'{"id"', b'{"error": false, "id"'
+    )
+    with WireServer(wire(chunks + DONE)) as server:
+        assert (await ask(client(server), request())).choice.text == "ab"

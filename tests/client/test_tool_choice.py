@@ -1,0 +1,55 @@
+"""Tool choices and response formats on the wire."""
+
+from __future__ import annotations
+
+import pytest
+
+from tir_client import InvalidRequestError
+from tir_client.protocol.tool_choice import response_format as make_format
+from tir_client.protocol.tool_choice import tool_choice as wire_choice
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+
+
+def tool(name):
+    return {"type": "function", "function": {"name": name, "parameters": SCHEMA}}
+
+
+ADD, SUB = tool("add"), tool("sub")
+
+
+def named(name):
+    return {"type": "function", "function": {"name": name}}
+
+
+@pytest.mark.parametrize(
+    ("choice", "tools", "wire"),
+    [
+        (None, [], None),
+        (None, [ADD], None),
+        ("auto", [], "auto"),
+        ("none", [], "none"),
+        (False, [ADD], "none"),
+        (True, [ADD], named("add")),
+        (True, [ADD, SUB], "required"),
+        ("any", [ADD], "required"),
+        ("required", [ADD, SUB], "required"),
+        ("sub", [ADD, SUB], named("sub")),
+        (named("sub"), [ADD, SUB], named("sub")),
+    ],
+)
+def test_what_frameworks_call_a_choice_becomes_what_the_server_knows(choice, tools, wire):
+    assert wire == wire_choice(choice, tools)
+
+
+@pytest.mark.parametrize(
+    ("choice", "tools"), [("mul", [ADD]), (named("mul"), [ADD]), ("any", []), (True, []), (5, [ADD]), ({}, [ADD])]
+)
+def test_a_choice_that_cannot_be_met_is_refused(choice, tools):
+    with pytest.raises(InvalidRequestError, match="`tool_choice`"):
+        wire_choice(choice, tools)
+
+
+def test_a_response_format_says_strict_only_if_it_was_said():
+    assert make_format("A", SCHEMA) == {"type": "json_schema", "json_schema": {"name": "A", "schema": SCHEMA}}
+    assert make_format("A", SCHEMA, strict=True)["json_schema"]["strict"] is True
