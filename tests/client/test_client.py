@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.client.paths import EVERY, PATHS, Ask, astreamed, streamed, whole
+from tests.waiting import auntil
 from tir_client import (
     APIConnectionError,
     APITimeoutError,
@@ -118,6 +119,7 @@ async def test_a_slow_first_byte_runs_into_its_own_timeout(ask: Ask, sandbox, co
     with pytest.raises(APITimeoutError, match="`first_byte`") as caught:
         await ask(connect(timeout={"first_byte": 0.2}), request())
     assert caught.value.phase == "first_byte"
+    assert await auntil(lambda: sandbox.requests)
     assert len(sandbox.requests) == 1
 
 

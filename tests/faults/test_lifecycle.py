@@ -18,6 +18,7 @@ from tests.faults.places import Places
 from tests.faults.resources import all_returned
 from tests.faults.table import PATIENT
 from tests.faults.wire import VLLM_ERROR, chunk, head, refusal, stream
+from tests.waiting import auntil
 from tests.wire import CLOSE, RESET, STALL, WireServer
 from tir_client import APITimeoutError, ChatRequest, Config, TIRClient, TIRError
 from tir_sandbox import Reply, Sandbox
@@ -186,8 +187,7 @@ def test_models_that_are_forgotten_while_their_loop_runs(driver: Driver, fresh: 
         for _ in range(50):
             await driver.awhole(fresh())
         gc.collect()
-        await asyncio.sleep(0.3)
-        assert sandbox.open_connections == before
+        assert await auntil(lambda: sandbox.open_connections <= before)
 
     with all_returned():
         asyncio.run(main())

@@ -160,7 +160,7 @@ async def test_only_a_few_requests_are_under_way_at_a_time(
 
     monkeypatch.setattr(client, "embed", counted)
     monkeypatch.setattr(client, "aembed", acounted)
-    sandbox.script(*[Reply(delay=0.02, body={"data": [{"index": 0, "embedding": [1.0]}]})] * 20)
+    sandbox.script(*[Reply(delay=0.05, body={"data": [{"index": 0, "embedding": [1.0]}]})] * 20)
     model.embed_documents(TEXTS)
     await model.aembed_documents(TEXTS)
 
@@ -172,7 +172,7 @@ async def test_a_request_that_fails_ends_the_others(endpoint: dict[str, Any], sa
     model = TIREmbeddings(**endpoint, chunk_size=1, max_concurrency=10)
     sandbox.script(*[Fault(status=400)] + [Reply(delay=30)] * 9)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         with pytest.raises(BadRequestError):
             await model.aembed_documents(TEXTS)
 
