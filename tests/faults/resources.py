@@ -52,10 +52,17 @@ def _sockets() -> Iterator[int]:
 
 @contextmanager
 def all_returned(within: float = 20.0) -> Iterator[None]:
-    """What the block takes is given back at its end, or as soon as the servers have noticed."""
+    """What the block takes is given back at its end, or as soon as the servers have noticed.
+
+    What exists already is set aside meanwhile, since the garbage collector would look through it each time.
+    """
     before = Held.now()
-    yield
-    end = time.monotonic() + within
-    while (kept := Held.now().since(before)) and time.monotonic() < end:
-        time.sleep(0.05)
+    gc.freeze()
+    try:
+        yield
+        end = time.monotonic() + within
+        while (kept := Held.now().since(before)) and time.monotonic() < end:
+            time.sleep(0.05)
+    finally:
+        gc.unfreeze()
     assert not kept

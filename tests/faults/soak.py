@@ -1,4 +1,4 @@
-"""Many streams at once, with random faults, for as long as you like: `python -m tests.faults.soak --seconds 600`.
+"""Many streams at once, with random faults: `python -m tests.faults.soak --seconds 600`.
 
 Each stream has a script of its own, so that its outcome is known beforehand: the whole answer, or the one error that
 belongs to its fault. What comes out differently, or not at all, or stays in memory, is reported and ends in failure.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import math
 import random
 import sys
 import time
@@ -21,6 +22,7 @@ import tir_client
 from tests.faults.drivers import LangChain, LlamaIndex
 from tests.faults.resources import Held
 from tests.faults.wire import DONE, TEXT, VLLM_ERROR, chunk, chunks, events, refusal, stream_head
+from tests.waiting import auntil
 
 STREAMS = 100
 LONG = 20
@@ -127,17 +129,19 @@ class Report:
 
 
 class Soak:
-    """Keeps some streams going until the time is over.
+    """Keeps some streams going until the time is over, or enough of them were begun.
 
     Args:
         seconds: How long.
-        seed: What chance begins with.
+        streams: How many streams to begin at most, or a few more.
+        seed: The seed of all random choices.
     """
 
-    def __init__(self, seconds: float, seed: int = 1) -> None:
+    def __init__(self, *, seconds: float = math.inf, streams: float = math.inf, seed: int = 1) -> None:
         random.seed(seed)
-        self._end = 0.0
+        self._began = 0.0
         self._seconds = seconds
+        self._streams = streams
         self._server = Server()
         self.report = Report()
 
@@ -146,23 +150,26 @@ class Soak:
         async with await asyncio.start_server(self._server.serve, "127.0.0.1", 0) as listening:
             base_url = "http://127.0.0.1:{1}/v1".format(*listening.sockets[0].getsockname())
             models = [driver.model(base_url, TIMEOUTS) for driver in (LangChain(), LlamaIndex())]
-            began = time.monotonic()
-            self._end = began + self._seconds
+            self._began = time.monotonic()
             async with asyncio.TaskGroup() as group:
                 for number in range(STREAMS):
                     group.create_task(self._keep_asking(number, models[number % 2]))
                 group.create_task(self._watch())
             for model in models:
                 await model.aclose()
-            await asyncio.sleep(0.5)
+            await auntil(lambda: not self._server.open)
             self.report.still_open = self._server.open
         self._account()
-        self.report.seconds = time.monotonic() - began
+        self.report.seconds = time.monotonic() - self._began
         return self.report
+
+    def _progress(self) -> float:
+        """The part of the soak that is over, from 0 to 1."""
+        return max((time.monotonic() - self._began) / self._seconds, self.report.asked / self._streams)
 
     async def _keep_asking(self, number: int, model: Any) -> None:
         count = 0
-        while time.monotonic() < self._end:
+        while self._progress() < 1:
             count += 1
             (fault,) = random.choices(list(FAULTS), WEIGHTS)
             question = f"{fault}#{number}.{count}"
@@ -179,9 +186,9 @@ class Soak:
                 self.report.wrong.append(f"{question}: {tries} requests")
 
     async def _watch(self) -> None:
-        """Count objects, often enough for a judgement."""
-        while time.monotonic() < self._end:
-            await asyncio.sleep(self._seconds / 12)
+        """Count objects, twelve times."""
+        for part in range(1, 13):
+            await auntil(lambda part=part: self._progress() >= part / 12, within=math.inf)
             gc.collect()
             await asyncio.sleep(0.2)  # async generators among the garbage are closed by the loop
             gc.collect()
@@ -217,10 +224,10 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     before = Held.now()
-    report = asyncio.run(Soak(arguments.seconds, arguments.seed).run())
+    report = asyncio.run(Soak(seconds=arguments.seconds, seed=arguments.seed).run())
     failures = report.failures()
-    if Held.now() != before:
-        failures.append(f"{before} has become {Held.now()}")
+    if kept := Held.now().since(before):
+        failures.append(f"still held: {kept}")
     sys.stdout.write(
         f"{report.asked} streams, {report.requests} requests in {report.seconds:.0f} s, {STREAMS} at a time: "
         f"{dict(report.outcomes.most_common())}; objects {report.growth():+.2%}\n"

@@ -9,6 +9,7 @@ from tests.faults.cells import CELLS
 from tests.faults.drivers import OURS, TOKEN, Outcome, Way, ways
 from tests.faults.places import Places
 from tests.faults.table import Case, Cell, Fails, Right
+from tests.waiting import until
 
 SLACK = 15.0
 """Seconds that a call may take beyond its short timeouts on a busy machine: less than the long ones."""
@@ -39,7 +40,9 @@ def test_outcome(way: Way, cell: Cell, places: Places, pauses: list[float]) -> N
     if case.expected.pauses is not None:
         slack = SLACK if len(pauses) > 1 and pauses[0] > 10 else 0
         assert pauses == pytest.approx(list(case.expected.pauses), abs=slack)
-    assert places.requests == (case.expected.tries if cell.reached else 0)
+    expected = case.expected.tries if cell.reached else 0
+    until(lambda: places.requests >= expected)  # a silent server may read the request after its client gave up
+    assert places.requests == expected
     assert outcome.seconds < limit(cell, case)
 
 
