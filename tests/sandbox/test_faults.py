@@ -95,7 +95,7 @@ def test_a_stall_ends_when_the_client_gives_up(http, sandbox, body):
     with pytest.raises(httpx.ReadTimeout):
         http.post(CHAT, json=body, timeout=HASTY)
 
-    until(lambda: sandbox.requests[0].disconnected)
+    until(lambda: sandbox.requests and sandbox.requests[0].disconnected)
     assert sandbox.requests[0].disconnected_at > sandbox.requests[0].at
     until(lambda: sandbox.open_connections == 0)
 
@@ -168,7 +168,7 @@ def test_leaving_a_stream_is_noticed(http, sandbox):
     with http.stream("POST", CHAT, json=STREAM) as answer:
         next(answer.iter_lines())
 
-    until(lambda: sandbox.requests[0].disconnected)
+    until(lambda: sandbox.requests and sandbox.requests[0].disconnected)
     assert 0 < sandbox.requests[0].sent < 500
 
 
