@@ -5,8 +5,12 @@ LOWEST_PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
 LOWEST := .venvs/lowest
+NEWEST := .venvs/newest
+EXTRAS := .[langchain,llama-index,sandbox]
+JOBS ?= 2
+PARALLEL := --numprocesses $(JOBS) --dist worksteal
 
-.PHONY: demo test test-real test-lowest lint format type pytest soak reliability bench build clean
+.PHONY: demo test test-real test-lowest test-newest constraints lint format type pytest soak reliability bench build clean
 
 demo: $(READY)  ## LangChain and LlamaIndex through TIR, or through a local sandbox
 	@$(BIN)/python -m demo
@@ -14,14 +18,25 @@ demo: $(READY)  ## LangChain and LlamaIndex through TIR, or through a local sand
 test: lint type pytest  ## all that CI checks
 
 pytest: $(READY)
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
 
 test-real: $(READY)  ## on real vLLM servers (CPU, a tiny model and a tiny gpt-oss), one after the other
 	$(if $(TIR_REAL_BASE_URL),,$(BIN)/python -m tests.real.vllm_server install)
 	$(BIN)/python -m pytest -m real
 
 test-lowest: $(LOWEST)/.ready  ## every test with the lowest versions and the lowest Python that pyproject.toml allows
-	$(LOWEST)/bin/python -m pytest -p tests.lowest
+	$(LOWEST)/bin/python -m pytest $(PARALLEL) -p tests.lowest
+
+test-newest:  ## every test with the newest versions of everything, instead of those in tests/constraints.txt
+	rm -rf $(NEWEST)
+	$(PYTHON) -m venv $(NEWEST)
+	$(NEWEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(NEWEST)/bin/python -m pip install --quiet --upgrade --editable "$(EXTRAS)" --group dev
+	$(NEWEST)/bin/python -m pytest $(PARALLEL)
+
+constraints: test-newest  ## pins the newest versions, once every test has passed with them
+	echo '# Versions that the tests passed with. `make constraints` writes this file.' > tests/constraints.txt
+	$(NEWEST)/bin/python -m pip freeze --exclude-editable >> tests/constraints.txt
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -49,10 +64,10 @@ build: $(READY)  ## a wheel and an sdist in dist/
 clean:
 	rm -rf .venv .venvs dist .coverage .pytest_cache .mypy_cache .ruff_cache
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml tests/constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable ".[langchain,llama-index,sandbox]" --group dev
+	$(BIN)/python -m pip install --quiet --constraint tests/constraints.txt --editable "$(EXTRAS)" --group dev
 	@touch $@
 
 $(LOWEST)/.ready: pyproject.toml tests/lowest.py
@@ -60,6 +75,6 @@ $(LOWEST)/.ready: pyproject.toml tests/lowest.py
 	$(LOWEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(LOWEST)/bin/python -m tests.lowest > $(LOWEST)/floors.txt
 	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/floors.txt \
-		--editable ".[langchain,llama-index,sandbox]" --group test-lowest --group build
+		--editable "$(EXTRAS)" --group test-lowest --group build
 	$(LOWEST)/bin/python -m pip install --quiet --no-deps "langchain-tests>=1.1"
 	@touch $@

@@ -1,10 +1,10 @@
 """What holds for all tests."""
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["pytester"]
 
-# A property does not become wrong because the machine is busy.
-settings.register_profile("patient", deadline=None)
+# The same examples on each run, and no verdict that depends on how busy the machine is.
+settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("mutants", deadline=None, max_examples=25, derandomize=True, database=None)
-settings.load_profile("patient")
+settings.load_profile("steady")

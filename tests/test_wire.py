@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from tests.sandbox.test_faults import until
+from tests.sandbox.test_faults import HASTY, until
 from tests.wire import CLOSE, RESET, STALL, WireServer
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\ncontent-type: application/json\r\n\r\n"
@@ -33,14 +33,14 @@ def test_the_wire_server_plays_bytes():
 )
 def test_the_wire_server_fails_at_any_point(script, error):
     with WireServer(script) as server, pytest.raises(error):
-        httpx.post(server.host, json={}, timeout=0.3)
+        httpx.post(server.host, json={}, timeout=HASTY if STALL in script else 10)
 
 
 def test_the_wire_server_sees_the_client_leave():
     with WireServer([OK, STALL]) as server:
         with pytest.raises(httpx.ReadTimeout):
-            httpx.post(server.host, json={}, timeout=0.1)
-        until(lambda: server.connections[0].disconnected)
+            httpx.post(server.host, json={}, timeout=HASTY)
+        until(lambda: server.connections and server.connections[0].disconnected)
 
     assert server.connections[0].disconnected_at is not None
 

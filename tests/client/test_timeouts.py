@@ -22,13 +22,13 @@ def event(content: str = "", finish: str | None = None) -> bytes:
 
 @pytest.mark.parametrize("ask", PATHS[2:])
 async def test_the_total_timeout_ends_a_silence_it_falls_into(ask: Ask):
-    script = [HEAD + b"\r\n" + event("a"), 0.3, event("b"), STALL]
+    script = [HEAD + b"\r\n" + event("a"), 0.1, event("b"), STALL]
     with WireServer(script) as server:
         began = time.monotonic()
         with pytest.raises(APITimeoutError, match="`total`") as caught:
-            await ask(client(server, timeout={"total": 0.6, "chunk": 30}), request())
+            await ask(client(server, timeout={"total": 1.0, "chunk": 30}), request())
 
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 15
         assert caught.value.partial.choice.text == "ab"
         assert caught.value.request_id == "id-7"
 

@@ -158,7 +158,7 @@ CELLS = [
         group=_S,
         whole=case([head(content_length="5000"), *[b" ", 0.1] * 600], _TOTAL),
         stream=case([stream_head(), *[b": keep-alive\n\n", 0.1] * 600], _TOTAL),
-        timeouts=hasty("total", 0.5),
+        timeouts=hasty("total", 1.0),
     ),
     both(
         "a byte of an error's body now and then",
@@ -172,13 +172,13 @@ CELLS = [
         _S,
         [head(503, content_length="5000"), STALL],
         Fails(error="ServerError", status=503),
-        timeouts=hasty("total", 0.5),
+        timeouts=hasty("total", 1.0),
     ),
     both(
         "refused until the time is over",
         _S,
-        [answer(b"", 503), CLOSE],
-        Fails(error="ServerError", status=503, pauses=()),
-        timeouts=hasty("total", 0.2),
+        [answer(b"", 503, retry_after="30"), CLOSE],
+        Fails(error="ServerError", status=503, retry_after=30.0, pauses=()),
+        timeouts=hasty("total", 15.0),
     ),
 ]

@@ -1,4 +1,4 @@
-"""What a process holds: sockets, threads, clients, objects."""
+"""What a process holds: sockets, threads, HTTP clients."""
 
 from __future__ import annotations
 
@@ -11,41 +11,58 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakSet
 
 import httpx
 
 
 @dataclass(frozen=True)
 class Held:
-    """What this process holds now: sockets, threads, HTTP clients that are not closed."""
+    """What this process holds now: open sockets (by inode), running threads, HTTP clients that are not closed."""
 
-    sockets: int
-    threads: int
-    clients: int
+    sockets: frozenset[int]
+    threads: WeakSet[threading.Thread]
+    clients: WeakSet[httpx.Client | httpx.AsyncClient]
 
     @classmethod
     def now(cls) -> Held:
-        """Count, after the garbage is gone."""
+        """Look, after a garbage collection."""
         gc.collect()
         clients = [one for one in gc.get_objects() if isinstance(one, httpx.Client | httpx.AsyncClient)]
-        return cls(_sockets(), threading.active_count(), sum(not one.is_closed for one in clients))
+        still_open = WeakSet(one for one in clients if not one.is_closed)
+        return cls(frozenset(_sockets()), WeakSet(threading.enumerate()), still_open)
+
+    def since(self, before: Held) -> dict[str, int]:
+        """How many of each kind are new. What earlier tests left behind may go meanwhile, and is not looked at."""
+        new = {
+            "sockets": self.sockets - before.sockets,
+            "threads": self.threads - before.threads,
+            "clients": self.clients - before.clients,
+        }
+        return {kind: len(things) for kind, things in new.items() if things}
 
 
-def _sockets() -> int:
-    count = 0
+def _sockets() -> Iterator[int]:
     for entry in Path("/dev/fd").iterdir():
         with suppress(OSError):  # the descriptor of the listing itself
-            count += stat.S_ISSOCK(os.fstat(int(entry.name)).st_mode)
-    return count
+            status = os.fstat(int(entry.name))
+            if stat.S_ISSOCK(status.st_mode):
+                yield status.st_ino
 
 
 @contextmanager
-def all_returned(within: float = 5.0) -> Iterator[None]:
-    """After the block, and a moment for servers to notice, everything is back to where it was before."""
+def all_returned(within: float = 20.0) -> Iterator[None]:
+    """What the block takes is given back at its end, or as soon as the servers have noticed.
+
+    What exists already is set aside meanwhile, since the garbage collector would look through it each time.
+    """
     before = Held.now()
-    yield
-    end = time.monotonic() + within
-    while (after := Held.now()) != before and time.monotonic() < end:
-        time.sleep(0.05)
-    if after != before:
-        raise AssertionError(f"{before} has become {after}")
+    gc.freeze()
+    try:
+        yield
+        end = time.monotonic() + within
+        while (kept := Held.now().since(before)) and time.monotonic() < end:
+            time.sleep(0.05)
+    finally:
+        gc.unfreeze()
+    assert not kept

@@ -50,8 +50,8 @@ REQUEST = ChatRequest.of(
 WORDS = st.text(st.characters(), max_size=8)
 SENT = st.text(st.characters(codec="utf-8"), max_size=8)
 CUTS = st.lists(st.integers(0, 1 << 16), max_size=5)
-often = settings(max_examples=200, deadline=None, derandomize=True, database=None)
-sometimes = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+often = settings(max_examples=200)
+sometimes = settings(max_examples=100)
 
 
 def read(content: bytes, cuts: list[int], kind: str = "text/event-stream") -> tuple[list[Delta], AnswerStream]:

@@ -23,14 +23,18 @@ from workflows.errors import WorkflowCancelledByUser
 from tests.faults.drivers import OURS, Driver
 from tests.faults.table import PATIENT, hasty
 from tests.faults.wire import chunk, head, stream
+from tests.waiting import until
 from tests.wire import STALL, WireServer
 from tir_client import APITimeoutError
 
 AT_ONCE = 0.1
 """Seconds after which the server must know."""
 
-ATTEMPTS = 5
-"""The best of some attempts counts: what is looked for is not how busy the machine is."""
+ATTEMPTS = 20
+"""How often to try: the shortest delay counts, since a busy machine lengthens some of them, but not all."""
+
+NOTICE = 10.0
+"""Seconds to wait for the server to see that the client has left; far less than the timeouts of `PATIENT`."""
 
 TALK = stream(chunk({"role": "assistant", "content": ""}), *[chunk({"content": "word "})] * 3, done=False)
 SILENT = head(content_length="500")
@@ -165,13 +169,20 @@ async def cancelled(coroutine: Any) -> None:
 
 @contextmanager
 def interrupted() -> Iterator[None]:
-    """The user presses Ctrl-C while the block runs."""
-    main = threading.main_thread().ident
-    timer = threading.Timer(0.15, signal.pthread_kill, [main, signal.SIGINT])
+    """The user presses Ctrl-C while the block runs.
+
+    The handler is Python's own, because SIGINT may be ignored where the tests run (under `nohup`, for instance).
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    timer = threading.Timer(0.15, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])
     timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        yield
-    timer.join()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            yield
+    finally:
+        timer.cancel()
+        timer.join()
+        signal.signal(signal.SIGINT, before)
 
 
 def hurried(driver: Driver, model: Any) -> Any:
@@ -180,15 +191,18 @@ def hurried(driver: Driver, model: Any) -> Any:
 
 
 def delay(server: WireServer, since: float) -> float:
-    """Seconds after `since` at which the server saw that the client had left, the only one it ever had."""
+    """Seconds after `since` at which the server saw its only client leave; infinite if none had connected yet."""
     if not server.connections:
-        return math.inf  # the machine was so busy that the client left before it had come
+        return math.inf
     (connection,) = server.connections
-    end = time.monotonic() + 2
-    while not connection.disconnected and time.monotonic() < end:
-        time.sleep(0.002)
-    assert connection.disconnected_at is not None, "the server never saw the client leave"
+    until(lambda: connection.disconnected, NOTICE)
+    assert connection.disconnected_at is not None, "the server did not see the client leave"
     return connection.disconnected_at - since
+
+
+async def adelay(server: WireServer) -> float:
+    """The same from now on, in a loop that goes on running."""
+    return await asyncio.to_thread(delay, server, time.monotonic())
 
 
 def script_for(leave: Any) -> list[Any]:
@@ -249,9 +263,7 @@ def test_server_is_told_at_once_by_async_code(driver: Driver, leave: Any) -> Non
 async def _leave_and_stay(server: WireServer, driver: Driver, leave: Any) -> float:
     model = driver.model(server.base_url, PATIENT)
     await leave(driver, model)
-    left = time.monotonic()
-    await asyncio.sleep(2 * AT_ONCE)
-    return delay(server, left)
+    return await adelay(server)
 
 
 async def cancel_a_langchain_agent(model: Any) -> None:
@@ -292,9 +304,7 @@ def test_server_is_told_at_once_of_an_agent_that_is_stopped(driver: Driver, leav
 
     async def main(server: WireServer) -> float:
         await leave(driver.model(server.base_url, PATIENT))
-        left = time.monotonic()
-        await asyncio.sleep(2 * AT_ONCE)
-        return delay(server, left)
+        return await adelay(server)
 
     delays = []
     while len(delays) < ATTEMPTS and min(delays, default=1) > AT_ONCE:
@@ -307,12 +317,15 @@ def test_server_is_told_at_once_of_an_agent_that_is_stopped(driver: Driver, leav
 @pytest.mark.parametrize("driver", OURS, ids=lambda driver: driver.name)
 def test_loop_that_is_interrupted_tells_the_server(driver: Driver) -> None:
     """Ctrl-C in `asyncio.run` closes the connections of its loop."""
-    with WireServer([TALK, STALL]) as server:
-        model = driver.model(server.base_url, PATIENT)
-        with interrupted():
-            asyncio.run(read(driver, model))
+    delays = []
+    while len(delays) < ATTEMPTS and min(delays, default=1) > AT_ONCE:
+        with WireServer([TALK, STALL]) as server:
+            model = driver.model(server.base_url, PATIENT)
+            with interrupted():
+                asyncio.run(read(driver, model))
+            delays.append(delay(server, time.monotonic()))
 
-        assert delay(server, time.monotonic()) < 1
+    assert min(delays) < AT_ONCE
 
 
 class Fact(BaseModel):
@@ -363,7 +376,7 @@ def test_stream_that_is_kept_half_read_ends_with_its_loop_without_a_word(driver:
 
     with WireServer([TALK, STALL]) as server:
         asyncio.run(main(server))
-        assert delay(server, time.monotonic()) < 1
+        assert delay(server, time.monotonic()) < NOTICE
 
     assert not logged
 
@@ -375,9 +388,7 @@ def test_model_is_of_use_after_its_streams_were_left(driver: Driver) -> None:
         model = driver.model(server.base_url, PATIENT)
         for _ in range(100):
             close(driver, model)
-        end = time.monotonic() + 5
-        while not all(one.disconnected for one in server.connections) and time.monotonic() < end:
-            time.sleep(0.01)
+        until(lambda: all(one.disconnected for one in server.connections), NOTICE)
         model.close()
 
         assert [one.disconnected for one in server.connections] == [True] * 100

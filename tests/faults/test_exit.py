@@ -15,6 +15,7 @@ import pytest
 from tests.faults.drivers import OURS, Driver
 from tests.faults.table import PATIENT
 from tests.faults.wire import chunk, stream
+from tests.waiting import until
 from tests.wire import STALL, WireServer
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +62,7 @@ def test_program_ends_in_silence(number: int) -> None:
         command += ["-m", "tests.faults.test_exit", str(number), server.base_url]
         program = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
         took = time.time() - float(program.stdout)
-        time.sleep(0.1)
+        until(lambda: all(one.disconnected for one in server.connections))
 
         assert program.stderr == ""
         assert program.returncode == 0

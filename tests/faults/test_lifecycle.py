@@ -18,12 +18,13 @@ from tests.faults.places import Places
 from tests.faults.resources import all_returned
 from tests.faults.table import PATIENT
 from tests.faults.wire import VLLM_ERROR, chunk, head, refusal, stream
+from tests.waiting import auntil
 from tests.wire import CLOSE, RESET, STALL, WireServer
 from tir_client import APITimeoutError, ChatRequest, Config, TIRClient, TIRError
 from tir_sandbox import Reply, Sandbox
 
-RUNS = 1_000
-MODELS = 10_000
+RUNS = 500
+MODELS = 2_000
 THREADS = 64
 
 pytestmark = pytest.mark.timeout(300)
@@ -56,8 +57,8 @@ def fresh(sandbox: Sandbox, driver: Driver) -> Any:
     return make
 
 
-def test_thousand_loops_in_a_row(sandbox: Sandbox, driver: Driver, fresh: Any) -> None:
-    """One model serves a thousand `asyncio.run`, each with a loop of its own, and grows no memory."""
+def test_many_loops_in_a_row(sandbox: Sandbox, driver: Driver, fresh: Any) -> None:
+    """One model serves hundreds of `asyncio.run`, each with a loop of its own, and grows no memory."""
     model = fresh()
     with all_returned():
         for _ in range(RUNS // 5):
@@ -186,14 +187,13 @@ def test_models_that_are_forgotten_while_their_loop_runs(driver: Driver, fresh: 
         for _ in range(50):
             await driver.awhole(fresh())
         gc.collect()
-        await asyncio.sleep(0.3)
-        assert sandbox.open_connections == before
+        assert await auntil(lambda: sandbox.open_connections <= before)
 
     with all_returned():
         asyncio.run(main())
 
 
-def test_ten_thousand_models(driver: Driver, fresh: Any) -> None:
+def test_many_models(driver: Driver, fresh: Any) -> None:
     """A model that is not used holds nothing but its settings."""
     with all_returned():
         models = [fresh() for _ in range(MODELS)]

@@ -9,9 +9,10 @@ from tests.faults.cells import CELLS
 from tests.faults.drivers import OURS, TOKEN, Outcome, Way, ways
 from tests.faults.places import Places
 from tests.faults.table import Case, Cell, Fails, Right
+from tests.waiting import until
 
-SLACK = 5.0
-"""Seconds that a call may take beyond its timeouts, for a machine that is busy."""
+SLACK = 15.0
+"""Seconds that a call may take beyond its short timeouts on a busy machine: less than the long ones."""
 
 PLAYED = [
     pytest.param(way, cell, id=f"{way} - {cell.group}: {cell.name}")
@@ -37,8 +38,11 @@ def test_outcome(way: Way, cell: Cell, places: Places, pauses: list[float]) -> N
         check_failure(outcome, case.expected, way.mode)
     assert len(pauses) + 1 == case.expected.tries
     if case.expected.pauses is not None:
-        assert pauses == pytest.approx(list(case.expected.pauses), abs=5 if len(pauses) > 1 and pauses[0] > 10 else 0)
-    assert places.requests == (case.expected.tries if cell.reached else 0)
+        slack = SLACK if len(pauses) > 1 and pauses[0] > 10 else 0
+        assert pauses == pytest.approx(list(case.expected.pauses), abs=slack)
+    expected = case.expected.tries if cell.reached else 0
+    until(lambda: places.requests >= expected)  # a silent server may read the request after its client gave up
+    assert places.requests == expected
     assert outcome.seconds < limit(cell, case)
 
 
@@ -62,7 +66,7 @@ def check_failure(outcome: Outcome, expected: Fails, mode: str) -> None:
     for words in expected.said:
         assert words in str(error)
     assert (error.status_code, error.phase) == (expected.status, expected.phase)
-    assert error.retry_after == pytest.approx(expected.retry_after, abs=5 if expected.retry_after == 30 else 0)
+    assert error.retry_after == pytest.approx(expected.retry_after, abs=SLACK if expected.retry_after == 30 else 0)
     assert error.request_id == ("req-5a17" if expected.identified else None)
     assert outcome.text == ((expected.partial or "") if mode == "stream" else "")
     arrived = error.partial.choices if error.partial is not None else []

@@ -100,6 +100,7 @@ def test_headers_that_repeat_the_token_are_blacked_out(way: Way, places: Places)
 
 @pytest.mark.parametrize("form", ["text", "json", "html", "event"])
 @pytest.mark.parametrize("way", ways(OURS), ids=str)
+@pytest.mark.usefixtures("pauses")
 def test_no_error_that_was_cut_has_the_half_of_a_token(way: Way, form: str, places: Places) -> None:
     """A long body is cut, and the token may stand where it is cut."""
     for length in range(BODY_LIMIT - 60, BODY_LIMIT + 20, 7):

@@ -153,7 +153,7 @@ async def test_version_0_holds_text_in_the_content_and_reasoning_beside_it(model
         assert [block["type"] for block in message.content_blocks] == ["reasoning", "text"]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     reasoning=st.lists(st.text("ab \n'\"{é☃", min_size=1, max_size=3), max_size=3),
     text=st.lists(st.text("ab \n'\"{é☃", min_size=1, max_size=3), max_size=3),
@@ -387,7 +387,6 @@ async def test_in_the_content_of_a_stream_a_broken_call_stays_the_chunk_that_lan
     assert [block["type"] for block in streamed.content] == ["tool_call_chunk"]
 
 
-@settings(deadline=None)
 @given(st.text('{}[]":,\\ anul1', max_size=12))
 def test_no_broken_arguments_are_mended(arguments: str):
     """A stream's broken call is invalid for LangChain, whatever its text; a good one gets nothing behind it."""

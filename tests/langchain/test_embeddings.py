@@ -162,7 +162,7 @@ async def test_only_a_few_requests_are_under_way_at_a_time(
 
     monkeypatch.setattr(client, "embed", counted)
     monkeypatch.setattr(client, "aembed", acounted)
-    sandbox.script(*[Reply(delay=0.02, body={"data": [{"index": 0, "embedding": [1.0]}]})] * 20)
+    sandbox.script(*[Reply(delay=0.05, body={"data": [{"index": 0, "embedding": [1.0]}]})] * 20)
     model.embed_documents(TEXTS)
     await model.aembed_documents(TEXTS)
 

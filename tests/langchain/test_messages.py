@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import (
     AIMessage,
@@ -269,7 +269,6 @@ def test_arguments_that_json_cannot_say_are_refused_with_their_place():
         to_wire([HumanMessage("Hi"), AIMessage("", tool_calls=[call])])
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text(), st.recursive(st.none() | st.integers() | st.text(), st.lists)))
 def test_arguments_survive_the_way(args: dict[str, Any]):
     (sent,) = one(AIMessage("", tool_calls=[{"id": "1", "name": "t", "args": args}]))["tool_calls"]

@@ -23,6 +23,7 @@ from pydantic import SecretStr
 
 import langchain_tir
 from langchain_tir import ChatTIR, TIREmbeddings, register
+from tests.waiting import auntil
 from tir_client import APIStatusError, ConfigurationError, __version__
 from tir_client.config import environment_token
 from tir_sandbox import Fault, Reply, Sandbox
@@ -285,8 +286,7 @@ async def test_connections_are_kept_and_closed(model: ChatTIR, sandbox: Sandbox)
 
     assert sandbox.connections == 2
     await model.aclose()
-    await asyncio.sleep(0.05)
-    assert sandbox.open_connections == 0
+    assert await auntil(lambda: sandbox.open_connections == 0)
     assert (await model.ainvoke("Hi")).text
 
 
@@ -295,9 +295,9 @@ async def test_connections_are_closed_by_leaving_the_model(make: Callable[..., C
         model.invoke("Hi")
     async with make() as model:
         await model.ainvoke("Hi")
-    await asyncio.sleep(0.05)
 
-    assert (sandbox.connections, sandbox.open_connections) == (2, 0)
+    assert await auntil(lambda: sandbox.open_connections == 0)
+    assert sandbox.connections == 2
 
 
 def test_a_model_may_be_used_by_several_event_loops(model: ChatTIR):

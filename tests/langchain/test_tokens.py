@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
@@ -91,7 +91,6 @@ def test_an_estimate_counts_all_that_is_sent():
     assert 1_000 < seen < 1_010
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_an_estimate_never_shrinks_as_a_text_grows(text: str):
     assert estimate_text(text) <= estimate_text(text + "a")

@@ -1,0 +1,40 @@
+"""Wait for what another thread is about to do: as long as a slow machine needs, and no longer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tir_sandbox import Sandbox
+
+PATIENCE = 20.0
+"""Seconds after which to give up. A test that passes takes far less, on any machine."""
+
+
+def until(condition: Callable[[], Any], within: float = PATIENCE) -> bool:
+    """Wait for a condition and return whether it came true."""
+    end = time.monotonic() + within
+    while not (met := condition()) and time.monotonic() < end:
+        time.sleep(0.005)
+    return bool(met)
+
+
+async def auntil(condition: Callable[[], Any], within: float = PATIENCE) -> bool:
+    """Wait for a condition while the event loop runs."""
+    return await asyncio.to_thread(until, condition, within)
+
+
+async def most_under_way(sandbox: Sandbox, call: Awaitable[Any], expected: int) -> int:
+    """How many requests a call has under way at once, if the sandbox answers them much later.
+
+    The call is cancelled as soon as `expected` requests have arrived, and a moment for one too many.
+    """
+    task = asyncio.ensure_future(call)
+    await auntil(lambda: len(sandbox.requests) >= expected or task.done())
+    await auntil(lambda: len(sandbox.requests) > expected, within=0.2)
+    assert not any(request.finished for request in sandbox.requests)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return len(sandbox.requests)
