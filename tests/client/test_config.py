@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 
 import httpx
 import pytest
@@ -57,6 +58,31 @@ def test_an_own_deployment_takes_any_model_name(endpoint):
 def test_a_base_url_is_used_as_given_whatever_its_end(given):
     assert config(base_url=given).url_for("any/model") == "https://host/v1/chat/completions"
     assert config(base_url=given).root_for("any/model") == "https://host"
+
+
+def test_the_root_of_a_server_is_above_its_version():
+    assert config(project_id=1).root_for("m") == "https://infer.e2enetworks.net/project/p-1/genai/m"
+    assert config(base_url="https://host/v1").root_for("m") == "https://host"
+    assert config(base_url="https://host/api").root_for("m") == "https://host/api"
+    with pytest.raises(ConfigurationError, match="`model`"):
+        config(base_url="https://host/v1").root_for("")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("x" * 19, "'" + "x" * 19 + "'"),
+        ("x" * 20, "a text of 20 characters that may be a token"),
+        (f" {JWT} ", f"a text of {len(JWT) + 2} characters that may be a token"),
+        ("p-" + "1" * 30 + "!", "'p-" + "1" * 30 + "!'"),
+        (b"x" * 30, "b'" + "x" * 30 + "'"),
+    ],
+)
+def test_a_wrong_value_is_shown_unless_it_may_be_a_token(value, shown):
+    with pytest.raises(ConfigurationError, match=re.escape(f"; it is {shown}.")):
+        config(project_id=value)
+    with pytest.raises(ConfigurationError, match=re.escape(f"; it is {shown}.")):
+        config(base_url=value)
 
 
 def test_the_url_follows_the_model_of_each_call():
