@@ -8,8 +8,6 @@ import json
 import jsonschema
 import pytest
 
-from tests.client import paths
-from tests.client.paths import PATHS, Ask
 from tir_client import (
     ChatRequest,
     Choice,
@@ -22,8 +20,6 @@ from tir_client import (
 from tir_client.protocol.accumulator import Accumulator
 from tir_client.protocol.forced_call import ForcedCall, rescue_request, rescued_call
 from tir_client.protocol.tool_choice import response_format as make_format
-from tir_sandbox import Reply, Sandbox
-from tir_sandbox import ToolCall as ScriptedCall
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 NESTED = {
@@ -322,41 +318,3 @@ def test_a_rescue_that_fails_is_an_error_unless_leniency_is_asked_for():
     assert not forced.check(accumulator)
     (last,) = forced.rescue(accumulator, second)
     assert (last.final, forced.second, accumulator.completion().choice.text) == (True, None, "No.")
-
-
-# On every way to ask
-
-
-FREE, OTHER = (tool(name, {"type": "object", "properties": {}}) for name in ("add", "get_weather"))
-
-
-@pytest.mark.parametrize("ask", PATHS)
-async def test_a_call_of_another_tool_is_not_the_one_that_was_demanded(ask: Ask, sandbox: Sandbox):
-    other = Reply(tool_calls=[ScriptedCall("get_weather", {"city": "Pune"})])
-    sandbox.script(other, Reply(text="{}"))
-
-    (call,) = (
-        await ask(paths.client(sandbox), paths.request(tools=[FREE, OTHER], tool_choice=named("add")))
-    ).choice.tool_calls
-    assert (call.name, call.parsed()) == ("add", {})
-
-    sandbox.script(other, Reply(text="No."))
-    with pytest.raises(ForcedToolError):
-        await ask(paths.client(sandbox), paths.request(tools=[FREE, OTHER], tool_choice=named("add")))
-
-    both = [ScriptedCall("get_weather", {"city": "Pune"}), ScriptedCall("add", {"a": 1})]
-    sandbox.script(Reply(tool_calls=both))
-    (call,) = (
-        await ask(paths.client(sandbox), paths.request(tools=[FREE, OTHER], tool_choice=named("add")))
-    ).choice.tool_calls
-    assert (call.name, call.parsed()) == ("add", {"a": 1})
-
-
-@pytest.mark.parametrize("ask", PATHS)
-async def test_tokens_of_both_requests_of_a_rescue_are_counted_everywhere(ask: Ask, sandbox: Sandbox):
-    usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
-    sandbox.script(Reply(text="No.", usage=usage), Reply(text="{}", usage=usage))
-
-    answer = await ask(paths.client(sandbox), paths.request(tools=[FREE], tool_choice="required"))
-
-    assert (answer.usage.total_tokens, answer.raw_usage["total_tokens"]) == (14, 14)
