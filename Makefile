@@ -10,7 +10,7 @@ EXTRAS := .[langchain,llama-index,sandbox]
 JOBS ?= 2
 PARALLEL := --numprocesses $(JOBS) --dist worksteal
 
-.PHONY: demo test test-real test-lowest test-newest constraints lint format type pytest soak reliability bench build clean
+.PHONY: demo test test-real test-lowest test-newest constraints lint format type pytest mutants soak reliability bench build clean
 
 demo: $(READY)  ## LangChain and LlamaIndex through TIR, or through a local sandbox
 	@$(BIN)/python -m demo
@@ -49,6 +49,10 @@ format: $(READY)
 type: $(READY)
 	$(BIN)/mypy
 
+mutants: $(READY)  ## plants small mistakes in the pure modules, and lists those that no test notices; half an hour
+	$(BIN)/python -m pip install --quiet --constraint tests/constraints.txt --group mutants
+	nice $(BIN)/python -m tests.mutants --jobs $(JOBS) $(ARGS)
+
 soak: $(READY)  ## ten minutes of a hundred concurrent streams with random faults, on loopback
 	$(BIN)/python -m tests.faults.soak --seconds 600
 
@@ -62,7 +66,7 @@ build: $(READY)  ## a wheel and an sdist in dist/
 	$(BIN)/python -m build
 
 clean:
-	rm -rf .venv .venvs dist .coverage .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venvs mutants dist .coverage .pytest_cache .mypy_cache .ruff_cache
 
 $(READY): pyproject.toml tests/constraints.txt
 	$(PYTHON) -m venv .venv

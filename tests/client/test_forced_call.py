@@ -8,8 +8,6 @@ import json
 import jsonschema
 import pytest
 
-from tests.client import paths
-from tests.client.paths import PATHS, Ask
 from tir_client import (
     ChatRequest,
     Choice,
@@ -17,11 +15,11 @@ from tir_client import (
     ForcedToolError,
     RefusedCallError,
     ToolCall,
+    Usage,
 )
-from tir_client.protocol.forced_call import rescue_request, rescued_call
+from tir_client.protocol.accumulator import Accumulator
+from tir_client.protocol.forced_call import ForcedCall, rescue_request, rescued_call
 from tir_client.protocol.tool_choice import response_format as make_format
-from tir_sandbox import Reply, Sandbox
-from tir_sandbox import ToolCall as ScriptedCall
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 NESTED = {
@@ -85,6 +83,15 @@ def test_a_demanded_call_that_is_whole_passes_even_if_the_answer_was_cut_behind_
     assert rescue_request(request("required", ADD), answer(calls=[whole], finish="length")) is None
 
 
+def test_a_call_among_several_answers_is_not_rescued():
+    several = Completion(id="chat-1", choices=[Choice(text="No.", finish_reason="stop")] * 2)
+    with pytest.raises(
+        ForcedToolError, match=r"`tool_choice` is 'required': its answer has several choices.$"
+    ) as caught:
+        rescue_request(request("required", ADD), several)
+    assert caught.value.partial is several
+
+
 def test_a_named_call_is_asked_for_by_its_own_schema():
     asked = request(named("sub"), ADD, SUB)
     before = copy.deepcopy(asked)
@@ -105,7 +112,10 @@ def test_one_of_several_calls_is_asked_for_by_a_schema_of_all_of_them():
     asked = request("required", ADD, MOVE)
     before = copy.deepcopy(asked)
 
-    schema = rescue_request(asked, answer()).response_format["json_schema"]["schema"]
+    second = rescue_request(asked, answer())
+    assert (second.tools, second.tool_choice, second.parallel_tool_calls, second.seed) == (None, None, None, 1)
+    assert second.response_format["json_schema"]["name"] == "tool_call"
+    schema = second.response_format["json_schema"]["schema"]
 
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate({"name": "add", "arguments": {"a": 1}}, schema)
@@ -122,11 +132,54 @@ def test_one_of_several_calls_is_asked_for_by_a_schema_of_all_of_them():
     assert (call.name, call.parsed()) == ("move", {"point": {"x": 1}})
 
 
+def one_of(*tools):
+    """The schema by which one of several tools is asked for."""
+    second = rescue_request(request("required", *tools), answer())
+    return second.response_format["json_schema"]["schema"]
+
+
+def a_call(name, arguments):
+    return {
+        "type": "object",
+        "properties": {"name": {"const": name}, "arguments": arguments},
+        "required": ["name", "arguments"],
+        "additionalProperties": False,
+    }
+
+
+def test_a_schema_of_several_tools_has_the_definitions_of_each_under_names_of_their_own():
+    def parameters(kind):
+        return {"anyOf": [{"$ref": "#/$defs/P"}, {"const": "#/$defs/P"}], "$defs": {"P": {"type": kind}}}
+
+    def moved(name):
+        return {"anyOf": [{"$ref": f"#/$defs/{name}__P"}, {"const": "#/$defs/P"}]}
+
+    assert one_of(tool("one", parameters("string")), tool("two", parameters("number"))) == {
+        "anyOf": [a_call("one", moved("one")), a_call("two", moved("two"))],
+        "$defs": {"one__P": {"type": "string"}, "two__P": {"type": "number"}},
+    }
+
+
+def test_a_schema_of_several_tools_leaves_other_references_and_properties_alone():
+    odd = {"type": "object", "properties": {"$ref": {"type": "string"}, "x": {"$ref": "#/properties/y"}}}
+
+    assert one_of(tool("one", odd), ADD) == {"anyOf": [a_call("one", odd), a_call("add", SCHEMA)]}
+
+
 def test_a_tool_without_parameters_is_called_with_none():
     plain = {"type": "function", "function": {"name": "ping"}}
     second = rescue_request(request("required", plain), answer())
 
-    jsonschema.validate({}, second.response_format["json_schema"]["schema"])
+    assert second.response_format["json_schema"]["schema"] == {"type": "object", "properties": {}}
+
+
+@pytest.mark.parametrize(
+    ("ids", "call_id"), [(("a", "b"), "a-tool-0"), (("", "b"), "b-tool-0"), (("", ""), "call-tool-0")]
+)
+def test_a_rescued_call_has_an_id_of_its_answer(ids, call_id):
+    first, second = (Completion(id=each, choices=[Choice(text='{"a": "é"}')]) for each in ids)
+
+    assert rescued_call(request("required", ADD), first, second) == ToolCall(call_id, "add", '{"a": "é"}')
 
 
 @pytest.mark.parametrize(
@@ -142,8 +195,10 @@ def test_a_rescue_that_fails_is_an_error_that_shows_what_came(text):
 
 
 def test_an_answer_that_was_cut_off_is_not_rescued():
-    with pytest.raises(ForcedToolError, match="raise `max_tokens`"):
+    words = "^The model made no call although `tool_choice` is 'required': its answer was cut off; raise `max_tokens`.$"
+    with pytest.raises(ForcedToolError, match=words) as caught:
         rescue_request(request("required", ADD), answer(finish="length"))
+    assert caught.value.partial == answer(finish="length")
 
 
 @pytest.mark.parametrize(
@@ -159,36 +214,107 @@ def test_a_refusal_is_not_asked_again(refused, words):
     assert caught.value.partial == answer("First.")
 
 
-FREE, OTHER = (tool(name, {"type": "object", "properties": {}}) for name in ("add", "get_weather"))
+# The answer while it arrives
 
 
-@pytest.mark.parametrize("ask", PATHS)
-async def test_a_call_of_another_tool_is_not_the_one_that_was_demanded(ask: Ask, sandbox: Sandbox):
-    other = Reply(tool_calls=[ScriptedCall("get_weather", {"city": "Pune"})])
-    sandbox.script(other, Reply(text="{}"))
-
-    (call,) = (
-        await ask(paths.client(sandbox), paths.request(tools=[FREE, OTHER], tool_choice=named("add")))
-    ).choice.tool_calls
-    assert (call.name, call.parsed()) == ("add", {})
-
-    sandbox.script(other, Reply(text="No."))
-    with pytest.raises(ForcedToolError):
-        await ask(paths.client(sandbox), paths.request(tools=[FREE, OTHER], tool_choice=named("add")))
-
-    both = [ScriptedCall("get_weather", {"city": "Pune"}), ScriptedCall("add", {"a": 1})]
-    sandbox.script(Reply(tool_calls=both))
-    (call,) = (
-        await ask(paths.client(sandbox), paths.request(tools=[FREE, OTHER], tool_choice=named("add")))
-    ).choice.tool_calls
-    assert (call.name, call.parsed()) == ("add", {"a": 1})
+def arriving(*events, **fields):
+    """A forced call, the accumulator of its answer, and what passes of the answer, as text and finish reason."""
+    forced, accumulator = ForcedCall(request(fields.pop("choice", "required"), ADD), **fields), Accumulator(("add",))
+    passed = [delta for event in events for delta in accumulator.add(event) if forced.pass_through(delta)]
+    return forced, accumulator, [(delta.text, delta.finish_reason) for delta in passed]
 
 
-@pytest.mark.parametrize("ask", PATHS)
-async def test_tokens_of_both_requests_of_a_rescue_are_counted_everywhere(ask: Ask, sandbox: Sandbox):
+def event(delta, finish=None):
+    return {"id": "chat-1", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+
+
+CALL = {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "add", "arguments": '{"a": 1}'}}]}
+
+
+@pytest.mark.parametrize("choice", [None, "auto", "none"])
+def test_an_answer_that_need_not_call_passes(choice):
+    forced, accumulator, passed = arriving(event({"content": "No."}), event({}, "stop"), choice=choice)
+
+    assert passed == [("No.", None), ("", "stop")]
+    assert forced.pass_through(accumulator.finish())
+    assert forced.second is None
+
+
+def test_an_answer_with_the_call_passes():
+    forced, accumulator, passed = arriving(event({"content": "So."}), event(CALL), event({}, "tool_calls"))
+
+    assert passed == [("So.", None), ("", None), ("", "tool_calls")]
+    assert forced.pass_through(accumulator.finish())
+    assert forced.second is None
+
+
+@pytest.mark.parametrize(
+    ("last", "passed"),
+    [
+        ({}, []),
+        ({"content": "No."}, [("No.", None)]),
+        ({"reasoning": "Hm."}, [("", None)]),
+        ({"refusal": "No."}, [("", None)]),
+    ],
+)
+def test_the_end_of_an_answer_without_the_call_is_held_back_but_not_what_came_with_it(last, passed):
+    assert arriving(event(last, "stop"))[2] == passed
+
+
+def test_log_probabilities_pass_with_the_end_held_back():
+    piece = event({}, "stop")
+    piece["choices"][0]["logprobs"] = {"content": [{"token": "a", "logprob": -0.1}]}
+
+    assert arriving(piece)[2] == [("", None)]
+
+
+def test_the_rescued_call_follows_the_answer_without_it():
+    forced, accumulator, _ = arriving(event({"content": "No."}), event({}, "stop"))
+    assert not forced.pass_through(accumulator.finish())
+    assert forced.second.response_format == make_format("add", SCHEMA)
+
+    second = Accumulator()
+    second.add({**event({"content": '{"a": 1}'}, "stop"), "usage": {"prompt_tokens": 3}})
+    call, last = forced.rescue(accumulator, second)
+
+    assert [(piece.name, piece.arguments) for piece in call.tool_calls] == [("add", '{"a": 1}')]
+    assert (call.finish_reason, last.final) == ("tool_calls", True)
+    assert accumulator.completion().choice.tool_calls == [ToolCall("chat-1-tool-0", "add", '{"a": 1}')]
+    assert forced.second is None
+    assert forced.pass_through(call)
+    assert forced.pass_through(last)
+
+
+def test_a_rescue_counts_its_tokens():
     usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
-    sandbox.script(Reply(text="No.", usage=usage), Reply(text="{}", usage=usage))
+    forced, accumulator, _ = arriving({**event({}, "stop"), "usage": usage})
+    forced.check(accumulator)
+    second = Accumulator()
+    second.add({**event({"content": "{}"}, "stop"), "usage": usage})
 
-    answer = await ask(paths.client(sandbox), paths.request(tools=[FREE], tool_choice="required"))
+    assert forced.rescue(accumulator, second)[1].usage == Usage(10, 4, 14)
 
-    assert (answer.usage.total_tokens, answer.raw_usage["total_tokens"]) == (14, 14)
+
+def test_an_answer_that_cannot_be_rescued_is_an_error_unless_leniency_is_asked_for():
+    cut = event({"content": "N"}, "length")
+    forced, accumulator, _ = arriving(cut)
+    with pytest.raises(ForcedToolError, match="max_tokens"):
+        forced.check(accumulator)
+
+    forced, accumulator, _ = arriving(cut, lenient=True)
+    assert forced.check(accumulator)
+    assert forced.second is None
+
+
+def test_a_rescue_that_fails_is_an_error_unless_leniency_is_asked_for():
+    second = Accumulator()
+    second.add(event({"content": "No again."}, "stop"))
+    forced, accumulator, _ = arriving(event({"content": "No."}, "stop"))
+    forced.check(accumulator)
+    with pytest.raises(ForcedToolError, match="No again"):
+        forced.rescue(accumulator, second)
+
+    forced, accumulator, _ = arriving(event({"content": "No."}, "stop"), lenient=True)
+    assert not forced.check(accumulator)
+    (last,) = forced.rescue(accumulator, second)
+    assert (last.final, forced.second, accumulator.completion().choice.text) == (True, None, "No.")

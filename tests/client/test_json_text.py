@@ -119,3 +119,24 @@ def test_a_long_object_is_seldom_parsed_and_exact_at_its_end():
     parsed = {len(str(partial.parse(text[:size]))) for size in range(0, len(text), 10)}
     assert len(parsed) < 300
     assert partial.parse(text, whole=True) == json.loads(text)
+
+
+def begun(size: int) -> str:
+    """An object that has arrived up to this many characters."""
+    return '{"a": "' + "x" * (size - 7)
+
+
+def test_a_long_object_is_parsed_again_when_it_has_grown_by_an_eighth():
+    partial = PartialJson()
+
+    def read(size: int, *, whole: bool = False) -> int:
+        return 7 + len(partial.parse(begun(size), whole=whole)["a"])
+
+    assert [read(size) for size in (10, 11, 1_999, 2_000)] == [10, 11, 1_999, 2_000]
+    assert [read(size) for size in (2_001, 2_249, 2_250)] == [2_000, 2_000, 2_250]
+    assert [read(size) for size in (2_531, 2_532)] == [2_250, 2_532]
+    assert read(2_533, whole=True) == 2_533
+
+
+def test_an_object_may_be_long_from_the_start():
+    assert len(PartialJson().parse(begun(3_000))["a"]) == 2_993

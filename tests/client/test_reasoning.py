@@ -34,6 +34,8 @@ def split(pieces: list[str]) -> tuple[str, str]:
         ("<think>a</think>b<think>c</think>", ("a", "b<think>c</think>")),
         ("<think>a < b\n\nc</think>\r\nd", ("a < b\n\nc", "d")),
         ("<think>\n\na\n\n</think>b", ("\na\n", "b")),
+        ("<think>a</think>\n b", ("a", " b")),
+        ("<think>a</think>Xb", ("a", "Xb")),
     ],
 )
 def test_text_is_split_the_same_wherever_it_is_cut(text, expected):
@@ -52,3 +54,35 @@ def test_pieces_are_split_as_a_pattern_splits_the_whole_text(pieces):
     found = WHOLE.fullmatch(whole)
 
     assert split(pieces) == ((found[1], found[2] or "") if found else ("", whole))
+
+
+def test_what_is_certain_is_given_at_once():
+    splitter = ThinkSplitter()
+    pieces = ["<thi", "nk>", "\n", "abc", "d/th", "e</thi", "x", "\n", "f\n</", "think", ">", "\n", "g", "h"]
+
+    assert [splitter.feed(piece) for piece in pieces] == [
+        ("", ""),
+        ("", ""),
+        ("", ""),
+        ("abc", ""),
+        ("d/th", ""),
+        ("e", ""),
+        ("</thix", ""),
+        ("", ""),
+        ("\nf", ""),
+        ("", ""),
+        ("", ""),
+        ("", ""),
+        ("", "g"),
+        ("", "h"),
+    ]
+    assert splitter.flush() == ("", "")
+
+
+@pytest.mark.parametrize("begun", ["", "<thi", "<think>", "<think>a", "<think>a</think>", "a"])
+def test_what_comes_behind_the_end_is_text(begun):
+    splitter = ThinkSplitter()
+    splitter.feed(begun)
+    splitter.flush()
+
+    assert splitter.feed("<think>b") == ("", "<think>b")

@@ -1,44 +1,35 @@
-"""The time that a whole call may take, whatever it waits for."""
+"""How long each phase of a call may take."""
 
 from __future__ import annotations
 
-import time
-
+import httpx
 import pytest
 
-from tests.client.paths import PATHS, Ask, client, request
-from tests.wire import STALL, WireServer
-from tir_client import APITimeoutError
-
-HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: id-7\r\n"
+from tir_client import ConfigurationError, Timeouts
 
 
-def event(content: str = "", finish: str | None = None) -> bytes:
-    choice = {"index": 0, "delta": {"content": content}, "finish_reason": finish}
-    return (
-        b"data: " + str({"id": "c", "choices": [choice]}).replace("'", '"').replace("None", "null").encode() + b"\n\n"
-    )
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, Timeouts(10.0, 600.0, 120.0, None)),
+        (5, Timeouts(5, 5.0, 5.0, None)),
+        (90.0, Timeouts(10.0, 90.0, 90.0, None)),
+        ({"total": 30}, Timeouts(10.0, 600.0, 120.0, 30)),
+        ({"first_byte": None}, Timeouts(10.0, None, 120.0, None)),
+        (Timeouts(chunk=3), Timeouts(10.0, 600.0, 3, None)),
+    ],
+)
+def test_a_timeout_may_be_seconds_or_phases(given, expected):
+    assert expected == Timeouts.of(given)
 
 
-@pytest.mark.parametrize("ask", PATHS[2:])
-async def test_the_total_timeout_ends_a_silence_it_falls_into(ask: Ask):
-    script = [HEAD + b"\r\n" + event("a"), 0.1, event("b"), STALL]
-    with WireServer(script) as server:
-        began = time.monotonic()
-        with pytest.raises(APITimeoutError, match="`total`") as caught:
-            await ask(client(server, timeout={"total": 1.0, "chunk": 30}), request())
-
-        assert time.monotonic() - began < 15
-        assert caught.value.partial.choice.text == "ab"
-        assert caught.value.request_id == "id-7"
+def test_an_httpx_timeout_keeps_its_phases():
+    assert Timeouts(1.0, 2.0, 2.0, None) == Timeouts.of(httpx.Timeout(9, connect=1, read=2))
 
 
-@pytest.mark.parametrize("ask", PATHS[1::2])
-@pytest.mark.parametrize("trickle", [b"x: y\r\n", b"\r\nHTTP/1.1 103 Early Hints\r\n"])
-async def test_the_total_timeout_ends_headers_that_never_end_in_async_code(ask: Ask, trickle: bytes):
-    script = [b"HTTP/1.1 103 Early Hints\r\n", *[trickle, 0.1] * 200]
-    with WireServer(script) as server:
-        with pytest.raises(APITimeoutError, match="`total`") as caught:
-            await ask(client(server, timeout={"total": 0.4, "first_byte": 30}), request())
-        assert caught.value.phase == "total"
-        assert len(server.connections) == 1
+@pytest.mark.parametrize(
+    "given", [0, -1, float("nan"), True, float("inf"), "5", {"read": 5}, {"connect": 0}, {"chunk": "x"}]
+)
+def test_a_timeout_that_means_nothing_is_refused(given):
+    with pytest.raises(ConfigurationError, match="`timeout`"):
+        Timeouts.of(given)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from tir_client import ResponseError, ToolCall
+from tir_client.protocol.responses import ToolCallDelta
 from tir_client.protocol.tool_calls import ToolCallAssembler, repair_name
 
 
@@ -151,10 +153,102 @@ def test_entries_of_a_whole_answer_are_calls_of_their_own():
     assert len({call.id for call in assembler.calls()}) == 3
 
 
-@pytest.mark.parametrize("event", [["text"], [5], [{"function": "add"}], [{"function": [1]}]])
-def test_a_call_that_is_no_object_is_refused(event):
-    with pytest.raises(ResponseError, match="tool_calls"):
+def test_entries_of_a_whole_answer_may_have_one_index_or_no_name():
+    assembler = ToolCallAssembler(("add",), "chat-1")
+    assembler.add([piece(0, "c1", "add", "{}"), piece(0, None, None, "[]"), piece(0, "c2", "add", "{}")], whole=True)
+
+    assert [(call.name, call.arguments) for call in assembler.calls()] == [("add", "{}"), ("", "[]"), ("add", "{}")]
+
+
+@pytest.mark.parametrize(
+    ("event", "name"),
+    [
+        (["text"], "tool_calls[]"),
+        ([5], "tool_calls[]"),
+        ([{"function": "add"}], "tool_calls[].function"),
+        ([{"function": [1]}], "tool_calls[].function"),
+    ],
+)
+def test_a_call_that_is_no_object_is_refused(event, name):
+    with pytest.raises(ResponseError, match=re.escape(f"`{name}` is not an object")):
         assemble(event)
+
+
+def test_a_call_may_have_no_name_and_no_function():
+    assert assemble([piece(0, "c1")], [{"index": 1, "id": "c2"}]) == [ToolCall("c1", "", ""), ToolCall("c2", "", "")]
+
+
+def test_a_call_begins_with_its_id_even_if_its_name_comes_later():
+    events = [piece(0, "c1", "add", '{"a": 1}')], [piece(1, "c2")], [piece(1, None, "sub", '{"b": 2}')]
+
+    assert assemble(*events) == [A, B]
+
+
+@pytest.mark.parametrize(
+    ("events", "names"),
+    [
+        ([[piece(name="add", arguments='{"a"')], [piece(name="add", arguments=": 1}")]], ["add"]),
+        ([[piece(name="add", arguments='{"a"')], [piece(name="sub", arguments="{}")]], ["add", "sub"]),
+        (
+            [[piece(name="add", arguments='{"a"')], [piece(arguments=": 1}")], [piece(name="add", arguments="{}")]],
+            ["add", "add"],
+        ),
+    ],
+)
+def test_without_index_and_id_a_name_begins_a_call_unless_it_is_repeated_within_one(events, names):
+    assert [call.name for call in assemble(*events)] == names
+
+
+@pytest.mark.parametrize(
+    ("names", "offered", "name"),
+    [
+        (["get_", "weather"], ["get_weather", "weather"], "get_weather"),
+        (["add", "ition"], ["add", "addition"], "add"),
+        (["mul", "mul"], ["add"], "mul"),
+        (["mul", "add"], ["add"], "mul"),
+        (["", "add"], ["add"], "add"),
+    ],
+)
+def test_a_name_is_extended_only_towards_one_that_was_offered(names, offered, name):
+    (call,) = assemble(*[[piece(0, "c1", each)] for each in names], offered=offered)
+
+    assert call.name == name
+
+
+def test_calls_of_other_tools_than_the_wanted_one_are_hidden():
+    assembler = ToolCallAssembler(("add", "sub"), "chat-1", only="sub")
+
+    assert assembler.add([piece(0, "c1", "add", "{}"), piece(0, arguments=" ")]) == []
+    (delta,) = assembler.add([piece(1, "c2", "sub", "{")])
+    assert delta == ToolCallDelta(0, "c2", "sub", "{")
+    assert assembler.add([piece(1, arguments="}")]) == [ToolCallDelta(0, None, None, "}")]
+    assert assembler.calls() == [ToolCall("c2", "sub", "{}")]
+    assert len(assembler) == 1
+
+
+def test_the_beginning_of_a_call_is_kept_until_its_name_shows_that_it_is_wanted():
+    assembler = ToolCallAssembler(("get_weather",), "chat-1", only="get_weather")
+
+    assert assembler.add([piece(0, "c1", "get_", '{"a"')]) == []
+    assert assembler.add([piece(0, None, "weather", ": 1}")]) == [ToolCallDelta(0, "c1", "get_weather", '{"a": 1}')]
+
+
+def test_calls_say_whether_the_answer_was_cut_off():
+    assembler = ToolCallAssembler(("add",))
+    assembler.add([piece(0, "c1", "add", "{}")])
+
+    assert [call.cut for call in (*assembler.calls(), *assembler.calls(cut=True))] == [False, True]
+
+
+def test_an_id_is_made_up_where_the_answer_has_none_either():
+    assembler = ToolCallAssembler(("add",))
+    assembler.add([piece(0, None, "add", "{}")])
+
+    assert re.fullmatch("call_[0-9a-f]{32}-tool-0", assembler.calls()[0].id)
+
+
+def test_arguments_may_be_an_object_in_any_script():
+    assert assemble([piece(0, "c1", "add", {"b": "é"})])[0].arguments == '{"b": "é"}'
 
 
 @pytest.mark.parametrize(
@@ -162,6 +256,11 @@ def test_a_call_that_is_no_object_is_refused(event):
     [
         ("add", "add"),
         ("add<|channel|>commentary", "add"),
+        ("add<|channel|>commentary<|message|>", "add"),
+        ("add:", "add"),
+        ("addX.", "addX."),
+        ("addX.json", "addX.json"),
+        ("other sub", "other sub"),
         ("add <|constrain|>json", "add"),
         ("functions.add", "add"),
         ("add.json", "add"),

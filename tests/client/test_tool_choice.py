@@ -50,6 +50,19 @@ def test_a_choice_that_cannot_be_met_is_refused(choice, tools):
         wire_choice(choice, tools)
 
 
+def test_a_choice_that_cannot_be_met_is_refused_with_what_is_offered():
+    with pytest.raises(InvalidRequestError, match=r"^`tool_choice` is 'mul'; the tools offered are add, sub.$"):
+        wire_choice("mul", [ADD, SUB])
+    with pytest.raises(InvalidRequestError, match=r"^`tool_choice` is 'any', but no tools are offered.$"):
+        wire_choice("any", [])
+
+
+def test_a_choice_in_wire_form_is_sent_as_it_is():
+    choice = {"type": "function", "function": {"name": "sub", "more": 1}}
+
+    assert wire_choice(choice, [ADD, SUB]) is choice
+
+
 def test_a_response_format_says_strict_only_if_it_was_said():
     assert make_format("A", SCHEMA) == {"type": "json_schema", "json_schema": {"name": "A", "schema": SCHEMA}}
     assert make_format("A", SCHEMA, strict=True)["json_schema"]["strict"] is True

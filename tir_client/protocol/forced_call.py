@@ -154,7 +154,7 @@ def _read_call(text: str, tools: list[Json]) -> tuple[str, str]:
     names = [tool["function"]["name"] for tool in tools]
     name, arguments = (names[0], value) if len(names) == 1 else (value["name"], value["arguments"])
     if not isinstance(arguments, dict) or name not in names:
-        raise ValueError(name)
+        raise ValueError
     return name, json.dumps(arguments, ensure_ascii=False)
 
 

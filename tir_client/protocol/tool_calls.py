@@ -133,7 +133,7 @@ def repair_name(name: str, offered: Collection[str]) -> str:
 
     A repair beyond the markers is made only if it gives the name of a tool that was offered.
     """
-    clean = name.split("<|", maxsplit=1)[0].strip()
+    clean = name.partition("<|")[0].strip()
     for word in (clean, *clean.split()[:1]):
         candidates = (
             word,

@@ -31,8 +31,10 @@ def tool_choice(choice: object, tools: Sequence[Json]) -> str | Json | None:
     Raises:
         InvalidRequestError: It names a tool that is not offered, or demands a call although no tools are offered.
     """
-    if choice is None or choice == "auto":
-        return choice if choice is None else "auto"
+    if choice is None:
+        return None
+    if choice == "auto":
+        return "auto"
     if choice is False or choice == "none":
         return "none"
     names = [tool["function"]["name"] for tool in tools]

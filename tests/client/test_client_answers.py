@@ -1,4 +1,4 @@
-"""Odd answers, on every way to ask for one: streams under other labels, ends of several kinds, no choices."""
+"""Odd answers, on every way to ask for one: streams under other labels, ends of several kinds, calls not made."""
 
 from __future__ import annotations
 
@@ -7,14 +7,26 @@ import pytest
 from tests.client.paths import PATHS, Ask, client, request
 from tests.wire import WireServer
 from tir_client import (
+    ForcedToolError,
     ReportedError,
     ResponseError,
     StreamServerError,
     TIRError,
 )
-from tir_sandbox import Reply, Sandbox
+from tir_sandbox import Reply, Sandbox, ToolCall
 
 DONE = b"data: [DONE]\n\n"
+
+
+def tool(name):
+    return {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {}}}}
+
+
+FREE, OTHER = tool("add"), tool("get_weather")
+
+
+def named(name):
+    return {"type": "function", "function": {"name": name}}
 
 
 def event(content: str = "", finish: str | None = None) -> bytes:
@@ -82,3 +94,31 @@ async def test_an_error_field_that_says_nothing_is_no_error(ask: Ask):
     )
     with WireServer(wire(chunks + DONE)) as server:
         assert (await ask(client(server), request())).choice.text == "ab"
+
+
+@pytest.mark.parametrize("ask", PATHS)
+async def test_a_call_of_another_tool_is_not_the_one_that_was_demanded(ask: Ask, sandbox: Sandbox):
+    other = Reply(tool_calls=[ToolCall("get_weather", {"city": "Pune"})])
+    sandbox.script(other, Reply(text="{}"))
+
+    (call,) = (await ask(client(sandbox), request(tools=[FREE, OTHER], tool_choice=named("add")))).choice.tool_calls
+    assert (call.name, call.parsed()) == ("add", {})
+
+    sandbox.script(other, Reply(text="No."))
+    with pytest.raises(ForcedToolError):
+        await ask(client(sandbox), request(tools=[FREE, OTHER], tool_choice=named("add")))
+
+    both = [ToolCall("get_weather", {"city": "Pune"}), ToolCall("add", {"a": 1})]
+    sandbox.script(Reply(tool_calls=both))
+    (call,) = (await ask(client(sandbox), request(tools=[FREE, OTHER], tool_choice=named("add")))).choice.tool_calls
+    assert (call.name, call.parsed()) == ("add", {"a": 1})
+
+
+@pytest.mark.parametrize("ask", PATHS)
+async def test_tokens_of_both_requests_of_a_rescue_are_counted_everywhere(ask: Ask, sandbox: Sandbox):
+    usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
+    sandbox.script(Reply(text="No.", usage=usage), Reply(text="{}", usage=usage))
+
+    answer = await ask(client(sandbox), request(tools=[FREE], tool_choice="required"))
+
+    assert (answer.usage.total_tokens, answer.raw_usage["total_tokens"]) == (14, 14)

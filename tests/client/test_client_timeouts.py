@@ -1,0 +1,44 @@
+"""The time that a whole call may take, whatever it waits for."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.client.paths import PATHS, Ask, client, request
+from tests.wire import STALL, WireServer
+from tir_client import APITimeoutError
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: id-7\r\n"
+
+
+def event(content: str = "", finish: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": {"content": content}, "finish_reason": finish}
+    return (
+        b"data: " + str({"id": "c", "choices": [choice]}).replace("'", '"').replace("None", "null").encode() + b"\n\n"
+    )
+
+
+@pytest.mark.parametrize("ask", PATHS[2:])
+async def test_the_total_timeout_ends_a_silence_it_falls_into(ask: Ask):
+    script = [HEAD + b"\r\n" + event("a"), 0.1, event("b"), STALL]
+    with WireServer(script) as server:
+        began = time.monotonic()
+        with pytest.raises(APITimeoutError, match="`total`") as caught:
+            await ask(client(server, timeout={"total": 1.0, "chunk": 30}), request())
+
+        assert time.monotonic() - began < 15
+        assert caught.value.partial.choice.text == "ab"
+        assert caught.value.request_id == "id-7"
+
+
+@pytest.mark.parametrize("ask", PATHS[1::2])
+@pytest.mark.parametrize("trickle", [b"x: y\r\n", b"\r\nHTTP/1.1 103 Early Hints\r\n"])
+async def test_the_total_timeout_ends_headers_that_never_end_in_async_code(ask: Ask, trickle: bytes):
+    script = [b"HTTP/1.1 103 Early Hints\r\n", *[trickle, 0.1] * 200]
+    with WireServer(script) as server:
+        with pytest.raises(APITimeoutError, match="`total`") as caught:
+            await ask(client(server, timeout={"total": 0.4, "first_byte": 30}), request())
+        assert caught.value.phase == "total"
+        assert len(server.connections) == 1
