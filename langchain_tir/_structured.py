@@ -9,9 +9,11 @@ from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import BaseCumulativeTransformOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.runnables import RunnableMap, RunnablePassthrough
+from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from langchain_tir._errors import RefusedOutputError, StructuredOutputError, TruncatedOutputError
+from langchain_tir._schemas import FAILURES
 from langchain_tir._tools import json_schema, to_response_format, to_tool, tool_fields
 from tir_client import InvalidRequestError
 from tir_client.protocol.json_text import read_json, read_partial_json
@@ -160,16 +162,12 @@ def _check_object(schema: Json) -> None:
 
 
 def traced_format(schema: Any, method: Method, strict: bool | None) -> Json:
-    """The argument by which LangChain's tracers show a schema; as a function, since LangChain cannot convert any class.
-
-    Without a schema, or with one that only the parser uses, there is none.
-    """
+    """The argument by which LangChain's tracers show a schema, which they convert; none for what they fail on."""
     try:
-        function = {} if schema is None else to_tool(schema)["function"]
-    except InvalidRequestError:
-        function = {}
-    traced = {"kwargs": {"method": method, "strict": strict}, "schema": function}
-    return {"ls_structured_output_format": traced} if function else {}
+        convert_to_json_schema(schema)
+    except FAILURES:
+        return {}
+    return {"ls_structured_output_format": {"kwargs": {"method": method, "strict": strict}, "schema": schema}}
 
 
 def check_free(kwargs: Json, fields: Json, method: Method) -> None:
