@@ -9,12 +9,15 @@ from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import BaseCumulativeTransformOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.runnables import RunnableMap, RunnablePassthrough
+from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from langchain_tir._errors import RefusedOutputError, StructuredOutputError, TruncatedOutputError
+from langchain_tir._schemas import FAILURES
 from langchain_tir._tools import json_schema, to_response_format, to_tool, tool_fields
 from tir_client import InvalidRequestError
 from tir_client.protocol.json_text import read_json, read_partial_json
+from tir_client.protocol.schemas import is_of_object
 
 if TYPE_CHECKING:
     from langchain_core.language_models import LanguageModelInput
@@ -133,24 +136,38 @@ def structured_call(schema: Any, method: Method, strict: bool | None) -> tuple[J
         raise InvalidRequestError(f"`schema` is missing: `method={method!r}` needs one.")
     if method == "json_schema":
         wire = to_response_format(schema, strict=strict)
-        kind = wire.get("json_schema", {}).get("schema", {}).get("type", "object")
-        return {"response_format": wire}, StructuredParser(target=target, of_object=kind == "object")
+        inner = wire.get("json_schema", {}).get("schema", {})
+        return {"response_format": wire}, StructuredParser(target=target, of_object=is_of_object(inner))
     if method == "function_calling":
-        function = to_tool(schema)["function"]
-        _check_object(json_schema(schema, function))
-        name = function["name"]
-        fields = tool_fields([schema], name, strict=strict)
-        fields["parallel_tool_calls"] = False
-        return fields, StructuredParser(target=target, tool=name)
+        return _call_of_schema(schema, strict, target)
     raise InvalidRequestError(f"`method` is 'json_schema', 'function_calling' or 'json_mode', not {method!r}.")
 
 
+def _call_of_schema(schema: Any, strict: bool | None, target: Any) -> tuple[Json, StructuredParser]:
+    """A demanded call of a tool whose arguments are the object; `strict`, unless the caller or the schema says no."""
+    tool = to_tool(schema, strict=strict)
+    function = {"strict": True, **tool["function"]}
+    _check_object(json_schema(schema, function))
+    fields = tool_fields([{**tool, "function": function}], function["name"])
+    fields["parallel_tool_calls"] = False
+    return fields, StructuredParser(target=target, tool=function["name"])
+
+
 def _check_object(schema: Json) -> None:
-    kind = schema.get("type", "object")
-    if kind != "object":
+    if not is_of_object(schema):
         raise InvalidRequestError(
-            f"The schema is of type {kind!r}, and a tool's arguments are an object: use `method='json_schema'`."
+            f"The schema is of type {schema.get('type', 'any')!r}, and a tool's arguments are an object: use "
+            "`method='json_schema'`."
         )
+
+
+def traced_format(schema: Any, method: Method, strict: bool | None) -> Json:
+    """The argument by which LangChain's tracers show a schema, which they convert; none for what they fail on."""
+    try:
+        convert_to_json_schema(schema)
+    except FAILURES:
+        return {}
+    return {"ls_structured_output_format": {"kwargs": {"method": method, "strict": strict}, "schema": schema}}
 
 
 def check_free(kwargs: Json, fields: Json, method: Method) -> None:

@@ -5,22 +5,28 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import BaseModel
+from langchain_core.tools import BaseTool, Tool, create_schema_from_function
 
+from langchain_tir._schemas import FAILURES, schema_of_class
+from langchain_tir._tool_forms import (
+    OBJECT,
+    TEXT_INPUT,
+    UNNAMED,
+    custom_function,
+    described,
+    function_of_dict,
+    is_json_schema,
+    label,
+)
 from tir_client import InvalidRequestError
+from tir_client.protocol.schemas import map_schema
 from tir_client.protocol.tool_choice import response_format, tool_choice
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from langchain_tir._content import Json
 
-UNNAMED = "answer"
-"""Name of a JSON schema that has no title."""
 
-_OF_TOOLS = frozenset({"function", "parameters", "input_schema", "toolSpec"})
-"""What only tools have, in the forms of OpenAI, Anthropic and Bedrock: the schema is inside."""
+_FORMATS = frozenset({"json_schema", "json_object", "text", "structural_tag"})
 
 
 def to_tool(tool: Any, *, strict: bool | None = None) -> Json:
@@ -33,40 +39,93 @@ def to_tool(tool: Any, *, strict: bool | None = None) -> Json:
     Raises:
         InvalidRequestError: It cannot be made a tool, or is one that only another provider runs.
     """
-    titled = _titled(tool)
+    function = {**_function(tool)}
+    if not isinstance(function.get("name"), str) or not function["name"]:
+        raise InvalidRequestError(f"{label(tool)} cannot be offered as a tool: it is no function with a name.")
+    if strict is not None:
+        function["strict"] = _agreed(function, strict)
+        if strict and isinstance(function.get("parameters"), dict):
+            function["parameters"] = closed(function["parameters"])
+    return {"type": "function", "function": function}
+
+
+def _function(tool: Any) -> Json:
+    if isinstance(tool, dict):
+        return function_of_dict(tool)
     if isinstance(tool, type) and issubclass(tool, Enum):
-        raise InvalidRequestError(f"{tool!r} is neither a tool nor a schema of an object: it is one value.")
-    if isinstance(titled, dict) and _is_run_elsewhere(titled):
-        raise InvalidRequestError(f"{tool!r} cannot be offered as a tool: only its maker's servers run it.")
+        raise InvalidRequestError(f"{label(tool)} is neither a tool nor a schema of an object: it is one value.")
+    schema = schema_of_class(tool)
+    if schema is not None:
+        return described(schema)
     try:
-        wire: Json = convert_to_openai_tool(titled, strict=strict)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InvalidRequestError(f"{tool!r} is neither a tool nor a schema of an object: {error}") from error
-    function = wire.get("function")
-    if wire.get("type") != "function" or not isinstance(function, dict) or not function.get("name"):
-        raise InvalidRequestError(f"{tool!r} cannot be offered as a tool: it is no function with a name.")
-    if strict is not None and "strict" not in function:
-        return {**wire, "function": {**function, "strict": strict}}
-    return wire
+        return _function_of_tool(tool) if isinstance(tool, BaseTool) else _function_of_callable(tool)
+    except FAILURES as error:
+        raise InvalidRequestError(f"{label(tool)} is neither a tool nor a schema of an object: {error}") from error
 
 
-def tool_fields(tools: Sequence[Any], choice: object, *, strict: bool | None = None) -> Json:
+def _function_of_tool(tool: BaseTool) -> Json:
+    metadata = tool.metadata or {}
+    if metadata.get("type") == "custom_tool":
+        return custom_function({"name": tool.name, "description": tool.description, **metadata})
+    if isinstance(tool, Tool) and not tool.args_schema:
+        return {"name": tool.name, "description": tool.description, "parameters": TEXT_INPUT}
+    arguments: Any = tool.tool_call_schema
+    schema = arguments if isinstance(arguments, dict) else schema_of_class(arguments)
+    if schema is None:
+        raise TypeError("its arguments have no JSON schema")
+    return described(schema, name=tool.name, description=tool.description)
+
+
+def _function_of_callable(function: Any) -> Json:
+    if not callable(function) or not hasattr(function, "__name__"):
+        raise TypeError("it is none of them")
+    model: Any = create_schema_from_function(
+        function.__name__,
+        function,
+        parse_docstring=True,
+        error_on_invalid_docstring=False,
+        filter_args=(),
+        include_injected=False,
+    )
+    schema = schema_of_class(model)
+    return described(schema or {}, name=function.__name__, description=model.__doc__ or "")
+
+
+def closed(schema: Json) -> Json:
+    """A schema whose objects have no further properties. A map, whose names are free, stays one."""
+    return map_schema(schema, _closed)  # type: ignore[no-any-return]
+
+
+def _closed(schema: Json) -> Json:
+    is_open = "properties" in schema and schema.get("additionalProperties", True) is True
+    return {**schema, "additionalProperties": False} if is_open else schema
+
+
+def tool_fields(tools: Any, choice: object, *, strict: bool | None = None) -> Json:
     """The fields of a request that offers tools.
+
+    Args:
+        tools: The tools; or one by itself.
+        choice: Whether a call must be made, and of which tool.
+        strict: Have the server bind the calls' arguments to their schemas.
 
     Raises:
         InvalidRequestError: A tool cannot be offered, or the choice names none of them.
     """
-    wire = [to_tool(tool, strict=strict) for tool in tools]
+    several = not isinstance(tools, dict | BaseTool) and not callable(tools)
+    wire = [to_tool(tool, strict=strict) for tool in (tools if several else [tools])]
     chosen = tool_choice(_plain_choice(choice), wire)
     return {"tools": wire} if chosen is None else {"tools": wire, "tool_choice": chosen}
 
 
 def _plain_choice(choice: object) -> object:
-    """Anthropic's choices, `{"type": "any"}` and `{"type": "tool", "name": ...}`, in words that OpenAI has, too."""
+    """The choices of Anthropic, `{"type": "any"}`, and of OpenAI's Responses, `{"type": "function", "name": ...}`."""
     match choice:
-        case {"type": "auto" | "any" | "none" as word, **rest} if not rest:
+        case {"type": "auto" | "any" | "none" | "required" as word, **rest} if not rest:
             return word
-        case {"type": "tool", "name": name, **rest} if not rest:
+        case {"type": "tool" | "function" | "custom", "name": name, **rest} if not rest:
+            return name
+        case {"type": "custom", "custom": {"name": name}}:
             return name
     return choice
 
@@ -79,12 +138,13 @@ def to_response_format(schema: Any, *, strict: bool | None = None) -> Json:
     Raises:
         InvalidRequestError: It is no schema, or says another `strict`.
     """
-    if isinstance(schema, dict) and schema.get("type") in {"json_schema", "json_object", "text", "structural_tag"}:
+    if isinstance(schema, dict) and str(schema.get("type")) in _FORMATS:
         return schema if strict is None else _made_strict(schema, strict)
     if isinstance(schema, dict) and isinstance(schema.get("schema"), dict):
         return response_format(schema.get("name", UNNAMED), schema["schema"], strict=_agreed(schema, strict))
-    function = to_tool(schema, strict=strict or None)["function"]
-    return response_format(function["name"], json_schema(schema, function), strict=strict)
+    function = to_tool(schema)["function"]
+    whole = json_schema(schema, function)
+    return response_format(function["name"], closed(whole) if strict else whole, strict=_agreed(function, strict))
 
 
 def _made_strict(wire: Json, strict: bool) -> Json:
@@ -102,27 +162,8 @@ def _agreed(schema: Json, strict: bool | None) -> bool | None:
 
 
 def json_schema(schema: Any, function: Json) -> Json:
-    """The schema itself. LangChain's conversion resolves references, which a recursive model does not survive."""
-    if isinstance(schema, type) and issubclass(schema, BaseModel) and "strict" not in function:
-        return schema.model_json_schema()
-    if isinstance(schema, dict) and not _OF_TOOLS & schema.keys() and "strict" not in function:
+    """The schema itself, as it was written; of a tool, that of its arguments."""
+    if isinstance(schema, dict) and is_json_schema(schema):
         return schema
-    return {"type": "object", "properties": {}, **function.get("parameters", {})}
-
-
-def _is_run_elsewhere(tool: Json) -> bool:
-    """Whether it is a tool without parameters of its own, such as Anthropic's `web_search_20250305`."""
-    foreign = tool.get("type", "function") not in {"function", "object"}
-    return foreign and "name" in tool and not _OF_TOOLS & tool.keys()
-
-
-def _titled(tool: Any) -> Any:
-    """A JSON schema with the title that LangChain wants as its name, and OpenAI's `json_schema` as a function."""
-    if not isinstance(tool, dict):
-        return tool
-    inner = tool.get("json_schema", tool)
-    if isinstance(inner.get("schema"), dict):
-        optional = {name: inner[name] for name in ("description", "strict") if name in inner}
-        return {"name": inner.get("name", UNNAMED), "parameters": inner["schema"], **optional}
-    nameless = not {"title", "name", "function", "toolSpec"} & tool.keys()
-    return {"title": UNNAMED, **tool} if nameless and "properties" in tool else tool
+    whole = None if isinstance(schema, dict) else schema_of_class(schema)
+    return {**OBJECT, **(function.get("parameters") or {})} if whole is None else whole

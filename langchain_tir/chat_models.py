@@ -14,7 +14,7 @@ from langchain_tir._messages import from_completion, to_wire
 from langchain_tir._profile import profile_of
 from langchain_tir._settings import ChatSettings
 from langchain_tir._stream import DeltaMapper
-from langchain_tir._structured import Method, beside_raw, check_free, structured_call
+from langchain_tir._structured import Method, beside_raw, check_free, structured_call, traced_format
 from langchain_tir._tokens import estimate, estimate_text
 from langchain_tir._tools import to_response_format, tool_fields
 from tir_client import (
@@ -357,8 +357,7 @@ class ChatTIR(ChatSettings, BaseChatModel):
         with model_errors():
             fields, parser = structured_call(schema, method, strict)
             check_free(kwargs, fields, method)
-        if schema is not None:
-            fields["ls_structured_output_format"] = {"kwargs": {"method": method, "strict": strict}, "schema": schema}
+        fields |= traced_format(schema, method, strict)
         caller = self._leniently() if method == "function_calling" else self
         model = caller.bind(**{**fields, **kwargs})
         return beside_raw(model, parser) if include_raw else model | parser

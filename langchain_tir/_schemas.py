@@ -1,0 +1,137 @@
+"""The JSON schemas of pydantic classes and TypedDicts, with their references. Pure.
+
+LangChain's own conversion resolves references, which leaves `{}` in place of a recursive class, and fails on a
+recursive `TypedDict`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from types import UnionType
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ForwardRef,
+    Literal,
+    NotRequired,
+    Required,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from langchain_core.utils.pydantic import is_basemodel_subclass
+from pydantic import BaseModel, Field, create_model
+from pydantic.errors import PydanticUserError
+from pydantic.fields import FieldInfo
+from typing_extensions import ReadOnly, is_typeddict
+
+from tir_client import InvalidRequestError
+
+if TYPE_CHECKING:
+    from tir_client.protocol.responses import Json
+
+_MARKERS = frozenset({Required, NotRequired, ReadOnly})
+FAILURES = (PydanticUserError, ValueError, TypeError, KeyError, AttributeError, NameError, RecursionError)
+"""What pydantic and LangChain raise for a type or a tool without a JSON schema."""
+
+
+def schema_of_class(cls: Any) -> Json | None:
+    """The JSON schema of a pydantic class (v2 or v1) or a `TypedDict`; None for anything else.
+
+    Raises:
+        InvalidRequestError: It has a field of a type that JSON has no schema for.
+    """
+    try:
+        if is_typeddict(cls):
+            return _TypedDicts().model(cls).model_json_schema()
+        if not isinstance(cls, type) or not is_basemodel_subclass(cls):
+            return None
+        schema: Json = cls.model_json_schema() if issubclass(cls, BaseModel) else _schema_v1(cls)
+    except FAILURES as error:
+        raise InvalidRequestError(f"{cls.__name__} has no JSON schema: {error}") from error
+    return schema
+
+
+def _schema_v1(cls: Any) -> Json:
+    schema: Json = cls.schema()
+    return schema
+
+
+class _TypedDicts:
+    """Makes pydantic models of TypedDicts, which pydantic does not read on older versions of Python.
+
+    A field may be `Annotated[type, default or ..., description]`, as everywhere in LangChain; a Google-style docstring
+    may describe the fields, too.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[Any, str] = {}
+        self._models: dict[str, type[BaseModel]] = {}
+
+    def model(self, typed_dict: Any) -> type[BaseModel]:
+        """The model of a TypedDict."""
+        self._refer(typed_dict)
+        for model in self._models.values():
+            model.model_rebuild(_types_namespace=self._models)
+        return self._models[self._names[typed_dict]]
+
+    def _refer(self, typed_dict: Any) -> ForwardRef:
+        """A reference to the model of a TypedDict, so that it may refer to itself."""
+        if typed_dict not in self._names:
+            self._names[typed_dict] = name = f"{typed_dict.__name__}_{len(self._names)}"
+            text, descriptions = _split_docstring(inspect.getdoc(typed_dict) or "")
+            hints = get_type_hints(typed_dict, localns={typed_dict.__name__: typed_dict}, include_extras=True)
+            fields: dict[str, Any] = {
+                f"field_{place}": self._field(typed_dict, key, hint, descriptions.get(key))
+                for place, (key, hint) in enumerate(hints.items())
+            }
+            self._models[name] = create_model(typed_dict.__name__, __doc__=text, **fields)
+        return ForwardRef(self._names[typed_dict])
+
+    def _field(self, typed_dict: Any, key: str, hint: Any, description: str | None) -> tuple[Any, Any]:
+        required = key in typed_dict.__required_keys__
+        while get_origin(hint) in _MARKERS:
+            required = get_origin(hint) is Required or (required and get_origin(hint) is not NotRequired)
+            (hint,) = get_args(hint)
+        default: dict[str, Any] = {} if required else {"default_factory": lambda: None}
+        metadata: tuple[Any, ...] = getattr(hint, "__metadata__", ())
+        if get_origin(hint) is Annotated and not isinstance(metadata[0], FieldInfo):
+            default, words, hint = {"default": metadata[0]}, metadata[1:2], get_args(hint)[0]
+            description = description or (words[0] if words else None)
+        if description is not None and not isinstance(description, str):
+            raise TypeError(f"the description of {key!r} is not a string but {description!r}")
+        return self._type(hint), Field(alias=key, description=description, **default)
+
+    def _type(self, hint: Any) -> Any:
+        """A type hint with references to models in place of TypedDicts."""
+        if is_typeddict(hint):
+            return self._refer(hint)
+        origin, arguments = get_origin(hint), get_args(hint)
+        if not arguments or origin in (None, Literal):
+            return hint
+        if origin is Annotated:
+            return Annotated[self._type(arguments[0]), *arguments[1:]]
+        types = tuple(map(self._type, arguments))
+        return Union[types] if origin in (Union, UnionType) else origin[types]  # noqa: UP007 - of a tuple
+
+
+def _split_docstring(text: str) -> tuple[str, dict[str, str]]:
+    """What a Google-style docstring says first, and what it says of each argument."""
+    first, _, arguments = text.partition("\nArgs:\n")
+    descriptions: dict[str, str] = {}
+    name = ""
+    for line in arguments.partition("\n\n")[0].splitlines():
+        head, colon, rest = line.partition(":")
+        indent = len(line) - len(line.lstrip())
+        if colon and indent <= _ARGUMENT_INDENT:
+            name = head.split("(")[0].strip()
+            descriptions[name] = rest.strip()
+        elif name:
+            descriptions[name] += f" {line.strip()}"
+    return first.strip(), descriptions
+
+
+_ARGUMENT_INDENT = 4

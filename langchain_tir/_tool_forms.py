@@ -1,0 +1,99 @@
+"""The function in a tool that is a dict: OpenAI's, Anthropic's or Bedrock's form, or a JSON schema. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tir_client import InvalidRequestError
+from tir_client.protocol.schemas import inline_references, map_schema, resolve_root
+
+if TYPE_CHECKING:
+    from tir_client.protocol.responses import Json
+
+UNNAMED = "answer"
+"""Name of a JSON schema that has no title."""
+OBJECT = {"type": "object", "properties": {}}
+TEXT_INPUT = {"type": "object", "properties": {"__arg1": {"type": "string"}}, "required": ["__arg1"]}
+"""The parameters of a tool that takes one text, as LangChain's `Tool` and OpenAI's custom tools do."""
+
+_JSON_TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
+_OF_SCHEMAS = frozenset(
+    {"properties", "items", "prefixItems", "anyOf", "oneOf", "allOf", "$ref", "$defs", "enum", "const", "title"}
+)
+_INSIDE = ("toolSpec", "custom", "json_schema")
+"""Where Bedrock, OpenAI's custom tools and OpenAI's response formats keep name and schema."""
+
+
+def function_of_dict(tool: Json) -> Json:
+    """The function in a dict.
+
+    Raises:
+        InvalidRequestError: There is none, or it is a tool that only another provider runs.
+    """
+    if isinstance(tool.get("function"), dict):
+        return dict(tool["function"])
+    inner = next((tool[name] for name in _INSIDE if isinstance(tool.get(name), dict)), tool)
+    parameters = _parameters(inner)
+    if parameters is not None:
+        name = inner.get("name", UNNAMED if "schema" in inner else None)
+        return {"name": name, "parameters": parameters, **_only(inner, "description", "strict")}
+    if tool.get("type") == "custom":
+        return custom_function(inner)
+    if is_json_schema(tool):
+        return described(tool)
+    if "name" in tool and tool.get("type", "function") == "function":
+        return _only(tool, "name", "description", "strict")
+    raise InvalidRequestError(
+        f"{label(tool)} cannot be offered as a tool: it has no name, or only another provider's servers run it."
+    )
+
+
+def _parameters(inner: Json) -> Json | None:
+    nested = inner["inputSchema"].get("json") if isinstance(inner.get("inputSchema"), dict) else None
+    schemas = [nested, *(inner.get(name) for name in ("parameters", "input_schema", "schema"))]
+    return next((schema for schema in schemas if isinstance(schema, dict)), None)
+
+
+def custom_function(tool: Json) -> Json:
+    """OpenAI's custom tool, which takes a text, as a function with one argument.
+
+    Raises:
+        InvalidRequestError: It has a grammar, which cannot be sent.
+    """
+    if (tool.get("format") or {}).get("type", "text") != "text":
+        raise InvalidRequestError(f"{label(tool)} cannot be offered as a tool: its grammar cannot be sent.")
+    return {**_only(tool, "name", "description"), "parameters": TEXT_INPUT}
+
+
+def is_json_schema(schema: Json) -> bool:
+    """Whether a dict is a JSON schema itself, and not a tool or a format that holds one."""
+    kind = schema.get("type")
+    if kind is None:
+        return bool(_OF_SCHEMAS & schema.keys()) and _parameters(schema) is None
+    return isinstance(kind, list) or kind in _JSON_TYPES
+
+
+def described(schema: Json, *, name: str | None = None, description: str | None = None) -> Json:
+    """A function with the schema as its parameters, whose title and description name and describe it."""
+    parameters = resolve_root(inline_references(schema))
+    title, text = parameters.get("title") or schema.get("name"), parameters.get("description")
+    parameters = {key: value for key, value in parameters.items() if key not in {"title", "description", "name"}}
+    return {
+        "name": name or (title if isinstance(title, str) and title else UNNAMED),
+        "description": description or text or "",
+        "parameters": {**OBJECT, **map_schema(parameters, _without_title)},
+    }
+
+
+def _without_title(schema: Json) -> Json:
+    return {key: value for key, value in schema.items() if key != "title"}
+
+
+def _only(fields: Json, *names: str) -> Json:
+    return {name: fields[name] for name in names if name in fields}
+
+
+def label(tool: Any) -> str:
+    """What an error calls a tool: its name, or the beginning of its repr."""
+    name = tool.get("name") if isinstance(tool, dict) else getattr(tool, "name", getattr(tool, "__name__", None))
+    return repr(name) if isinstance(name, str) else repr(tool)[:100]

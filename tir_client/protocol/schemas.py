@@ -1,0 +1,111 @@
+"""JSON schemas: walks through them, and resolves the references that can be resolved. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tir_client.protocol.responses import Json
+
+_NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+"""Keywords whose value has schemas under names."""
+_NESTED = frozenset(
+    {"items", "prefixItems", "additionalItems", "additionalProperties", "contains", "propertyNames"}
+    | {"anyOf", "oneOf", "allOf", "not", "if", "then", "else", "unevaluatedItems", "unevaluatedProperties"}
+)
+"""Keywords whose value is a schema, or a list of schemas."""
+_DEFINITIONS = ("$defs", "definitions")
+_NOT_OF_OBJECTS = frozenset({"anyOf", "oneOf", "allOf", "enum", "const", "items", "prefixItems", "$ref"})
+
+
+def map_schema(schema: Any, change: Callable[[Json], Json]) -> Any:
+    """A copy of a schema with `change` applied to each schema in it, from the inside out."""
+    if isinstance(schema, list):
+        return [map_schema(part, change) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    copy = {}
+    for key, value in schema.items():
+        if key in _NAMED and isinstance(value, dict):
+            copy[key] = {name: map_schema(part, change) for name, part in value.items()}
+        else:
+            copy[key] = map_schema(value, change) if key in _NESTED else value
+    return change(copy)
+
+
+def inline_references(schema: Json) -> Json:
+    """A schema that says the same without references, but for those of recursive definitions, which stay.
+
+    Servers render the schemas of tools into the prompt, gpt-oss's without what references refer to.
+    """
+    definitions = _definitions(schema)
+    recursive = {name for name in definitions if name in _reachable(definitions[name], definitions)}
+
+    def resolve(part: Json) -> Json:
+        name = part.get("$ref")
+        if not isinstance(name, str) or name not in definitions or name in recursive:
+            return part
+        rest = {key: value for key, value in part.items() if key != "$ref"}
+        return {**map_schema(definitions[name], resolve), **rest}
+
+    inlined: Json = map_schema({key: value for key, value in schema.items() if key not in _DEFINITIONS}, resolve)
+    for place in _DEFINITIONS:
+        parts = schema.get(place) or {}
+        if kept := [name for name in parts if f"#/{place}/{name}" in recursive]:
+            inlined[place] = {name: map_schema(parts[name], resolve) for name in kept}
+    return inlined
+
+
+def resolve_root(schema: Json) -> Json:
+    """A schema whose top is no reference, as the parameters of a tool must be: pydantic's of a recursive class is."""
+    target = _definitions(schema).get(str(schema.get("$ref")))
+    return schema if target is None else {**target, **{key: schema[key] for key in schema if key != "$ref"}}
+
+
+def is_of_object(schema: Json) -> bool:
+    """Whether whatever fits a schema is an object."""
+    top = resolve_root(schema)
+    if "type" in top or "properties" in top:
+        return bool(top.get("type", "object") == "object")
+    branches = [branch for key in ("anyOf", "oneOf") for branch in top.get(key, ())]
+    if branches:
+        return all(is_of_object({**branch, **_places(schema)}) for branch in branches if isinstance(branch, dict))
+    return not _NOT_OF_OBJECTS & top.keys()
+
+
+def _places(schema: Json) -> Json:
+    return {place: schema[place] for place in _DEFINITIONS if place in schema}
+
+
+def _definitions(schema: Json) -> dict[str, Json]:
+    return {
+        f"#/{place}/{name}": part
+        for place in _DEFINITIONS
+        for name, part in (schema.get(place) or {}).items()
+        if isinstance(part, dict)
+    }
+
+
+def _reachable(schema: Json, definitions: dict[str, Json]) -> set[str]:
+    """The definitions that a schema refers to, directly or through others."""
+    found: set[str] = set()
+    waiting = [schema]
+    while waiting:
+        new = _references(waiting.pop()) & definitions.keys() - found
+        found |= new
+        waiting += [definitions[name] for name in new]
+    return found
+
+
+def _references(schema: Json) -> set[str]:
+    found: set[str] = set()
+
+    def note(part: Json) -> Json:
+        if isinstance(part.get("$ref"), str):
+            found.add(part["$ref"])
+        return part
+
+    map_schema(schema, note)
+    return found
