@@ -12,7 +12,6 @@ import pytest
 
 from tests.client.paths import PATHS, TOKEN, Ask, astreamed, request, streamed
 from tir_client import BadRequestError, ChatRequest, Config, RetryPolicy, TIRClient
-from tir_client.transport.body import ERROR_BYTES, _inflated
 from tir_sandbox import Sandbox
 
 REQUEST = ChatRequest.of(model="m", messages=[{"role": "user", "content": "Hi"}])
