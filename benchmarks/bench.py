@@ -47,6 +47,13 @@ class Bench:
         able = [name for name in names if is_async or name not in ASYNC_ONLY]
         return [self.fleet.worker(name) for name in self.names(able)]
 
+    def note_errors(self, metric: str, worker: Worker, errors: list[str]) -> None:
+        """Keep how many calls failed. The next job gets a new process: a pool may not recover from failures."""
+        self.samples.note(metric, worker.name, len(errors))
+        if errors:
+            print(f"{worker.name}: {len(errors)} failed, the first with {errors[0]}", flush=True)
+            self.fleet.replace(worker)
+
     def in_fresh_interpreter(self, name: str, program: str) -> Any:
         """What a program finds out in an interpreter that has imported nothing."""
         return json.loads(self.environments.run(name, program))

@@ -80,6 +80,10 @@ class Fleet:
         """The worker of a contender, started and warmed up when it is first needed."""
         return self._workers.get(name) or self._warm(name)
 
+    def replace(self, worker: Worker) -> None:
+        """End a contender's process; the next job gets a new one."""
+        self._workers.pop(worker.name).end()
+
     def connections(self) -> int:
         """How many connections the server has seen, those of this method not counted."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port)

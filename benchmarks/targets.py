@@ -101,7 +101,7 @@ CROWDS = [
         more=True,
     ),
     *_of_openai("1,000 short async calls, per second", "flight", 1.3, 2.0, more=True),
-    *_alone("1,000 short async calls, failed", "flight/errors", 0, 0),
+    *_alone("1,000 short async calls, callers that failed", "flight/errors", 0, 0),
 ]
 
 STARTS = [
