@@ -120,7 +120,7 @@ def from_completion(completion: Completion, output_version: str | None = None) -
     if isinstance(first, AIMessage) and completion.usage is not None:
         first.usage_metadata = usage_metadata(completion.usage)
     first.response_metadata |= others(completion)
-    output = set_only(model_name=completion.model, token_usage=_without_nulls(completion.raw_usage))
+    output = set_only(id=completion.id, model_name=completion.model, token_usage=_without_nulls(completion.raw_usage))
     return ChatResult(generations=generations, llm_output=output)
 
 
@@ -138,8 +138,9 @@ def _parsed_calls(choice: Choice) -> Json:
     for call in choice.tool_calls:
         try:
             valid.append(valid_tool_call(name=call.name, args=call.parsed(), id=call.id))
-        except ValueError:
-            invalid.append(invalid_tool_call(name=call.name, args=call.arguments, id=call.id, error=None))
+        except ValueError as error:
+            reason = f"The arguments are not a JSON object: {error}"
+            invalid.append(invalid_tool_call(name=call.name, args=call.arguments, id=call.id, error=reason))
     return {"tool_calls": valid, "invalid_tool_calls": invalid}
 
 

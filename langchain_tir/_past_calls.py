@@ -10,7 +10,11 @@ from tir_client.protocol.messages import tool_call
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from langchain_core.messages import AIMessage
+    from langchain_core.messages import AIMessage, InvalidToolCall
+
+
+CLOSED = "closed_arguments"
+"""Where the metadata of a streamed answer keep what was put behind the broken arguments of a call, by its id."""
 
 
 def past_calls(message: AIMessage, blocks: list[Block]) -> list[Json]:
@@ -19,7 +23,7 @@ def past_calls(message: AIMessage, blocks: list[Block]) -> list[Json]:
     Anthropic, OpenAI, Google and Bedrock repeat calls in the content; the blocks count only for calls that the message
     does not have. OpenAI's old function call counts where there is no other.
     """
-    calls = [_call(call) for call in [*message.tool_calls, *message.invalid_tool_calls]]
+    calls = [*map(_call, message.tool_calls), *(_call(_reopened(call, message)) for call in message.invalid_tool_calls)]
     ids = {call["id"] for call in calls}
     in_content = [_block_call(block) for block in blocks if block["type"] in CALLS and block.get("name")]
     calls += [call for call in in_content if call["id"] not in ids and (call["id"] or not ids)]
@@ -30,6 +34,13 @@ def past_calls(message: AIMessage, blocks: list[Block]) -> list[Json]:
 def _call(call: Mapping[str, Any]) -> Json:
     call_id, name = call.get("id"), call.get("name")
     return tool_call(str(call_id) if call_id else None, str(name or ""), call.get("args"))
+
+
+def _reopened(call: InvalidToolCall, message: AIMessage) -> Mapping[str, Any]:
+    """A broken call as the model wrote it."""
+    endings = message.response_metadata.get(CLOSED)
+    ending = endings.get(call["id"]) if isinstance(endings, dict) else None
+    return {**call, "args": str(call["args"]).removesuffix(ending)} if isinstance(ending, str) else call
 
 
 def _block_call(block: Block) -> Json:

@@ -11,6 +11,7 @@ from langchain_core.utils.json import parse_partial_json
 
 from langchain_tir._content_blocks import PROVIDER
 from langchain_tir._messages import end, extras, head, others, set_only, tail, usage_metadata
+from langchain_tir._past_calls import CLOSED
 
 if TYPE_CHECKING:
     from langchain_core.messages import InvalidToolCall, ToolCallChunk
@@ -28,10 +29,10 @@ class DeltaMapper:
     the last chunk's `response_metadata["other_choices"]`.
     """
 
-    __slots__ = ("_arguments", "_begun")
+    __slots__ = ("_arguments", "_head")
 
     def __init__(self) -> None:
-        self._begun = False
+        self._head: Json = {}
         self._arguments = _Arguments()
 
     def map(self, delta: Delta) -> ChatGenerationChunk | None:
@@ -41,9 +42,9 @@ class DeltaMapper:
         if delta.index:
             return None
         metadata: Json = {"model_provider": PROVIDER}
-        if not self._begun:
-            self._begun = True
-            metadata = head(delta.accumulator.completion())
+        if not self._head:
+            self._head = head(delta.accumulator.completion())
+            metadata = {**self._head}
         if delta.logprobs:
             metadata["logprobs"] = {"content": delta.logprobs}
         if delta.token_ids:
@@ -57,20 +58,24 @@ class DeltaMapper:
 
     def _last(self, completion: Completion) -> ChatGenerationChunk:
         first = completion.choice
-        metadata = {**({"model_provider": PROVIDER} if self._begun else head(completion)), **end(first)}
-        metadata |= tail(completion) | others(completion)
+        endings = {call.id: ending for call in first.tool_calls if (ending := end_of_broken_call(call))}
         message = AIMessageChunk(
             content="",
             chunk_position="last",
-            response_metadata=metadata,
+            response_metadata={**self._end(completion), **set_only(**{CLOSED: endings or None})},
             tool_call_chunks=[
-                tool_call_chunk(args=ending, index=index)
-                for index, ending in enumerate(map(end_of_broken_call, first.tool_calls))
-                if ending
+                tool_call_chunk(args=endings[call.id], index=index)
+                for index, call in enumerate(first.tool_calls)
+                if call.id in endings
             ],
             usage_metadata=usage_metadata(completion.usage) if completion.usage else None,
         )
         return ChatGenerationChunk(message=message, generation_info=set_only(finish_reason=first.finish_reason))
+
+    def _end(self, completion: Completion) -> Json:
+        """The metadata of the last chunk, with those of the head that came only after the first one."""
+        late = {name: value for name, value in head(completion).items() if not self._head.get(name)}
+        return {"model_provider": PROVIDER, **late, **end(completion.choice), **tail(completion), **others(completion)}
 
 
 # Patterns to copy: LangChain's own constructors would cost more than all other work on a chunk.

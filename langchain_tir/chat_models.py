@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import time
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models.chat_models import BaseChatModel
@@ -10,7 +11,7 @@ from pydantic import ConfigDict, PrivateAttr, model_validator
 from langchain_tir._aliases import rename_parameters
 from langchain_tir._content_blocks import PROVIDER
 from langchain_tir._errors import model_errors
-from langchain_tir._messages import from_completion, to_wire
+from langchain_tir._messages import from_completion, set_only, to_wire
 from langchain_tir._profile import profile_of
 from langchain_tir._settings import ChatSettings
 from langchain_tir._stream import DeltaMapper
@@ -22,6 +23,7 @@ from tir_client import (
     APIStatusError,
     ChatRequest,
     ResponseError,
+    RetryPolicy,
     TIRClient,
     Usage,
     __version__,
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     from langchain_tir._content import Json
     from langchain_tir._settings import ChatArguments
 
+_PAUSE_BETWEEN_COUNTS = 60
+"""Seconds for which token counts are estimates after the server failed to count."""
 _NOT_THERE = frozenset({403, 404, 405, 501})
 """What a gateway says of a path that it does not pass on; a 401 may be a token that has just expired."""
 
@@ -174,6 +178,8 @@ class ChatTIR(ChatSettings, BaseChatModel):
 
     _cannot_count: TIRClient | None = PrivateAttr(default=None)
     """The client whose server turned out to have no way to count tokens."""
+    _count_again: float = PrivateAttr(default=0)
+    """When the server is asked for a count again, after it failed to give one."""
 
     def __init__(self, model: str | None = None, **fields: Unpack[ChatArguments]) -> None:
         super().__init__(**({} if model is None else {"model": model}), **fields)
@@ -229,10 +235,12 @@ class ChatTIR(ChatSettings, BaseChatModel):
         return profile_of(self.model)
 
     def _combine_llm_outputs(self, llm_outputs: list[Json | None], /) -> Json:
-        usages = [Usage.of(output["token_usage"]) for output in llm_outputs if output and output.get("token_usage")]
-        names = [output["model_name"] for output in llm_outputs if output and output.get("model_name")]
-        counts = sum(usages, Usage()).counts()
-        return {**({"token_usage": counts} if usages else {}), **({"model_name": names[0]} if names else {})}
+        outputs = [output for output in llm_outputs if output]
+        usages = [Usage.of(output["token_usage"]) for output in outputs if output.get("token_usage")]
+        first = {
+            name: next(filter(None, (output.get(name) for output in outputs)), None) for name in ("id", "model_name")
+        }
+        return set_only(**first, token_usage=sum(usages, Usage()).counts() if usages else None)
 
     # Requests and answers
 
@@ -393,27 +401,28 @@ class ChatTIR(ChatSettings, BaseChatModel):
     ) -> int:
         """Count the tokens of a prompt, tools included.
 
-        The server is asked with vLLM's `/tokenize`; where that cannot be reached, the count is an estimate: one token
-        for four bytes of UTF-8, three for each message, a thousand for an image. For gpt-oss the server counts with
+        The server is asked with vLLM's `/tokenize`, once and without retries. Where that fails, the count is an
+        estimate, for the next minute too: one token for four bytes of UTF-8, three for each message, a thousand for an
+        image. For gpt-oss the server counts with
         another template than the one it prompts with, so leave some room.
         """
         if self.custom_get_token_ids is not None:
             return super().get_num_tokens_from_messages(messages, tools)
         with model_errors():
             fields = {"messages": to_wire(messages), "tools": tool_fields(tools or (), None)["tools"]}
-            counted = (
-                self._count(ChatRequest.of(model=self.model, **fields))
-                if self._cannot_count is not self.client
-                else None
-            )
+            counted = self._count(ChatRequest.of(model=self.model, **fields))
         return estimate(fields["messages"], fields["tools"]) if counted is None else counted
 
     def _count(self, request: ChatRequest) -> int | None:
+        """The server's count; None if it has none now. It is asked once, as callers count often and wait each time."""
+        if self._cannot_count is self.client or time() < self._count_again:
+            return None
         try:
-            return self.client.count_tokens(request)
+            return self.client.count_tokens(request, retry=RetryPolicy(max_retries=0))
         except (APIStatusError, APIConnectionError, ResponseError) as error:
             if error.status_code in _NOT_THERE:
                 self._cannot_count = self.client
+            self._count_again = time() + _PAUSE_BETWEEN_COUNTS
             return None
 
     def get_num_tokens(self, text: str) -> int:

@@ -127,13 +127,18 @@ class TIRClient:
         """`models` for async code."""
         return await self._afetch(self._attempt(model, "models"), read_models)
 
-    def count_tokens(self, request: ChatRequest) -> int:
-        """Count the tokens of a prompt with vLLM's `/tokenize`, where the server lets it be reached."""
-        return self._fetch(self._tokenize(request), read_token_count)
+    def count_tokens(self, request: ChatRequest, *, retry: RetryPolicy | None = None) -> int:
+        """Count the tokens of a prompt with vLLM's `/tokenize`, where the server lets it be reached.
 
-    async def acount_tokens(self, request: ChatRequest) -> int:
+        Args:
+            request: The prompt.
+            retry: How failures are retried, if not as those of other calls.
+        """
+        return self._fetch(self._tokenize(request, retry), read_token_count)
+
+    async def acount_tokens(self, request: ChatRequest, *, retry: RetryPolicy | None = None) -> int:
         """`count_tokens` for async code."""
-        return await self._afetch(self._tokenize(request), read_token_count)
+        return await self._afetch(self._tokenize(request, retry), read_token_count)
 
     # What all of them share
 
@@ -141,10 +146,10 @@ class TIRClient:
         content = None if body is None else to_bytes(body)
         return Attempt(self.config, self.timeouts, self.retry, self.config.url_for(model, path), content)
 
-    def _tokenize(self, request: ChatRequest) -> Attempt:
+    def _tokenize(self, request: ChatRequest, retry: RetryPolicy | None) -> Attempt:
         body: Json = {name: value for name, value in request.body().items() if name in PROMPT}
         url = f"{self.config.root_for(request.model)}/tokenize"
-        return Attempt(self.config, self.timeouts, self.retry, url, to_bytes(body))
+        return Attempt(self.config, self.timeouts, retry or self.retry, url, to_bytes(body))
 
     def _ask(self, request: ChatRequest) -> Accumulator:
         return self._fetch(self._attempt(request.model, CHAT, request.whole()), partial(read_answer, request))

@@ -15,8 +15,10 @@ from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 from langchain_core.outputs import LLMResult
 
 from langchain_tir import ChatTIR, _content_blocks
+from langchain_tir._messages import to_wire
 from langchain_tir._stream import end_of_broken_call
 from tir_client import ToolCall as WireCall
+from tir_client.protocol.messages import sendable_arguments
 from tir_sandbox import Reply, Sandbox, ToolCall
 
 pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning")
@@ -363,15 +365,17 @@ async def test_a_broken_call_is_invalid_whichever_way_it_comes(
     make: Callable[..., ChatTIR], sandbox: Sandbox, arguments: str, output_version: str
 ):
     calls = [ToolCall("good", {"x": 1}, id="1"), ToolCall("bad", arguments, id="2")]
-    sandbox.script(*[Reply(tool_calls=calls)] * len(WAYS))
+    sandbox.script(*[Reply(tool_calls=calls)] * (len(WAYS) + 1))
 
     for way in WAYS:
         message = await way(make(output_version=output_version))
         (invalid,) = message.invalid_tool_calls
         assert [call["name"] for call in message.tool_calls] == ["good"]
-        assert (invalid["id"], invalid["name"], invalid["error"]) == ("2", "bad", None)
+        assert (invalid["id"], invalid["name"]) == ("2", "bad")
         assert invalid["args"].startswith(arguments)
         assert len(invalid["args"]) <= len(arguments) + 3
+        assert to_wire([message])[0]["tool_calls"][1]["function"]["arguments"] == sendable_arguments(arguments)
+    assert "not a JSON object" in str((await invoke(make())).invalid_tool_calls[0]["error"])
 
 
 async def test_in_the_content_of_a_stream_a_broken_call_stays_the_chunk_that_langchain_leaves_it(

@@ -301,5 +301,5 @@ def test_an_answer_goes_back_as_it_came(make: Any, sandbox: Sandbox, output_vers
     functions = [call["function"] for call in sent["tool_calls"]]
     assert [function["name"] for function in functions] == ["a", "b", "c"]
     assert [json.loads(function["arguments"]) for function in functions[:2]] == [{"x": 1}, {"y": "é"}]
-    assert json.loads(functions[2]["arguments"])["invalid_arguments"].startswith("{broken")
+    assert json.loads(functions[2]["arguments"]) == {"invalid_arguments": "{broken"}
     assert [message["name"] for message in told] == ["a", "b", "c"]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import time
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
-from langchain_tir import ChatTIR
+from langchain_tir import ChatTIR, chat_models
 from langchain_tir._messages import to_wire
 from langchain_tir._tokens import estimate, estimate_text
-from tir_client import APIConnectionError, ChatRequest, InvalidRequestError
-from tir_client.protocol.error_responses import error_from_response
+from tir_client import APIConnectionError, InvalidRequestError
 from tir_sandbox import Sandbox
 
 MESSAGES = [HumanMessage("What is the weather in Pune?")]
@@ -48,29 +49,34 @@ def test_where_the_server_cannot_be_asked_it_is_an_estimate_from_then_on(model: 
 
 
 @pytest.mark.parametrize(("status", "asked"), [(403, 1), (404, 1), (405, 1), (501, 1), (401, 2), (500, 2), (503, 2)])
-def test_only_a_server_without_the_path_is_not_asked_again(
-    counting: ChatTIR, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, status: int, asked: int
+def test_a_failed_count_is_an_estimate_and_only_a_server_with_the_path_is_asked_again_after_a_while(
+    make: Callable[..., ChatTIR], monkeypatch: pytest.MonkeyPatch, status: int, asked: int
 ):
     requests = []
 
-    def fail(request: ChatRequest) -> int:
+    def answer(request: httpx.Request) -> httpx.Response:
         requests.append(request)
-        raise error_from_response(status, {}, b"No.")
+        return httpx.Response(status, text="No.")
 
-    monkeypatch.setattr(counting.client, "count_tokens", fail)
-    counts = [counting.get_num_tokens_from_messages(MESSAGES) for _ in range(2)]
+    with httpx.Client(transport=httpx.MockTransport(answer)) as client:
+        model = make(base_url="http://127.0.0.1/v1", max_retries=5, http_client=client)
+        counts = [model.get_num_tokens_from_messages(MESSAGES) for _ in range(3)]
+        assert len(requests) == 1
+        monkeypatch.setattr(chat_models, "time", lambda: time() + 61)
+        counts.append(model.get_num_tokens_from_messages(MESSAGES))
 
-    assert counts == [estimate(to_wire(MESSAGES))] * 2 == [10, 10]
+    assert counts == [estimate(to_wire(MESSAGES))] * 4 == [10] * 4
     assert len(requests) == asked
 
 
 def test_a_server_that_failed_once_counts_when_it_is_asked_again(counting: ChatTIR, monkeypatch: pytest.MonkeyPatch):
-    def fail(_: ChatRequest) -> int:
+    def fail(*_: object, **__: object) -> int:
         raise APIConnectionError("No.")
 
     with monkeypatch.context() as context:
         context.setattr(counting.client, "count_tokens", fail)
         assert counting.get_num_tokens_from_messages(MESSAGES) == 10
+    monkeypatch.setattr(chat_models, "time", lambda: time() + 61)
     assert counting.get_num_tokens_from_messages(MESSAGES) == 7
 
 

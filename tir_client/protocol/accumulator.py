@@ -99,7 +99,7 @@ class Accumulator:
         if usage := event.get("usage"):
             self._usage = as_dict(usage, "usage")  # cumulative where it is repeated: the last one counts
         choices = event.get("choices")
-        if not self._head or not choices:
+        if not choices or not self._head.get("model"):
             self._read_head(event)
         deltas = []
         for raw in as_list(choices, "choices"):
@@ -141,6 +141,8 @@ class Accumulator:
         if len(self._states) < self._expected:
             return f"it has {len(self._states)} of {self._expected} choices"
         for state in self._states.values():
+            if state.error:
+                return f"the server broke it off with an error: {state.error}"
             if state.finish_reason is None:
                 return "it ended without a finish reason"
             if state.finish_reason in {"error", "abort"}:
@@ -191,5 +193,5 @@ class Accumulator:
 
     def _read_head(self, event: Json) -> None:
         for name in ("id", "model", "created", "system_fingerprint", "service_tier"):
-            if event.get(name) is not None:
+            if event.get(name):  # Azure and gateways send empty ones first
                 self._head[name] = event[name]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tir_client.errors import ResponseError
+from tir_client.protocol.error_responses import describe_body
 from tir_client.protocol.json_fields import as_dict, as_list, as_str, as_text
 from tir_client.protocol.reasoning import State, ThinkSplitter
 from tir_client.protocol.responses import Choice, Json, ToolCallDelta
@@ -40,6 +41,7 @@ class ChoiceAccumulator:
         "_token_ids",
         "_tools",
         "_tools_allowed",
+        "error",
         "finish_reason",
         "index",
         "stop_reason",
@@ -49,6 +51,7 @@ class ChoiceAccumulator:
         self, index: int, tools: ToolCallAssembler, think: ThinkSplitter | None, *, tools_allowed: bool = True
     ) -> None:
         self.index = index
+        self.error = ""
         self.finish_reason: str | None = None
         self.stop_reason: int | str | None = None
         self._text: list[str] = []
@@ -94,7 +97,13 @@ class ChoiceAccumulator:
         message = as_dict(raw.get("delta") or raw.get("message") or _empty(raw), "message")
         # Servers from 0.11.1 to 0.15 send both names with the same text: take one, never add them up.
         reasoning = as_text(message.get("reasoning") or message.get("reasoning_content"))
-        text = as_text(message.get("content"))
+        content = message.get("content")
+        if isinstance(content, list):
+            thoughts, content = _split_parts(content)
+            reasoning = reasoning or thoughts
+        text = as_text(content)
+        if raw.get("error"):  # some routers report it here
+            self.error = describe_body({"error": raw["error"]})
         finish = self._finish(raw) if raw.get("finish_reason") else None
         if self._think is not None and (text or finish):
             inline, text = self._split(text, finish=finish, reasoned=bool(reasoning))
@@ -166,8 +175,16 @@ def _extended(items: list[Any] | None, more: list[Any]) -> list[Any]:
     return items
 
 
+def _split_parts(parts: list[Any]) -> tuple[str, list[Any]]:
+    """The reasoning among content parts, of Mistral (`thinking`) or Databricks (`summary`), and the other parts."""
+    thoughts = [part for part in parts if isinstance(part, dict) and part.get("type") in ("reasoning", "thinking")]
+    names = ("reasoning", "thinking", "summary", "text")
+    texts = [as_text(next(filter(None, map(thought.get, names)), None)) for thought in thoughts]
+    return "\n".join(filter(None, texts)), [part for part in parts if part not in thoughts]
+
+
 def _empty(raw: Json) -> Json:
-    if "delta" not in raw and "message" not in raw:
+    if not {"delta", "message", "error"} & raw.keys():
         raise ResponseError("The answer has a choice with neither a `message` nor a `delta`: it is no chat completion.")
     return {}
 

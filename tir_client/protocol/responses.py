@@ -64,8 +64,14 @@ class Usage:
 
 
 def _count(raw: object, name: str) -> int | None:
+    """A count, which some servers send as a float or a text."""
     value = raw.get(name) if isinstance(raw, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float | str) or isinstance(value, bool):
+        return None
+    try:
+        return int(value) if isinstance(value, int) else int(float(value))
+    except (ValueError, OverflowError):
+        return None
 
 
 def _sum(one: int | None, other: int | None) -> int | None:
