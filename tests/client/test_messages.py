@@ -81,7 +81,7 @@ def test_a_call_may_have_no_id_until_it_is_matched_with_its_result(call_id):
 
 
 def test_arguments_that_json_cannot_express_are_refused():
-    with pytest.raises(InvalidRequestError, match="arguments of the call of 'add' cannot be written as JSON: .*set"):
+    with pytest.raises(InvalidRequestError, match=r"arguments of the call of 'add' cannot be written as JSON: .*set"):
         tool_call("c1", "add", {"a": {1}})
 
 
