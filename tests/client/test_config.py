@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
 
 import pytest
 from pydantic import SecretStr
 
 from tir_client import Config, ConfigurationError
+from tir_client.config import project_from_environment, token_from_environment
 
 VARIABLES = ("E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN", "E2E_TIR_PROJECT_ID", "TIR_BASE_URL", "MODEL_API_CLIENT_HOST")
 JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJtZSJ9.c2ln"
@@ -119,6 +122,20 @@ def test_the_environment_fills_what_was_not_given(monkeypatch):
     assert Config.resolve(host="https://h").url_for("m").startswith("https://h/project/p-9/")
 
 
+def test_settings_read_the_environment_themselves(monkeypatch):
+    assert (token_from_environment(), project_from_environment()) == (None, None)
+    monkeypatch.setenv("E2E_TIR_PROJECT_ID", " 9 ")
+    monkeypatch.setenv("TIR_API_TOKEN", " second ")
+    assert (token_from_environment(), project_from_environment()) == (SecretStr("second"), "9")
+    monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", "first")
+    assert token_from_environment() == SecretStr("first")
+
+
+def test_a_missing_token_and_a_missing_project_are_reported_together():
+    with pytest.raises(ConfigurationError, match=r"^No token: .*create a token\. No project: .*TIR_BASE_URL\.$"):
+        Config.resolve()
+
+
 @pytest.mark.parametrize("name", ["E2E_TIR_API_KEY", "OPENAI_API_KEY"])
 def test_other_services_keys_are_never_used(monkeypatch, name):
     monkeypatch.setenv(name, "not-for-inference")
@@ -224,8 +241,74 @@ def test_nothing_secret_is_in_the_repr():
     assert JWT not in shown
 
 
-@pytest.mark.parametrize("value", [None, ["x"], {"a": 1}, object()])
-def test_a_query_parameter_that_is_no_text_is_refused(value):
-    with pytest.raises(ConfigurationError, match="`default_query`: 'q'"):
-        Config.resolve(api_key="k", project_id=1, default_query={"q": value})
-    assert Config.resolve(api_key="k", project_id=1, default_query={"q": True}).params()["q"] == "true"
+@pytest.mark.parametrize(
+    ("value", "kind"), [(None, "NoneType"), (["x"], "list"), ({"a": 1}, "dict"), (object(), "object")]
+)
+def test_a_query_parameter_that_is_no_text_is_refused(value, kind):
+    with pytest.raises(ConfigurationError, match=f"`default_query`: 'q' must be a string or a number, not {kind}"):
+        config(project_id=1, default_query={"q": value})
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"), [(True, "true"), (False, "false"), ("True", "True"), (1.5, "1.5"), (0, "0")]
+)
+def test_a_query_parameter_is_sent_as_text(value, sent):
+    assert config(project_id=1, default_query={"q": value}).params()["q"] == sent
+
+
+@pytest.mark.parametrize(
+    ("token", "given", "hint"),
+    [
+        (
+            JWT,
+            {"project_id": 1},
+            "Check the Auth Token given as `api_key` or in E2E_TIR_ACCESS_TOKEN: it may have expired",
+        ),
+        ("tir-key-7", {"project_id": 1}, "does not look like an Auth Token"),
+        ("eyJ.short", {"project_id": 1}, "does not look like an Auth Token"),
+        (f"x{JWT}", {"project_id": 1}, "does not look like an Auth Token"),
+        ("tir-key-7", {"base_url": "https://host/v1"}, "Check the Auth Token"),
+    ],
+)
+def test_advice_for_a_401_follows_the_shape_of_the_token(token, given, hint):
+    found = Config.resolve(api_key=token, **given)
+
+    assert hint in found.token_hint(found.secret())
+    assert token not in found.token_hint(found.secret())
+
+
+def test_all_that_may_be_secret_is_masked_in_errors():
+    found = config(project_id=1, default_headers={"X-Key": "one"}, default_query={"key": "two"})
+
+    assert found.secrets(found.secret()) == [JWT, "one", "two"]
+
+
+def token_of_a_vault() -> str:
+    return JWT
+
+
+def test_a_pickle_has_all_but_the_token(monkeypatch):
+    found = config(project_id=1, endpoint_id=2, host="https://h")
+    restored = pickle.loads(pickle.dumps(found))
+
+    assert JWT.encode() not in pickle.dumps(found)
+    assert (restored.project_id, restored.endpoint_id, restored.host) == ("1", "2", "https://h")
+    with pytest.raises(ConfigurationError, match=r"^No token: pass `api_key` or set E2E_TIR_ACCESS_TOKEN"):
+        restored.secret()
+    monkeypatch.setenv("TIR_API_TOKEN", "new")
+    assert restored.secret().get_secret_value() == "new"
+    function = pickle.loads(pickle.dumps(config(project_id=1, api_key=token_of_a_vault)))
+    assert function.secret().get_secret_value() == JWT
+
+
+@pytest.mark.parametrize("given", [{"default_headers": {"X-Key": "hunter2"}}, {"default_query": {"key": "hunter2"}}])
+def test_headers_and_parameters_are_not_pickled(given):
+    with pytest.raises(TypeError, match="may be secret: such a client cannot be pickled"):
+        pickle.dumps(config(project_id=1, **given))
+
+
+def test_a_copy_is_the_same_object():
+    found = config(project_id=1)
+
+    assert copy.copy(found) is found
+    assert copy.deepcopy(found) is found

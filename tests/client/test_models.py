@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tir_client import model_info
+from tir_client.models import nearest_slug
 
 
 @pytest.mark.parametrize(
@@ -60,3 +61,19 @@ def test_dots_and_dashes_are_one():
 def test_of_other_names_nothing_is_claimed(name):
     info = model_info(name)
     assert (info.context_window, info.reasoning, info.tools, info.inline_think) == (None, False, True, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("openai/gpt-oss-120b", "gpt_oss_120b"),
+        ("/models/openai/GPT-OSS-20B", "gpt_oss_20b"),
+        ("microsoft/phi-4", "phi_4"),
+        ("BAAI/bge-large-en-v1.5", "bge-large-en-v1_5"),
+        ("intfloat/E5-mistral-7b-instruct", "e5-mistral-7b-instruct"),
+        ("a/b/BGE-large-en-v1.5", "bge-large-en-v1_5"),
+        ("my/own", None),
+    ],
+)
+def test_the_slug_of_a_model_that_is_named_as_elsewhere_is_known(name, slug):
+    assert nearest_slug(name) == slug
