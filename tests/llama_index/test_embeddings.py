@@ -94,7 +94,7 @@ async def test_async_batches_keep_the_order(sandbox):
 
 async def test_async_batches_are_bounded_in_number(sandbox):
     """LlamaIndex sends all at once unless it is told how many."""
-    sandbox.script(*[Reply(delay=30)] * 10)
+    sandbox.script(*[Reply(delay=30)] * 4)
     call = TIREmbedding(embed_batch_size=1).aget_text_embedding_batch(TEXTS)
     assert await most_under_way(sandbox, call, 4) == 4
 
