@@ -14,19 +14,21 @@ if TYPE_CHECKING:
     from benchmarks.samples import Samples
 
 TOLERANCE = 0.05
+FEW = 3
+"""With fewer rounds than this no difference is certain."""
 
 
 def table(samples: Samples, revision: str) -> Iterator[str]:
-    """Each cost of ours, divided by the earlier one round by round: above 1 is slower, or more."""
+    """Each cost of ours, divided by the earlier one round by round: above 1 is worse."""
     yield f"| what | contender | now | at {revision} | ratio (spread) | |"
     yield "|---|---|---|---|---|---|"
     for metric, label in METRICS.items():
         for name in OURS:
             now, then = samples.of(metric, name), samples.of(metric, earlier(name, revision))
             if now and then:
-                ratio = Measured.of(ratios(now, then, more=metric in MORE_IS_BETTER))
+                found = ratios(now, then, more=metric in MORE_IS_BETTER)
                 medians = " | ".join(number(Measured.of(values).middle) for values in (now, then))
-                yield f"| {label} | {name} | {medians} | {ratio} | {verdict(ratio)} |"
+                yield f"| {label} | {name} | {medians} | {Measured.of(found)} | {verdict(found)} |"
 
 
 def ratios(now: list[float], then: list[float], *, more: bool) -> list[float]:
@@ -35,9 +37,11 @@ def ratios(now: list[float], then: list[float], *, more: bool) -> list[float]:
     return [1.0 if one == other else one / other if other else float("inf") for one, other in pairs]
 
 
-def verdict(ratio: Measured) -> str:
-    """Whether that is a change. A spread that includes 1 leaves it open: run it again with more rounds."""
+def verdict(found: list[float]) -> str:
+    """Whether that is a change. With few rounds, or a spread that includes 1, it is not certain."""
+    ratio = Measured.of(found)
     if abs(ratio.middle - 1) <= TOLERANCE:
         return "the same"
-    change = "slower" if ratio.middle > 1 else "faster"
-    return f"{change}?" if ratio.low <= 1 <= ratio.high else f"**{change}**"
+    change = "worse" if ratio.middle > 1 else "better"
+    certain = len(found) >= FEW and not ratio.low <= 1 <= ratio.high
+    return f"**{change}**" if certain else f"{change}?"
