@@ -78,6 +78,7 @@ def test_a_long_body_is_cut_without_half_a_word() -> None:
 @pytest.mark.parametrize(
     ("status", "cls", "advice"),
     [
+        (300, APIStatusError, ""),
         (301, APIStatusError, ""),
         (307, APIStatusError, ""),
         (399, APIStatusError, ""),
@@ -213,6 +214,7 @@ def test_words_are_not_masked_for_a_short_secret() -> None:
 
 def test_a_secret_that_contains_another_is_masked_whole() -> None:
     assert masked("longsecret-tail", ["longsecret", "longsecret-tail"]) == MASK
+    assert masked("head-longsecret", ["longsecret", "head-longsecret"]) == MASK
 
 
 def test_all_of_an_error_is_masked() -> None:

@@ -69,6 +69,7 @@ def test_an_answer_that_is_not_complete_is_an_error_that_shows_it():
         (b"<h1>Hello</h1>", ResponseError, "not a JSON object: Hello\nCheck the URL", "<h1>Hello</h1>"),
         (b'{"error": "No."}', ReportedError, "reports an error: No.$", {"error": "No."}),
         (b'{"error": {}}', ReportedError, "reports an error: ", {"error": {}}),
+        (BOM + b'{"error": "No."}', ReportedError, "reports an error: No.$", {"error": "No."}),
     ],
 )
 def test_a_body_that_is_no_answer_is_an_error_that_shows_it(content, error, words, body):
@@ -253,8 +254,11 @@ def rows(*vectors, **fields):
 
 
 def embed(answer, texts=("a", "b"), **fields):
-    asked = EmbeddingRequest.of(model="m", input=list(texts), **fields)
-    return read_embeddings(asked, json.dumps(answer).encode(), "id-7")
+    return embed_bytes(json.dumps(answer).encode(), texts, **fields)
+
+
+def embed_bytes(content, texts=("a", "b"), **fields):
+    return read_embeddings(EmbeddingRequest.of(model="m", input=list(texts), **fields), content, "id-7")
 
 
 def test_vectors_come_in_the_order_of_the_texts():
@@ -263,6 +267,7 @@ def test_vectors_come_in_the_order_of_the_texts():
 
     assert embed(answer) == Embeddings([[1.0], [2.5]], "served", Usage(3, 0, 3))
     assert embed(rows([1], [2])) == Embeddings([[1.0], [2.0]], "m", None)
+    assert embed(rows([1, 2.5], [2.5, 1])).vectors == [[1.0, 2.5], [2.5, 1.0]]
     assert all(type(number) is float for vector in embed(rows([1], [2])).vectors for number in vector)
 
 
@@ -307,6 +312,21 @@ def test_what_is_no_list_of_models_is_an_error_that_shows_it(answer):
     with pytest.raises(ResponseError, match="not a list of models") as caught:
         read_models(json.dumps(answer).encode(), "id-7")
     assert (caught.value.body, caught.value.request_id) == (answer, "id-7")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        embed_bytes,
+        lambda content: read_models(content, "id-7"),
+        lambda content: read_token_count(content, "id-7"),
+    ],
+    ids=["embeddings", "models", "token count"],
+)
+def test_a_page_in_place_of_an_answer_is_an_error_with_the_id_of_the_request(read):
+    with pytest.raises(ResponseError, match="not a JSON object: Hello") as caught:
+        read(b"<h1>Hello</h1>")
+    assert caught.value.request_id == "id-7"
 
 
 def test_a_token_count_is_read():
