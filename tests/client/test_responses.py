@@ -19,12 +19,18 @@ def test_usage_adds_up_and_keeps_what_is_not_reported_apart():
     ("raw", "usage"),
     [
         ({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 9}, Usage(1, 2, 9)),
-        ({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": "9"}, Usage(1, 2, 3)),
-        ({"prompt_tokens": True, "completion_tokens": 2.5}, Usage(0, 0, 0)),
-        ({"prompt_tokens_details": [1], "completion_tokens_details": {"reasoning_tokens": "1"}}, Usage()),
+        ({"prompt_tokens": "1", "completion_tokens": 2.0, "total_tokens": "9.0"}, Usage(1, 2, 9)),
+        ({"prompt_tokens": 2**60 + 1, "completion_tokens": -0.0}, Usage(2**60 + 1, 0, 2**60 + 1)),
+        ({"prompt_tokens": True, "completion_tokens": [2], "total_tokens": "many"}, Usage(0, 0, 0)),
+        ({"prompt_tokens": float("inf"), "completion_tokens": "nan", "total_tokens": ""}, Usage(0, 0, 0)),
+        (
+            {"prompt_tokens_details": [1], "completion_tokens_details": {"reasoning_tokens": "1"}},
+            Usage(reasoning_tokens=1),
+        ),
+        ({"prompt_tokens_details": {"cached_tokens": 0}, "completion_tokens_details": None}, Usage(cached_tokens=0)),
     ],
 )
-def test_counts_are_numbers_or_not_reported(raw, usage):
+def test_counts_are_read_from_numbers_and_texts(raw, usage):
     assert Usage.of(raw) == usage
 
 
