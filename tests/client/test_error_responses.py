@@ -179,6 +179,7 @@ def test_an_event_may_report_an_error(event: dict[str, object], words: str, code
         (b"\xff no", "\ufffd no"),
         (b"[" * 40_000, "[" * 2_000 + "… (cut)"),
         (b"word " * 10_000, "word " * 399 + "word … (cut)"),
+        (b'"' + b"x" * 32_500 + b'"', '"… (cut)'),
         (b" " * 32_000 + b"late", ""),
         (b" " * 31_990 + b"in time, and cut", "in time, a"),
     ],

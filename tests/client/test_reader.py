@@ -81,7 +81,7 @@ def test_a_body_that_is_no_answer_is_an_error_that_shows_it(content, error, word
 
 def test_a_request_says_how_its_answer_is_read():
     tools = [{"type": "function", "function": {"name": name}} for name in ("add", "sub")]
-    calls = [{"id": "c", "function": {"name": name, "arguments": "{}"}} for name in ("sub<|channel|>", "add")]
+    calls = [{"id": "c", "function": {"name": name, "arguments": "{}"}} for name in ("functions.sub", "add")]
     answer = {"choices": [{"index": 0, "message": {"tool_calls": calls}, "finish_reason": "tool_calls"}]}
 
     def names(**fields):
@@ -186,6 +186,21 @@ def test_a_stream_under_another_label_is_known_by_its_start(start, before, size)
     reading = Reading(content_type="text/plain").feed(*[body[i : i + size] for i in range(0, len(body), size)])
 
     assert (reading.text, reading.close().finals) == ("ab", 1)
+
+
+def test_a_stream_under_its_own_label_may_begin_with_any_line():
+    assert streaming().feed(b"foo: bar\n\n" + BODY).close().text == "ab"
+
+
+def test_the_start_of_a_stream_under_another_label_is_looked_for_in_a_kilobyte():
+    assert Reading(content_type="text/plain").feed(b"\n" * 1_018 + BODY).close().text == "ab"
+    with pytest.raises(ResponseError, match="not a JSON object"):
+        Reading(content_type="text/plain").feed(b"\n" * 1_024, BODY).close()
+
+
+def test_a_stream_of_a_single_comment_under_another_label_is_an_interrupted_stream():
+    with pytest.raises(StreamInterruptedError, match="no choices"):
+        Reading(content_type="text/plain").feed(b":\n").close()
 
 
 @pytest.mark.parametrize("headers", [{}, {"content_type": "application/json"}])
