@@ -158,6 +158,52 @@ def test_the_end_of_inline_reasoning_comes_with_the_finish():
     assert accumulator.completion().choice.reasoning == "a</thin"
 
 
+@pytest.mark.parametrize(
+    ("parts", "reasoning", "text"),
+    [
+        (
+            [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}, {"type": "text", "text": "Hi"}],
+            "Hm.",
+            "Hi",
+        ),
+        ([{"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]}, "Hi"], "Hm.", "Hi"),
+        ([{"type": "reasoning", "reasoning": "Hm."}, {"type": "thinking", "text": "So."}], "Hm.\nSo.", ""),
+        ([{"type": "thinking", "thinking": None}, {"type": "thinking"}], "", ""),
+        ([{"type": "text", "text": "H"}, {"type": "text", "text": "i"}], "", "Hi"),
+    ],
+)
+def test_reasoning_may_be_among_the_parts_of_the_content(parts, reasoning, text):
+    accumulator = Accumulator()
+    accumulator.add(chunk({"content": parts}))
+
+    assert (accumulator.choice().reasoning, accumulator.choice().text) == (reasoning, text)
+
+
+def test_reasoning_in_a_field_of_its_own_is_not_added_to_that_among_the_parts():
+    accumulator = Accumulator()
+    accumulator.add(chunk({"reasoning": "Hm.", "content": [{"type": "thinking", "thinking": "Hm."}]}))
+
+    assert accumulator.choice().reasoning == "Hm."
+
+
+@pytest.mark.parametrize("error", ["Overloaded.", {"message": "Overloaded.", "code": 502}])
+@pytest.mark.parametrize("choice", [{}, {"delta": {"content": "Hi"}, "finish_reason": "stop"}])
+def test_a_router_may_report_an_error_in_a_choice(error, choice):
+    accumulator = Accumulator()
+    accumulator.add({"choices": [{"index": 0, "error": error, **choice}]})
+
+    with pytest.raises(ResponseError, match="the server broke it off with an error: Overloaded"):
+        accumulator.finish()
+
+
+@pytest.mark.parametrize("error", [None, "", {}])
+def test_an_empty_error_in_a_choice_is_none(error):
+    accumulator = Accumulator()
+    accumulator.add(chunk({"content": "Hi"}, finish_reason="stop", error=error))
+
+    assert accumulator.finish().final
+
+
 def test_a_choice_without_anything_is_empty():
     accumulator = Accumulator()
     accumulator.add(chunk(None, finish_reason="stop"))

@@ -78,6 +78,7 @@ def test_a_long_body_is_cut_without_half_a_word() -> None:
 @pytest.mark.parametrize(
     ("status", "cls", "advice"),
     [
+        (300, APIStatusError, ""),
         (301, APIStatusError, ""),
         (307, APIStatusError, ""),
         (399, APIStatusError, ""),
@@ -178,6 +179,7 @@ def test_an_event_may_report_an_error(event: dict[str, object], words: str, code
         (b"\xff no", "\ufffd no"),
         (b"[" * 40_000, "[" * 2_000 + "… (cut)"),
         (b"word " * 10_000, "word " * 399 + "word … (cut)"),
+        (b'"' + b"x" * 32_500 + b'"', '"… (cut)'),
         (b" " * 32_000 + b"late", ""),
         (b" " * 31_990 + b"in time, and cut", "in time, a"),
     ],
@@ -213,6 +215,7 @@ def test_words_are_not_masked_for_a_short_secret() -> None:
 
 def test_a_secret_that_contains_another_is_masked_whole() -> None:
     assert masked("longsecret-tail", ["longsecret", "longsecret-tail"]) == MASK
+    assert masked("head-longsecret", ["longsecret", "head-longsecret"]) == MASK
 
 
 def test_all_of_an_error_is_masked() -> None:

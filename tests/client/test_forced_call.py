@@ -318,3 +318,4 @@ def test_a_rescue_that_fails_is_an_error_unless_leniency_is_asked_for():
     assert not forced.check(accumulator)
     (last,) = forced.rescue(accumulator, second)
     assert (last.final, forced.second, accumulator.completion().choice.text) == (True, None, "No.")
+    assert forced.pass_through(last)

@@ -46,6 +46,7 @@ def test_an_empty_extra_body_is_none(own):
         ("top_q", ": did you mean `top_p`?"),
         ("seeed", ": did you mean `seed`?"),
         ("tap", ""),
+        ("topic", ""),
         ("sum", ""),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
 
 import pytest
@@ -75,6 +76,24 @@ def test_a_persons_text_with_a_lone_surrogate_is_refused_with_its_position():
         convert_messages(["Hi", f"ab{LONE}cd"], lambda text: [chat_message("user", text)])
 
 
+@pytest.mark.parametrize("lone", [chr(0xD800), LONE, chr(0xDFFF)])
+def test_the_error_shows_the_text_around_the_surrogate(lone: str):
+    shown = f"{'a' * 20}{ascii(lone)[1:-1]}{'b' * 19}"
+    with pytest.raises(InvalidRequestError, match=re.escape(f"cannot be sent: '{shown}'") + "$"):
+        chat_message("user", [{"type": "text", "text": f"{'a' * 30}{lone}{'b' * 30}"}])
+    with pytest.raises(InvalidRequestError, match=re.escape(f"cannot be sent: 'a{ascii(lone)[1:-1]}'") + "$"):
+        chat_message("user", "Hi", name=f"a{lone}")
+
+
+def test_lone_surrogates_of_urls_of_tools_are_replaced():
+    image = {"type": "image_url", "image_url": {"url": f"a{LONE}", "detail": "low"}}
+
+    assert tool_message("1", [image])["content"] == [
+        {"type": "image_url", "image_url": {"url": "a\N{REPLACEMENT CHARACTER}", "detail": "low"}}
+    ]
+    assert chat_message("user", [image])["content"] == [image]
+
+
 def test_lone_surrogates_of_models_and_tools_are_replaced():
     part = {"type": "text", "text": f"a{LONE}"}
 
@@ -115,12 +134,17 @@ def test_a_value_is_shown_without_what_means_nothing_to_a_model():
 
     assert value_stand_in("web_search", value) == '[web_search: {"query": "rain", "data": "3 bytes", "1": [{}]}]'
     assert value_stand_in("web_search", {}) == "[web_search]"
+    assert value_stand_in("web_search", "") == "[web_search]"
+    assert value_stand_in("web_search", {"a": "", "b": "é"}) == '[web_search: {"b": "é"}]'
 
 
 def test_a_value_is_shown_in_bounds():
     assert len(value_stand_in("search", {"text": "x" * 100_000})) < 600
     assert len(value_stand_in("search", ["x" * 400] * 1_000)) < 2_100
-    assert value_stand_in("search", json.loads("[" * 100 + "]" * 100))
+    assert value_stand_in("search", json.loads("[" * 100 + "]" * 100)) == f'[search: {"[" * 7}"…"{"]" * 7}]'
+    assert value_stand_in("search", {"a": {"a": {"a": {"a": {"a": {"a": {"a": 1}}}}}}}).count('"a"') == 7
+    assert value_stand_in("search", ["x" * 500]) == f'[search: ["{"x" * 500}"]]'
+    assert value_stand_in("search", ["x" * 501]) == f'[search: ["{"x" * 500}… (501 characters)"]]'
 
 
 @pytest.mark.parametrize(
@@ -129,6 +153,7 @@ def test_a_value_is_shown_in_bounds():
         (base64.b64encode(b"a,b").decode(), "text/csv", "a,b"),
         (base64.b64encode(b"{}").decode(), "application/json", "{}"),
         (base64.b64encode(b"\xff").decode(), "text/plain", None),
+        (base64.b64encode(b"a,b").decode() + "!", "text/plain", None),
         ("not base64!", "text/plain", None),
         ("AAAA", "application/pdf", None),
         (None, "text/plain", None),

@@ -69,6 +69,7 @@ def test_an_answer_that_is_not_complete_is_an_error_that_shows_it():
         (b"<h1>Hello</h1>", ResponseError, "not a JSON object: Hello\nCheck the URL", "<h1>Hello</h1>"),
         (b'{"error": "No."}', ReportedError, "reports an error: No.$", {"error": "No."}),
         (b'{"error": {}}', ReportedError, "reports an error: ", {"error": {}}),
+        (BOM + b'{"error": "No."}', ReportedError, "reports an error: No.$", {"error": "No."}),
     ],
 )
 def test_a_body_that_is_no_answer_is_an_error_that_shows_it(content, error, words, body):
@@ -80,7 +81,7 @@ def test_a_body_that_is_no_answer_is_an_error_that_shows_it(content, error, word
 
 def test_a_request_says_how_its_answer_is_read():
     tools = [{"type": "function", "function": {"name": name}} for name in ("add", "sub")]
-    calls = [{"id": "c", "function": {"name": name, "arguments": "{}"}} for name in ("sub<|channel|>", "add")]
+    calls = [{"id": "c", "function": {"name": name, "arguments": "{}"}} for name in ("functions.sub", "add")]
     answer = {"choices": [{"index": 0, "message": {"tool_calls": calls}, "finish_reason": "tool_calls"}]}
 
     def names(**fields):
@@ -187,6 +188,21 @@ def test_a_stream_under_another_label_is_known_by_its_start(start, before, size)
     assert (reading.text, reading.close().finals) == ("ab", 1)
 
 
+def test_a_stream_under_its_own_label_may_begin_with_any_line():
+    assert streaming().feed(b"foo: bar\n\n" + BODY).close().text == "ab"
+
+
+def test_the_start_of_a_stream_under_another_label_is_looked_for_in_a_kilobyte():
+    assert Reading(content_type="text/plain").feed(b"\n" * 1_018 + BODY).close().text == "ab"
+    with pytest.raises(ResponseError, match="not a JSON object"):
+        Reading(content_type="text/plain").feed(b"\n" * 1_024, BODY).close()
+
+
+def test_a_stream_of_a_single_comment_under_another_label_is_an_interrupted_stream():
+    with pytest.raises(StreamInterruptedError, match="no choices"):
+        Reading(content_type="text/plain").feed(b":\n").close()
+
+
 @pytest.mark.parametrize("headers", [{}, {"content_type": "application/json"}])
 @pytest.mark.parametrize("size", [1, 5, 6, 1_000])
 def test_a_whole_answer_to_a_request_for_a_stream_is_read(headers, size):
@@ -253,8 +269,11 @@ def rows(*vectors, **fields):
 
 
 def embed(answer, texts=("a", "b"), **fields):
-    asked = EmbeddingRequest.of(model="m", input=list(texts), **fields)
-    return read_embeddings(asked, json.dumps(answer).encode(), "id-7")
+    return embed_bytes(json.dumps(answer).encode(), texts, **fields)
+
+
+def embed_bytes(content, texts=("a", "b"), **fields):
+    return read_embeddings(EmbeddingRequest.of(model="m", input=list(texts), **fields), content, "id-7")
 
 
 def test_vectors_come_in_the_order_of_the_texts():
@@ -263,6 +282,7 @@ def test_vectors_come_in_the_order_of_the_texts():
 
     assert embed(answer) == Embeddings([[1.0], [2.5]], "served", Usage(3, 0, 3))
     assert embed(rows([1], [2])) == Embeddings([[1.0], [2.0]], "m", None)
+    assert embed(rows([1, 2.5], [2.5, 1])).vectors == [[1.0, 2.5], [2.5, 1.0]]
     assert all(type(number) is float for vector in embed(rows([1], [2])).vectors for number in vector)
 
 
@@ -307,6 +327,21 @@ def test_what_is_no_list_of_models_is_an_error_that_shows_it(answer):
     with pytest.raises(ResponseError, match="not a list of models") as caught:
         read_models(json.dumps(answer).encode(), "id-7")
     assert (caught.value.body, caught.value.request_id) == (answer, "id-7")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        embed_bytes,
+        lambda content: read_models(content, "id-7"),
+        lambda content: read_token_count(content, "id-7"),
+    ],
+    ids=["embeddings", "models", "token count"],
+)
+def test_a_page_in_place_of_an_answer_is_an_error_with_the_id_of_the_request(read):
+    with pytest.raises(ResponseError, match="not a JSON object: Hello") as caught:
+        read(b"<h1>Hello</h1>")
+    assert caught.value.request_id == "id-7"
 
 
 def test_a_token_count_is_read():

@@ -54,6 +54,11 @@ def test_retry_after_in_milliseconds_comes_first():
     assert retry_after({}) is None
 
 
+def test_a_date_is_compared_with_the_clock():
+    assert retry_after({"retry-after": "Mon, 23 Nov 2099 12:00:00 GMT"}) > 1_000_000
+    assert retry_after({"retry-after": "Mon, 23 Nov 2009 12:00:00 GMT"}) == 0
+
+
 @pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 504, 529])
 def test_statuses_that_pass_are_retried(status):
     assert PLAIN.delay(1, error_from_response(status, {}, b"")) == 0.5

@@ -14,6 +14,7 @@ from tir_client import ConfigurationError, Timeouts
         (None, Timeouts(10.0, 600.0, 120.0, None)),
         (5, Timeouts(5, 5.0, 5.0, None)),
         (90.0, Timeouts(10.0, 90.0, 90.0, None)),
+        ({"connect": 1, "first_byte": 2, "chunk": 3, "total": 4}, Timeouts(1, 2, 3, 4)),
         ({"total": 30}, Timeouts(10.0, 600.0, 120.0, 30)),
         ({"first_byte": None}, Timeouts(10.0, None, 120.0, None)),
         (Timeouts(chunk=3), Timeouts(10.0, 600.0, 3, None)),
@@ -32,4 +33,16 @@ def test_an_httpx_timeout_keeps_its_phases():
 )
 def test_a_timeout_that_means_nothing_is_refused(given):
     with pytest.raises(ConfigurationError, match="`timeout`"):
+        Timeouts.of(given)
+
+
+class Half:
+    """Something with one of the two attributes by which an `httpx.Timeout` is known."""
+
+    connect = 5.0
+
+
+@pytest.mark.parametrize("given", ["5", Half(), {"read": 5}])
+def test_a_timeout_of_another_kind_is_refused_with_what_it_may_be(given):
+    with pytest.raises(ConfigurationError, match="any of connect, first_byte, chunk, total, or"):
         Timeouts.of(given)

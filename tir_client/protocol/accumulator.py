@@ -128,7 +128,7 @@ class Accumulator:
         """Add a demanded tool call that took a second request, and the tokens of that request."""
         state = self.choice()
         function = {"name": call.name, "arguments": call.arguments}
-        event = {"index": 0, "delta": {"tool_calls": [{"id": call.id, "function": function}]}}
+        event = {"delta": {"tool_calls": [{"id": call.id, "function": function}]}}
         state.finish_reason = None
         self._rescue_usage = usage
         (delta,) = self.add({"choices": [{**event, "finish_reason": "tool_calls"}]})

@@ -96,7 +96,7 @@ def error_from_response(
     body = read_body(content)
     explanation = describe_body(body) or "(no explanation in the body)"
     cls = _class_for(status_code, explanation)
-    advice = hint or _ADVICE.get(cls, "")
+    advice = hint or _ADVICE.get(cls)
     where = f" from {url}" if url else ""
     message = f"HTTP {status_code}{where}: {explanation}" + (f"\n{advice}" if advice else "")
     return cls(

@@ -112,7 +112,7 @@ class ParameterArguments(TypedDict, total=False):
 
 def did_you_mean(name: str, names: Collection[str]) -> str:
     """A question with the nearest of `names`, to put behind an error about `name`; empty if none is near."""
-    near = get_close_matches(name.lower(), sorted(names), n=1, cutoff=0.75)
+    near = get_close_matches(name.lower(), sorted(names), cutoff=0.75)
     return f": did you mean `{near[0]}`?" if near else ""
 
 

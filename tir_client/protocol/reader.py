@@ -214,7 +214,7 @@ def read_embeddings(request: EmbeddingRequest, content: bytes, request_id: str |
 
 def _vector(row: Any) -> list[float]:
     if not isinstance(row, list) or not set(map(type, row)) <= {int, float} or not all(map(isfinite, row)):
-        raise ValueError("not a vector")
+        raise ValueError
     return [float(number) for number in row]
 
 

@@ -63,18 +63,14 @@ class ToolCallAssembler:
 
     def add(self, pieces: list[Any], *, whole: bool = False) -> list[ToolCallDelta]:
         """Add the `tool_calls` of one event; in a whole answer each entry is a call of its own."""
-        deltas = (
-            self._add(as_dict(piece, "tool_calls[]"), place if whole else None)
-            for place, piece in enumerate(pieces)
-            if piece is not None
-        )
+        deltas = (self._add(as_dict(piece, "tool_calls[]"), whole=whole) for piece in pieces if piece is not None)
         return [delta for delta in deltas if delta is not None]
 
-    def _add(self, piece: Json, place: int | None) -> ToolCallDelta | None:
+    def _add(self, piece: Json, *, whole: bool) -> ToolCallDelta | None:
         function = as_dict(piece.get("function") or {}, "tool_calls[].function")
         call_id, name = as_str(piece.get("id")), as_str(function.get("name"))
-        index = piece.get("index") if place is None else place
-        call = self._find(index, call_id, name) if place is None else None
+        index = piece.get("index")
+        call = None if whole else self._find(index, call_id, name)
         if call is None:
             call = self._begin(index, call_id)
         arguments = _arguments(function.get("arguments"))
