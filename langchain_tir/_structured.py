@@ -17,7 +17,7 @@ from langchain_tir._schemas import FAILURES
 from langchain_tir._tools import json_schema, to_response_format, to_tool, tool_fields
 from tir_client import InvalidRequestError
 from tir_client.protocol.json_text import read_json, read_partial_json
-from tir_client.protocol.schemas import is_of_object
+from tir_client.protocol.schemas import is_of_object, may_fit
 
 if TYPE_CHECKING:
     from langchain_core.language_models import LanguageModelInput
@@ -35,11 +35,13 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
         target: A pydantic class (v2 or v1) to make an instance of; None gives a dict.
         tool: Name of the tool whose arguments are the object; None reads the message's text.
         of_object: The schema is that of an object; else the answer may be any JSON that fits it, such as an array.
+        schema_of_tool: The schema of the tool's arguments, by which one of several calls is chosen.
     """
 
     target: Any = None
     tool: str | None = None
     of_object: bool = True
+    schema_of_tool: Any = None
 
     def parse(self, text: str) -> Any:
         """Parse a text."""
@@ -75,7 +77,8 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
             arguments = [call["args"] for call in message.tool_calls if call["name"] == self.tool]
             if broken and not arguments and not partial:
                 raise ValueError(broken)
-            return arguments[0] if arguments else None
+            fitting = [value for value in arguments if may_fit(value, self.schema_of_tool)]
+            return next(iter(fitting or arguments[-1 if partial else 0 :]), None)
         if partial:
             return read_partial_json(text)
         return read_json(text) if text.strip() else None
@@ -150,7 +153,8 @@ def _call_of_schema(schema: Any, strict: bool | None, target: Any) -> tuple[Json
     _check_object(json_schema(schema, function))
     fields = tool_fields([{**tool, "function": function}], function["name"])
     fields["parallel_tool_calls"] = False
-    return fields, StructuredParser(target=target, tool=function["name"])
+    parameters = function.get("parameters")
+    return fields, StructuredParser(target=target, tool=function["name"], schema_of_tool=parameters)
 
 
 def _check_object(schema: Json) -> None:

@@ -186,11 +186,12 @@ def test_the_message_may_come_with_it(make: Callable[..., ChatTIR], sandbox: San
 
 # What is not an object
 
+NOT_FITTING = '{"name": "Ada"}'
 FAILURES: dict[str, tuple[str, dict[str, Any], type[Exception]]] = {
     "cut off": ('{"name": "Ad', {"finish_reason": "length"}, TruncatedOutputError),
     "a filter": (TEXT, {"finish_reason": "content_filter"}, RefusedOutputError),
     "broken": ('{"name" "Ada"}', {}, StructuredOutputError),
-    "not fitting": ('{"name": "Ada"}', {}, StructuredOutputError),
+    "not fitting": (NOT_FITTING, {}, StructuredOutputError),
 }
 
 
@@ -201,6 +202,8 @@ def test_what_is_no_object_is_an_error_with_what_was_written(  # noqa: PLR0913 -
     *, model: ChatTIR, sandbox: Sandbox, text: str, reply: Any, error: type[Exception], method: Any, streamed: bool
 ):
     script(sandbox, method, text, **reply)
+    if method == "function_calling" and text == NOT_FITTING:
+        sandbox.script(Reply(text=text))  # as the object is requested once more
     chain = model.with_structured_output(Person, method=method)
 
     with pytest.raises(error) as raised:
@@ -306,6 +309,26 @@ def test_the_message_may_be_streamed_before_it(model: ChatTIR, sandbox: Sandbox,
     assert [part["parsed"] for part in parts if "parsed" in part] == [Person(**ADA)]
     with pytest.raises(TruncatedOutputError):
         list(chain.stream(PROMPT))
+
+
+@pytest.mark.parametrize("schema", [Person, PersonDict, Person.model_json_schema()])
+@pytest.mark.parametrize("arguments", ["{}", NOT_FITTING, '{"name": "Ada", "age": "old"}'])
+async def test_a_call_that_misses_the_schema_is_requested_once_more(
+    model: ChatTIR, sandbox: Sandbox, schema: Any, arguments: str
+):
+    chain = model.with_structured_output(schema, method="function_calling")
+    for _ in range(4):
+        script(sandbox, "function_calling", arguments, name=chain.steps[1].tool)
+        sandbox.script(Reply(text=TEXT))
+
+    objects = [
+        chain.invoke(PROMPT),
+        await chain.ainvoke(PROMPT),
+        list(chain.stream(PROMPT))[-1],
+        [part async for part in chain.astream(PROMPT)][-1],
+    ]
+
+    assert [plain(made) for made in objects] == [ADA] * 4
 
 
 def test_a_call_of_another_tool_is_not_taken_for_the_object():
