@@ -1,4 +1,4 @@
-"""Arguments that users bring from LangChain's other models, beside those that both integrations know. Pure."""
+"""Argument names of LangChain's other models, and advice for unsupported ones. Pure."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 from tir_client.aliases import ALIASES, UNSUPPORTED, rename
 
 CHAT_ALIASES = {**ALIASES, "stream_usage": "stream_options"}
-"""Other names of arguments, and the names that they have here."""
+"""Other names of arguments, and their names in this package."""
 
 LANGCHAIN_UNSUPPORTED = {
     **UNSUPPORTED,
     "include_response_headers": "the id of the request is in `response_metadata`; for more, give `http_client` a hook",
     "tiktoken_model_name": "pass `custom_get_token_ids`",
 }
-"""Arguments of other models that would be sent to no avail, and what to do instead."""
+"""Unsupported arguments of other models, and what to do instead."""
 
 
 def rename_parameters(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Arguments of a chat model's constructor or call under the names that they have here.
+    """Rename the arguments of a chat model's constructor or call to their names in this package.
 
     Raises:
         InvalidRequestError: One is given under two names.

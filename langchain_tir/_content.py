@@ -1,11 +1,11 @@
-"""Content blocks, in any form that LangChain knows, to parts of a message on the wire. Pure.
+"""Converts content blocks of all LangChain providers to the parts of a message on the wire. Pure.
 
-The forms: strings, OpenAI's parts (Chat Completions and Responses), LangChain's content blocks (v1, and v0 with
+The forms are strings, OpenAI's parts (Chat Completions and Responses), LangChain's content blocks (v1, and v0 with
 `source_type`), and the blocks of Anthropic, Google, Bedrock and MCP.
 
-A block that no server takes is refused with its name in a person's message. In an answer of a model or a result of a
-tool it is replaced by a text that names it (`_stand_ins`): refusing it would end the conversation, as the same history
-comes with every later turn.
+A block that cannot be sent raises an error that names it if a person wrote it. In an answer of a model or a result of a
+tool it is replaced by a text that names it (`_stand_ins`): an error would end the conversation, since the same
+history is sent with every later turn.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ CALLS = frozenset(
 )
 """Blocks of tool calls, in the forms of LangChain, Anthropic, OpenAI and Google."""
 REASONING = frozenset({"reasoning", "thinking", "redacted_thinking", "reasoning_content"})
-"""Blocks of reasoning, the last one Bedrock's. Anthropic's `redacted_thinking` is encrypted for its maker alone, so it
-has no text to send: it is left out."""
+"""Blocks of reasoning, the last one Bedrock's. Anthropic's `redacted_thinking` is encrypted and has no text: it is left
+out."""
 
 _MARKS = frozenset({"cache_point", "cachePoint"})
 """Blocks without content, which mark a place for another provider's cache."""
 
 
 def to_blocks(content: object) -> list[Block]:
-    """The blocks of a message's content, each a dict with a `type`."""
+    """Return the blocks of a message's content, each a dict with a `type`."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}] if content else []
     blocks = map(_to_block, content if isinstance(content, list) else [content])
@@ -57,7 +57,7 @@ def to_blocks(content: object) -> list[Block]:
 
 
 def _to_block(item: object) -> Block:
-    """A block whose type is a string; what is neither text nor a block has the name of its Python type."""
+    """Return a block whose type is a string; for a value that is neither text nor a dict, the name of its class."""
     if isinstance(item, str):
         return {"type": "text", "text": item}
     if not isinstance(item, dict):
@@ -72,7 +72,7 @@ def _to_block(item: object) -> Block:
 
 
 def _of_bedrock(kind: object, value: object) -> Block:
-    """The block for Bedrock's `{kind: value}`."""
+    """Return the block for Bedrock's form `{kind: value}`."""
     fields = {str(name): part for name, part in value.items()} if isinstance(value, dict) else {}
     match kind:
         case "toolUse":
@@ -90,7 +90,7 @@ def _of_bedrock(kind: object, value: object) -> Block:
 
 
 def to_content(content: object, role: str) -> str | list[Part]:
-    """The `content` of a message: a string where there is only text, which every server takes, else parts.
+    """Return the `content` of a message: a string if there is only text, which every server accepts, else parts.
 
     Raises:
         InvalidRequestError: A block of a person's message cannot be sent; the error names it.
@@ -104,7 +104,7 @@ def to_content(content: object, role: str) -> str | list[Part]:
 
 
 def _answer(blocks: list[Block]) -> str:
-    """The text of an answer. Texts are pieces of one, as in LangChain's `text`; a stand-in has a line of its own."""
+    """Return the text of an answer: texts are joined as in LangChain's `text`, and each stand-in is on its own line."""
     lines = [""]
     for block in blocks:
         part = _sendable(block)
@@ -137,7 +137,7 @@ def _why_not(block: Block, role: str) -> str:
 
 
 def reasoning_of(block: Block) -> str:
-    """The text of a reasoning block.
+    """Return the text of a reasoning block.
 
     Anthropic and Gemini call it `thinking`, Bedrock `reasoning_content`; Mistral has a list of texts in it, OpenAI one
     of summaries.
@@ -147,7 +147,7 @@ def reasoning_of(block: Block) -> str:
 
 
 def all_text(value: object) -> str:
-    """The texts in a value: itself, or those of its parts."""
+    """Return the texts in a value, joined with newlines: a string, or the texts of its parts."""
     match value:
         case str():
             return value
@@ -198,7 +198,7 @@ def _detail(block: Block) -> Json:
 
 
 def _media(kind: str) -> Callable[[Block], Part | None]:
-    """A part that refers to its data by a URL."""
+    """Return a converter to a part that refers to its data by a URL."""
 
     def make(block: Block) -> Part | None:
         url = _url(block)
@@ -220,7 +220,7 @@ def _google_media(block: Block) -> Part | None:
 
 
 def _wire_form(kind: str) -> Callable[[Block], Part | None]:
-    """A part that has its wire form already."""
+    """Return a converter for a part that is in its wire form already."""
 
     def make(block: Block) -> Part | None:
         fields = block.get(kind)
@@ -231,7 +231,7 @@ def _wire_form(kind: str) -> Callable[[Block], Part | None]:
 
 
 def _url(block: Block) -> str | None:
-    """Where a block's data is: its URL, or a URL that holds the data."""
+    """Return the URL of a block's data, or a `data:` URL that contains them."""
     data, media_type = _base64(block)
     if data and media_type:
         return data_url(data, media_type)
@@ -240,7 +240,7 @@ def _url(block: Block) -> str | None:
 
 
 def _base64(block: Block) -> tuple[str | None, str]:
-    """Data and media type of a block of LangChain v1 (`base64`), v0 (`data`), Anthropic, Bedrock (`source`) or MCP.
+    """Return data and media type of a block of LangChain (v1 or v0), Anthropic, Bedrock or MCP.
 
     LangChain has data in Base64, and Bedrock in bytes.
     """

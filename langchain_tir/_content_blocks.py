@@ -1,7 +1,7 @@
 """Standard content blocks of our messages: what LangChain shows as `content_blocks`, and `output_version="v1"`.
 
-LangChain adds streamed blocks up by their `index`. Left to itself it numbers blocks by position, where reasoning,
-text and parallel tool calls collide; the indices given here are apart for each of them.
+LangChain merges streamed blocks by their `index`. By default it numbers them by position, so that reasoning, text and
+parallel tool calls collide; the indices here are distinct.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ PROVIDER = "tir"
 
 
 def standard_blocks(message: AIMessage, *, indexed: bool) -> list[ContentBlock]:
-    """The blocks of a message whose content is text: reasoning, text, a refusal, tool calls.
+    """Return the blocks of a message whose content is text: reasoning, text, refusal, tool calls.
 
     Args:
         message: A message, or a chunk of one.
-        indexed: Give text and reasoning the index under which chunks of them are added up.
+        indexed: Whether text and reasoning have the index by which LangChain merges chunks.
     """
     blocks: list[dict[str, Any]] = []
     if reasoning := message.additional_kwargs.get("reasoning_content"):
@@ -63,7 +63,7 @@ def _piece(piece: ToolCallChunk) -> dict[str, Any]:
 
 
 def _is_whole(message: AIMessage) -> bool:
-    """Whether a message holds an answer's beginning and its end, and so calls that are complete."""
+    """Whether a message holds the beginning and the end of an answer, so that its calls are complete."""
     if not isinstance(message, AIMessageChunk):
         return True
     return message.chunk_position == "last" and "model_name" in message.response_metadata

@@ -1,4 +1,4 @@
-"""Errors that are LangChain's and this library's at once.
+"""Errors that belong to LangChain's hierarchy and to that of `tir_client`.
 
 LangChain's middleware decides by its `ModelError` classes what to retry, when to compact a conversation, when to
 fall back on another model; users of `tir_client` catch `TIRError` classes. Each error raised here is both: for each
@@ -38,14 +38,14 @@ class ErrorResponse:
     body: Any = None
 
     def json(self) -> Any:
-        """The body: parsed JSON, or text where it was none."""
+        """The body: parsed JSON, or text if it is not JSON."""
         return self.body
 
 
 class _Traced(tir.TIRError):
     @property
     def response(self) -> ErrorResponse:
-        """The server's answer; missing, as an attribute, where there was none."""
+        """The server's response; the attribute is missing where there was none."""
         if self.status_code is None:
             raise AttributeError(f"this {type(self).__name__} has no response")
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _UNTRACED}
@@ -70,7 +70,7 @@ class _Refusal(_Traced):
 
 
 class StructuredOutputError(_Traced, tir.StructuredOutputError, lc.OutputParserException):
-    """There is an answer, but not the object that was asked for. `text` and `llm_output` are what the model wrote."""
+    """The answer is not the requested object. `text` and `llm_output` are what the model wrote."""
 
     def __init__(self, message: str, **details: Any) -> None:
         super().__init__(message, **details)
@@ -124,7 +124,7 @@ globals().update({cls.__name__: cls for cls in _COMBINED.values()})  # where pic
 
 
 def to_model_error(error: tir.TIRError) -> tir.TIRError:
-    """The error that says the same and belongs to LangChain's tree, too."""
+    """Return the same error as a class that also belongs to LangChain's hierarchy."""
     if isinstance(error, _Traced):
         return error
     cls = next(_COMBINED[base] for base in type(error).__mro__ if base in _COMBINED)
@@ -133,7 +133,7 @@ def to_model_error(error: tir.TIRError) -> tir.TIRError:
 
 @contextmanager
 def model_errors() -> Iterator[None]:
-    """Raise errors of both trees in place of the core's own."""
+    """Raise the errors of `tir_client` as errors of both hierarchies."""
     try:
         yield
     except tir.TIRError as error:

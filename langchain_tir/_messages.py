@@ -1,4 +1,4 @@
-"""LangChain's messages to the wire, and an answer back to LangChain's messages. Pure."""
+"""Converts LangChain's messages to the wire form, and answers to LangChain's messages. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def to_wire(messages: Sequence[BaseMessage]) -> list[Json]:
-    """The messages to send, in their order.
+    """Convert messages to the wire form.
 
     Raises:
         InvalidRequestError: A message, or a block in one, cannot be sent; the error names both.
@@ -68,7 +68,7 @@ def _of_role(message: BaseMessage, role: str) -> Json:
 
 
 def _user(message: HumanMessage) -> list[Json]:
-    """A user's message. Anthropic and Bedrock keep tool results in it: they become messages of their own, before it."""
+    """Convert a user's message. Tool results in it, as Anthropic and Bedrock have them, become messages before it."""
     blocks = to_blocks(message.content) if isinstance(message.content, list) else []
     results = [block for block in blocks if block["type"] == "tool_result"]
     if not results:
@@ -97,7 +97,7 @@ def _assistant(message: AIMessage) -> Json:
 
 
 def _text_beside(extras: Json) -> list[Block]:
-    """What an answer says outside its content: a refusal, or the transcript of OpenAI's spoken answers."""
+    """The text of an answer outside its content: a refusal, or the transcript of OpenAI's audio output."""
     audio = extras.get("audio")
     said = [{"type": "refusal", "refusal": extras.get("refusal")}]
     return [*said, {"type": "text", "text": all_text(audio.get("transcript"))}] if isinstance(audio, dict) else said
@@ -109,11 +109,11 @@ def _reasoning_beside(extras: Json) -> str:
 
 
 def from_completion(completion: Completion, output_version: str | None = None) -> ChatResult:
-    """The result of a call: one generation for each choice. The first has the usage, and the others in its metadata.
+    """Return the result of a call: one generation for each choice. The first has the usage and the other choices.
 
     Args:
         completion: The answer.
-        output_version: "v1" puts standard blocks into the messages' content, as in a stream.
+        output_version: "v1" puts standard blocks into the content of the messages, as in a stream.
     """
     generations = [_from_choice(completion, choice, output_version) for choice in completion.choices]
     first = generations[0].message
@@ -145,29 +145,29 @@ def _parsed_calls(choice: Choice) -> Json:
 
 
 def extras(answer: Choice | Delta) -> Json:
-    """What goes into `additional_kwargs`; LangChain reads reasoning from there."""
+    """The `additional_kwargs` of a message; LangChain reads reasoning from there."""
     return set_only(reasoning_content=answer.reasoning, refusal=answer.refusal)
 
 
 def head(completion: Completion) -> Json:
-    """Metadata that are known when an answer begins."""
+    """The metadata that are known when an answer begins."""
     optional = set_only(id=completion.id, created=completion.created, request_id=completion.request_id)
     return {"model_provider": PROVIDER, "model_name": completion.model, **optional}
 
 
 def of_choice(choice: Choice) -> Json:
-    """Metadata of one choice."""
+    """The metadata of one choice."""
     logprobs = None if choice.logprobs is None else {"content": choice.logprobs}
     return {**end(choice), **set_only(logprobs=logprobs, token_ids=choice.token_ids)}
 
 
 def end(choice: Choice) -> Json:
-    """Why a choice ended."""
+    """The reason why a choice ended."""
     return set_only(finish_reason=choice.finish_reason, stop_reason=choice.stop_reason)
 
 
 def tail(completion: Completion) -> Json:
-    """Metadata that may come as late as an answer's end."""
+    """The metadata that may arrive as late as the end of an answer."""
     return set_only(
         system_fingerprint=completion.system_fingerprint,
         service_tier=completion.service_tier,
@@ -176,7 +176,7 @@ def tail(completion: Completion) -> Json:
 
 
 def others(completion: Completion) -> Json:
-    """All choices but the first: `invoke` and `stream` give one message, which holds the others in its metadata."""
+    """All choices but the first, which `invoke` and `stream` put into the metadata of their message."""
     return set_only(other_choices=[_other(choice) for choice in completion.choices[1:]] or None)
 
 
@@ -197,12 +197,12 @@ def _without_nulls(usage: Json | None) -> Json | None:
 
 
 def set_only(**values: Any) -> Json:
-    """The values that are there."""
+    """Return the values that are neither None nor empty."""
     return {name: value for name, value in values.items() if value is not None and value != ""}
 
 
 def usage_metadata(usage: Usage) -> UsageMetadata:
-    """Token counts as LangChain names them; details only where the server reports them."""
+    """Convert token counts to LangChain's names; details only where the server reports them."""
     counts: UsageMetadata = {
         "input_tokens": usage.prompt_tokens,
         "output_tokens": usage.completion_tokens,

@@ -1,4 +1,4 @@
-"""The tool calls of a past answer, wherever its provider keeps them, to the wire. Pure."""
+"""Converts the tool calls of a past answer, wherever its provider keeps them, to the wire form. Pure."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 CLOSED = "closed_arguments"
-"""Where the metadata of a streamed answer keep what was put behind the broken arguments of a call, by its id."""
+"""The key in `response_metadata` of a streamed answer for what was appended to broken arguments, by call id."""
 
 
 def past_calls(message: AIMessage, blocks: list[Block]) -> list[Json]:
-    """The calls of a message in their wire form.
+    """Return the calls of a message in wire form.
 
     Anthropic, OpenAI, Google and Bedrock repeat calls in the content; the blocks count only for calls that the message
     does not have. OpenAI's old function call counts where there is no other.
@@ -37,7 +37,7 @@ def _call(call: Mapping[str, Any]) -> Json:
 
 
 def _reopened(call: InvalidToolCall, message: AIMessage) -> Mapping[str, Any]:
-    """A broken call as the model wrote it."""
+    """Return a broken call as the model wrote it."""
     endings = message.response_metadata.get(CLOSED)
     ending = endings.get(call["id"]) if isinstance(endings, dict) else None
     return {**call, "args": str(call["args"]).removesuffix(ending)} if isinstance(ending, str) else call

@@ -1,4 +1,4 @@
-"""What LangChain may expect of a model: `ChatTIR.profile`."""
+"""The capabilities of a model in LangChain's form: `ChatTIR.profile`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def profile_of(model: str) -> ModelProfile | None:
-    """The profile of a model that is known, else None. A user's own `profile=` takes its place.
+    """Return the profile of a known model, else None. A `profile=` of the user replaces it.
 
     There is no `structured_output` in it on purpose: `create_agent` would send a response format together with the
     tools, and a server that binds its whole output to the format can then call none of them. Without it, agents call

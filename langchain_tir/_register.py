@@ -1,4 +1,4 @@
-"""`init_chat_model("tir:...")`, when it is asked for."""
+"""Registers the provider for `init_chat_model("tir:...")`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def register() -> None:
         from langchain.chat_models.base import _BUILTIN_PROVIDERS, _call  # noqa: PLC0415 - an optional package
     except ImportError as error:
         raise ImportError(
-            "`init_chat_model` needs the package `langchain` in a version that this one knows. "
+            "`init_chat_model` needs a supported version of the package `langchain`. "
             "Without it, make the model with `ChatTIR(...)` and pass it on."
         ) from error
     _BUILTIN_PROVIDERS.setdefault(PROVIDER, ("langchain_tir", "ChatTIR", _call))

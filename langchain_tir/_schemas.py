@@ -119,7 +119,7 @@ class _TypedDicts:
 
 
 def _split_docstring(text: str) -> tuple[str, dict[str, str]]:
-    """What a Google-style docstring says first, and what it says of each argument."""
+    """Split a Google-style docstring into its text and the descriptions of the arguments."""
     first, _, arguments = text.partition("\nArgs:\n")
     descriptions: dict[str, str] = {}
     name = ""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from langchain_core.rate_limiters import BaseRateLimiter
 
 _INTERNAL = frozenset({"stream", "ls_structured_output_format", "structured_output_format"})
-"""Arguments of a call by which LangChain speaks to itself."""
+"""Internal arguments of LangChain, which are not sent."""
 
 _LOOSE = ("model_kwargs", "extra_body")
 _PARAMETERS = frozenset(ChatRequest.model_fields) - {"messages", "extra_body"}
@@ -36,7 +36,7 @@ _OF_CALLS = _PARAMETERS | set(_LOOSE)
 
 
 class ModelSettings(Connection):
-    """Where to call, and as whom. What is not given is taken from the environment."""
+    """Address and credentials. Missing ones are read from the environment."""
 
     unsupported: ClassVar[Mapping[str, str]] = LANGCHAIN_UNSUPPORTED
 
@@ -45,13 +45,13 @@ class ModelSettings(Connection):
         return model_errors()
 
     def secret_digest(self) -> str:
-        """A hash of headers and query, for a cache to tell answers apart by; empty if there are none."""
+        """A hash of headers and query for cache keys; empty if there are none."""
         secrets = {name: dict(value) for name in SECRETS if (value := getattr(self, name))}
         return hashlib.sha256(json.dumps(secrets, sort_keys=True).encode()).hexdigest() if secrets else ""
 
 
 class ChatSettings(ModelSettings, Parameters):
-    """The fields of `ChatTIR`. What is None is not sent: the server's default holds."""
+    """The fields of `ChatTIR`. None is not sent, so that the server's default applies."""
 
     aliases: ClassVar[Mapping[str, str]] = CHAT_ALIASES
 
@@ -66,7 +66,7 @@ class ChatSettings(ModelSettings, Parameters):
         default=None, description="Whether an answer may hold several calls. Sent with tools only."
     )
     extra_body: Json | None = Field(
-        default=None, description="Whatever else the deployment knows; put into the body as it is."
+        default=None, description="Further parameters of the deployment; put into the body as they are."
     )
     model_kwargs: Json = Field(
         default_factory=dict,
@@ -78,7 +78,7 @@ class ChatSettings(ModelSettings, Parameters):
 
     @classmethod
     def _fields_from(cls, arguments: dict[str, Any]) -> dict[str, Any]:
-        """The constructor's arguments as fields. Unknown ones go to `model_kwargs`, with a warning, as in LangChain."""
+        """Return the constructor's arguments as fields. Unknown ones go to `model_kwargs`, with a warning."""
         fields = super()._fields_from(with_usage_option(arguments))
         unknown = {name: fields.pop(name) for name in fields.keys() - cls._argument_names()}
         if not unknown:
@@ -93,7 +93,7 @@ class ChatSettings(ModelSettings, Parameters):
 
     @property
     def model_name(self) -> str:
-        """The model, under the name by which much of LangChain asks for it."""
+        """The model, under the name that parts of LangChain read."""
         return self.model
 
     def set_parameters(self) -> Json:
@@ -103,7 +103,7 @@ class ChatSettings(ModelSettings, Parameters):
         return {name: value for name, value in values.items() if value not in (None, {}, [])}
 
     def call_parameters(self, call: Json) -> Json:
-        """The fields of a request: a call's arguments replace the constructor's, one by one; None sends none.
+        """Return the fields of a request: each argument of a call replaces that of the constructor; None unsets it.
 
         Raises:
             InvalidRequestError: The call has an argument that is not a parameter.
@@ -114,7 +114,7 @@ class ChatSettings(ModelSettings, Parameters):
 
 
 def _with_model_kwargs(given: Json) -> Json:
-    """Parameters with those of `model_kwargs` put where they belong: to their field, or else into `extra_body`."""
+    """Move parameters in `model_kwargs` to their fields, and unknown ones to `extra_body`."""
     loose = rename_parameters(given.get("model_kwargs") or {})
     named = {name: value for name, value in loose.items() if name in _PARAMETERS}
     rest = {name: value for name, value in loose.items() if name not in _PARAMETERS}
@@ -139,7 +139,7 @@ class FrameworkArguments(TypedDict, total=False):
 
 
 class ChatArguments(ConnectionArguments, ParameterArguments, FrameworkArguments, total=False):
-    """The fields of `ChatTIR` beside `model`, for type checkers."""
+    """The fields of `ChatTIR` except `model`, for type checkers."""
 
     n: int | None
     parallel_tool_calls: bool | None
@@ -149,7 +149,7 @@ class ChatArguments(ConnectionArguments, ParameterArguments, FrameworkArguments,
 
 
 class EmbeddingArguments(ConnectionArguments, total=False):
-    """The fields of `TIREmbeddings` beside `model`, for type checkers."""
+    """The fields of `TIREmbeddings` except `model`, for type checkers."""
 
     dimensions: int | None
     chunk_size: int

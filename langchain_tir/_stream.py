@@ -1,4 +1,4 @@
-"""The deltas of a stream to LangChain's chunks, which add up to the message of a whole answer. Pure."""
+"""Converts the deltas of a stream to LangChain's chunks, which add up to the message of a whole answer. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class DeltaMapper:
-    """Turns the deltas of one answer into chunks.
+    """Convert the deltas of one answer to chunks.
 
     A LangChain stream is one message: of several choices it is the first, as with `invoke`; the others are whole in
     the last chunk's `response_metadata["other_choices"]`.
@@ -73,7 +73,7 @@ class DeltaMapper:
         return ChatGenerationChunk(message=message, generation_info=set_only(finish_reason=first.finish_reason))
 
     def _end(self, completion: Completion) -> Json:
-        """The metadata of the last chunk, with those of the head that came only after the first one."""
+        """The metadata of the last chunk, with the parts of the head that arrived after the first chunk."""
         late = {name: value for name, value in head(completion).items() if not self._head.get(name)}
         return {"model_provider": PROVIDER, **late, **end(completion.choice), **tail(completion), **others(completion)}
 
@@ -84,7 +84,7 @@ _CHUNK = ChatGenerationChunk(message=_MESSAGE)
 
 
 def _unchecked(text: str, extra: Json, metadata: Json, pieces: list[ToolCallChunk]) -> ChatGenerationChunk:
-    """A chunk like one of LangChain's constructors, made without validation."""
+    """Build a chunk without validation, equal to one that LangChain's constructors build."""
     valid, invalid = _calls_of(pieces)
     message = _MESSAGE.model_copy(
         update={
@@ -100,9 +100,9 @@ def _unchecked(text: str, extra: Json, metadata: Json, pieces: list[ToolCallChun
 
 
 def _calls_of(pieces: list[ToolCallChunk]) -> tuple[list[ParsedCall], list[InvalidToolCall]]:
-    """What LangChain makes of pieces of calls, each by itself: a call if it is empty or begins an object, else invalid.
+    """Return the calls that LangChain parses from pieces: a call if a piece is empty or begins an object, else invalid.
 
-    Only what begins an object is parsed: of anything else LangChain finds out by trying, a character less each time.
+    Other pieces are not parsed, since LangChain would retry with one character less each time.
     """
     calls: list[ParsedCall] = []
     invalid: list[InvalidToolCall] = []
@@ -117,9 +117,9 @@ def _calls_of(pieces: list[ToolCallChunk]) -> tuple[list[ParsedCall], list[Inval
 
 
 class _Arguments:
-    """Passes the arguments of tool calls on, without a bare `null`, which models write for "none".
+    """Forward the arguments of tool calls without a bare `null`, which models write for "no arguments".
 
-    LangChain would take a streamed `null` for broken, and a whole one for an empty object.
+    LangChain treats a streamed `null` as broken, and a whole one as an empty object.
     """
 
     __slots__ = ("_held", "_passed")
@@ -143,7 +143,7 @@ class _Arguments:
 
 
 def end_of_broken_call(call: ToolCall) -> str:
-    """What to put behind the arguments of a call, so that LangChain does not mend broken ones; mostly nothing.
+    """Return what to append to broken arguments so that LangChain does not repair them; empty for valid arguments.
 
     LangChain closes what is open and leaves out what it cannot read: of a call that was cut off, half the arguments
     would remain, look like all of them, and be executed. Only a bracket that matches none makes it report an invalid

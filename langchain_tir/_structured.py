@@ -1,4 +1,4 @@
-"""Structured output: reads an answer as an object, or raises an error that says what is wrong."""
+"""Structured output: the request for an object, and the parser of its answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from langchain_tir._schemas import FAILURES
 from langchain_tir._tools import json_schema, to_response_format, to_tool, tool_fields
 from tir_client import InvalidRequestError
 from tir_client.protocol.json_text import read_json, read_partial_json
-from tir_client.protocol.schemas import is_of_object
+from tir_client.protocol.schemas import is_of_object, may_fit
 
 if TYPE_CHECKING:
     from langchain_core.language_models import LanguageModelInput
@@ -29,17 +29,19 @@ Method = Literal["json_schema", "function_calling", "json_mode"]
 
 
 class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
-    """Makes an object of a message; in a stream, of what there is of it.
+    """Parse a message as an object; in a stream, as much of it as has arrived.
 
     Args:
-        target: A pydantic class (v2 or v1) to make an instance of; None gives a dict.
-        tool: Name of the tool whose arguments are the object; None reads the message's text.
-        of_object: The schema is that of an object; else the answer may be any JSON that fits it, such as an array.
+        target: The pydantic class (v2 or v1) of the object; None returns a dict.
+        tool: The tool whose arguments are the object; None reads the text of the message.
+        of_object: Whether the schema describes an object; otherwise any JSON is accepted, such as an array.
+        schema_of_tool: The schema of the tool's arguments, by which one of several calls is chosen.
     """
 
     target: Any = None
     tool: str | None = None
     of_object: bool = True
+    schema_of_tool: Any = None
 
     def parse(self, text: str) -> Any:
         """Parse a text."""
@@ -49,13 +51,13 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
         """Parse an answer.
 
         Args:
-            result: The answer, or what there is of it.
-            partial: More may come.
+            result: The answer, or what has arrived of it.
+            partial: Whether more may arrive.
 
         Raises:
-            TruncatedOutputError: It was cut off.
-            RefusedOutputError: It is a refusal.
-            StructuredOutputError: It is not the object that was asked for.
+            TruncatedOutputError: The answer was cut off.
+            RefusedOutputError: The model refused.
+            StructuredOutputError: The answer is not the requested object.
         """
         generation = result[0]
         message = generation.message if isinstance(generation, ChatGeneration) else AIMessage(generation.text)
@@ -75,7 +77,8 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
             arguments = [call["args"] for call in message.tool_calls if call["name"] == self.tool]
             if broken and not arguments and not partial:
                 raise ValueError(broken)
-            return arguments[0] if arguments else None
+            fitting = [value for value in arguments if may_fit(value, self.schema_of_tool)]
+            return next(iter(fitting or arguments[-1 if partial else 0 :]), None)
         if partial:
             return read_partial_json(text)
         return read_json(text) if text.strip() else None
@@ -99,7 +102,7 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
 
 
 def _written(message: Any) -> str:
-    """What the model wrote, for an error to carry: its text, or the arguments of its calls."""
+    """The text of an answer, or the arguments of its calls, for an error message."""
     calls = [*message.tool_calls, *message.invalid_tool_calls] if isinstance(message, AIMessage) else []
     return str(message.text) or "\n".join(f"{call['name']}({call['args']})" for call in calls)
 
@@ -117,15 +120,15 @@ def _check_end(message: Any, text: str) -> None:
 
 
 def structured_call(schema: Any, method: Method, strict: bool | None) -> tuple[Json, StructuredParser]:
-    """The fields of a request for an object, and the parser of its answer.
+    """Return the request fields for an object, and the parser of the answer.
 
     Args:
-        schema: What the object is; None, with `json_mode` only, takes any.
-        method: How to ask for it.
-        strict: Have the server hold the answer to the schema strictly; not with `json_mode`.
+        schema: The schema of the object; None, with `json_mode` only, accepts any object.
+        method: How the object is requested.
+        strict: Whether the server enforces the schema strictly; not with `json_mode`.
 
     Raises:
-        InvalidRequestError: There is no schema, or it cannot be sent, or the method is unknown.
+        InvalidRequestError: The schema is missing or cannot be sent, or the method is unknown.
     """
     target = schema if isinstance(schema, type) and is_basemodel_subclass(schema) else None
     if method == "json_mode":
@@ -144,13 +147,14 @@ def structured_call(schema: Any, method: Method, strict: bool | None) -> tuple[J
 
 
 def _call_of_schema(schema: Any, strict: bool | None, target: Any) -> tuple[Json, StructuredParser]:
-    """A demanded call of a tool whose arguments are the object; `strict`, unless the caller or the schema says no."""
+    """A forced call of a tool whose arguments are the object; `strict` unless it is set otherwise."""
     tool = to_tool(schema, strict=strict)
     function = {"strict": True, **tool["function"]}
     _check_object(json_schema(schema, function))
     fields = tool_fields([{**tool, "function": function}], function["name"])
     fields["parallel_tool_calls"] = False
-    return fields, StructuredParser(target=target, tool=function["name"])
+    parameters = function.get("parameters")
+    return fields, StructuredParser(target=target, tool=function["name"], schema_of_tool=parameters)
 
 
 def _check_object(schema: Json) -> None:
@@ -162,7 +166,7 @@ def _check_object(schema: Json) -> None:
 
 
 def traced_format(schema: Any, method: Method, strict: bool | None) -> Json:
-    """The argument by which LangChain's tracers show a schema, which they convert; none for what they fail on."""
+    """The argument that makes LangChain's tracers show a schema; none for a schema that LangChain cannot convert."""
     try:
         convert_to_json_schema(schema)
     except FAILURES:
@@ -171,10 +175,10 @@ def traced_format(schema: Any, method: Method, strict: bool | None) -> Json:
 
 
 def check_free(kwargs: Json, fields: Json, method: Method) -> None:
-    """Check that further parameters leave alone what asks for the object.
+    """Check that further parameters do not replace those that request the object.
 
     Raises:
-        InvalidRequestError: One of them is set by the method.
+        InvalidRequestError: The method sets one of them.
     """
     for name in kwargs:
         if name in fields and name != "parallel_tool_calls":
@@ -186,7 +190,7 @@ def check_free(kwargs: Json, fields: Json, method: Method) -> None:
 def beside_raw(
     model: Runnable[LanguageModelInput, AIMessage], parser: StructuredParser
 ) -> Runnable[LanguageModelInput, Any]:
-    """A chain that gives the message (`raw`), the object (`parsed`), and what kept it from being one."""
+    """A chain that returns the message (`raw`), the object (`parsed`) and the error of parsing (`parsing_error`)."""
     parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
     failed = RunnablePassthrough.assign(parsed=lambda _: None)
     return RunnableMap(raw=model) | parsed.with_fallbacks([failed], exception_key="parsing_error")

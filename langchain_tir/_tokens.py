@@ -1,4 +1,4 @@
-"""How many tokens a prompt has, where the server cannot be asked. Pure."""
+"""Estimates the tokens of a prompt, for servers that do not count them. Pure."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ PER_MEDIUM = 1_000
 def estimate_text(text: str) -> int:
     """Estimate the tokens of a text: one for four bytes of UTF-8.
 
-    English comes close; scripts of several bytes per character, such as Devanagari, are rather counted too high,
-    which is the safe side when a prompt has to fit.
+    The estimate is close for English, and too high for scripts of several bytes per character, such as Devanagari:
+    the safe side when a prompt has to fit.
     """
     return math.ceil(len(text.encode("utf-8", "replace")) / BYTES_PER_TOKEN)
 
@@ -28,7 +28,7 @@ def estimate_text(text: str) -> int:
 def estimate(messages: Sequence[Json], tools: Sequence[Json] = ()) -> int:
     """Estimate the tokens of messages in wire form: their texts, three for each, a thousand for an image.
 
-    Reasoning counts, as it is sent back; tools count with their schemas.
+    Reasoning counts, since it is sent; tools count with their schemas.
     """
     total = sum(PER_MESSAGE + _estimate_message(message) for message in messages)
     return total + sum(estimate_text(json.dumps(tool, ensure_ascii=False)) for tool in tools)

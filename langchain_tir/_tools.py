@@ -1,4 +1,4 @@
-"""Tools and schemas, in any form LangChain knows, to their forms on the wire. Pure."""
+"""Converts tools, tool choices and schemas of all forms to their wire forms. Pure."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ _FORMATS = frozenset({"json_schema", "json_object", "text", "structural_tag"})
 
 
 def to_tool(tool: Any, *, strict: bool | None = None) -> Json:
-    """A tool in wire form: of a class, a function, a `BaseTool`, a JSON schema, or another provider's form.
+    """Convert a class, a function, a `BaseTool`, a JSON schema or another provider's tool to the wire form.
 
     Args:
         tool: The tool.
-        strict: Have the server bind the call's arguments to the schema.
+        strict: Whether the server enforces the schema of the arguments.
 
     Raises:
-        InvalidRequestError: It cannot be made a tool, or is one that only another provider runs.
+        InvalidRequestError: It is not a tool, or is one that only another provider runs.
     """
     function = {**_function(tool)}
     if not isinstance(function.get("name"), str) or not function["name"]:
-        raise InvalidRequestError(f"{label(tool)} cannot be offered as a tool: it is no function with a name.")
+        raise InvalidRequestError(f"{label(tool)} cannot be offered as a tool: it has no name.")
     if strict is not None:
         function["strict"] = _agreed(function, strict)
         if strict and isinstance(function.get("parameters"), dict):
@@ -53,14 +53,14 @@ def _function(tool: Any) -> Json:
     if isinstance(tool, dict):
         return function_of_dict(tool)
     if isinstance(tool, type) and issubclass(tool, Enum):
-        raise InvalidRequestError(f"{label(tool)} is neither a tool nor a schema of an object: it is one value.")
+        raise InvalidRequestError(f"{label(tool)} is neither a tool nor the schema of an object: it is an enumeration.")
     schema = schema_of_class(tool)
     if schema is not None:
         return described(schema)
     try:
         return _function_of_tool(tool) if isinstance(tool, BaseTool) else _function_of_callable(tool)
     except FAILURES as error:
-        raise InvalidRequestError(f"{label(tool)} is neither a tool nor a schema of an object: {error}") from error
+        raise InvalidRequestError(f"{label(tool)} is neither a tool nor the schema of an object: {error}") from error
 
 
 def _function_of_tool(tool: BaseTool) -> Json:
@@ -92,7 +92,7 @@ def _function_of_callable(function: Any) -> Json:
 
 
 def closed(schema: Json) -> Json:
-    """A schema whose objects have no further properties. A map, whose names are free, stays one."""
+    """Return a schema that allows no further properties in objects; maps stay as they are."""
     return map_schema(schema, _closed)  # type: ignore[no-any-return]
 
 
@@ -102,12 +102,12 @@ def _closed(schema: Json) -> Json:
 
 
 def tool_fields(tools: Any, choice: object, *, strict: bool | None = None) -> Json:
-    """The fields of a request that offers tools.
+    """Return the request fields for tools and their choice.
 
     Args:
-        tools: The tools; or one by itself.
-        choice: Whether a call must be made, and of which tool.
-        strict: Have the server bind the calls' arguments to their schemas.
+        tools: The tools, or a single tool.
+        choice: Whether a call is forced, and of which tool.
+        strict: Whether the server enforces the schemas of the arguments.
 
     Raises:
         InvalidRequestError: A tool cannot be offered, or the choice names none of them.
@@ -119,7 +119,7 @@ def tool_fields(tools: Any, choice: object, *, strict: bool | None = None) -> Js
 
 
 def _plain_choice(choice: object) -> object:
-    """The choices of Anthropic, `{"type": "any"}`, and of OpenAI's Responses, `{"type": "function", "name": ...}`."""
+    """Return the word or name in a choice of Anthropic (`{"type": "any"}`) or of OpenAI's Responses API."""
     match choice:
         case {"type": "auto" | "any" | "none" | "required" as word, **rest} if not rest:
             return word
@@ -131,12 +131,12 @@ def _plain_choice(choice: object) -> object:
 
 
 def to_response_format(schema: Any, *, strict: bool | None = None) -> Json:
-    """The `response_format` that binds an answer to a schema: a class, a `TypedDict`, a JSON schema.
+    """Return the `response_format` for a class, a `TypedDict` or a JSON schema.
 
-    What is in wire form already stays as it is, but for `strict`.
+    A `response_format` is returned as it is, except for `strict`.
 
     Raises:
-        InvalidRequestError: It is no schema, or says another `strict`.
+        InvalidRequestError: It is not a schema, or has another value for `strict`.
     """
     if isinstance(schema, dict) and str(schema.get("type")) in _FORMATS:
         return schema if strict is None else _made_strict(schema, strict)
@@ -157,12 +157,12 @@ def _made_strict(wire: Json, strict: bool) -> Json:
 def _agreed(schema: Json, strict: bool | None) -> bool | None:
     own: bool | None = schema.get("strict")
     if own is not None and strict is not None and own != strict:
-        raise InvalidRequestError(f"`strict` is {strict}, but the schema itself says {own}.")
+        raise InvalidRequestError(f"`strict` is {strict}, but the schema has `strict` {own}.")
     return strict if own is None else own
 
 
 def json_schema(schema: Any, function: Json) -> Json:
-    """The schema itself, as it was written; of a tool, that of its arguments."""
+    """Return a schema as it was written; for a tool, the schema of its arguments."""
     if isinstance(schema, dict) and is_json_schema(schema):
         return schema
     whole = None if isinstance(schema, dict) else schema_of_class(schema)

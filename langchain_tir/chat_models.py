@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 _PAUSE_BETWEEN_COUNTS = 60
 """Seconds for which token counts are estimates after the server failed to count."""
 _NOT_THERE = frozenset({403, 404, 405, 501})
-"""What a gateway says of a path that it does not pass on; a 401 may be a token that has just expired."""
+"""Status codes of a gateway that does not forward a path; not 401, which may be an expired token."""
 
 
 class ChatTIR(ChatSettings, BaseChatModel):
@@ -153,7 +153,7 @@ class ChatTIR(ChatSettings, BaseChatModel):
         ```
 
     Errors:
-        Each error is a `tir_client.TIRError` and one of LangChain's `ModelError`s at once, with `status_code`,
+        Each error is both a `tir_client.TIRError` and one of LangChain's `ModelError`s, with `status_code`,
         `request_id`, `body`, and in `partial` what had arrived. A stream that ends early raises
         `StreamInterruptedError`.
         ```python
@@ -179,7 +179,7 @@ class ChatTIR(ChatSettings, BaseChatModel):
     _cannot_count: TIRClient | None = PrivateAttr(default=None)
     """The client whose server turned out to have no way to count tokens."""
     _count_again: float = PrivateAttr(default=0)
-    """When the server is asked for a count again, after it failed to give one."""
+    """The time from which the server is asked for token counts again, after a failure."""
 
     def __init__(self, model: str | None = None, **fields: Unpack[ChatArguments]) -> None:
         super().__init__(**({} if model is None else {"model": model}), **fields)
@@ -354,7 +354,7 @@ class ChatTIR(ChatSettings, BaseChatModel):
             method: "json_schema" binds the answer to the schema, "function_calling" demands a call of a tool with
                 that schema, "json_mode" asks for any JSON object: the prompt has to say which.
             include_raw: Answer with `{"raw": message, "parsed": object, "parsing_error": error}` instead of raising;
-                a stream raises all the same, as with LangChain's other models.
+                a stream still raises, as with LangChain's other models.
             strict: Have the server be strict about the schema.
             kwargs: Further parameters of the call.
 
@@ -414,7 +414,7 @@ class ChatTIR(ChatSettings, BaseChatModel):
         return estimate(fields["messages"], fields["tools"]) if counted is None else counted
 
     def _count(self, request: ChatRequest) -> int | None:
-        """The server's count; None if it has none now. It is asked once, as callers count often and wait each time."""
+        """Return the server's count, or None. There are no retries, since callers count often and wait each time."""
         if self._cannot_count is self.client or time() < self._count_again:
             return None
         try:
@@ -436,5 +436,5 @@ class ChatTIR(ChatSettings, BaseChatModel):
             NotImplementedError: There is none: another model's tokenizer would be wrong, and a download.
         """
         if self.custom_get_token_ids is None:
-            raise NotImplementedError("TIR tells no token ids: pass `custom_get_token_ids` to `ChatTIR`.")
+            raise NotImplementedError("TIR does not report token ids: pass `custom_get_token_ids` to `ChatTIR`.")
         return self.custom_get_token_ids(text)

@@ -41,7 +41,7 @@ class TIREmbeddings(ModelSettings, Embeddings):
     back in the order of the texts. `embed_query` puts `query_instruction` before its text, which models such as
     e5-mistral want for queries and not for documents.
 
-    Each error is a `tir_client.TIRError` and one of LangChain's `ModelError`s at once. Too few vectors, or vectors of
+    Each error is both a `tir_client.TIRError` and one of LangChain's `ModelError`s. Too few vectors, or vectors of
     different lengths, raise a `ResponseError`.
     """
 
@@ -60,7 +60,7 @@ class TIREmbeddings(ModelSettings, Embeddings):
         description="What to put before a query. Default: what is known of the model. An empty string puts nothing.",
     )
     extra_body: dict[str, Any] | None = Field(
-        default=None, description="Whatever else the deployment knows; put into the body as it is."
+        default=None, description="Further parameters of the deployment; put into the body as they are."
     )
 
     def __init__(self, model: str | None = None, **fields: Unpack[EmbeddingArguments]) -> None:
@@ -89,7 +89,7 @@ class TIREmbeddings(ModelSettings, Embeddings):
                     task.cancel()
 
     def embed_query(self, text: str) -> list[float]:
-        """Embed a query, with the instruction that the model wants before it."""
+        """Embed a query, with the model's instruction before it."""
         return self.embed_documents([self._query(text)])[0]
 
     async def aembed_query(self, text: str) -> list[float]:

@@ -57,8 +57,58 @@ def test_nothing_is_rescued_that_was_not_demanded(choice):
     assert rescue_request(request(choice, ADD), answer()) is None
 
 
-def test_nothing_is_rescued_that_is_there():
-    assert rescue_request(request("required", ADD), answer(calls=[ToolCall("c", "add", "{}")])) is None
+@pytest.mark.parametrize("arguments", ['{"a": 1}', '{"a": "1"}', '{"a": 1, "b": 2}'])
+def test_nothing_is_rescued_that_is_there(arguments):
+    assert rescue_request(request("required", ADD), answer(calls=[ToolCall("c", "add", arguments)])) is None
+
+
+@pytest.mark.parametrize("arguments", ["{}", '{"b": 1}', '{"a": "one"}', '{"a": null}', '{"a": [1]}'])
+@pytest.mark.parametrize("choice", ["required", named("add")])
+def test_a_call_whose_arguments_miss_the_schema_is_requested_again(choice, arguments):
+    first = answer(calls=[ToolCall("c", "add", arguments)], finish="tool_calls")
+
+    second = rescue_request(request(choice, ADD), first)
+
+    assert second.response_format["json_schema"]["schema"] == SCHEMA
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        answer(calls=[ToolCall("c", "add", "{}"), ToolCall("d", "add", '{"a": 1}')]),
+        answer(calls=[ToolCall("c", "add", "{}")], finish="length"),
+        answer(calls=[ToolCall("c", "add", "{}")], finish="content_filter"),
+        answer(calls=[ToolCall("c", "add", "{}")], refusal="No."),
+        answer(calls=[ToolCall("c", "other", "{}")]),
+        Completion(choices=[Choice(tool_calls=[ToolCall("c", "add", "{}")])] * 2),
+    ],
+)
+def test_such_a_call_is_kept_beside_a_good_one_and_in_an_answer_that_was_cut_off(first):
+    assert rescue_request(request("required", ADD), first) is None
+
+
+def of_calls(*arguments, finish="tool_calls"):
+    accumulator = Accumulator()
+    calls = [{"function": {"name": "add", "arguments": text}} for text in arguments]
+    accumulator.add(
+        {"id": "c", "choices": [{"message": {"content": "", "tool_calls": calls}, "finish_reason": finish}]}
+    )
+    return accumulator
+
+
+@pytest.mark.parametrize("lenient", [True, False])
+@pytest.mark.parametrize(("text", "left"), [('{"a": 1}', '{"a": 1}'), ("No.", "{}")])
+def test_the_call_of_the_second_answer_replaces_it_if_there_is_one(text, left, lenient):
+    first, second = of_calls("{}"), Accumulator()
+    second.add({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]})
+    forced = ForcedCall(request("required", ADD), lenient=lenient)
+
+    assert not forced.check(first)
+    *added, last = forced.rescue(first, second)
+
+    assert [call.arguments for call in first.completion().choice.tool_calls] == [left]
+    assert [piece.index for delta in added for piece in delta.tool_calls] == ([] if left == "{}" else [1])
+    assert last.final
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def kinds(result: dict[str, Any]) -> list[str]:
     return [type(message).__name__ for message in result["messages"]]
 
 
-def test_an_agent_calls_a_tool_and_answers_with_what_it_said(model: ChatTIR):
+def test_an_agent_calls_a_tool_and_answers_with_its_result(model: ChatTIR):
     result = create_agent(model, [get_weather]).invoke(QUESTION)
 
     assert kinds(result) == ["HumanMessage", "AIMessage", "ToolMessage", "AIMessage"]
@@ -83,15 +83,15 @@ def test_an_agent_answers_with_an_object_on_a_server_that_ignores_forced_calls(w
     assert result["structured_response"] == Weather(city="Pune", celsius=31)
 
 
-def test_an_agent_makes_two_calls_at_once_and_sends_back_its_reasoning(model: ChatTIR, sandbox: Sandbox):
+def test_an_agent_makes_parallel_calls_and_sends_its_reasoning(model: ChatTIR, sandbox: Sandbox):
     calls = [ToolCall("get_weather", {"city": "Pune"}), ToolCall("get_time", {"city": "Pune"})]
-    sandbox.script(Reply(reasoning="Both are asked for.", tool_calls=calls), Reply(text="Hot, and noon."))
+    sandbox.script(Reply(reasoning="Both are needed.", tool_calls=calls), Reply(text="Hot, and noon."))
 
     result = create_agent(model, [get_weather, get_time]).invoke(QUESTION)
 
     assert kinds(result) == ["HumanMessage", "AIMessage", "ToolMessage", "ToolMessage", "AIMessage"]
     _, asked, weather, noon = sandbox.requests[-1].body["messages"]
-    assert asked["reasoning"] == asked["reasoning_content"] == "Both are asked for."
+    assert asked["reasoning"] == asked["reasoning_content"] == "Both are needed."
     assert [call["id"] for call in asked["tool_calls"]] == [weather["tool_call_id"], noon["tool_call_id"]]
     assert (weather["name"], noon["name"]) == ("get_weather", "get_time")
 
@@ -160,7 +160,7 @@ def test_a_fraction_of_the_context_window_is_known_from_the_profile(model: ChatT
     assert create_agent(model, middleware=[middleware]).invoke(QUESTION)["messages"][-1].text
 
 
-def test_a_summary_that_overflows_the_context_is_asked_for_again_with_less(model: ChatTIR, sandbox: Sandbox):
+def test_a_summary_that_overflows_the_context_is_requested_again_with_fewer_messages(model: ChatTIR, sandbox: Sandbox):
     middleware = SummarizationMiddleware(model, trigger=("messages", 8), keep=("messages", 1))
     history = [HumanMessage(f"Number {number} " * 200) for number in range(9)]
     sandbox.script(Fault(status=400, body=OVERFLOW), Reply(text="They counted."), Reply(text="Nine"))
@@ -171,7 +171,7 @@ def test_a_summary_that_overflows_the_context_is_asked_for_again_with_less(model
     assert len(sandbox.requests[1].raw) < len(sandbox.requests[0].raw)
 
 
-def test_old_tool_results_are_cleared_by_a_count_of_the_server(make: Callable[..., ChatTIR], sandbox: Sandbox):
+def test_old_tool_results_are_cleared_by_the_servers_token_count(make: Callable[..., ChatTIR], sandbox: Sandbox):
     model = make(base_url=sandbox.base_url)
     edit = ClearToolUsesEdit(trigger=10, keep=0)
     middleware = ContextEditingMiddleware(edits=[edit], token_count_method="model")
@@ -184,14 +184,14 @@ def test_old_tool_results_are_cleared_by_a_count_of_the_server(make: Callable[..
     assert sent[-1][-1]["content"] == "[cleared]"
 
 
-def test_what_may_pass_is_tried_again_by_the_retry_middleware(model: ChatTIR, sandbox: Sandbox):
+def test_retryable_errors_are_retried_by_the_retry_middleware(model: ChatTIR, sandbox: Sandbox):
     sandbox.script(Fault(status=503), Reply(text="Here."))
     middleware = ModelRetryMiddleware(max_retries=1, initial_delay=0)
 
     assert create_agent(model, middleware=[middleware]).invoke(QUESTION)["messages"][-1].text == "Here."
 
 
-def test_what_cannot_pass_is_not_tried_again_by_the_retry_middleware(model: ChatTIR, sandbox: Sandbox):
+def test_final_errors_are_not_retried_by_the_retry_middleware(model: ChatTIR, sandbox: Sandbox):
     sandbox.script(Fault(status=400))
     middleware = ModelRetryMiddleware(max_retries=3, initial_delay=0, on_failure="error")
 
@@ -200,7 +200,7 @@ def test_what_cannot_pass_is_not_tried_again_by_the_retry_middleware(model: Chat
     assert len(sandbox.requests) == 1
 
 
-def test_another_model_takes_over_at_its_own_url(make: Callable[..., ChatTIR], sandbox: Sandbox):
+def test_a_fallback_model_is_called_at_its_own_url(make: Callable[..., ChatTIR], sandbox: Sandbox):
     sandbox.script(Fault(status=404), Reply(text="Here."))
     middleware = ModelFallbackMiddleware(make(model="qwen3_32b"))
 
@@ -208,7 +208,7 @@ def test_another_model_takes_over_at_its_own_url(make: Callable[..., ChatTIR], s
     assert [request.path.split("/")[4] for request in sandbox.requests] == ["gpt_oss_120b", "qwen3_32b"]
 
 
-def test_a_refusal_is_not_tried_again_but_put_to_another_model(make: Callable[..., ChatTIR], sandbox: Sandbox):
+def test_a_refusal_is_not_retried_but_falls_back_to_another_model(make: Callable[..., ChatTIR], sandbox: Sandbox):
     sandbox.script(Reply(refusal="No."), Reply(tool_calls=[ToolCall("Weather", {"city": "Pune", "celsius": 31})]))
     retry = ModelRetryMiddleware(max_retries=3, initial_delay=0, on_failure="error")
     middleware = [ModelFallbackMiddleware(make(model="qwen3_32b")), retry]
@@ -249,7 +249,7 @@ def test_an_agent_may_run_on_one_event_loop_after_the_other(model: ChatTIR):
 
 
 @pytest.mark.parametrize("leaves", [False, True])
-def test_an_agent_that_ends_with_its_loop_leaves_no_word(caplog: pytest.LogCaptureFixture, leaves: bool):
+def test_an_agent_that_ends_with_its_loop_logs_nothing(caplog: pytest.LogCaptureFixture, leaves: bool):
     """Its model is forgotten while the loop closes what is left, and its server has gone before."""
 
     async def run() -> None:

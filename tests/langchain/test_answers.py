@@ -79,8 +79,8 @@ TWO_CALLS = (
 REPLIES = {
     "text": Reply(text="Hello there."),
     "reasoning and text": Reply(reasoning="A greeting, so I greet.", text="Hello there."),
-    "reasoning and two calls": Reply(reasoning="Both are asked for.", tool_calls=TWO_CALLS),
-    "reasoning, text and two calls": Reply(reasoning="Both are asked for.", text="One moment.", tool_calls=TWO_CALLS),
+    "reasoning and two calls": Reply(reasoning="Both are needed.", tool_calls=TWO_CALLS),
+    "reasoning, text and two calls": Reply(reasoning="Both are needed.", text="One moment.", tool_calls=TWO_CALLS),
     "reasoning only": Reply(reasoning="I think and say nothing."),
     "nothing": Reply(text=""),
     "cut off": Reply(reasoning="I think", finish_reason="length"),
@@ -112,7 +112,7 @@ def compared(message: AIMessage, *, content: bool = True) -> dict[str, Any]:
 
 @pytest.mark.parametrize("reply", REPLIES.values(), ids=REPLIES)
 @pytest.mark.parametrize("output_version", ["v0", "v1"])
-async def test_an_answer_is_the_same_whichever_way_it_comes(
+async def test_an_answer_is_the_same_from_every_method(
     make: Callable[..., ChatTIR], sandbox: Sandbox, reply: Reply, output_version: str
 ):
     model = make(output_version=output_version)
@@ -136,7 +136,9 @@ async def test_events_add_up_to_the_message_in_version_1(make: Callable[..., Cha
         assert (message.content or []) == whole.content  # LangChain writes no content as a string
 
 
-async def test_version_1_holds_reasoning_text_and_parallel_calls_apart(make: Callable[..., ChatTIR], sandbox: Sandbox):
+async def test_version_1_has_separate_blocks_for_reasoning_text_and_parallel_calls(
+    make: Callable[..., ChatTIR], sandbox: Sandbox
+):
     sandbox.script(*[REPLIES["reasoning, text and two calls"]] * len(WAYS))
 
     for way in WAYS:
@@ -145,7 +147,7 @@ async def test_version_1_holds_reasoning_text_and_parallel_calls_apart(make: Cal
         assert [block["args"] for block in content[2:]] == [{"city": "Pune"}, {"city": "Pune", "n": [1]}]
 
 
-async def test_version_0_holds_text_in_the_content_and_reasoning_beside_it(model: ChatTIR, sandbox: Sandbox):
+async def test_version_0_has_text_in_the_content_and_reasoning_in_additional_kwargs(model: ChatTIR, sandbox: Sandbox):
     sandbox.script(*[REPLIES["reasoning and text"]] * len(WAYS))
 
     for way in WAYS:
@@ -188,10 +190,10 @@ async def test_events_of_version_2_carry_the_chunks(model: ChatTIR, sandbox: San
     assert added(chunks).text == events[-1]["data"]["output"].text == "Hello there."
 
 
-# What a message tells
+# Metadata
 
 
-async def test_a_refusal_is_beside_the_content(model: ChatTIR, sandbox: Sandbox):
+async def test_a_refusal_is_in_additional_kwargs(model: ChatTIR, sandbox: Sandbox):
     sandbox.script(*[Reply(refusal="I do not.")] * 2)
 
     for way in (invoke, stream):
@@ -204,7 +206,7 @@ REFUSAL = {"type": "refusal", "refusal": "I do not."}
 
 @pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize("output_version", ["v0", "v1"])
-async def test_a_refusal_is_a_block_of_its_own(
+async def test_a_refusal_is_a_content_block(
     *,
     make: Callable[..., ChatTIR],
     sandbox: Sandbox,
@@ -236,7 +238,7 @@ async def test_nulls_in_the_usage_are_left_out(model: ChatTIR, sandbox: Sandbox)
     assert told == {**usage, "prompt_tokens_details": {"cached_tokens": 0}}
 
 
-async def test_usage_comes_once_with_its_details(model: ChatTIR, sandbox: Sandbox):
+async def test_usage_is_reported_once_with_its_details(model: ChatTIR, sandbox: Sandbox):
     usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "cached_tokens": 8, "reasoning_tokens": 3}
     sandbox.script(*[Reply(text="Hello there.", usage=usage, continuous_usage=True)] * len(WAYS))
 
@@ -261,7 +263,7 @@ async def test_usage_has_no_details_that_the_server_does_not_report(model: ChatT
         assert counts == {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15}
 
 
-def test_metadata_name_the_provider_the_model_and_the_end(model: ChatTIR, sandbox: Sandbox):
+def test_metadata_have_provider_model_and_finish_reason(model: ChatTIR, sandbox: Sandbox):
     sandbox.script(Reply(text="Hi", stop_reason="\n"))
 
     metadata = model.invoke("Hi").response_metadata
@@ -273,7 +275,7 @@ def test_metadata_name_the_provider_the_model_and_the_end(model: ChatTIR, sandbo
     assert metadata["token_usage"]["prompt_tokens"] > 0
 
 
-def test_a_stream_ends_with_an_empty_chunk_that_says_so(model: ChatTIR, sandbox: Sandbox):
+def test_a_stream_ends_with_an_empty_chunk_marked_as_last(model: ChatTIR, sandbox: Sandbox):
     sandbox.script(REPLIES["reasoning and text"])
 
     *chunks, last = model.stream("Hi")
@@ -306,7 +308,7 @@ def test_several_answers_are_several_generations_with_the_usage_on_the_first(
     assert second.usage_metadata is None
 
 
-async def test_the_message_of_several_answers_is_the_first_and_loses_none(
+async def test_the_message_of_several_choices_is_the_first_with_the_others_in_its_metadata(
     make: Callable[..., ChatTIR], sandbox: Sandbox
 ):
     second = Reply(text="Two", reasoning="Hm.", tool_calls=[ToolCall("t", "{}", id="1")])
@@ -334,7 +336,7 @@ def test_token_ids_arrive_streamed_and_whole(make: Callable[..., ChatTIR], sandb
 TOLD = {"model_provider": "tir"}
 
 
-def test_messages_that_users_make_have_standard_blocks_too():
+def test_messages_built_by_users_have_standard_blocks():
     call = {"id": "1", "name": "t", "args": {"x": 1}, "type": "tool_call"}
     text = {"type": "text", "text": "Hi"}
 
@@ -361,7 +363,7 @@ BROKEN = [
 
 @pytest.mark.parametrize("arguments", BROKEN)
 @pytest.mark.parametrize("output_version", ["v0", "v1"])
-async def test_a_broken_call_is_invalid_whichever_way_it_comes(
+async def test_a_broken_call_is_invalid_from_every_method(
     make: Callable[..., ChatTIR], sandbox: Sandbox, arguments: str, output_version: str
 ):
     calls = [ToolCall("good", {"x": 1}, id="1"), ToolCall("bad", arguments, id="2")]
@@ -378,7 +380,7 @@ async def test_a_broken_call_is_invalid_whichever_way_it_comes(
     assert "not a JSON object" in str((await invoke(make())).invalid_tool_calls[0]["error"])
 
 
-async def test_in_the_content_of_a_stream_a_broken_call_stays_the_chunk_that_langchain_leaves_it(
+async def test_a_broken_call_in_streamed_content_stays_a_tool_call_chunk(
     make: Callable[..., ChatTIR], sandbox: Sandbox
 ):
     """Should LangChain make an `invalid_tool_call` of it, as `invoke` has it, the docstrings can lose a sentence."""
@@ -392,7 +394,7 @@ async def test_in_the_content_of_a_stream_a_broken_call_stays_the_chunk_that_lan
 
 
 @given(st.text('{}[]":,\\ anul1', max_size=12))
-def test_no_broken_arguments_are_mended(arguments: str):
+def test_broken_arguments_are_not_repaired(arguments: str):
     """A stream's broken call is invalid for LangChain, whatever its text; a good one gets nothing behind it."""
     call = WireCall("1", "t", arguments)
     try:
@@ -412,7 +414,7 @@ def test_no_broken_arguments_are_mended(arguments: str):
     assert good == (end_of_broken_call(call) == "" and (bool(chunk.tool_calls) or arguments.strip() in ("", "null")))
 
 
-def test_a_names_markers_are_repaired_and_deltas_without_ids_put_together(model: ChatTIR, sandbox: Sandbox):
+def test_markers_in_names_are_removed_and_deltas_without_ids_joined(model: ChatTIR, sandbox: Sandbox):
     def delta(**call: Any) -> dict[str, Any]:
         return {"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}
 
@@ -460,7 +462,7 @@ class AsyncListener(Listener, AsyncCallbackHandler):
         Listener.on_llm_end(self, response)
 
 
-async def test_each_token_is_told_once(model: ChatTIR, sandbox: Sandbox):
+async def test_each_token_is_reported_once(model: ChatTIR, sandbox: Sandbox):
     sandbox.script(*[replace(REPLIES["text"], text=["Hel", "lo"])] * 3)
     listeners = [Listener(), AsyncListener(), Listener()]
 

@@ -22,7 +22,7 @@ PIECES = st.lists(
 
 
 @given(PIECES, st.sampled_from([{}, {"reasoning_content": "so"}]))
-def test_a_chunk_is_the_same_as_langchains_constructors_make_it(pieces, extra):
+def test_a_chunk_equals_that_of_langchains_constructors(pieces, extra):
     metadata = {"model_provider": "tir"}
     given_fields = {"additional_kwargs": extra, "tool_call_chunks": [*pieces]}
     given_fields = {name: value for name, value in given_fields.items() if value}
@@ -37,7 +37,7 @@ def test_a_chunk_is_the_same_as_langchains_constructors_make_it(pieces, extra):
     assert expected.model_fields_set == chunk.model_fields_set
 
 
-def test_chunks_share_nothing():
+def test_chunks_share_no_mutable_state():
     one, other = (_unchecked("", {}, {}, []).message for _ in range(2))
 
     one.tool_calls.append("mine")

@@ -29,7 +29,7 @@ def embeddings(endpoint: dict[str, Any]) -> TIREmbeddings:
     return TIREmbeddings(**endpoint, chunk_size=3)
 
 
-async def test_batches_come_back_in_the_order_of_the_texts(embeddings: TIREmbeddings, sandbox: Sandbox):
+async def test_vectors_are_in_the_order_of_the_texts(embeddings: TIREmbeddings, sandbox: Sandbox):
     one_by_one = [embeddings.embed_documents([text])[0] for text in TEXTS]
     sandbox.reset()
 
@@ -46,12 +46,12 @@ async def test_vectors_are_put_in_order_by_their_index(embeddings: TIREmbeddings
     assert await embeddings.aembed_documents(["a", "b", "c"]) == [[1.0], [2.0], [3.0]]
 
 
-async def test_no_texts_are_no_request(embeddings: TIREmbeddings, sandbox: Sandbox):
+async def test_no_texts_send_no_request(embeddings: TIREmbeddings, sandbox: Sandbox):
     assert embeddings.embed_documents([]) == await embeddings.aembed_documents([]) == []
     assert not sandbox.requests
 
 
-async def test_a_query_has_the_instruction_that_the_model_wants(embeddings: TIREmbeddings, sandbox: Sandbox):
+async def test_a_query_has_the_models_instruction(embeddings: TIREmbeddings, sandbox: Sandbox):
     embeddings.embed_query("transit gateways")
     await embeddings.aembed_query("transit gateways")
     embeddings.embed_documents(["transit gateways"])
@@ -77,7 +77,7 @@ def test_the_instruction_may_be_chosen(endpoint: dict[str, Any], sandbox: Sandbo
     assert sandbox.requests[-1].body["input"] == [text]
 
 
-def test_what_is_no_text_is_refused(endpoint: dict[str, Any], sandbox: Sandbox):
+def test_values_that_are_not_texts_are_refused(endpoint: dict[str, Any], sandbox: Sandbox):
     for query in (None, 5):
         with pytest.raises(InvalidRequestError):
             TIREmbeddings(**endpoint).embed_query(query)
@@ -101,7 +101,7 @@ def test_parameters_are_sent(endpoint: dict[str, Any], sandbox: Sandbox):
 WRONG = {
     "too few": ({}, answer([1.0]), "2 texts were sent"),
     "of two lengths": ({}, answer([1.0], [1.0, 2.0]), "one length was expected"),
-    "not of the length asked for": ({"dimensions": 3}, answer([1.0], [2.0]), "3 was expected"),
+    "not of the requested length": ({"dimensions": 3}, answer([1.0], [2.0]), "3 was expected"),
 }
 
 
@@ -139,7 +139,7 @@ class Busy:
             self.most = max(self.most, self.now)
 
 
-async def test_only_a_few_requests_are_under_way_at_a_time(
+async def test_the_number_of_concurrent_requests_is_limited(
     endpoint: dict[str, Any], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ):
     model = TIREmbeddings(**endpoint, chunk_size=1, max_concurrency=3)
@@ -170,7 +170,7 @@ async def test_only_a_few_requests_are_under_way_at_a_time(
     assert abusy.most == 3
 
 
-async def test_a_request_that_fails_ends_the_others(endpoint: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+async def test_a_failed_request_cancels_the_others(endpoint: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
     model, ended = TIREmbeddings(**endpoint, chunk_size=1, max_concurrency=10), []
 
     async def fail_or_wait(request: Any) -> Any:
@@ -207,7 +207,7 @@ def test_batches_in_threads_have_the_context_of_the_caller(embeddings: TIREmbedd
     assert seen == ["mine"] * 4
 
 
-def test_a_text_that_is_none_is_refused(embeddings: TIREmbeddings, sandbox: Sandbox):
+def test_none_instead_of_a_text_is_refused(embeddings: TIREmbeddings, sandbox: Sandbox):
     with pytest.raises(InvalidRequestError, match="input"):
         embeddings.embed_documents([None])
     assert not sandbox.requests
@@ -238,7 +238,7 @@ def test_a_pickle_has_no_token(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     assert pickle.loads(pickled).embed_query("x")
 
 
-async def test_a_vector_store_finds_by_them(embeddings: TIREmbeddings):
+async def test_a_vector_store_works_with_the_embeddings(embeddings: TIREmbeddings):
     store = InMemoryVectorStore(embeddings)
     store.add_texts(["Cats sleep all day.", "Rockets fly to the moon.", "Bread is baked in ovens."])
 

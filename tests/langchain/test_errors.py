@@ -1,4 +1,4 @@
-"""Errors: each is one of `tir_client` and one of LangChain's at once, with all that is known and no secret."""
+"""Errors belong to `tir_client` and to LangChain, and carry all details but secrets."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def four_ways(model: ChatTIR) -> list[BaseException]:
     return [error for (error,) in results if isinstance(error, BaseException)]
 
 
-def test_every_error_of_the_core_has_its_twin():
+def test_every_error_of_the_core_has_a_class_in_langchain():
     def tree(cls: type[tir.TIRError]) -> set[type[tir.TIRError]]:
         below = {sub for sub in cls.__subclasses__() if sub.__module__.startswith("tir_client")}
         return below.union(*map(tree, below))
@@ -78,7 +78,7 @@ def test_every_error_of_the_core_has_its_twin():
 
 
 @pytest.mark.parametrize(("status", "ours", "theirs", "retryable"), OF_STATUS)
-async def test_a_status_has_its_class_in_both_trees(  # noqa: PLR0913 - the columns of a table
+async def test_a_status_code_has_its_class_in_both_hierarchies(  # noqa: PLR0913 - the columns of a table
     *, model: ChatTIR, sandbox: Sandbox, status: int, ours: Any, theirs: Any, retryable: bool
 ):
     sandbox.script(*[Fault(status=status, headers={"set-cookie": "secret=1"})] * 4)
@@ -117,7 +117,7 @@ async def test_every_wording_of_an_overflow_is_recognised(model: ChatTIR, sandbo
         (Fault(after=Reply(text=["a", "b"]), garbage="{half"), tir.StreamError, lc.ModelConnectionError),
     ],
 )
-async def test_a_stream_that_breaks_says_so_and_keeps_what_had_come(
+async def test_an_interrupted_stream_raises_an_error_with_the_partial_answer(
     model: ChatTIR, sandbox: Sandbox, fault: Fault, ours: Any, theirs: Any
 ):
     sandbox.script(fault, fault)
@@ -137,7 +137,7 @@ async def test_a_stream_that_breaks_says_so_and_keeps_what_had_come(
     assert isinstance(sync.value, (theirs, lc.ModelConnectionError))
 
 
-async def test_no_connection_is_a_connection_error_without_a_response():
+async def test_a_failed_connection_is_a_connection_error_without_a_response():
     model = ChatTIR(api_key="t", base_url="http://127.0.0.1:9/v1", max_retries=0)
 
     for error in await four_ways(model):
@@ -158,7 +158,7 @@ async def test_a_slow_answer_is_a_timeout(make: Callable[..., ChatTIR], sandbox:
         assert isinstance(error, TimeoutError)
 
 
-async def test_a_page_instead_of_an_answer_is_a_response_error(model: ChatTIR, sandbox: Sandbox):
+async def test_an_html_page_with_status_200_is_a_response_error(model: ChatTIR, sandbox: Sandbox):
     sandbox.script(*[Fault(status=200, body="<html><title>Hello</title></html>", content_type="text/html")] * 4)
 
     for error in await four_ways(model):
@@ -187,7 +187,7 @@ def test_embeddings_raise_the_same_errors(endpoint: dict[str, Any], sandbox: San
 
 
 @pytest.mark.parametrize("cls", ALL, ids=lambda cls: cls.__name__)
-def test_an_error_survives_a_pickle(cls: type[tir.TIRError]):
+def test_an_error_can_be_pickled(cls: type[tir.TIRError]):
     error = cls("What was wrong.", status_code=418, request_id="r", body={"a": 1}, headers={"b": "c"}, retry_after=2.0)
 
     loaded = pickle.loads(pickle.dumps(error))
@@ -199,7 +199,7 @@ def test_an_error_survives_a_pickle(cls: type[tir.TIRError]):
     assert loaded.response == error.response
 
 
-def test_a_refused_output_survives_a_pickle_with_its_message():
+def test_a_refused_output_error_is_pickled_with_its_message():
     error = _errors.RefusedOutputError("No.", text="I will not.", raw_message=AIMessage("I will not."))
 
     loaded = pickle.loads(pickle.dumps(error))
@@ -207,7 +207,7 @@ def test_a_refused_output_survives_a_pickle_with_its_message():
     assert (loaded.text, loaded.llm_output, loaded.raw_message) == ("I will not.", "I will not.", error.raw_message)
 
 
-def test_an_error_keeps_the_place_it_came_from(model: ChatTIR, sandbox: Sandbox):
+def test_an_error_keeps_its_traceback(model: ChatTIR, sandbox: Sandbox):
     sandbox.script(Fault(status=500))
 
     with pytest.raises(tir.ServerError) as raised:

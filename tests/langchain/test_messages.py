@@ -1,4 +1,4 @@
-"""LangChain's messages on their way to the wire."""
+"""Conversion of LangChain's messages to the wire form."""
 
 from __future__ import annotations
 
@@ -116,17 +116,17 @@ def test_the_detail_of_an_image_is_kept():
         ),
     ],
 )
-def test_sounds_videos_and_plain_documents_have_their_parts(block: dict[str, Any], expected: dict[str, Any]):
+def test_audio_video_and_plain_documents_are_sent_as_parts(block: dict[str, Any], expected: dict[str, Any]):
     assert one(HumanMessage([block, IMAGE]))["content"][0] == expected
 
 
-def test_what_other_providers_hang_on_a_text_is_not_sent():
+def test_fields_that_other_providers_add_to_a_text_are_not_sent():
     block = {"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}, "index": 0, "id": "x"}
 
     assert one(HumanMessage([block, IMAGE]))["content"] == [{"type": "text", "text": "Hi"}, IMAGE]
 
 
-def test_texts_of_a_user_are_one_text_with_a_line_break_between():
+def test_several_texts_of_a_user_are_joined_with_newlines():
     assert one(HumanMessage(["Hi", {"type": "text", "text": "there"}]))["content"] == "Hi\nthere"
 
 
@@ -136,7 +136,7 @@ UNSENDABLE = {
     "an image as bytes": HumanMessage([{"type": "image", "base64": b"png", "mime_type": "image/png"}]),
     "an image without its type": HumanMessage([{"type": "image", "base64": PNG}]),
     "a document as bytes": HumanMessage([{"type": "document", "source": {"type": "base64", "data": PNG}}]),
-    "a block nobody knows": HumanMessage([{"type": "hologram"}]),
+    "an unknown block": HumanMessage([{"type": "hologram"}]),
     "a block without a type": HumanMessage([{"hologram": 1}]),
     "a tool result without an id": HumanMessage([{"type": "tool_result", "content": "31"}]),
     "a tool result of the system": SystemMessage([{"type": "tool_result", "tool_use_id": "1", "content": "31"}]),
@@ -146,13 +146,13 @@ UNSENDABLE = {
 
 
 @pytest.mark.parametrize("message", UNSENDABLE.values(), ids=UNSENDABLE)
-def test_what_cannot_be_sent_is_refused_with_its_place(message: BaseMessage):
+def test_content_that_cannot_be_sent_is_refused_with_its_position(message: BaseMessage):
     with pytest.raises(InvalidRequestError, match=r"messages\[1\]: .*(type|cannot be sent)"):
         to_wire([HumanMessage("Hi"), message])
 
 
 @pytest.mark.parametrize("content", [7, [7], [["Hi"]]])
-def test_content_that_is_no_content_is_refused(content: Any):
+def test_values_that_are_neither_text_nor_blocks_are_refused(content: Any):
     with pytest.raises(InvalidRequestError, match="neither text nor a block"):
         to_wire([HumanMessage.model_construct(content=content)])
 
@@ -161,7 +161,7 @@ def test_a_text_may_come_without_its_type():
     assert one(HumanMessage([{"text": "Hi"}]))["content"] == "Hi"
 
 
-def test_reasoning_goes_back_under_both_names():
+def test_past_reasoning_is_sent_under_both_names():
     message = AIMessage("So", additional_kwargs={"reasoning_content": "Because."})
 
     assert one(message) == {
@@ -183,7 +183,7 @@ def test_reasoning_goes_back_under_both_names():
         {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "Because."}]},
     ],
 )
-def test_reasoning_in_the_content_goes_back_once(block: dict[str, Any]):
+def test_reasoning_in_the_content_is_sent_once(block: dict[str, Any]):
     content = [{**block, "signature": "x"}, {"type": "text", "text": "So"}]
     message = AIMessage(content, additional_kwargs={"reasoning_content": "Because."})
 
@@ -198,7 +198,7 @@ def test_encrypted_reasoning_is_left_out():
     assert one(message) == {"role": "assistant", "content": "So"}
 
 
-def test_results_of_tools_in_a_users_message_are_messages_of_their_own():
+def test_tool_results_in_a_users_message_become_tool_messages():
     results = [
         {"type": "tool_result", "tool_use_id": "1", "content": "31"},
         {"type": "tool_result", "tool_use_id": "2", "content": [{"type": "text", "text": "noon"}], "is_error": False},
@@ -217,7 +217,7 @@ def test_results_of_tools_in_a_users_message_are_messages_of_their_own():
     assert [message["role"] for message in to_wire([HumanMessage(results)])] == ["tool"] * 3
 
 
-def test_calls_go_back_and_name_their_results():
+def test_past_calls_are_sent_and_name_their_results():
     asked, told = to_wire([AIMessage("", tool_calls=[CALL]), ToolMessage("31", tool_call_id="1")])
 
     assert asked["content"] == ""
@@ -235,7 +235,7 @@ def test_calls_go_back_and_name_their_results():
         {"type": "input_json_delta", "partial_json": "{"},
     ],
 )
-def test_a_call_that_stands_in_the_content_too_goes_back_once(block: dict[str, Any]):
+def test_a_call_that_the_content_repeats_is_sent_once(block: dict[str, Any]):
     assert one(AIMessage([block], tool_calls=[CALL])) == one(AIMessage("", tool_calls=[CALL]))
 
 
@@ -248,12 +248,12 @@ def test_a_call_that_stands_in_the_content_too_goes_back_once(block: dict[str, A
         {"type": "tool_call_chunk", "id": "1", "name": "get_weather", "args": '{"city": "पुणे"}', "index": 0},
     ],
 )
-def test_a_call_that_stands_in_the_content_only_goes_back(block: dict[str, Any]):
+def test_a_call_that_is_only_in_the_content_is_sent(block: dict[str, Any]):
     assert one(AIMessage([block]))["tool_calls"] == one(AIMessage("", tool_calls=[CALL]))["tool_calls"]
 
 
 @pytest.mark.parametrize("args", ["{'city': Pune", "[1]", "null", ""])
-def test_a_broken_call_goes_back_as_json(args: str):
+def test_a_broken_call_is_sent_as_json(args: str):
     call = {"id": "1", "name": "t", "args": args, "error": None, "type": "invalid_tool_call"}
 
     (sent,) = one(AIMessage("", invalid_tool_calls=[call]))["tool_calls"]
@@ -262,7 +262,7 @@ def test_a_broken_call_goes_back_as_json(args: str):
     assert json.loads(sent["function"]["arguments"]) == ({} if nothing else {"invalid_arguments": args})
 
 
-def test_arguments_that_json_cannot_say_are_refused_with_their_place():
+def test_arguments_that_json_cannot_express_are_refused_with_their_position():
     call = {"id": "1", "name": "plan", "args": {"day": date(2020, 1, 1)}}
 
     with pytest.raises(InvalidRequestError, match=r"messages\[1\]: the arguments of the call of 'plan' .* date"):
@@ -270,13 +270,13 @@ def test_arguments_that_json_cannot_say_are_refused_with_their_place():
 
 
 @given(st.dictionaries(st.text(), st.recursive(st.none() | st.integers() | st.text(), st.lists)))
-def test_arguments_survive_the_way(args: dict[str, Any]):
+def test_arguments_are_sent_unchanged(args: dict[str, Any]):
     (sent,) = one(AIMessage("", tool_calls=[{"id": "1", "name": "t", "args": args}]))["tool_calls"]
 
     assert json.loads(sent["function"]["arguments"]) == args
 
 
-def test_the_callers_messages_stay_as_they_were():
+def test_the_callers_messages_are_not_changed():
     messages = [HumanMessage(["Hi", IMAGE]), AIMessage("", tool_calls=[CALL]), ToolMessage("31", tool_call_id="1")]
     before = copy.deepcopy(messages)
 
@@ -287,7 +287,7 @@ def test_the_callers_messages_stay_as_they_were():
 
 @pytest.mark.parametrize("output_version", ["v0", "v1"])
 @pytest.mark.parametrize("streamed", [False, True])
-def test_an_answer_goes_back_as_it_came(make: Any, sandbox: Sandbox, output_version: str, streamed: bool):
+def test_an_answer_is_sent_back_as_it_was_received(make: Any, sandbox: Sandbox, output_version: str, streamed: bool):
     model: ChatTIR = make(output_version=output_version)
     calls = [ToolCall("a", {"x": 1}, id="1"), ToolCall("b", {"y": "é"}, id="2"), ToolCall("c", "{broken", id="3")]
     sandbox.script(Reply(reasoning="I think.", text="I say.", tool_calls=calls), Reply(text="Done."))

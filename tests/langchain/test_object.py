@@ -84,7 +84,7 @@ def test_secrets_are_in_no_trace_of_a_call(make: Callable[..., ChatTIR], sandbox
     assert '"status_code":500' in told
 
 
-def test_a_trace_tells_the_versions_and_the_parameters_of_the_call(model: ChatTIR):
+def test_a_trace_has_the_versions_and_parameters_of_the_call(model: ChatTIR):
     traces = RunCollectorCallbackHandler()
 
     model.invoke("Hi", {"callbacks": [traces]}, temperature=0.5, model="qwen3_32b", stop=["x"])
@@ -125,7 +125,7 @@ def test_a_model_is_valid_as_it_is(model: ChatTIR):
     assert ChatTIR.model_validate(model) is model
 
 
-def test_a_dump_says_where_the_token_comes_from():
+def test_a_dump_names_the_variable_of_the_token():
     kwargs = dumpd(ChatTIR(api_key=SECRET, project_id=1))["kwargs"]
 
     assert kwargs["api_key"] == {"lc": 1, "type": "secret", "id": ["E2E_TIR_ACCESS_TOKEN"]}
@@ -152,7 +152,7 @@ def test_a_pickle_has_no_token_and_takes_it_from_the_environment(
 
 @pytest.mark.parametrize("cls", [ChatTIR, TIREmbeddings])
 @pytest.mark.parametrize("given", ["base_url", "host", "a function"])
-def test_a_pickle_of_a_model_with_its_own_token_takes_no_other(
+def test_a_pickled_model_with_its_own_token_does_not_use_another(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, cls: type[ChatTIR | TIREmbeddings], given: str
 ):
     monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", SECRET)
@@ -199,7 +199,7 @@ def test_a_token_that_is_assigned_is_not_shown(secretive: ChatTIR):
 
 
 @pytest.mark.parametrize("field", ["default_headers", "default_query", "http_client"])
-def test_what_may_be_in_no_pickle_is_refused(field: str):
+def test_secrets_and_clients_cannot_be_pickled(field: str):
     with httpx.Client() as client:
         model = ChatTIR(api_key=SECRET, project_id=1, **{field: client if field == "http_client" else HEADERS})
 
@@ -208,7 +208,7 @@ def test_what_may_be_in_no_pickle_is_refused(field: str):
 
 
 @pytest.mark.parametrize("used", [False, True])
-def test_a_deep_copy_works_and_shares_what_is_outside(make: Callable[..., ChatTIR], used: bool):
+def test_a_deep_copy_shares_clients_and_callbacks(make: Callable[..., ChatTIR], used: bool):
     with httpx.Client() as client:
         model = make(
             http_client=client, rate_limiter=InMemoryRateLimiter(requests_per_second=1000), extra_body={"a": []}
@@ -224,7 +224,7 @@ def test_a_deep_copy_works_and_shares_what_is_outside(make: Callable[..., ChatTI
         assert copied.invoke("Hi").text
 
 
-def test_a_changed_setting_is_obeyed(model: ChatTIR, sandbox: Sandbox):
+def test_a_changed_setting_takes_effect(model: ChatTIR, sandbox: Sandbox):
     before = model.client
     copied = model.model_copy(update={"endpoint_id": 7})
 
@@ -256,7 +256,7 @@ def test_a_timeout_may_be_called_request_timeout():
     assert ChatTIR(api_key=SECRET, project_id=1, request_timeout=5).timeout == 5
 
 
-def test_a_token_may_be_a_function_asked_at_each_call(sandbox: Sandbox):
+def test_a_token_function_is_called_for_each_request(sandbox: Sandbox):
     asked: list[int] = []
 
     def token() -> SecretStr:
@@ -271,7 +271,7 @@ def test_a_token_may_be_a_function_asked_at_each_call(sandbox: Sandbox):
     assert len(asked) == before + 2
 
 
-def test_one_client_of_ones_own_serves_both_ways(make: Callable[..., ChatTIR], sandbox: Sandbox):
+def test_one_http_client_of_the_user_serves_both_ways(make: Callable[..., ChatTIR], sandbox: Sandbox):
     with httpx.Client(headers={"x-mine": "yes"}) as client:
         make(http_client=client).invoke("Hi")
 
@@ -290,7 +290,7 @@ async def test_connections_are_kept_and_closed(model: ChatTIR, sandbox: Sandbox)
     assert (await model.ainvoke("Hi")).text
 
 
-async def test_connections_are_closed_by_leaving_the_model(make: Callable[..., ChatTIR], sandbox: Sandbox):
+async def test_the_context_manager_closes_connections(make: Callable[..., ChatTIR], sandbox: Sandbox):
     with make() as model:
         model.invoke("Hi")
     async with make() as model:
@@ -383,7 +383,7 @@ def test_an_answer_falls_back_and_is_retried_by_langchain(make: Callable[..., Ch
     assert sandbox.requests[-1].body["model"] == "phi_4"
 
 
-def test_an_error_is_told_to_callbacks_with_what_had_arrived(model: ChatTIR, sandbox: Sandbox):
+def test_callbacks_get_an_error_with_the_partial_answer(model: ChatTIR, sandbox: Sandbox):
     class Listener(BaseCallbackHandler):
         told: Any = None
 
@@ -400,7 +400,7 @@ def test_an_error_is_told_to_callbacks_with_what_had_arrived(model: ChatTIR, san
 # Profile and registration
 
 
-def test_the_profile_of_gpt_oss_says_what_it_can():
+def test_the_profile_of_gpt_oss_has_its_capabilities():
     profile = ChatTIR(api_key=SECRET, project_id=1).profile
 
     assert (profile["max_input_tokens"], profile["max_output_tokens"]) == (131_072, 131_072)
@@ -437,7 +437,7 @@ def test_a_provider_cannot_be_registered_without_langchain(monkeypatch: pytest.M
         register()
 
 
-def test_construction_warns_of_nothing_and_opens_no_connection(monkeypatch: pytest.MonkeyPatch):
+def test_construction_gives_no_warning_and_opens_no_connection(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(httpx, "Client", None)
     monkeypatch.setattr(httpx, "AsyncClient", None)
 

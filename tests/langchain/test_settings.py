@@ -44,7 +44,7 @@ def sent(sandbox: Sandbox) -> dict[str, Any]:
     return sandbox.requests[-1].body
 
 
-def test_what_is_not_set_is_not_sent(model: ChatTIR, sandbox: Sandbox):
+def test_unset_parameters_are_not_sent(model: ChatTIR, sandbox: Sandbox):
     model.invoke("Hi")
 
     assert sent(sandbox) == {"model": "gpt_oss_120b", "messages": [{"role": "user", "content": "Hi"}]}
@@ -73,7 +73,7 @@ def test_every_parameter_of_a_request_has_a_field_or_is_for_calls():
     assert ChatRequest.model_fields.keys() - ChatTIR.model_fields.keys() == of_calls
 
 
-def test_the_call_beats_the_constructor(make: Callable[..., ChatTIR], sandbox: Sandbox):
+def test_parameters_of_a_call_replace_those_of_the_constructor(make: Callable[..., ChatTIR], sandbox: Sandbox):
     model = make(temperature=0.1, stop=["a"], extra_body={"bad_words": ["a"], "ignore_eos": True})
 
     model.invoke("Hi", temperature=0.9, stop=["b"], extra_body={"bad_words": ["b"]})
@@ -92,7 +92,7 @@ def test_a_logit_bias_may_name_its_tokens_by_number(make: Callable[..., ChatTIR]
 
 @pytest.mark.parametrize("loose", ["extra_body", "model_kwargs"])
 @pytest.mark.parametrize("how", ["by name", "in extra_body", "in model_kwargs"])
-def test_the_call_beats_what_the_constructor_has_no_name_for(
+def test_parameters_of_a_call_replace_extra_parameters_of_the_constructor(
     make: Callable[..., ChatTIR], sandbox: Sandbox, loose: str, how: str
 ):
     model = make(**{loose: {"top_k": 1, "max_completion_tokens": 2, "ignore_eos": True}})
@@ -140,7 +140,7 @@ def test_the_model_of_a_call_changes_the_url(model: ChatTIR, sandbox: Sandbox):
     assert (sent(sandbox)["model"], answer.response_metadata["model_name"]) == ("qwen3_32b", "qwen3_32b")
 
 
-def test_a_deployment_of_ones_own_is_called_with_any_model(make: Callable[..., ChatTIR], sandbox: Sandbox):
+def test_a_custom_deployment_is_called_with_any_model(make: Callable[..., ChatTIR], sandbox: Sandbox):
     make(endpoint_id=77, model="openai/gpt-oss-120b").invoke("Hi")
 
     assert sandbox.requests[-1].path == "/project/p-12345/endpoint/is-77/v1/chat/completions"
@@ -152,7 +152,7 @@ def test_another_server_is_called_at_its_base_url(sandbox: Sandbox):
     assert sandbox.requests[-1].path == "/v1/chat/completions"
 
 
-def test_the_environment_says_where_to_call(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
+def test_the_environment_sets_the_address(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
     for name, value in sandbox.env.items():
         monkeypatch.setenv(name, value)
 
@@ -173,7 +173,7 @@ def test_model_kwargs_go_to_their_field_or_into_the_body(make: Callable[..., Cha
     assert (body["top_k"], body["bad_words"], body["max_tokens"]) == (3, ["a"], 9)
 
 
-def test_a_named_parameter_beats_model_kwargs(make: Callable[..., ChatTIR], sandbox: Sandbox):
+def test_a_named_parameter_replaces_model_kwargs(make: Callable[..., ChatTIR], sandbox: Sandbox):
     make(top_k=5, model_kwargs={"top_k": 3}).invoke("Hi")
 
     assert sent(sandbox)["top_k"] == 5
@@ -217,7 +217,7 @@ def test_a_value_of_the_wrong_type_is_refused_without_the_token(fields: dict[str
     assert "a-secret" not in str(raised.value)
 
 
-def test_a_value_that_json_cannot_say_is_refused(model: ChatTIR):
+def test_a_value_that_json_cannot_express_is_refused(model: ChatTIR):
     with pytest.raises(ModelInvalidRequestError, match="temperature"):
         model.invoke("Hi", temperature=float("nan"))
 
@@ -258,14 +258,14 @@ def test_streams_ask_for_usage_and_keep_what_else_is_asked(make: Callable[..., C
     assert sent(sandbox)["stream_options"] == {"include_usage": True, "continuous_usage_stats": True}
 
 
-def test_invoke_streams_if_it_is_told_to(make: Callable[..., ChatTIR], sandbox: Sandbox):
+def test_invoke_streams_with_streaming_true(make: Callable[..., ChatTIR], sandbox: Sandbox):
     make(streaming=True).invoke("Hi")
 
     assert sent(sandbox)["stream"] is True
 
 
 @pytest.mark.parametrize("fields", [{"streaming": False}, {"disable_streaming": True}])
-def test_stream_does_not_stream_if_it_is_told_not_to(
+def test_stream_does_not_stream_with_streaming_false(
     make: Callable[..., ChatTIR], sandbox: Sandbox, fields: dict[str, Any]
 ):
     assert len(list(make(**fields).stream("Hi"))) == 1
@@ -281,7 +281,7 @@ def test_calls_with_tools_are_not_streamed_if_that_is_disabled(make: Callable[..
     assert ["stream" in request.body for request in sandbox.requests] == [True, False]
 
 
-def test_the_callers_arguments_stay_as_they_were(make: Callable[..., ChatTIR]):
+def test_the_callers_arguments_are_not_changed(make: Callable[..., ChatTIR]):
     extra, kwargs, stop = {"ignore_eos": True}, {"bad_words": ["a"]}, ["a"]
 
     make(extra_body=extra, model_kwargs=kwargs).generate([[HumanMessage("Hi")]], stop=stop, extra_body={"echo": False})

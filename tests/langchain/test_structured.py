@@ -65,7 +65,7 @@ SCHEMAS: dict[str, Any] = {
 
 
 def script(sandbox: Sandbox, method: str, text: str = TEXT, *, name: str = "Person", **reply: Any) -> None:
-    """Let the model write `text`, where the method has it written."""
+    """Script an answer with `text` where the method expects it."""
     calls = [ToolCall(name, text, id="1")] if method == "function_calling" else []
     sandbox.script(Reply(reasoning="I fill it in.", text=None if calls else text, tool_calls=calls, **reply))
 
@@ -77,7 +77,9 @@ def plain(value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
 @pytest.mark.parametrize("strict", [None, True, False])
 @pytest.mark.parametrize("method", ["json_schema", "function_calling"])
-async def test_an_object_of_any_schema_comes_any_way(model: ChatTIR, schema: Any, method: Any, strict: bool | None):
+async def test_structured_output_of_any_schema_works_sync_async_and_streamed(
+    model: ChatTIR, schema: Any, method: Any, strict: bool | None
+):
     chain = model.with_structured_output(schema, method=method, strict=strict)
 
     whole = chain.invoke(PROMPT)
@@ -91,14 +93,14 @@ async def test_an_object_of_any_schema_comes_any_way(model: ChatTIR, schema: Any
 
 @pytest.mark.parametrize("schema", [Person, PersonV1, PersonDict, None])
 @pytest.mark.parametrize("text", [TEXT, f"```json\n{TEXT}\n```"])
-def test_json_mode_takes_what_the_prompt_asked_for(model: ChatTIR, sandbox: Sandbox, schema: Any, text: str):
+def test_json_mode_returns_the_object_of_the_prompt(model: ChatTIR, sandbox: Sandbox, schema: Any, text: str):
     sandbox.script(Reply(text=text))
 
     assert plain(model.with_structured_output(schema, method="json_mode").invoke(PROMPT)) == ADA
     assert sandbox.requests[-1].body["response_format"] == {"type": "json_object"}
 
 
-def test_a_schema_is_sent_by_each_method_in_its_place(model: ChatTIR, sandbox: Sandbox):
+def test_each_method_sends_the_schema_in_its_field(model: ChatTIR, sandbox: Sandbox):
     model.with_structured_output(Person, strict=True).invoke(PROMPT)
     model.with_structured_output(Person, method="function_calling").invoke(PROMPT)
 
@@ -111,7 +113,7 @@ def test_a_schema_is_sent_by_each_method_in_its_place(model: ChatTIR, sandbox: S
 
 
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
-def test_the_schema_that_is_sent_is_the_objects_own(model: ChatTIR, sandbox: Sandbox, schema: Any):
+def test_the_schema_is_sent_as_an_object(model: ChatTIR, sandbox: Sandbox, schema: Any):
     model.with_structured_output(schema).invoke(PROMPT)
 
     sent = sandbox.requests[-1].body["response_format"]["json_schema"]["schema"]
@@ -165,7 +167,7 @@ def test_parameters_of_the_call_may_be_bound_with_it(model: ChatTIR, sandbox: Sa
     assert sandbox.requests[-1].body["temperature"] == 0
 
 
-def test_parallel_calls_may_be_allowed_all_the_same(model: ChatTIR, sandbox: Sandbox):
+def test_parallel_calls_can_be_allowed_with_structured_output(model: ChatTIR, sandbox: Sandbox):
     model.with_structured_output(Person, method="function_calling", parallel_tool_calls=True).invoke(PROMPT)
 
     assert sandbox.requests[-1].body["parallel_tool_calls"] is True
@@ -173,7 +175,9 @@ def test_parallel_calls_may_be_allowed_all_the_same(model: ChatTIR, sandbox: San
 
 @pytest.mark.parametrize("output_version", ["v0", "v1"])
 @pytest.mark.parametrize("method", METHODS)
-def test_the_message_may_come_with_it(make: Callable[..., ChatTIR], sandbox: Sandbox, method: Any, output_version: str):
+def test_include_raw_returns_the_message_too(
+    make: Callable[..., ChatTIR], sandbox: Sandbox, method: Any, output_version: str
+):
     script(sandbox, method)
     chain = make(output_version=output_version).with_structured_output(Person, method=method, include_raw=True)
 
@@ -184,23 +188,26 @@ def test_the_message_may_come_with_it(make: Callable[..., ChatTIR], sandbox: San
     assert result["raw"].content_blocks[0]["reasoning"] == "I fill it in."
 
 
-# What is not an object
+# Answers that are not the object
 
+NOT_FITTING = '{"name": "Ada"}'
 FAILURES: dict[str, tuple[str, dict[str, Any], type[Exception]]] = {
     "cut off": ('{"name": "Ad', {"finish_reason": "length"}, TruncatedOutputError),
     "a filter": (TEXT, {"finish_reason": "content_filter"}, RefusedOutputError),
     "broken": ('{"name" "Ada"}', {}, StructuredOutputError),
-    "not fitting": ('{"name": "Ada"}', {}, StructuredOutputError),
+    "not fitting": (NOT_FITTING, {}, StructuredOutputError),
 }
 
 
 @pytest.mark.parametrize(("text", "reply", "error"), FAILURES.values(), ids=FAILURES)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("streamed", [False, True])
-def test_what_is_no_object_is_an_error_with_what_was_written(  # noqa: PLR0913 - the cells of a table
+def test_an_unusable_answer_is_an_error_with_the_text(  # noqa: PLR0913 - the cells of a table
     *, model: ChatTIR, sandbox: Sandbox, text: str, reply: Any, error: type[Exception], method: Any, streamed: bool
 ):
     script(sandbox, method, text, **reply)
+    if method == "function_calling" and text == NOT_FITTING:
+        sandbox.script(Reply(text=text))  # as the object is requested once more
     chain = model.with_structured_output(Person, method=method)
 
     with pytest.raises(error) as raised:
@@ -212,7 +219,7 @@ def test_what_is_no_object_is_an_error_with_what_was_written(  # noqa: PLR0913 -
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("streamed", [False, True])
-def test_a_refusal_is_an_error_with_its_words(model: ChatTIR, sandbox: Sandbox, method: Any, streamed: bool):
+def test_a_refusal_is_an_error_with_the_models_text(model: ChatTIR, sandbox: Sandbox, method: Any, streamed: bool):
     calls = [ToolCall("Person", "{}", id="1")] if method == "function_calling" else []
     sandbox.script(Reply(refusal="I do not do that.", tool_calls=calls))
     chain = model.with_structured_output(Person, method=method)
@@ -234,12 +241,12 @@ NO_CALL: dict[str, tuple[Reply, type[Exception]]] = {
 
 
 @pytest.mark.parametrize(("reply", "error"), NO_CALL.values(), ids=NO_CALL)
-async def test_a_call_that_is_not_made_is_an_error_of_the_parser_which_may_come_beside_the_message(
+async def test_a_missing_call_is_an_error_of_the_parser_or_the_parsing_error_of_include_raw(
     model: ChatTIR, sandbox: Sandbox, reply: Reply, error: type[Exception]
 ):
     sandbox.script(*[reply] * (5 if error is TruncatedOutputError else 10))  # a missing call is requested once more
     chain = model.with_structured_output(Person, method="function_calling")
-    beside = model.with_structured_output(Person, method="function_calling", include_raw=True)
+    with_raw = model.with_structured_output(Person, method="function_calling", include_raw=True)
 
     with pytest.raises(error) as raised:
         chain.invoke(PROMPT)
@@ -249,23 +256,25 @@ async def test_a_call_that_is_not_made_is_an_error_of_the_parser_which_may_come_
         list(chain.stream(PROMPT))
     with pytest.raises(error):
         [part async for part in chain.astream(PROMPT)]
-    for result in (beside.invoke(PROMPT), await beside.ainvoke(PROMPT)):
+    for result in (with_raw.invoke(PROMPT), await with_raw.ainvoke(PROMPT)):
         assert type(result["parsing_error"]) is error
         assert result["parsed"] is None
         assert result["raw"].usage_metadata
 
 
-async def test_a_refusal_in_place_of_a_call_is_one_and_may_come_beside_the_message(model: ChatTIR, sandbox: Sandbox):
+async def test_a_refusal_instead_of_a_call_is_a_refusal_error_or_the_parsing_error_of_include_raw(
+    model: ChatTIR, sandbox: Sandbox
+):
     sandbox.script(*[Reply(refusal="No.")] * 4)
     chain = model.with_structured_output(Person, method="function_calling")
-    beside = model.with_structured_output(Person, method="function_calling", include_raw=True)
+    with_raw = model.with_structured_output(Person, method="function_calling", include_raw=True)
 
     with pytest.raises(RefusedOutputError) as raised:
         chain.invoke(PROMPT)
     assert raised.value.llm_output == "No."
     with pytest.raises(RefusedOutputError):
         list(chain.stream(PROMPT))
-    for result in (beside.invoke(PROMPT), await beside.ainvoke(PROMPT)):
+    for result in (with_raw.invoke(PROMPT), await with_raw.ainvoke(PROMPT)):
         assert isinstance(result["parsing_error"], RefusedOutputError)
         assert result["raw"].additional_kwargs["refusal"] == "No."
     assert len(sandbox.requests) == 4
@@ -273,7 +282,7 @@ async def test_a_refusal_in_place_of_a_call_is_one_and_may_come_beside_the_messa
 
 @pytest.mark.parametrize("text", ["", "Ada is 36."])
 @pytest.mark.parametrize("streamed", [False, True])
-def test_an_answer_in_prose_is_an_error_and_not_none(model: ChatTIR, sandbox: Sandbox, text: str, streamed: bool):
+def test_an_answer_in_prose_is_an_error(model: ChatTIR, sandbox: Sandbox, text: str, streamed: bool):
     sandbox.script(Reply(text=text))
     chain = model.with_structured_output(PersonDict)
 
@@ -283,7 +292,7 @@ def test_an_answer_in_prose_is_an_error_and_not_none(model: ChatTIR, sandbox: Sa
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_an_error_may_come_beside_the_message(model: ChatTIR, sandbox: Sandbox, method: Any):
+def test_include_raw_returns_the_parsing_error(model: ChatTIR, sandbox: Sandbox, method: Any):
     script(sandbox, method, '{"name": "Ad', finish_reason="length")
 
     result = model.with_structured_output(Person, method=method, include_raw=True).invoke(PROMPT)
@@ -294,7 +303,7 @@ def test_an_error_may_come_beside_the_message(model: ChatTIR, sandbox: Sandbox, 
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_message_may_be_streamed_before_it(model: ChatTIR, sandbox: Sandbox, method: Any):
+def test_include_raw_streams_the_message_before_the_object(model: ChatTIR, sandbox: Sandbox, method: Any):
     script(sandbox, method)
     script(sandbox, method, '{"name": "Ad', finish_reason="length")
     chain = model.with_structured_output(Person, method=method, include_raw=True)
@@ -308,7 +317,27 @@ def test_the_message_may_be_streamed_before_it(model: ChatTIR, sandbox: Sandbox,
         list(chain.stream(PROMPT))
 
 
-def test_a_call_of_another_tool_is_not_taken_for_the_object():
+@pytest.mark.parametrize("schema", [Person, PersonDict, Person.model_json_schema()])
+@pytest.mark.parametrize("arguments", ["{}", NOT_FITTING, '{"name": "Ada", "age": "old"}'])
+async def test_a_call_that_misses_the_schema_is_requested_once_more(
+    model: ChatTIR, sandbox: Sandbox, schema: Any, arguments: str
+):
+    chain = model.with_structured_output(schema, method="function_calling")
+    for _ in range(4):
+        script(sandbox, "function_calling", arguments, name=chain.steps[1].tool)
+        sandbox.script(Reply(text=TEXT))
+
+    objects = [
+        chain.invoke(PROMPT),
+        await chain.ainvoke(PROMPT),
+        list(chain.stream(PROMPT))[-1],
+        [part async for part in chain.astream(PROMPT)][-1],
+    ]
+
+    assert [plain(made) for made in objects] == [ADA] * 4
+
+
+def test_a_call_of_another_tool_is_not_the_object():
     message = AIMessage("", tool_calls=[{"id": "1", "name": "other", "args": {}}])
 
     with pytest.raises(StructuredOutputError, match="a call of 'Person'"):
@@ -326,7 +355,7 @@ def test_a_call_of_another_tool_is_not_taken_for_the_object():
     ],
 )
 @pytest.mark.parametrize("streamed", [False, True])
-def test_what_langchains_own_parser_takes_is_taken(model: ChatTIR, sandbox: Sandbox, text: str, streamed: bool):
+def test_text_that_langchains_parser_accepts_is_accepted(model: ChatTIR, sandbox: Sandbox, text: str, streamed: bool):
     sandbox.script(Reply(text=text))
     chain = model.with_structured_output(PersonDict)
 
@@ -334,7 +363,7 @@ def test_what_langchains_own_parser_takes_is_taken(model: ChatTIR, sandbox: Sand
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_a_raw_line_break_in_arguments_is_taken_as_langchain_takes_it(model: ChatTIR, sandbox: Sandbox, streamed: bool):
+def test_a_raw_newline_in_arguments_is_accepted(model: ChatTIR, sandbox: Sandbox, streamed: bool):
     sandbox.script(Reply(tool_calls=[ToolCall("Person", '{"name": "Ada\nLovelace", "age": 36}')]))
     chain = model.with_structured_output(Person, method="function_calling")
 
@@ -349,7 +378,7 @@ HALF = '{"name": "Pune'
 @pytest.mark.parametrize("schema", [PersonDict, Person])
 @pytest.mark.parametrize("method", ["json_schema", "json_mode"])
 @pytest.mark.parametrize("streamed", [False, True])
-def test_what_is_not_json_is_not_mended_once_it_has_ended(  # noqa: PLR0913 - the cells of a table
+def test_invalid_json_is_not_repaired_at_the_end(  # noqa: PLR0913 - the cells of a table
     *, model: ChatTIR, sandbox: Sandbox, text: str, schema: Any, method: Any, streamed: bool
 ):
     sandbox.script(Reply(text=text))
@@ -360,9 +389,7 @@ def test_what_is_not_json_is_not_mended_once_it_has_ended(  # noqa: PLR0913 - th
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_a_call_that_was_made_with_broken_arguments_is_not_said_to_be_missing(
-    model: ChatTIR, sandbox: Sandbox, streamed: bool
-):
+def test_a_call_with_broken_arguments_is_not_reported_as_missing(model: ChatTIR, sandbox: Sandbox, streamed: bool):
     sandbox.script(Reply(tool_calls=[ToolCall("Person", HALF)]))
     chain = model.with_structured_output(Person, method="function_calling")
 
@@ -370,7 +397,7 @@ def test_a_call_that_was_made_with_broken_arguments_is_not_said_to_be_missing(
         list(chain.stream(PROMPT)) if streamed else chain.invoke(PROMPT)
 
 
-def test_a_stop_word_in_an_object_does_not_make_half_of_it_an_object(make: Callable[..., ChatTIR], sandbox: Sandbox):
+def test_an_object_that_a_stop_word_cut_is_an_error(make: Callable[..., ChatTIR], sandbox: Sandbox):
     sandbox.script(Reply(text=HALF, stop_reason=","))
 
     with pytest.raises(StructuredOutputError):
@@ -380,7 +407,7 @@ def test_a_stop_word_in_an_object_does_not_make_half_of_it_an_object(make: Calla
 @pytest.mark.parametrize("text", ["[1]", '"abc"', "3", "true", "null"])
 @pytest.mark.parametrize("schema", [PersonDict, Person.model_json_schema()])
 @pytest.mark.parametrize("streamed", [False, True])
-def test_json_that_is_no_object_is_not_the_object(
+def test_json_that_is_not_an_object_is_an_error(
     *, model: ChatTIR, sandbox: Sandbox, text: str, schema: Any, streamed: bool
 ):
     sandbox.script(Reply(text=text))
@@ -394,7 +421,7 @@ def test_json_that_is_no_object_is_not_the_object(
 NUMBERS = {"title": "Numbers", "type": "array", "items": {"type": "integer"}}
 
 
-def test_a_json_schema_may_be_that_of_an_array(model: ChatTIR, sandbox: Sandbox):
+def test_a_json_schema_may_describe_an_array(model: ChatTIR, sandbox: Sandbox):
     sandbox.script(*[Reply(text="[1, 2]")] * 2)
 
     assert model.with_structured_output(NUMBERS).invoke(PROMPT) == [1, 2]
@@ -419,7 +446,7 @@ class Numbers(RootModel[list[int]]):
 LAX = {"name": "p", "schema": {"type": "object"}, "strict": False}
 
 
-def test_a_parser_reads_a_text_too():
+def test_the_parser_reads_a_text():
     assert StructuredParser(target=Person).invoke(TEXT) == Person(**ADA)
     assert StructuredParser().parse(TEXT) == ADA
 
@@ -431,11 +458,11 @@ def test_a_parser_reads_a_text_too():
         ({"schema": Person, "method": "magic"}, "`method` is"),
         ({"schema": Person, "method": "json_mode", "strict": True}, "`strict` has no meaning"),
         ({"schema": {"type": "json_object"}, "strict": True}, "`strict` has no meaning"),
-        ({"schema": LAX, "strict": True}, "the schema itself says False"),
-        ({"schema": {"type": "json_schema", "json_schema": LAX}, "strict": True}, "the schema itself says False"),
-        ({"schema": 7}, "neither a tool nor a schema"),
-        ({"schema": list[int]}, "neither a tool nor a schema"),
-        ({"schema": Mood}, "neither a tool nor a schema"),
+        ({"schema": LAX, "strict": True}, "the schema has `strict` False"),
+        ({"schema": {"type": "json_schema", "json_schema": LAX}, "strict": True}, "the schema has `strict` False"),
+        ({"schema": 7}, "neither a tool nor the schema"),
+        ({"schema": list[int]}, "neither a tool nor the schema"),
+        ({"schema": Mood}, "neither a tool nor the schema"),
         ({"schema": NUMBERS, "method": "function_calling"}, "arguments are an object"),
         ({"schema": Numbers, "method": "function_calling"}, "arguments are an object"),
         ({"schema": Person, "response_format": {"type": "text"}}, "sets `response_format` itself"),
@@ -443,6 +470,6 @@ def test_a_parser_reads_a_text_too():
         ({"schema": Person, "method": "function_calling", "tool_choice": "auto"}, "sets `tool_choice` itself"),
     ],
 )
-def test_what_cannot_be_asked_for_is_refused_at_once(model: ChatTIR, arguments: dict[str, Any], said: str):
+def test_an_impossible_request_is_refused_before_any_call(model: ChatTIR, arguments: dict[str, Any], said: str):
     with pytest.raises(ModelInvalidRequestError, match=said):
         model.with_structured_output(**arguments)

@@ -1,4 +1,4 @@
-"""Token counts: the server's where it can be asked, else an estimate; never another model's tokenizer."""
+"""Token counts: those of the server where it counts, else estimates; never another model's tokenizer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def get_weather(city: str) -> str:
     return city
 
 
-def test_the_server_is_asked_for_the_tokens_of_a_prompt_with_its_tools(counting: ChatTIR, sandbox: Sandbox):
+def test_the_server_counts_the_tokens_of_a_prompt_with_its_tools(counting: ChatTIR, sandbox: Sandbox):
     assert counting.get_num_tokens_from_messages(MESSAGES, [get_weather]) == 7
 
     (request,) = sandbox.requests
@@ -40,7 +40,7 @@ def test_the_server_is_asked_for_the_tokens_of_a_prompt_with_its_tools(counting:
     assert request.body["tools"][0]["function"]["name"] == "get_weather"
 
 
-def test_where_the_server_cannot_be_asked_it_is_an_estimate_from_then_on(model: ChatTIR, sandbox: Sandbox):
+def test_without_a_tokenize_path_the_count_stays_an_estimate(model: ChatTIR, sandbox: Sandbox):
     counts = [model.get_num_tokens_from_messages(MESSAGES, [get_weather]) for _ in range(3)]
 
     assert counts == [counts[0]] * 3
@@ -49,7 +49,7 @@ def test_where_the_server_cannot_be_asked_it_is_an_estimate_from_then_on(model: 
 
 
 @pytest.mark.parametrize(("status", "asked"), [(403, 1), (404, 1), (405, 1), (501, 1), (401, 2), (500, 2), (503, 2)])
-def test_a_failed_count_is_an_estimate_and_only_a_server_with_the_path_is_asked_again_after_a_while(
+def test_a_failed_count_is_an_estimate_for_a_minute_and_without_the_path_for_good(
     make: Callable[..., ChatTIR], monkeypatch: pytest.MonkeyPatch, status: int, asked: int
 ):
     requests = []
@@ -69,7 +69,7 @@ def test_a_failed_count_is_an_estimate_and_only_a_server_with_the_path_is_asked_
     assert len(requests) == asked
 
 
-def test_a_server_that_failed_once_counts_when_it_is_asked_again(counting: ChatTIR, monkeypatch: pytest.MonkeyPatch):
+def test_a_server_that_failed_once_is_asked_again_after_a_minute(counting: ChatTIR, monkeypatch: pytest.MonkeyPatch):
     def fail(*_: object, **__: object) -> int:
         raise APIConnectionError("No.")
 
@@ -108,7 +108,7 @@ def test_a_text_is_estimated(model: ChatTIR, sandbox: Sandbox):
     assert not sandbox.requests
 
 
-def test_a_tokenizer_of_ones_own_is_used(make: Callable[..., ChatTIR], sandbox: Sandbox):
+def test_a_custom_tokenizer_is_used(make: Callable[..., ChatTIR], sandbox: Sandbox):
     model = make(custom_get_token_ids=lambda text: [ord(letter) for letter in text])
 
     assert model.get_token_ids("ab") == [97, 98]
@@ -117,7 +117,7 @@ def test_a_tokenizer_of_ones_own_is_used(make: Callable[..., ChatTIR], sandbox: 
     assert not sandbox.requests
 
 
-def test_token_ids_are_not_made_up(model: ChatTIR):
+def test_token_ids_need_a_custom_tokenizer(model: ChatTIR):
     with pytest.raises(NotImplementedError, match="custom_get_token_ids"):
         model.get_token_ids("ab")
 

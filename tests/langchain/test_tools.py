@@ -1,4 +1,4 @@
-"""Tools: any form of them is offered, a demanded call is made, and what cannot be is refused."""
+"""Tools of every form, tool choices, and forced calls."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_a_tool_choice_is_sent_in_its_wire_form(model: ChatTIR, sandbox: Sandbox
     assert sandbox.requests[-1].body.get("tool_choice") == sent
 
 
-def test_true_means_the_only_tool(model: ChatTIR, sandbox: Sandbox):
+def test_the_choice_true_names_the_only_tool(model: ChatTIR, sandbox: Sandbox):
     model.bind_tools([get_time], tool_choice=True).invoke("The time in Pune?")
 
     assert sandbox.requests[-1].body["tool_choice"] == NAMED
@@ -149,18 +149,18 @@ UNFIT = {
 
 
 @pytest.mark.parametrize(("tools", "choice"), UNFIT.values(), ids=UNFIT)
-def test_what_cannot_be_offered_is_refused_at_once(model: ChatTIR, tools: list[Any], choice: str | None):
+def test_a_tool_that_cannot_be_offered_is_refused_by_bind_tools(model: ChatTIR, tools: list[Any], choice: str | None):
     with pytest.raises(InvalidRequestError) as raised:
         model.bind_tools(tools, tool_choice=choice)
     assert isinstance(raised.value, ModelInvalidRequestError)
 
 
-# Calls that the server was told to make
+# Forced calls
 
 
 @pytest.fixture
 def old() -> Any:
-    """A server that ignores `tool_choice`, as gpt-oss's did before vLLM 0.26."""
+    """A server that ignores `tool_choice`, as vLLM before 0.26 did for gpt-oss."""
     with Sandbox(rules=rules, ignores_forced_tools=True) as running:
         yield running
 
@@ -172,7 +172,7 @@ def forced(old: Sandbox) -> Any:
 
 
 @pytest.mark.parametrize("choice", ["any", "get_time"])
-async def test_a_demanded_call_that_the_server_did_not_make_is_asked_for_as_json(
+async def test_a_forced_call_that_the_server_did_not_make_is_requested_as_json(
     forced: Callable[..., Any], old: Sandbox, choice: str
 ):
     chain = forced(choice)
@@ -194,7 +194,7 @@ async def test_a_demanded_call_that_the_server_did_not_make_is_asked_for_as_json
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_a_demanded_call_that_cannot_be_had_is_an_error(forced: Callable[..., Any], old: Sandbox, streamed: bool):
+def test_a_forced_call_that_fails_twice_is_an_error(forced: Callable[..., Any], old: Sandbox, streamed: bool):
     chain = forced("any")
     old.script(Reply(text="No."), Reply(text="Still no."))
 
@@ -205,7 +205,7 @@ def test_a_demanded_call_that_cannot_be_had_is_an_error(forced: Callable[..., An
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_a_demanded_call_that_is_refused_is_a_refusal_of_langchain_after_one_request(
+def test_a_refused_forced_call_is_a_refusal_error_after_one_request(
     forced: Callable[..., Any], old: Sandbox, streamed: bool
 ):
     chain = forced("any")
@@ -220,14 +220,14 @@ def test_a_demanded_call_that_is_refused_is_a_refusal_of_langchain_after_one_req
     assert len(old.requests) == 1
 
 
-def test_a_demanded_call_that_was_cut_off_is_an_error(forced: Callable[..., Any], old: Sandbox):
+def test_a_forced_call_that_was_cut_off_is_an_error(forced: Callable[..., Any], old: Sandbox):
     old.script(Reply(text="Well, I", finish_reason="length"))
 
     with pytest.raises(ForcedToolError, match="raise `max_tokens`"):
         forced("any").invoke("Hi")
 
 
-def test_calls_are_run_by_the_tools_they_name(model: ChatTIR, sandbox: Sandbox):
+def test_tool_calls_can_be_executed(model: ChatTIR, sandbox: Sandbox):
     @tool
     def add(a: int, b: Annotated[int, Field(description="The other one.")]) -> int:
         """Add two numbers."""

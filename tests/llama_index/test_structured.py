@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 
 import pytest
@@ -207,9 +208,10 @@ def test_the_text_mode_asks_in_words(make_llm, sandbox):
     assert not {"tools", "response_format"} & set(sandbox.requests[-1].body)
 
 
+MISFIT = {"name": "Pune", "people": "many"}
 WRONG = {
-    FUNCTION: Reply(tool_calls=[ToolCall("City", {"name": "Pune", "people": "many"})]),
-    LLM: Reply(text='{"name": "Pu', finish_reason="length"),
+    FUNCTION: [Reply(tool_calls=[ToolCall("City", MISFIT)]), Reply(text=json.dumps(MISFIT))],
+    LLM: [Reply(text='{"name": "Pu', finish_reason="length")],
 }
 
 
@@ -217,7 +219,7 @@ WRONG = {
 @pytest.mark.parametrize("mode", WRONG)
 async def test_a_stream_of_another_mode_ends_with_the_object_or_an_error(make_llm, sandbox, mode):
     """LlamaIndex's programs end with whatever they could read, of a class that nobody asked for."""
-    sandbox.script(*[WRONG[mode]] * 3)
+    sandbox.script(*WRONG[mode] * 3)
     llm = make_llm(pydantic_program_mode=mode)
     with pytest.raises(StructuredOutputError, match=r"City; it got as far as FlexibleCity\(name='Pu"):
         list(llm.stream_structured_predict(City, PROMPT, name="Pune"))
@@ -225,6 +227,17 @@ async def test_a_stream_of_another_mode_ends_with_the_object_or_an_error(make_ll
         await collect(llm.astream_structured_predict(City, PROMPT, name="Pune"))
     with pytest.raises(StructuredOutputError, match="City"):
         list(llm.as_structured_llm(City).stream_chat(asked()))
+
+
+@pytest.mark.filterwarnings("ignore:The `json` method is deprecated")  # LlamaIndex's own `stream_chat` calls it
+async def test_a_call_that_misses_the_schema_is_requested_once_more(make_llm, sandbox):
+    sandbox.script(*[Reply(tool_calls=[ToolCall("City", MISFIT)]), Reply(text=PUNE.model_dump_json())] * 4)
+    llm = make_llm(pydantic_program_mode=FUNCTION)
+
+    assert llm.structured_predict(City, PROMPT, name="Pune") == PUNE
+    assert list(llm.stream_structured_predict(City, PROMPT, name="Pune"))[-1] == PUNE
+    assert (await collect(llm.astream_structured_predict(City, PROMPT, name="Pune")))[-1] == PUNE
+    assert list(llm.as_structured_llm(City).stream_chat(asked()))[-1].raw == PUNE
 
 
 async def test_a_program_that_streams_by_itself_demands_its_call_if_it_is_told_to(llm, sandbox):

@@ -1,7 +1,8 @@
-"""Makes up for a tool call that was demanded and not made. Pure.
+"""Requests a demanded tool call once more that was not made, or whose arguments miss the tool's schema. Pure.
 
-gpt-oss on vLLM before 0.26 accepts `tool_choice` "required" or a name and ignores it. A call that was demanded and
-not made is requested once more, as an answer that must fit the tool's own JSON schema, which those servers do obey.
+gpt-oss on vLLM before 0.26 accepts `tool_choice` "required" or a name and ignores it; later versions hold arguments to
+the schema only for tools with `strict`. The second request asks for an answer that must fit the tool's own JSON schema,
+which all of them enforce.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tir_client.errors import ForcedToolError, RefusedCallError
 from tir_client.protocol.json_text import read_json
 from tir_client.protocol.responses import Completion, Json, ToolCall
+from tir_client.protocol.schemas import may_fit
 from tir_client.protocol.tool_choice import response_format
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ForcedCall:
-    """Knows whether `request` demands a call, and what to do if the server ignores that.
+    """Checks whether an answer has the call that `request` demands, and puts a call from a second request into it.
 
     Args:
         request: What is asked.
@@ -57,25 +59,32 @@ class ForcedCall:
             return True
         if delta.final:
             return self.check(delta.accumulator)
-        if delta.finish_reason and not delta.accumulator.choice(delta.index).tools:
+        if delta.finish_reason and not self._has_call(delta):
             delta.finish_reason = None
             return bool(delta.text or delta.reasoning or delta.refusal or delta.logprobs)
         return True
 
+    def _has_call(self, delta: Delta) -> bool:
+        tools = delta.accumulator.choice(delta.index).tools
+        return bool(tools) and not _are_misfits(self.request, tools.calls())
+
     def rescue(self, accumulator: Accumulator, second: Accumulator) -> list[Delta]:
         """Put the call from the answer to `second` into the first answer; return the deltas that say so.
+
+        It replaces calls whose arguments miss the schema; from a stream that has shown them they cannot be taken back.
 
         Raises:
             ForcedToolError: The second answer has no call either.
         """
         self.second, self._demanded = None, False
-        answer = second.completion()
+        first, answer = accumulator.completion(), second.completion()
         try:
-            call = rescued_call(self.request, accumulator.completion(), answer)
+            call = rescued_call(self.request, first, answer)
         except ForcedToolError:
-            if not self._lenient:
+            if not self._lenient and not first.choice.tool_calls:
                 raise
             return [accumulator.finish()]
+        accumulator.choice().tools.drop()
         return [accumulator.add_rescued_call(call, answer.usage), accumulator.finish()]
 
 
@@ -90,7 +99,7 @@ def rescue_request(request: ChatRequest, answer: Completion) -> ChatRequest | No
         return None
     for call in (call for choice in answer.choices for call in choice.tool_calls):
         _check_arguments(call, answer)
-    if all(choice.tool_calls for choice in answer.choices):
+    if all(choice.tool_calls for choice in answer.choices) and not _can_be_replaced(request, answer):
         return None
     _check_refusal(request, answer, partial=answer)
     if answer.choice.finish_reason == "length" or len(answer.choices) > 1:
@@ -104,6 +113,25 @@ def rescue_request(request: ChatRequest, answer: Completion) -> ChatRequest | No
     name = tools[0]["function"]["name"] if len(tools) == 1 else "tool_call"
     unset = {"tools": None, "tool_choice": None, "parallel_tool_calls": None}
     return request.model_copy(update={**unset, "response_format": response_format(name, schema)})
+
+
+def _can_be_replaced(request: ChatRequest, answer: Completion) -> bool:
+    """Whether all calls of an answer that was not cut off have arguments that miss their tools' schemas."""
+    choice = answer.choice
+    is_whole = len(answer.choices) == 1 and choice.finish_reason not in ("length", "content_filter")
+    return is_whole and not choice.refusal and _are_misfits(request, choice.tool_calls)
+
+
+def _are_misfits(request: ChatRequest, calls: list[ToolCall]) -> bool:
+    schemas = {tool["function"]["name"]: _arguments_schema(tool) for tool in request.tools or ()}
+    return not any(_fits(call, schemas.get(call.name)) for call in calls)
+
+
+def _fits(call: ToolCall, schema: Json | None) -> bool:
+    try:
+        return schema is None or may_fit(call.parsed(), schema)
+    except ValueError:
+        return True  # arguments that cannot be read are an error of their own
 
 
 def _check_refusal(request: ChatRequest, answer: Completion, partial: Completion) -> None:

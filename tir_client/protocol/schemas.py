@@ -109,3 +109,72 @@ def _references(schema: Json) -> set[str]:
 
     map_schema(schema, note)
     return found
+
+
+def may_fit(value: object, schema: object, root: Json | None = None) -> bool:
+    """Whether a value fits a schema, read as leniently as frameworks do: "5" may be a number.
+
+    Only what no reader takes is a misfit: a required member that is missing, an array or an object where something else
+    must be, null, a text that is no number, a value that is not among those listed. Other keywords are not checked.
+    """
+    if not isinstance(schema, dict):
+        return schema is not False
+    root = schema if root is None else root
+    try:
+        return (
+            _may_be_listed(value, schema)
+            and _may_have_type(value, schema)
+            and _members_may_fit(value, schema, root)
+            and _branches_may_fit(value, schema, root)
+        )
+    except RecursionError:  # of references in a circle
+        return True
+
+
+def _may_be_listed(value: object, schema: Json) -> bool:
+    allowed = [schema["const"]] if "const" in schema else schema.get("enum")
+    return not isinstance(allowed, list) or value in allowed
+
+
+def _may_have_type(value: object, schema: Json) -> bool:
+    kinds = schema.get("type", [])
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    match value:
+        case dict():
+            return not kinds or "object" in kinds
+        case list():
+            return not kinds or "array" in kinds
+        case None:
+            return not kinds or "null" in kinds
+        case str() if kinds and set(kinds) <= {"integer", "number"}:
+            return _is_number(value)
+    return not kinds or not set(kinds) <= {"object", "array", "null"}
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _members_may_fit(value: object, schema: Json, root: Json) -> bool:
+    if isinstance(value, list):
+        return all(may_fit(item, schema.get("items"), root) for item in value)
+    if not isinstance(value, dict):
+        return True
+    properties = schema.get("properties") or {}
+    return all(name in value for name in schema.get("required") or ()) and all(
+        may_fit(part, properties.get(name), root) for name, part in value.items()
+    )
+
+
+def _branches_may_fit(value: object, schema: Json, root: Json) -> bool:
+    target = root if schema.get("$ref") == "#" else _definitions(root).get(str(schema.get("$ref")))
+    unions = [schema[key] for key in ("anyOf", "oneOf") if schema.get(key)]
+    return (
+        (target is None or may_fit(value, target, root))
+        and all(any(may_fit(value, branch, root) for branch in union) for union in unions)
+        and all(may_fit(value, branch, root) for branch in schema.get("allOf") or ())
+    )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class _Call:
-    __slots__ = ("arguments", "id", "name", "position", "wire_id")
+    __slots__ = ("arguments", "dropped", "id", "name", "position", "wire_id")
 
     def __init__(self, call_id: str, wire_id: str) -> None:
         self.position: int | None = None  # until it is known to be a call that is wanted
@@ -27,6 +27,7 @@ class _Call:
         self.wire_id = wire_id
         self.name = ""
         self.arguments: list[str] = []
+        self.dropped = False
 
     def text(self) -> str:
         """The arguments up to here; the pieces are joined only once, for this is asked for at each chunk."""
@@ -59,7 +60,12 @@ class ToolCallAssembler:
 
     def calls(self, *, cut: bool = False) -> list[ToolCall]:
         """What has arrived of the calls, in the order in which they began. `cut` says that the answer was cut off."""
-        return [ToolCall(call.id, call.name, call.text(), cut) for call in self._shown]
+        return [ToolCall(call.id, call.name, call.text(), cut) for call in self._shown if not call.dropped]
+
+    def drop(self) -> None:
+        """Drop the calls up to here. Those that follow are counted on from them, as a stream may have shown them."""
+        for call in self._shown:
+            call.dropped = True
 
     def add(self, pieces: list[Any], *, whole: bool = False) -> list[ToolCallDelta]:
         """Add the `tool_calls` of one event; in a whole answer each entry is a call of its own."""
