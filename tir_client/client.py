@@ -1,7 +1,7 @@
-"""TIRClient: the one place where requests are sent and answers read.
+"""TIRClient: sends requests and reads answers.
 
-What a request says, what an answer means, which failure is retried and when is decided in modules without I/O. Here and
-in `transport.streams` are the loops that wait, each twice: sync and async side by side.
+Requests, answers and retries are decided in modules without I/O. The loops that wait are here and in
+`transport.streams`, each in a sync and an async version.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class TIRClient:
         config: Token and address; `Config.resolve` fills it from arguments and environment.
         timeout: Seconds, a mapping of phases (`connect`, `first_byte`, `chunk`, `total`), or an httpx timeout.
         retry: How failures are retried.
-        http_client: An httpx (or httpx2) client to use for sync calls; it stays yours to close.
+        http_client: An httpx (or httpx2) client for sync calls; the client does not close it.
         http_async_client: The same for async calls.
 
     It may be shared by threads and event loops, pickled (without the token, which is then read from the environment)
@@ -74,7 +74,7 @@ class TIRClient:
         """Send `request` and wait for the whole answer.
 
         Args:
-            request: What to ask.
+            request: The request.
             lenient: Return an answer that lacks the tool call which `request` demands, instead of raising.
 
         Raises:
@@ -120,7 +120,7 @@ class TIRClient:
         return await self._afetch(attempt, partial(read_embeddings, request))
 
     def models(self, model: str = DEFAULT_MODEL) -> list[ModelCard]:
-        """List what the endpoint of `model` serves."""
+        """List the models that the endpoint of `model` serves."""
         return self._fetch(self._attempt(model, "models"), read_models)
 
     async def amodels(self, model: str = DEFAULT_MODEL) -> list[ModelCard]:
@@ -128,7 +128,7 @@ class TIRClient:
         return await self._afetch(self._attempt(model, "models"), read_models)
 
     def count_tokens(self, request: ChatRequest) -> int:
-        """Count the tokens of a prompt with vLLM's `/tokenize`, where the server lets it be reached."""
+        """Count the tokens of a prompt with vLLM's `/tokenize`, where the server exposes it."""
         return self._fetch(self._tokenize(request), read_token_count)
 
     async def acount_tokens(self, request: ChatRequest) -> int:
@@ -189,7 +189,7 @@ class TIRClient:
 
     def _open(self, attempt: Attempt, *, streamed: bool = False) -> Any:
         client = self._clients.sync()
-        # The request stands in no variable: a traceback that shows locals would show its URL, with the query.
+        # The request is in no variable: a traceback that shows locals would show its URL, with the query.
         response = client.send(
             attempt.request(client, streamed=streamed), stream=True, auth=attempt.authorize, follow_redirects=False
         )

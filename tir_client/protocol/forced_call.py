@@ -1,7 +1,7 @@
-"""Makes up for a tool call that was demanded and not made. Pure.
+"""Replaces a missing tool call that `tool_choice` demands. Pure.
 
-gpt-oss on vLLM before 0.26 accepts `tool_choice` "required" or a name and ignores it. A call that was demanded and
-not made is requested once more, as an answer that must fit the tool's own JSON schema, which those servers do obey.
+gpt-oss on vLLM before 0.26 accepts `tool_choice` "required" or a name and ignores it. The call is then requested again
+as an answer that must fit the tool's own JSON schema, which those servers enforce.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 
 class ForcedCall:
-    """Knows whether `request` demands a call, and what to do if the server ignores that.
+    """Checks that an answer has the tool call that `request` demands, and builds the second request if it does not.
 
     Args:
-        request: What is asked.
-        lenient: Take what the model said where there is no usable call, instead of raising.
+        request: The request.
+        lenient: Return the answer without a usable call, instead of raising.
 
     Attributes:
-        request: What is asked.
-        second: The request that rescues the call, once the answer has shown that it must be.
+        request: The request.
+        second: The request for the missing call, set by `check`.
     """
 
     def __init__(self, request: ChatRequest, *, lenient: bool = False) -> None:
@@ -38,10 +38,10 @@ class ForcedCall:
         self._lenient = lenient
 
     def check(self, accumulator: Accumulator) -> bool:
-        """Look at a finished answer; True if it may pass as it is, else `second` is set.
+        """Return whether a complete answer needs no second request; if it needs one, set `second`.
 
         Raises:
-            ForcedToolError: It has no call, and the call cannot be rescued.
+            ForcedToolError: It has no call, and the call cannot be requested again.
         """
         if self._demanded:
             try:
@@ -52,7 +52,7 @@ class ForcedCall:
         return self.second is None
 
     def pass_through(self, delta: Delta) -> bool:
-        """Whether a delta may pass: an end without the call is held back until the call has been rescued."""
+        """Whether to yield a delta: an end without the call is held back until the second answer is there."""
         if not self._demanded:
             return True
         if delta.final:
@@ -63,7 +63,7 @@ class ForcedCall:
         return True
 
     def rescue(self, accumulator: Accumulator, second: Accumulator) -> list[Delta]:
-        """Put the call from the answer to `second` into the first answer; return the deltas that say so.
+        """Add the call from the second answer to the first one, and return its deltas.
 
         Raises:
             ForcedToolError: The second answer has no call either.
@@ -80,7 +80,7 @@ class ForcedCall:
 
 
 def rescue_request(request: ChatRequest, answer: Completion) -> ChatRequest | None:
-    """The request that asks for a demanded call as JSON, or None where nothing has to be rescued.
+    """The request for a demanded call as JSON, or None if the answer has the call.
 
     Raises:
         ForcedToolError: The answer was cut off before a call could be made, or the call is broken.
@@ -169,7 +169,7 @@ def _arguments_schema(tool: Json) -> Json:
 
 
 def _any_call(tools: list[Json]) -> Json:
-    """A schema for "one of these calls". Definitions move to its top, where their references look for them."""
+    """A schema for "one of these calls", with all definitions at its top, where `#/$defs/` references point."""
     definitions: Json = {}
     calls = []
     for tool in tools:

@@ -1,7 +1,6 @@
 """A streamed answer as an object, for sync and for async code, side by side.
 
-A piece of the body is read when its first delta is asked for. What wraps a stream calls its `close` in its own: closing
-is one call, down one chain.
+A piece of the body is read when its first delta is requested. A wrapper closes a stream by calling its `close`.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class _Stream:
-    """What both kinds keep: the answer so far, the deltas that have been read, the response they come from."""
+    """The state of both kinds of streams: the response, the answer so far, and the deltas that were read."""
 
     def __init__(self, attempt: Attempt, forced: ForcedCall) -> None:
         self._attempt = attempt
@@ -42,7 +41,7 @@ class _Stream:
         self._complete = False
 
     def _next_delta(self) -> Delta | None:
-        """The next delta of what has been read."""
+        """The next delta that was read, or None."""
         for delta in self._deltas:
             if self._forced.pass_through(delta):
                 return delta
@@ -50,7 +49,7 @@ class _Stream:
         return None
 
     def _take(self, data: bytes | None) -> None:
-        """Have a piece of the body, or its end, read next."""
+        """Parse a piece of the body, or its end (None)."""
         if data is None:
             self._complete = True
             self._deltas = self._answer.close()
@@ -64,7 +63,7 @@ class _Stream:
         """Seconds to wait before the next try.
 
         Raises:
-            TIRError: The failure, if a part of the answer has been seen or another try is of no use.
+            TIRError: The failure, if a delta was yielded or the failure is not retried.
         """
         pause = None if self._answer.started else self._attempt.pause()
         if pause is None:
@@ -126,7 +125,7 @@ class ChatStream(_Stream):
         return delta
 
     def _finish(self) -> None:
-        """End, or rescue a demanded call that the answer does not have."""
+        """End, or send the second request."""
         second, self._ended = self._forced.second, True
         if second is not None:
             self._deltas = iter(self._forced.rescue(self._answer.accumulator, self._ask(second)))
@@ -211,7 +210,7 @@ class AsyncChatStream(_Stream):
         return delta
 
     async def _finish(self) -> None:
-        """End, or rescue a demanded call that the answer does not have."""
+        """End, or send the second request."""
         second, self._ended = self._forced.second, True
         if self._clock is not None:
             self._clock.close()
@@ -238,7 +237,7 @@ class AsyncChatStream(_Stream):
         await self.aclose()
 
     def __del__(self) -> None:
-        """Hang up where the event loop is closed, in which nothing can be awaited any more."""
+        """Close the connection if the event loop is closed, when nothing can be awaited any more."""
         if self._response is not None and self._clock is not None and self._clock.is_stopped:
             with suppress(StopIteration, RuntimeError):
                 self._response.aclose().send(None)
