@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tir_client.config import DEFAULT_MODEL, Config
 from tir_client.errors import TIRError
-from tir_client.protocol.forced_call import ForcedCall
 from tir_client.protocol.reader import read_answer, read_embeddings, read_models, read_token_count
 from tir_client.protocol.requests import ChatRequest, EmbeddingRequest, to_bytes
+from tir_client.protocol.second_request import SecondRequest
 from tir_client.transport.attempt import Attempt
 from tir_client.transport.body import aread_refusal, aread_whole, read_refusal, read_whole
 from tir_client.transport.clients import Clients
@@ -77,35 +77,40 @@ class TIRClient:
             request: The request.
             lenient: Return an answer that lacks the tool call which `request` demands, instead of raising.
 
+        If a stop word ended the reasoning, or the server ignored `tool_choice`, a second request is sent, and `usage`
+        counts both.
+
         Raises:
             ForcedToolError: A tool call was demanded, and there is none.
         """
-        forced = ForcedCall(request, lenient=lenient)
+        second = SecondRequest(request, lenient=lenient)
         answer = self._ask(request)
-        if not forced.check(answer) and forced.second is not None:
-            forced.rescue(answer, self._ask(forced.second))
+        while (pending := second.check(answer)) is not None:
+            second.merge(answer, self._ask(pending))
         return answer.completion()
 
     async def achat(self, request: ChatRequest, *, lenient: bool = False) -> Completion:
         """`chat` for async code."""
-        forced = ForcedCall(request, lenient=lenient)
+        second = SecondRequest(request, lenient=lenient)
         answer = await self._aask(request)
-        if not forced.check(answer) and forced.second is not None:
-            forced.rescue(answer, await self._aask(forced.second))
+        while (pending := second.check(answer)) is not None:
+            second.merge(answer, await self._aask(pending))
         return answer.completion()
 
     # Chat, streamed
 
     def stream(self, request: ChatRequest, *, lenient: bool = False) -> ChatStream:
         """Send `request` when the stream is first iterated over; `chat` says what the arguments mean."""
-        attempt, forced = self._attempt(request.model, CHAT, request.streamed()), ForcedCall(request, lenient=lenient)
-        return ChatStream(attempt, forced, partial(self._open, streamed=True), self._ask)
+        attempt = self._attempt(request.model, CHAT, request.streamed())
+        second = SecondRequest(request, lenient=lenient)
+        return ChatStream(attempt, second, partial(self._open, streamed=True), self._ask)
 
     def astream(self, request: ChatRequest, *, lenient: bool = False) -> AsyncChatStream:
         """`stream` for async code."""
-        attempt, forced = self._attempt(request.model, CHAT, request.streamed()), ForcedCall(request, lenient=lenient)
+        attempt = self._attempt(request.model, CHAT, request.streamed())
+        second = SecondRequest(request, lenient=lenient)
         open_response = partial(self._aopen, streamed=True)
-        return AsyncChatStream(attempt, forced, self._start_clock, open_response, self._aask)
+        return AsyncChatStream(attempt, second, self._start_clock, open_response, self._aask)
 
     # Everything else
 

@@ -130,9 +130,20 @@ class Accumulator:
         function = {"name": call.name, "arguments": call.arguments}
         event = {"index": 0, "delta": {"tool_calls": [{"id": call.id, "function": function}]}}
         state.finish_reason = None
-        self._rescue_usage = usage
+        self._add_usage(usage)
         (delta,) = self.add({"choices": [{**event, "finish_reason": "tool_calls"}]})
         return delta
+
+    def add_second_answer(self, event: Json, usage: Usage | None) -> list[Delta]:
+        """Continue choices that had ended with those of a second answer, and add the tokens of that request."""
+        for raw in event["choices"]:
+            self.choice(raw["index"]).finish_reason = None
+        self._add_usage(usage)
+        return self.add(event)
+
+    def _add_usage(self, usage: Usage | None) -> None:
+        earlier = self._rescue_usage
+        self._rescue_usage = earlier if usage is None else usage if earlier is None else earlier + usage
 
     def missing(self) -> str:
         """Why the answer is not complete, as text; empty if it is complete."""
@@ -167,6 +178,10 @@ class Accumulator:
             raise ResponseError(f"The answer has a choice with the index {index!r}.")
         return self._states.get(index) or self._new_state(index)
 
+    def choices(self) -> list[ChoiceAccumulator]:
+        """The accumulators of all choices so far."""
+        return [self._states[index] for index in sorted(self._states)]
+
     def completion(self) -> Completion:
         """What has arrived so far: complete after `finish`, partial before."""
         created = self._head.get("created")
@@ -176,7 +191,7 @@ class Accumulator:
             created=created if isinstance(created, int) else None,
             system_fingerprint=as_str(self._head.get("system_fingerprint")) or None,
             service_tier=as_str(self._head.get("service_tier")) or None,
-            choices=[self._states[index].choice() for index in sorted(self._states)],
+            choices=[state.choice() for state in self.choices()],
             usage=self.usage,
             raw_usage=self._raw_usage(),
             request_id=self.request_id,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tir_client.errors import ForcedToolError, RefusedCallError
 from tir_client.protocol.json_text import read_json
 from tir_client.protocol.responses import Completion, Json, ToolCall
+from tir_client.protocol.stop_words import request_without_stop
 from tir_client.protocol.tool_choice import response_format
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def rescue_request(request: ChatRequest, answer: Completion) -> ChatRequest | No
     schema = _arguments_schema(tools[0]) if len(tools) == 1 else _any_call(tools)
     name = tools[0]["function"]["name"] if len(tools) == 1 else "tool_call"
     unset = {"tools": None, "tool_choice": None, "parallel_tool_calls": None}
-    return request.model_copy(update={**unset, "response_format": response_format(name, schema)})
+    return request_without_stop(request).model_copy(update={**unset, "response_format": response_format(name, schema)})
 
 
 def _check_refusal(request: ChatRequest, answer: Completion, partial: Completion) -> None:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from tir_client.protocol.accumulator import Accumulator, Delta
-    from tir_client.protocol.forced_call import ForcedCall
     from tir_client.protocol.requests import ChatRequest
+    from tir_client.protocol.second_request import SecondRequest
     from tir_client.transport.attempt import Attempt
     from tir_client.transport.clock import Clock
 
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 class _Stream:
     """The state of both kinds of streams: the response, the answer so far, and the deltas that were read."""
 
-    def __init__(self, attempt: Attempt, forced: ForcedCall) -> None:
+    def __init__(self, attempt: Attempt, second: SecondRequest) -> None:
         self._attempt = attempt
-        self._forced = forced
+        self._second = second
         self._response: Any = None
         self._ended = False
         self._start()
 
     def _start(self) -> None:
-        self._answer = AnswerStream(accumulator_for(self._forced.request))
+        self._answer = AnswerStream(accumulator_for(self._second.request))
         self._deltas: Iterator[Delta] = iter(())
         self._complete = False
 
     def _next_delta(self) -> Delta | None:
         """The next delta that was read, or None."""
         for delta in self._deltas:
-            if self._forced.pass_through(delta):
+            if self._second.pass_through(delta):
                 return delta
         self._complete = self._complete or self._answer.done
         return None
@@ -79,11 +79,11 @@ class ChatStream(_Stream):
     def __init__(
         self,
         attempt: Attempt,
-        forced: ForcedCall,
+        second: SecondRequest,
         open_response: Callable[[Attempt], Any],
         ask: Callable[[ChatRequest], Accumulator],
     ) -> None:
-        super().__init__(attempt, forced)
+        super().__init__(attempt, second)
         self._open_response = open_response
         self._ask = ask
         self._pieces: Iterator[bytes] = iter(())
@@ -126,9 +126,9 @@ class ChatStream(_Stream):
 
     def _finish(self) -> None:
         """End, or send the second request."""
-        second, self._ended = self._forced.second, True
-        if second is not None:
-            self._deltas = iter(self._forced.rescue(self._answer.accumulator, self._ask(second)))
+        pending, self._ended = self._second.pending, True
+        if pending is not None:
+            self._deltas = iter(self._second.merge(self._answer.accumulator, self._ask(pending)))
             self._ended = False
 
     def _hang_up(self) -> None:
@@ -154,12 +154,12 @@ class AsyncChatStream(_Stream):
     def __init__(
         self,
         attempt: Attempt,
-        forced: ForcedCall,
+        second: SecondRequest,
         start_clock: Callable[[Attempt], Awaitable[Clock]],
         open_response: Callable[[Attempt, Clock], Awaitable[Any]],
         ask: Callable[[ChatRequest], Awaitable[Accumulator]],
     ) -> None:
-        super().__init__(attempt, forced)
+        super().__init__(attempt, second)
         self._start_clock = start_clock
         self._open_response = open_response
         self._ask = ask
@@ -211,11 +211,11 @@ class AsyncChatStream(_Stream):
 
     async def _finish(self) -> None:
         """End, or send the second request."""
-        second, self._ended = self._forced.second, True
+        pending, self._ended = self._second.pending, True
         if self._clock is not None:
             self._clock.close()
-        if second is not None:
-            self._deltas = iter(self._forced.rescue(self._answer.accumulator, await self._ask(second)))
+        if pending is not None:
+            self._deltas = iter(self._second.merge(self._answer.accumulator, await self._ask(pending)))
             self._ended = False
 
     async def _hang_up(self) -> None:
