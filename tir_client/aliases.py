@@ -1,7 +1,7 @@
-"""Arguments that users bring from other models, such as ChatOpenAI or OpenAILike. Pure.
+"""Arguments of other models, such as ChatOpenAI or OpenAILike. Pure.
 
-An alias is accepted under its name here. An unsupported argument is refused with what to do instead, because a server
-ignores what it does not know.
+An alias is renamed. An unsupported argument is refused with what to do instead, because a server ignores unknown
+parameters.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ ALIASES = {
     "request_timeout": "timeout",
     "async_http_client": "http_async_client",
 }
-"""Other names of arguments, and the names that they have here."""
+"""Names of arguments in other models, and the names of this library."""
 
 _PROXY = "pass `http_client=httpx.Client(proxy=...)`, for async calls `http_async_client`, or set HTTPS_PROXY"
 _HEADERS = "pass `default_headers` to the constructor"
-_EFFORT = "pass `reasoning_effort`; what the deployment knows beside it goes into `extra_body`"
+_EFFORT = "pass `reasoning_effort`; for other parameters of the deployment pass `extra_body`"
 
 UNSUPPORTED = {
     "proxy": _PROXY,
@@ -45,7 +45,7 @@ UNSUPPORTED = {
     "functions": "pass `tools`",
     "function_call": "pass `tool_choice`",
 }
-"""Arguments of other models that would be sent to no avail, and what to do instead."""
+"""Arguments of other models that have no effect on TIR, and what to do instead."""
 
 _CREDENTIAL = re.compile(r"api_?key|token$|secret|passw|credential|authorization", re.IGNORECASE)
 
@@ -53,7 +53,7 @@ _CREDENTIAL = re.compile(r"api_?key|token$|secret|passw|credential|authorization
 def rename(
     arguments: Mapping[str, Any], aliases: Mapping[str, str], error: type[TIRError] = InvalidRequestError
 ) -> dict[str, Any]:
-    """Arguments of a constructor or a call under the names that they have here.
+    """Return the arguments of a constructor or a call under the names of this library.
 
     Raises:
         TIRError: One is given under two names; of the class `error`.
@@ -72,7 +72,7 @@ def _other_name(name: str, arguments: Mapping[str, Any], aliases: Mapping[str, s
 
 
 def refuse_unsupported(names: Collection[str], unsupported: Mapping[str, str]) -> None:
-    """Refuse arguments of a constructor that are known to mean something elsewhere, or that look like a secret.
+    """Refuse unsupported arguments of a constructor, and those that look like a secret.
 
     Raises:
         ConfigurationError: There is one.

@@ -1,7 +1,7 @@
-"""TIRClient: the one place where requests are sent and answers read.
+"""TIRClient: sends requests and reads answers.
 
-What a request says, what an answer means, which failure is retried and when is decided in modules without I/O. Here and
-in `transport.streams` are the loops that wait, each twice: sync and async side by side.
+Requests, answers and retries are decided in modules without I/O. The loops that wait are here and in
+`transport.streams`, each in a sync and an async version.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tir_client.config import DEFAULT_MODEL, Config
 from tir_client.errors import TIRError
-from tir_client.protocol.forced_call import ForcedCall
 from tir_client.protocol.reader import read_answer, read_embeddings, read_models, read_token_count
 from tir_client.protocol.requests import ChatRequest, EmbeddingRequest, to_bytes
+from tir_client.protocol.second_request import SecondRequest
 from tir_client.transport.attempt import Attempt
 from tir_client.transport.body import aread_refusal, aread_whole, read_refusal, read_whole
 from tir_client.transport.clients import Clients
@@ -47,7 +47,7 @@ class TIRClient:
         config: Token and address; `Config.resolve` fills it from arguments and environment.
         timeout: Seconds, a mapping of phases (`connect`, `first_byte`, `chunk`, `total`), or an httpx timeout.
         retry: How failures are retried.
-        http_client: An httpx (or httpx2) client to use for sync calls; it stays yours to close.
+        http_client: An httpx (or httpx2) client for sync calls; the client does not close it.
         http_async_client: The same for async calls.
 
     It may be shared by threads and event loops, pickled (without the token, which is then read from the environment)
@@ -74,38 +74,43 @@ class TIRClient:
         """Send `request` and wait for the whole answer.
 
         Args:
-            request: What to ask.
+            request: The request.
             lenient: Return an answer that lacks the tool call which `request` demands, instead of raising.
+
+        If a stop word ended the reasoning, or the server ignored `tool_choice`, a second request is sent, and `usage`
+        counts both.
 
         Raises:
             ForcedToolError: A tool call was demanded, and there is none.
         """
-        forced = ForcedCall(request, lenient=lenient)
+        second = SecondRequest(request, lenient=lenient)
         answer = self._ask(request)
-        if not forced.check(answer) and forced.second is not None:
-            forced.rescue(answer, self._ask(forced.second))
+        while (pending := second.check(answer)) is not None:
+            second.merge(answer, self._ask(pending))
         return answer.completion()
 
     async def achat(self, request: ChatRequest, *, lenient: bool = False) -> Completion:
         """`chat` for async code."""
-        forced = ForcedCall(request, lenient=lenient)
+        second = SecondRequest(request, lenient=lenient)
         answer = await self._aask(request)
-        if not forced.check(answer) and forced.second is not None:
-            forced.rescue(answer, await self._aask(forced.second))
+        while (pending := second.check(answer)) is not None:
+            second.merge(answer, await self._aask(pending))
         return answer.completion()
 
     # Chat, streamed
 
     def stream(self, request: ChatRequest, *, lenient: bool = False) -> ChatStream:
         """Send `request` when the stream is first iterated over; `chat` says what the arguments mean."""
-        attempt, forced = self._attempt(request.model, CHAT, request.streamed()), ForcedCall(request, lenient=lenient)
-        return ChatStream(attempt, forced, partial(self._open, streamed=True), self._ask)
+        attempt = self._attempt(request.model, CHAT, request.streamed())
+        second = SecondRequest(request, lenient=lenient)
+        return ChatStream(attempt, second, partial(self._open, streamed=True), self._ask)
 
     def astream(self, request: ChatRequest, *, lenient: bool = False) -> AsyncChatStream:
         """`stream` for async code."""
-        attempt, forced = self._attempt(request.model, CHAT, request.streamed()), ForcedCall(request, lenient=lenient)
+        attempt = self._attempt(request.model, CHAT, request.streamed())
+        second = SecondRequest(request, lenient=lenient)
         open_response = partial(self._aopen, streamed=True)
-        return AsyncChatStream(attempt, forced, self._start_clock, open_response, self._aask)
+        return AsyncChatStream(attempt, second, self._start_clock, open_response, self._aask)
 
     # Everything else
 
@@ -120,7 +125,7 @@ class TIRClient:
         return await self._afetch(attempt, partial(read_embeddings, request))
 
     def models(self, model: str = DEFAULT_MODEL) -> list[ModelCard]:
-        """List what the endpoint of `model` serves."""
+        """List the models that the endpoint of `model` serves."""
         return self._fetch(self._attempt(model, "models"), read_models)
 
     async def amodels(self, model: str = DEFAULT_MODEL) -> list[ModelCard]:
@@ -128,7 +133,7 @@ class TIRClient:
         return await self._afetch(self._attempt(model, "models"), read_models)
 
     def count_tokens(self, request: ChatRequest, *, retry: RetryPolicy | None = None) -> int:
-        """Count the tokens of a prompt with vLLM's `/tokenize`, where the server lets it be reached.
+        """Count the tokens of a prompt with vLLM's `/tokenize`, where the server exposes it.
 
         Args:
             request: The prompt.
@@ -194,7 +199,7 @@ class TIRClient:
 
     def _open(self, attempt: Attempt, *, streamed: bool = False) -> Any:
         client = self._clients.sync()
-        # The request stands in no variable: a traceback that shows locals would show its URL, with the query.
+        # The request is in no variable: a traceback that shows locals would show its URL, with the query.
         response = client.send(
             attempt.request(client, streamed=streamed), stream=True, auth=attempt.authorize, follow_redirects=False
         )

@@ -1,4 +1,4 @@
-"""Who calls, and where to: token, project and the URL of each model. Pure: reads the environment, sends nothing.
+"""Token, project and the URL of each model. Reads the environment, sends nothing.
 
 The address of a GenAI model on TIR contains the model's slug, so the URL follows the model of *each call*:
 
@@ -32,7 +32,7 @@ BASE_URL_VARIABLE = "TIR_BASE_URL"
 HOST_VARIABLE = "MODEL_API_CLIENT_HOST"
 
 LOOPBACK = ("localhost", "*.localhost", "127.0.0.1", "[::1]")
-"""This machine, as httpx writes patterns of hosts: plain http may go there, and no proxy is asked on the way."""
+"""This machine, as httpx's host patterns: plain http is allowed, and no proxy is used."""
 
 ApiKey = str | SecretStr | Callable[[], str | SecretStr]
 """A token, or a function that returns it and is called once per request."""
@@ -125,11 +125,11 @@ class Config:
         return {**project, **self.query}
 
     def secret(self) -> SecretStr:
-        """The token of this moment. A function that was given as `api_key` is called."""
+        """The current token. A function given as `api_key` is called."""
         return SecretStr(_clean_token(self.token() if callable(self.token) else self.token))
 
     def secrets(self, token: SecretStr) -> list[str]:
-        """What must not be shown when a server repeats it: `token`, and the values of the user's headers and query."""
+        """The values to mask if a server repeats them: `token`, and those of the user's headers and query."""
         return [token.get_secret_value(), *self.headers.values(), *self.query.values()]
 
     def token_hint(self, token: SecretStr) -> str:
@@ -217,18 +217,18 @@ def _missing(*, token: bool, project: bool) -> str:
 
 
 def token_from_environment() -> SecretStr | None:
-    """The token that the environment has, or None."""
+    """The token from the environment, or None."""
     value = next(filter(None, map(_env, TOKEN_VARIABLES)), None)
     return SecretStr(_clean_token(value)) if value else None
 
 
 def project_from_environment() -> str | None:
-    """The project that the environment has, as it is written there, or None."""
+    """The project from the environment, as it is written there, or None."""
     return _env(PROJECT_VARIABLE)
 
 
 def environment_token() -> SecretStr:
-    """The environment's token, which a client calls with that was pickled and so lost its own.
+    """The token from the environment, for a client that was unpickled without its own.
 
     Raises:
         ConfigurationError: There is none.
@@ -246,7 +246,7 @@ def _clean_token(token: str | SecretStr) -> str:
         raise ConfigurationError(f"`api_key` must be a string, or a function that returns one, not {type(token)!r}.")
     token = token.strip().removeprefix("Bearer ").strip()
     if not token or not token.isascii() or not token.isprintable() or " " in token:
-        del token  # even a bad token must not stand among the locals of a traceback
+        del token  # even a bad token must not be among the locals of a traceback
         raise ConfigurationError(
             "`api_key` is empty, or has spaces, line breaks or other characters inside that no token has. "
             f"Copy the Auth Token again, or set {TOKEN_VARIABLES[0]}."
@@ -302,7 +302,7 @@ def _split(url: object, name: str) -> SplitResult:
 
 
 def _shown(value: object) -> str:
-    """A wrong value as an error shows it: not if it may be a token in the wrong place."""
+    """A wrong value for an error text; hidden if it may be a token in the wrong place."""
     looks_secret = isinstance(value, str) and re.fullmatch(r"[\w.~+=-]{20,}", value.strip())
     return f"a text of {len(str(value))} characters that may be a token" if looks_secret else repr(value)
 

@@ -1,4 +1,4 @@
-r"""Everything that can go wrong, in one tree.
+r"""The exceptions of this library, in one tree.
 
     TIRError                          carries `status_code`, `request_id`, `body`, `partial`
     ├── ConfigurationError            refused before a request: token, project, model, URL (also a ValueError)
@@ -13,19 +13,19 @@ r"""Everything that can go wrong, in one tree.
     │   ├── NotFoundError             404
     │   ├── RateLimitError            429; `retry_after` in seconds, when the server sends it
     │   └── ServerError               5xx, 408 and 409
-    ├── ResponseError                 status 200, but not an answer that can be understood
+    ├── ResponseError                 HTTP 200 without a usable answer
     │   ├── EmptyAnswerError          an answer without a single choice
-    │   ├── ReportedError             a body that reports an error after all
+    │   ├── ReportedError             a body that reports an error
     │   ├── ForcedToolError           a tool call was demanded, and the model made none
     │   │   └── RefusedCallError      it refused to
-    │   └── StructuredOutputError     not the object that was asked for; `text` has the answer (also a ValueError)
+    │   └── StructuredOutputError     not the requested object; `text` has the answer (also a ValueError)
     │       ├── TruncatedOutputError  it was cut off
     │       └── RefusedOutputError    the model refused, or a content filter did
-    └── StreamError                   the stream broke after it had begun; `partial` is what had arrived
+    └── StreamError                   the stream broke after it had begun; `partial` has what arrived
         ├── StreamInterruptedError    it ended without a finish reason
         └── StreamServerError         the server reported an error in the middle of it
 
-What makes them of a response is in `tir_client.protocol.error_responses`.
+`tir_client.protocol.error_responses` makes them from responses.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class TIRError(Exception):
         message: What was wrong and what to do about it.
         status_code: HTTP status, when there was an answer.
         request_id: The server's id of the request, for a support ticket.
-        body: The server's words: parsed JSON, or text that was cut where it is long.
+        body: The body of the answer: parsed JSON, or text, truncated if it is long.
         headers: The answer's headers, lower-case names; never the request's, which hold the token.
-        partial: What had arrived before the failure, for an answer that broke off.
+        partial: What had arrived of the answer before the failure.
         retry_after: Seconds the server asked to wait.
         phase: Which timeout ran out: "connect", "first_byte", "chunk" or "total".
     """
@@ -79,7 +79,7 @@ class TIRError(Exception):
         return _rebuild, (type(self), self.message, self.details())
 
     def details(self) -> dict[str, Any]:
-        """The keyword arguments that make an equal error of another class."""
+        """The keyword arguments to construct an equal error, also of another class."""
         return {name: value for name, value in self.__dict__.items() if name in _DETAILS}
 
 
@@ -99,7 +99,7 @@ class InvalidRequestError(TIRError, ValueError):
 
 
 class APIConnectionError(TIRError):
-    """The server could not be reached, or hung up before it had answered."""
+    """The server could not be reached, or closed the connection before it had answered."""
 
 
 class APITimeoutError(APIConnectionError, TimeoutError):
@@ -115,7 +115,7 @@ class BadRequestError(APIStatusError):
 
 
 class ContextOverflowError(BadRequestError):
-    """The prompt, or the prompt and the room asked for the answer, exceed the context window."""
+    """The prompt, or the prompt plus `max_tokens`, exceeds the context window."""
 
 
 class AuthenticationError(APIStatusError):
@@ -139,7 +139,7 @@ class ServerError(APIStatusError):
 
 
 class ResponseError(TIRError):
-    """The status is 200, but the body is not an answer that can be understood."""
+    """HTTP 200 without a usable answer."""
 
 
 class EmptyAnswerError(ResponseError):
@@ -151,15 +151,15 @@ class ReportedError(ResponseError):
 
 
 class ForcedToolError(ResponseError):
-    """A tool call was demanded; the model made none, and asking for its arguments as JSON failed, too."""
+    """A tool call was demanded; the model made none, and requesting its arguments as JSON failed, too."""
 
 
 class RefusedCallError(ForcedToolError):
-    """A tool call was demanded, and the model refused; `partial` has its words."""
+    """A tool call was demanded, and the model refused; `partial` has its answer."""
 
 
 class StructuredOutputError(ResponseError, ValueError):
-    """There is an answer, but not the object that was asked for.
+    """There is an answer, but not the requested object.
 
     Args:
         message: What was wrong and what to do about it.
@@ -172,7 +172,7 @@ class StructuredOutputError(ResponseError, ValueError):
         self.text = text
 
     def details(self) -> dict[str, Any]:
-        """The keyword arguments that make an equal error of another class."""
+        """The keyword arguments to construct an equal error, also of another class."""
         return {**super().details(), "text": self.text}
 
 
@@ -185,11 +185,11 @@ class RefusedOutputError(StructuredOutputError):
 
 
 class StreamError(TIRError):
-    """The stream broke after it had begun; `partial` holds what had arrived."""
+    """The stream broke after it had begun; `partial` has what arrived."""
 
 
 class StreamInterruptedError(StreamError):
-    """The stream ended without a finish reason: what arrived is not the whole answer."""
+    """The stream ended without a finish reason: the answer is not complete."""
 
 
 class StreamServerError(StreamError):

@@ -1,4 +1,4 @@
-"""What is known of some models on TIR. Hints that a user can override, never a gate: any slug may be called."""
+"""Facts about some models on TIR. A user can override them, and any other slug may be called."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ class ModelInfo:
     Args:
         context_window: Tokens of prompt and answer together, or None if unknown.
         max_output: Most tokens of an answer, reasoning included, or None if unknown.
-        reasoning: It thinks before it answers.
+        reasoning: It reasons before it answers.
         tools: It calls tools.
         images: It reads images.
         reasoning_efforts: The values of `reasoning_effort` that it accepts.
-        inline_think: Its reasoning may stand in the text between `<think>` and `</think>`.
+        inline_think: Its reasoning may be in the text between `<think>` and `</think>`.
         dimensions: Length of an embedding, for an embedding model.
-        query_instruction: What an embedding model wants before a query (not before a document).
+        query_instruction: The prefix of a query (not of a document), for an embedding model.
     """
 
     context_window: int | None = None
@@ -66,15 +66,15 @@ _KNOWN: dict[str, ModelInfo] = {
 
 
 def model_info(model: str) -> ModelInfo:
-    """What is known of `model`; for an unknown name, the cautious defaults.
+    """The facts about `model`; the defaults of `ModelInfo` for an unknown name.
 
-    TIR's slugs and the names of the same models elsewhere, such as `openai/gpt-oss-120b`, are one.
+    A model is found by its slug on TIR and by its Hugging Face id, such as `openai/gpt-oss-120b`.
     """
     return _KNOWN.get(_key(model), UNKNOWN)
 
 
 def nearest_slug(model: str) -> str | None:
-    """The slug on TIR of a model that is named as elsewhere, such as `openai/gpt-oss-120b`; None if it is unknown."""
+    """The slug on TIR of a model given by another name, such as `openai/gpt-oss-120b`; None if it is unknown."""
     info = _KNOWN.get(_key(model))
     if info is None:
         return None

@@ -1,7 +1,7 @@
-"""What the models of both integrations have alike: where to call, as whom, and the client made of that.
+"""The settings that the models of both integrations share: address, token, timeouts, and the client built from them.
 
-No framework is imported here. An integration's class inherits `Connection` beside the framework's base class, adds
-its own aliases, and gets the constructor's checks, the client, its lifecycle, copying and pickling.
+No framework is imported here. An integration's class inherits `Connection` and the framework's base class, and adds its
+own aliases.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ ADDRESS = ("api_key", "project_id", "endpoint_id", "base_url", "host", "default_
 CLIENTS = ("http_client", "http_async_client")
 SECRETS = ("default_headers", "default_query")
 SHARED = (*CLIENTS, "rate_limiter", "cache", "callbacks", "callback_manager")
-"""What a deep copy shares with the original, because it stands for something outside."""
+"""Fields that a deep copy shares with the original, because they refer to something outside."""
 
 
 class Connection(BaseModel):
-    """Where to call, and as whom. What is not given is taken from the environment.
+    """Address and token. Missing values are read from the environment.
 
     Nothing secret (the token, headers, query) is in `repr`, in a dump or in a pickle.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True, protected_namespaces=())
     aliases: ClassVar[Mapping[str, str]] = ALIASES
-    """Other names of arguments, and the names that they have here."""
+    """Names of arguments in other models, and the names of this library."""
     unsupported: ClassVar[Mapping[str, str]] = UNSUPPORTED
-    """Arguments of other models that mean nothing here, and what to do instead."""
+    """Arguments of other models that have no effect here, and what to do instead."""
 
     api_key: Token | None = Field(
         default_factory=token_from_environment,
@@ -72,7 +72,7 @@ class Connection(BaseModel):
         "An `httpx.Timeout` is accepted, too.",
     )
     max_retries: int = Field(
-        default=2, ge=0, description="How often to retry a call that failed before anything of its answer was seen."
+        default=2, ge=0, description="How often to retry a call that failed before any part of its answer arrived."
     )
     default_headers: Mapping[str, str] | None = Field(
         default=None, exclude=True, repr=False, description="Headers to send with each request; treated as secrets."
@@ -81,10 +81,10 @@ class Connection(BaseModel):
         default=None, exclude=True, repr=False, description="Parameters to add to each URL; treated as secrets."
     )
     http_client: Any = Field(
-        default=None, exclude=True, repr=False, description="An httpx (or httpx2) client of yours, for sync calls."
+        default=None, exclude=True, repr=False, description="An httpx (or httpx2) client for sync calls."
     )
     http_async_client: Any = Field(
-        default=None, exclude=True, repr=False, description="An async httpx (or httpx2) client of yours."
+        default=None, exclude=True, repr=False, description="An async httpx (or httpx2) client for async calls."
     )
 
     _client: TIRClient | None = PrivateAttr(default=None)
@@ -99,10 +99,10 @@ class Connection(BaseModel):
     def __init__(self, **arguments: Any) -> None:
         with self._framework_errors():
             super().__init__(**self._fields_from(arguments))
-        _ = self.client  # a mistake in the configuration is reported here, not by the first call
+        _ = self.client  # report a wrong configuration here, not in the first call
 
     def model_post_init(self, context: Any, /) -> None:
-        """Run the framework's own hook. Without this, pydantic's for private attributes would take its place."""
+        """Run the framework's own hook, which pydantic's hook for private attributes would replace."""
         super().model_post_init(context)
 
     @classmethod
@@ -137,7 +137,7 @@ class Connection(BaseModel):
         """Raise errors as the framework's own classes, where it has any."""
         return nullcontext()
 
-    if not TYPE_CHECKING:  # a type checker would take any attribute for settable
+    if not TYPE_CHECKING:  # else a type checker would accept any attribute
 
         def __setattr__(self, name, value):  # noqa: ANN001, ANN204
             super().__setattr__(name, storable(name, value))
@@ -146,7 +146,7 @@ class Connection(BaseModel):
 
     @property
     def client(self) -> TIRClient:
-        """The client that makes the calls. It follows the fields: changing one makes another client.
+        """The client that makes the calls. A new one is made when a field changes.
 
         Raises:
             ConfigurationError: Token, project or URL are missing or malformed.
@@ -165,7 +165,7 @@ class Connection(BaseModel):
         return self._client
 
     def list_models(self) -> list[ModelCard]:
-        """What the endpoint of `model` serves, each with its context window if the server tells it."""
+        """List the models that the endpoint of `model` serves, with their context windows if the server sends them."""
         with self._framework_errors():
             return self.client.models(self.model)
 
@@ -245,14 +245,14 @@ def token_left_out() -> str:
 
 
 def storable(name: str, value: Any) -> Any:
-    """The value of a field in a form that can be shown and saved: a hidden token, plain timeouts."""
+    """The value of a field in a form that can be shown and saved: a `SecretStr`, plain timeouts."""
     if name == "api_key" and isinstance(value, str):
         return SecretStr(value)
     return _plain_timeout(value) if name == "timeout" else value
 
 
 def _plain_timeout(timeout: Any) -> Any:
-    """Phases in place of an `httpx.Timeout` or a pair of connect and read."""
+    """A mapping of phases for an `httpx.Timeout` or a pair of connect and read."""
     if timeout is None or isinstance(timeout, int | float | str):
         return timeout
     if isinstance(timeout, Mapping):

@@ -247,6 +247,18 @@ async def test_settings_are_sent_under_their_names_and_nothing_else_is(sandbox, 
     assert body == {**{name: value for name, value in settings.items() if name != "extra_body"}, "priority": 1}
 
 
+@pytest.mark.parametrize("path", EVERY)
+async def test_a_stop_word_in_the_reasoning_does_not_empty_the_answer(sandbox, endpoint, path):
+    reply = Reply(text="Haze. User: thanks", reasoning="The User: asks.", usage=USAGE)
+    sandbox.script(reply, reply)
+
+    answer = await path(Script(ASK, settings={"stop": ["User:"]}), endpoint)
+
+    assert (answer.text, answer.reasoning, answer.finish_reason) == ("Haze. ", "The User: asks.", "stop")
+    assert answer.usage[:3] == (14, 6, 20)
+    assert [seen.body.get("stop") for seen in sandbox.requests] == [["User:"], None]
+
+
 async def test_an_answer_that_was_cut_off_says_so(sandbox, endpoint):
     reply = Reply(text="Half an", finish_reason="length")
 

@@ -75,6 +75,17 @@ async def test_usage(endpoint):
     assert total == prompt + completion
 
 
+@pytest.mark.parametrize(
+    ("stop", "text", "finish"), [("reply", "Hello! How can I help you today?", "stop"), ("e", "H", "stop")]
+)
+async def test_a_stop_word_in_the_reasoning(endpoint, stop, text, finish):
+    """The server ends the first answer in its reasoning; the second one is cut by the client."""
+    answer = await answered(script("hello", stop=[stop]), endpoint)
+
+    assert (answer.text, answer.finish_reason) == (text, finish)
+    assert answer.reasoning == "The user greets me. I should reply briefly."
+
+
 @pytest.mark.parametrize("scenario", ["loop", "thinkloop"])
 async def test_an_answer_that_max_tokens_cuts(endpoint, scenario):
     answer = await answered(script(scenario, max_tokens=20), endpoint)

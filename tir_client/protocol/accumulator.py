@@ -1,7 +1,7 @@
-"""Adds up the events of an answer. Pure, and the same code for streamed and for whole answers.
+"""Accumulates the events of an answer. Pure, and the same code for streamed and whole answers.
 
-What servers do differently is handled here, once for both frameworks: where reasoning is found, how tool calls are
-cut into pieces, how often usage and the finish reason are repeated.
+Differences between servers are handled here: the name of the reasoning field, how tool calls are split, repeated
+usage and finish reasons.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tir_client.errors import EmptyAnswerError, ResponseError
-from tir_client.protocol.choice import ChoiceAccumulator, ChoiceDelta
+from tir_client.protocol.choice_accumulator import ChoiceAccumulator, ChoiceDelta
 from tir_client.protocol.json_fields import as_dict, as_list, as_str
 from tir_client.protocol.reasoning import ThinkSplitter
 from tir_client.protocol.responses import Completion, Json, ToolCall, Usage
@@ -30,12 +30,12 @@ class Delta(ChoiceDelta):
         tool_calls: The next parts of tool calls.
         finish_reason: Why the choice ended, once it has.
         refusal: The next part of a refusal.
-        logprobs: Log probabilities of the tokens, if they were asked for.
-        token_ids: Ids of the tokens, if they were asked for.
+        logprobs: Log probabilities of the tokens, if requested.
+        token_ids: Ids of the tokens, if requested.
         accumulator: Everything up to here.
         event: The server's own JSON.
         index: Which of the answers, from 0.
-        usage: Token counts, as far as the server has told them.
+        usage: Token counts, if the server has sent them.
         final: This is the last one of the stream.
     """
 
@@ -47,12 +47,12 @@ class Delta(ChoiceDelta):
 
 
 class Accumulator:
-    """Adds up the events of one answer.
+    """Accumulates the events of one answer.
 
     Args:
         tool_names: Names of the tools that were offered, to repair names that the model wrote wrongly.
-        inline_think: Take text between `<think>` and `</think>` at the start of an answer as reasoning.
-        expected: How many choices were asked for (`n`).
+        inline_think: Treat text between `<think>` and `</think>` at the start of an answer as reasoning.
+        expected: Number of requested choices (`n`).
         tools_allowed: False if the request forbids calls: vLLM then hides a call in a whole answer, and streams it.
         only_tool: The tool that must be called, if the request names one.
     """
@@ -91,7 +91,7 @@ class Accumulator:
         self.request_id: str | None = None
 
     def add(self, event: Json) -> list[Delta]:
-        """Add one event: a chunk, or a whole answer. Returns what it added; nothing for an empty chunk.
+        """Add one event, a chunk or a whole answer, and return its deltas; an empty chunk has none.
 
         Raises:
             ResponseError: A part of the event has a type that no answer has.
@@ -116,7 +116,7 @@ class Accumulator:
 
         Raises:
             EmptyAnswerError: There was no choice at all.
-            ResponseError: A choice is missing, has no finish reason, or the server broke it off.
+            ResponseError: A choice is missing, has no finish reason, or was aborted by the server.
         """
         missing = self.missing()
         if missing:
@@ -125,17 +125,28 @@ class Accumulator:
         return Delta(accumulator=self, event={"usage": self._usage}, usage=self.usage, final=True)
 
     def add_rescued_call(self, call: ToolCall, usage: Usage | None) -> Delta:
-        """Add a demanded tool call that took a second request, and the tokens of that request."""
+        """Add a tool call from a second request, and the tokens of that request."""
         state = self.choice()
         function = {"name": call.name, "arguments": call.arguments}
         event = {"delta": {"tool_calls": [{"id": call.id, "function": function}]}}
         state.finish_reason = None
-        self._rescue_usage = usage
+        self._add_usage(usage)
         (delta,) = self.add({"choices": [{**event, "finish_reason": "tool_calls"}]})
         return delta
 
+    def add_second_answer(self, event: Json, usage: Usage | None) -> list[Delta]:
+        """Continue choices that had ended with those of a second answer, and add the tokens of that request."""
+        for raw in event["choices"]:
+            self.choice(raw["index"]).finish_reason = None
+        self._add_usage(usage)
+        return self.add(event)
+
+    def _add_usage(self, usage: Usage | None) -> None:
+        earlier = self._rescue_usage
+        self._rescue_usage = earlier if usage is None else usage if earlier is None else earlier + usage
+
     def missing(self) -> str:
-        """What keeps this from being a whole answer, in words; empty if nothing does."""
+        """Why the answer is not complete, as text; empty if it is complete."""
         if not self._states:
             return "it has no choices"
         if len(self._states) < self._expected:
@@ -151,7 +162,7 @@ class Accumulator:
 
     @property
     def usage(self) -> Usage | None:
-        """Token counts, when they have come."""
+        """Token counts, once they have arrived."""
         if self._usage is None:
             return None
         usage = Usage.of(self._usage)
@@ -164,13 +175,17 @@ class Accumulator:
         return {**(self._usage or {}), **usage.counts()}
 
     def choice(self, index: int = 0) -> ChoiceAccumulator:
-        """One choice, with what has arrived of it."""
+        """The accumulator of one choice."""
         if not isinstance(index, int):
             raise ResponseError(f"The answer has a choice with the index {index!r}.")
         return self._states.get(index) or self._new_state(index)
 
+    def choices(self) -> list[ChoiceAccumulator]:
+        """The accumulators of all choices so far."""
+        return [self._states[index] for index in sorted(self._states)]
+
     def completion(self) -> Completion:
-        """Everything that has arrived, as an answer: whole after `finish`, partial before."""
+        """What has arrived so far: complete after `finish`, partial before."""
         created = self._head.get("created")
         return Completion(
             id=as_str(self._head.get("id")),
@@ -178,7 +193,7 @@ class Accumulator:
             created=created if isinstance(created, int) else None,
             system_fingerprint=as_str(self._head.get("system_fingerprint")) or None,
             service_tier=as_str(self._head.get("service_tier")) or None,
-            choices=[self._states[index].choice() for index in sorted(self._states)],
+            choices=[state.choice() for state in self.choices()],
             usage=self.usage,
             raw_usage=self._raw_usage(),
             request_id=self.request_id,

@@ -1,4 +1,4 @@
-"""Makes exceptions of error responses: the server's explanation, found in a body of any form, and the class. Pure.
+"""Turns error responses into exceptions: chooses the class and finds the explanation in the body. Pure.
 
 `error_from_response` and `error_from_event` are the only places where a response becomes an exception.
 """
@@ -40,13 +40,13 @@ _WORD = string.ascii_letters + string.digits + "_.~+/=-"
 """Characters of a token, or of a word."""
 
 MARKUP_LIMIT = 16 * BODY_LIMIT
-"""Characters of a text that are searched for words between markup."""
+"""Characters of an HTML page that are searched for text."""
 
 TAG_LIMIT = 500
-"""Characters of a tag: a longer one is taken for text."""
+"""Characters of a tag: a longer one is text."""
 
 SHORTEST_SECRET = 8
-"""A shorter secret is not masked: it would black out ordinary words, and no real token is that short."""
+"""A shorter secret is not masked: it could mask ordinary words, and no real token is that short."""
 
 _BY_STATUS: dict[int, type[APIStatusError]] = {
     401: AuthenticationError,
@@ -68,7 +68,7 @@ _ADVICE: dict[type[APIStatusError], str] = {
     PermissionDeniedError: "Check that the token's owner may use this project and model.",
     NotFoundError: "Check the `model` slug, the `project_id` and, for your own deployment, `endpoint_id`.",
     RateLimitError: "Send fewer requests at a time, or raise `max_retries`.",
-    ServerError: "It is the server, or a gateway before it, that failed: try again later.",
+    ServerError: "The server, or a gateway in front of it, failed: try again later.",
     ContextOverflowError: "Shorten the messages, or ask for fewer `max_tokens`.",
 }
 
@@ -81,17 +81,15 @@ def error_from_response(
     url: str = "",
     hint: str = "",
 ) -> APIStatusError:
-    """Make the exception for an answer with an error status.
+    """Return the exception for an answer with an error status.
 
     Args:
         status_code: HTTP status.
         headers: Response headers, lower-case names.
         content: Response body, any bytes.
         url: Where the request went, without its query.
-        hint: Advice that only the caller knows, put at the end of the message.
+        hint: Advice for the end of the message, instead of that of the class.
 
-    Returns:
-        The exception, not raised.
     """
     body = read_body(content)
     explanation = describe_body(body) or "(no explanation in the body)"
@@ -120,7 +118,7 @@ def _class_for(status_code: int, explanation: str) -> type[APIStatusError]:
 
 
 def error_from_event(event: dict[str, Any], partial: Completion | None) -> StreamServerError | None:
-    """Make the exception for an error that arrives inside a stream, or None for an ordinary chunk.
+    """Return the exception for an error event of a stream, or None for an ordinary chunk.
 
     The status in such an event is the server's guess (vLLM up to 0.12 calls all of them 400), so the class
     does not depend on it.
@@ -139,7 +137,7 @@ def error_from_event(event: dict[str, Any], partial: Completion | None) -> Strea
 
 
 def mask(error: TIRError, secrets: Collection[str]) -> TIRError:
-    """Black out `secrets` wherever the server may have repeated them in `error`; returns the same error."""
+    """Mask `secrets` that the server repeated in `error`; return the same error."""
     error.message = masked(error.message, secrets)
     error.args = (error.message,)
     error.body = masked(error.body, secrets)
@@ -148,7 +146,7 @@ def mask(error: TIRError, secrets: Collection[str]) -> TIRError:
 
 
 def read_body(content: bytes) -> Any:
-    """Parse an error body: JSON where it is, else text without white space around it, cut to `BODY_LIMIT`."""
+    """Parse an error body: as JSON, or else as stripped text of at most `BODY_LIMIT` characters."""
     try:
         return from_json(content[: 16 * BODY_LIMIT])
     except ValueError:
@@ -157,7 +155,7 @@ def read_body(content: bytes) -> Any:
 
 
 def describe_body(body: Any) -> str:
-    """Find the human sentence in an error body of any known shape.
+    """Find the explanation in an error body of any known form.
 
     Known: vLLM old and new, `{"error": "..."}`, `{"detail": ...}`, E2E's management envelope, HTML and text.
     """
@@ -199,9 +197,9 @@ def cut(text: str) -> str:
 
 
 def masked(value: Any, secrets: Iterable[str]) -> Any:
-    """`value`, any JSON, with each of `secrets` blacked out, also in its URL-encoded form.
+    """`value`, any JSON, with each of `secrets` masked, also in its URL-encoded form.
 
-    Secrets shorter than `SHORTEST_SECRET` characters are left alone.
+    Secrets shorter than `SHORTEST_SECRET` characters are not masked.
     """
     forms = {form for secret in secrets if len(secret) >= SHORTEST_SECRET for form in (secret, quote(secret, safe=""))}
     return _masked(value, sorted(forms, key=len, reverse=True))

@@ -1,8 +1,8 @@
-"""Requests a demanded tool call once more that was not made, or whose arguments miss the tool's schema. Pure.
+"""Replaces a tool call that `tool_choice` demands and that is missing, or misses the tool's schema. Pure.
 
 gpt-oss on vLLM before 0.26 accepts `tool_choice` "required" or a name and ignores it; later versions hold arguments to
 the schema only for tools with `strict`. The second request asks for an answer that must fit the tool's own JSON schema,
-which all of them enforce.
+which all versions enforce.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from tir_client.errors import ForcedToolError, RefusedCallError
 from tir_client.protocol.json_text import read_json
 from tir_client.protocol.responses import Completion, Json, ToolCall
 from tir_client.protocol.schemas import may_fit
+from tir_client.protocol.stop_words import request_without_stop
 from tir_client.protocol.tool_choice import response_format
 
 if TYPE_CHECKING:
@@ -22,15 +23,15 @@ if TYPE_CHECKING:
 
 
 class ForcedCall:
-    """Checks whether an answer has the call that `request` demands, and puts a call from a second request into it.
+    """Checks that an answer has the tool call that `request` demands, and builds the second request if it does not.
 
     Args:
-        request: What is asked.
-        lenient: Take what the model said where there is no usable call, instead of raising.
+        request: The request.
+        lenient: Return the answer without a usable call, instead of raising.
 
     Attributes:
-        request: What is asked.
-        second: The request that rescues the call, once the answer has shown that it must be.
+        request: The request.
+        second: The request for the missing call, set by `check`.
     """
 
     def __init__(self, request: ChatRequest, *, lenient: bool = False) -> None:
@@ -40,10 +41,10 @@ class ForcedCall:
         self._lenient = lenient
 
     def check(self, accumulator: Accumulator) -> bool:
-        """Look at a finished answer; True if it may pass as it is, else `second` is set.
+        """Return whether a complete answer needs no second request; if it needs one, set `second`.
 
         Raises:
-            ForcedToolError: It has no call, and the call cannot be rescued.
+            ForcedToolError: It has no call, and the call cannot be requested again.
         """
         if self._demanded:
             try:
@@ -54,7 +55,7 @@ class ForcedCall:
         return self.second is None
 
     def pass_through(self, delta: Delta) -> bool:
-        """Whether a delta may pass: an end without the call is held back until the call has been rescued."""
+        """Whether to yield a delta: an end without the call is held back until the second answer is there."""
         if not self._demanded:
             return True
         if delta.final:
@@ -69,7 +70,7 @@ class ForcedCall:
         return bool(tools) and not _are_misfits(self.request, tools.calls())
 
     def rescue(self, accumulator: Accumulator, second: Accumulator) -> list[Delta]:
-        """Put the call from the answer to `second` into the first answer; return the deltas that say so.
+        """Add the call from the second answer to the first one, and return its deltas.
 
         It replaces calls whose arguments miss the schema; from a stream that has shown them they cannot be taken back.
 
@@ -89,7 +90,7 @@ class ForcedCall:
 
 
 def rescue_request(request: ChatRequest, answer: Completion) -> ChatRequest | None:
-    """The request that asks for a demanded call as JSON, or None where nothing has to be rescued.
+    """The request for a demanded call as JSON, or None if the answer has the call.
 
     Raises:
         ForcedToolError: The answer was cut off before a call could be made, or the call is broken.
@@ -112,7 +113,7 @@ def rescue_request(request: ChatRequest, answer: Completion) -> ChatRequest | No
     schema = _arguments_schema(tools[0]) if len(tools) == 1 else _any_call(tools)
     name = tools[0]["function"]["name"] if len(tools) == 1 else "tool_call"
     unset = {"tools": None, "tool_choice": None, "parallel_tool_calls": None}
-    return request.model_copy(update={**unset, "response_format": response_format(name, schema)})
+    return request_without_stop(request).model_copy(update={**unset, "response_format": response_format(name, schema)})
 
 
 def _can_be_replaced(request: ChatRequest, answer: Completion) -> bool:
@@ -197,7 +198,7 @@ def _arguments_schema(tool: Json) -> Json:
 
 
 def _any_call(tools: list[Json]) -> Json:
-    """A schema for "one of these calls". Definitions move to its top, where their references look for them."""
+    """A schema for "one of these calls", with all definitions at its top, where `#/$defs/` references point."""
     definitions: Json = {}
     calls = []
     for tool in tools:

@@ -1,4 +1,4 @@
-"""Reads the parts of an answer's JSON, any of which may be null or missing. Pure."""
+"""Typed access to the fields of an answer's JSON, any of which may be null or missing. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def as_dict(value: Any, name: str) -> Json:
 
 
 def as_list(value: Any, name: str) -> list[Any]:
-    """`value`, which must be an array; null is an empty one.
+    """`value`, which must be an array; an empty list for null.
 
     Raises:
         ResponseError: It is not; the message calls it `name`.
@@ -35,10 +35,10 @@ def as_list(value: Any, name: str) -> list[Any]:
 
 
 def as_text(value: object) -> str:
-    """A text: a string, null for none, or content parts, which some gateways send.
+    """Text from a string, from null (empty), or from a list of content parts, which some gateways send.
 
     Raises:
-        ResponseError: It is something else.
+        ResponseError: It has another type.
     """
     if isinstance(value, str):
         return value
@@ -50,5 +50,5 @@ def as_text(value: object) -> str:
 
 
 def as_str(value: object) -> str:
-    """An id, a name, a reason: whatever it is, as a string; null for none."""
+    """`value` as a string; empty for null."""
     return "" if value is None else str(value)

@@ -37,7 +37,7 @@ def parse_json(text: str) -> Any:
 
 
 def read_json(text: str) -> Any:
-    """The JSON value in a whole answer, which may stand in a Markdown fence, with prose before and behind it.
+    """The JSON value in a whole answer, with or without a Markdown fence and prose around it.
 
     Raises:
         ValueError: There is no JSON value. Nothing is repaired: an object that was cut off is an error.
@@ -57,7 +57,7 @@ def extract_json(text: str) -> str:
 def read_partial_json(text: str) -> Any:
     """The JSON object or array that `text` begins, as far as it has arrived; None if there is no such beginning.
 
-    Once the object is complete it is the one that `read_json` gives for the whole answer.
+    For a complete object the result equals that of `read_json`.
     """
     for start in _starts(text):
         value = _parse_partial(text[start:])
@@ -129,7 +129,7 @@ class PartialJson:
     def parse(self, text: str, *, whole: bool = False) -> dict[str, Any]:
         """The object that `text`, which only ever grows, begins; `{}` as long as it begins none.
 
-        `whole` says that no more will come, so that the object is read to its end.
+        Set `whole` when the text is complete.
         """
         if len(text) != self._size and (whole or len(text) <= _SMALL or len(text) >= self._size * 9 / 8):
             self._size = len(text)

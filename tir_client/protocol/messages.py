@@ -1,4 +1,4 @@
-"""Messages as they go over the wire, the same from both integrations. Pure.
+"""Builds the messages of a request, for both integrations. Pure.
 
 Servers of several generations read them: reasoning goes back under both of its names, a tool message carries its
 tool's name, an assistant's content is never null, and the arguments of a call are always a JSON object.

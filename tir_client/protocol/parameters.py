@@ -1,4 +1,4 @@
-"""The parameters of a request, said once: `ChatRequest` and the chat models of both integrations have these fields."""
+"""The parameters of a chat request: fields of `ChatRequest` and of the chat models of both integrations."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Parameters(BaseModel):
     min_tokens: int | None = Field(default=None, description="Minimum number of tokens of an answer.")
     stop: str | list[str] | None = Field(
         default=None,
-        description="Where to stop. gpt-oss is matched on its raw output, so a stop word may end its reasoning, too.",
+        description="Words at which the answer ends. Where one ends the reasoning, the answer is requested again.",
     )
     stop_token_ids: list[int] | None = Field(default=None, description="Ids of tokens at which to stop.")
     seed: int | None = Field(default=None, description="Seed of the random choice of tokens.")
@@ -52,7 +52,7 @@ class Parameters(BaseModel):
         default=None, description="Factor against tokens of the prompt and the answer; above 1 penalises repetition."
     )
     logit_bias: dict[str, Finite] | None = Field(
-        default=None, description="What to add to the logit of a token, by the token's id."
+        default=None, description="Numbers to add to the logits of tokens, by token id."
     )
     logprobs: bool | None = Field(default=None, description="Return the log probability of each token.")
     top_logprobs: int | None = Field(
@@ -61,7 +61,7 @@ class Parameters(BaseModel):
     reasoning_effort: str | None = Field(
         default=None, description="How long to reason: `low`, `medium` or `high` for gpt-oss."
     )
-    include_reasoning: bool | None = Field(default=None, description="Return the reasoning beside the answer.")
+    include_reasoning: bool | None = Field(default=None, description="Return the reasoning with the answer.")
     chat_template_kwargs: Json | None = Field(
         default=None, description="Arguments of the model's chat template, such as `{'enable_thinking': False}`."
     )
@@ -71,7 +71,7 @@ class Parameters(BaseModel):
     priority: int | None = Field(
         default=None, description="Priority of the request on a vLLM server that schedules by priority."
     )
-    user: str | None = Field(default=None, description="Who the request is made for.")
+    user: str | None = Field(default=None, description="An id of the end user.")
     stream_options: Json | None = Field(
         default=None, description="Options of streams; `include_usage` is on unless it is set to False here."
     )
@@ -111,7 +111,7 @@ class ParameterArguments(TypedDict, total=False):
 
 
 def did_you_mean(name: str, names: Collection[str]) -> str:
-    """A question with the nearest of `names`, to put behind an error about `name`; empty if none is near."""
+    """A "did you mean" with the nearest of `names`, to append to an error about `name`; empty if none is near."""
     near = get_close_matches(name.lower(), sorted(names), cutoff=0.75)
     return f": did you mean `{near[0]}`?" if near else ""
 

@@ -1,4 +1,4 @@
-"""From the bytes of an answer to its meaning: whole answers, streams, embeddings, model lists. Pure."""
+"""Reads the bodies of answers: whole answers, streams, embeddings, model lists. Pure."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 DONE = b"[DONE]"
 START = 1024
-"""Bytes of a body of another type in which is looked for what shows that it is a stream all the same."""
+"""Bytes of a body with another content type that are searched for the start of a stream."""
 
 
 def accumulator_for(request: ChatRequest, request_id: str | None = None) -> Accumulator:
-    """An accumulator that knows what `request` asked for."""
+    """The accumulator for the answer to `request`."""
     accumulator = Accumulator(
         request.tool_names(),
         inline_think=model_info(request.model).inline_think,
@@ -50,7 +50,7 @@ def read_answer(request: ChatRequest, content: bytes, request_id: str | None = N
     """Read a whole answer to `request`.
 
     Raises:
-        ResponseError: It is not a complete answer; `body` and `partial` hold what it was.
+        ResponseError: It is not a complete answer; `body` and `partial` have what arrived.
     """
     accumulator = accumulator_for(request, request_id)
     for _ in _whole(content, accumulator):
@@ -72,8 +72,8 @@ class AnswerStream:
     """Reads a streamed answer: bytes in, deltas out.
 
     Attributes:
-        started: Something was yielded: from here on a failure is the caller's to handle.
-        done: The server said that the stream is complete; what follows is only the end of the body.
+        started: A delta was yielded, so the request is no longer retried.
+        done: `[DONE]` has arrived; only the end of the body follows.
     """
 
     def __init__(self, accumulator: Accumulator) -> None:
@@ -85,7 +85,7 @@ class AnswerStream:
         self._body = bytearray()
 
     def begin(self, headers: Mapping[str, str]) -> None:
-        """Take the answer's headers: a server may have answered in one piece, or with a page."""
+        """Take the headers, whose content type may be that of a stream, of a whole answer or of a page."""
         self.accumulator.request_id = headers.get("x-request-id")
         if headers.get("content-type", "").startswith("text/event-stream"):
             self._is_stream = True
@@ -111,7 +111,7 @@ class AnswerStream:
 
         Raises:
             StreamInterruptedError: It ended before the answer was complete.
-            ResponseError: It was no stream, and no answer either.
+            ResponseError: It was neither a stream nor a whole answer.
         """
         last = self._last_events() if self._is_stream else _whole(bytes(self._body), self.accumulator)
         for delta in last:
@@ -126,7 +126,7 @@ class AnswerStream:
             yield self._finish()
 
     def _looks_like_stream(self) -> bool:
-        """Whether a body of another type is a stream all the same, as some gateways label it."""
+        """Whether a body with another content type is a stream, as some gateways send it."""
         if self._is_stream is None:
             start = self._body[:START].removeprefix(BOM).lstrip()[:6]
             if len(start) == 6 or b":" in start or len(self._body) >= START:  # noqa: PLR2004 - the length of `event:`
@@ -134,7 +134,7 @@ class AnswerStream:
         return self._is_stream is True
 
     def broken_by(self, failure: TIRError) -> TIRError:
-        """`failure`, with what had arrived before it; a lost connection becomes an interrupted stream."""
+        """`failure` with the partial answer; a lost connection becomes a `StreamInterruptedError`."""
         partial = self.accumulator.completion()
         if not partial.choices:
             return failure
@@ -181,7 +181,7 @@ class AnswerStream:
 
 
 def read_embeddings(request: EmbeddingRequest, content: bytes, request_id: str | None) -> Embeddings:
-    """Read the vectors of `request`, put into the order of its texts.
+    """Read the vectors of `request`, in the order of its texts.
 
     Raises:
         ResponseError: There are more or fewer vectors than texts, they differ in length, or are not of finite numbers.
@@ -250,12 +250,12 @@ def _read_object(content: bytes, request_id: str | None) -> Json:
     details: dict[str, Any] = {"body": body, "request_id": request_id}
     if isinstance(answer, dict):
         raise ReportedError(f"The answer has status 200, but it reports an error: {explanation}", **details)
-    advice = "Check the URL: it may be that of a page, or a gateway answers in the server's place."
+    advice = "Check the URL: it may be that of a page, or a gateway answers instead of the server."
     raise ResponseError(f"The answer has status 200, but it is not a JSON object: {explanation}\n{advice}", **details)
 
 
 def _is_whole(event: bytes) -> bool:
-    """Whether an event at the very end of a body arrived whole; if not, the stream was cut inside it."""
+    """Whether the last event of a body is complete; if not, the stream was cut inside it."""
     try:
         from_json(event)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Tells reasoning from text where a server has no reasoning parser and leaves `<think>...</think>` in the text."""
+"""Splits `<think>...</think>` from the text, for servers without a reasoning parser. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ThinkSplitter:
     """Splits a text that arrives in pieces, cut anywhere, into reasoning and answer.
 
     Only a tag at the very start opens reasoning, and only once: a `<think>` further on is part of the answer.
-    One line break inside each tag, and all behind the closing one, belong to the tags.
+    One line break inside each tag, and all line breaks after the closing tag, are dropped.
     """
 
     __slots__ = ("_held", "state")
@@ -32,7 +32,7 @@ class ThinkSplitter:
         self.state = State.START
 
     def feed(self, piece: str) -> tuple[str, str]:
-        """Take a piece; return the reasoning and the text that are certain by now."""
+        """Take a piece; return the reasoning and the text that can no longer be part of a tag."""
         if self.state is State.TEXT:
             return "", piece
         self._held += piece

@@ -1,4 +1,4 @@
-"""What is sent. pydantic models, so that a user's mistake is found before it costs a request."""
+"""Requests as pydantic models, which find a user's mistake before anything is sent."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class _Request(BaseModel):
 class ChatRequest(Parameters, _Request):
     """A request for a chat completion. `None` means "not sent": the server's default holds.
 
-    The fields are those that vLLM documents and frameworks name; whatever else a deployment knows goes through
-    `extra_body`, whose members are put beside them.
+    The fields are those that vLLM documents and the frameworks name. `extra_body` takes any other parameter of the
+    deployment.
     """
 
     messages: list[Json] = Field(description="The conversation, in the protocol's own form.")
@@ -119,10 +119,10 @@ class EmbeddingRequest(_Request):
 
 
 def to_bytes(body: Json) -> bytes:
-    """Encode a body.
+    """Encode a body as JSON.
 
     Raises:
-        InvalidRequestError: It holds something that JSON cannot say; the message names it.
+        InvalidRequestError: It has a value that JSON cannot express; the message names it.
     """
     try:
         return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

@@ -1,7 +1,7 @@
-"""The parts that an answer is made of, whichever way it came.
+"""The parts of an answer, streamed or whole.
 
-Plain slotted classes, filled in `accumulator`: any field of an answer may be null or missing, one odd field must not
-spoil the rest, and they are made once per chunk, where validation would cost more than all other work on it.
+Plain slotted classes, filled by `accumulator`. They are not validated: any field may be null or missing, one odd field
+must not make the rest unusable, and validation would cost more per chunk than all other work.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class ToolCall:
     cut: bool = False
 
     def parsed(self) -> Json:
-        """The arguments as an object; `{}` for an empty or null text, which models write for "none".
+        """The arguments as an object; `{}` for an empty or null text, which models write for no arguments.
 
         Raises:
             ValueError: The text is not a JSON object.
@@ -134,13 +134,13 @@ class Choice:
     Args:
         index: Which of the answers, from 0.
         text: The answer, without its reasoning.
-        reasoning: The reasoning, however the server sent it.
+        reasoning: The reasoning, whichever field the server sent it in.
         tool_calls: The tools that the model calls.
         finish_reason: Why the answer ended: "stop", "length", "tool_calls" or another reason of the server's.
         stop_reason: The stop word or token at which it ended, on vLLM.
         refusal: The text of a refusal.
-        logprobs: Log probabilities of the tokens, if they were asked for.
-        token_ids: Ids of the tokens, if they were asked for.
+        logprobs: Log probabilities of the tokens, if requested.
+        token_ids: Ids of the tokens, if requested.
     """
 
     index: int = 0
@@ -156,14 +156,14 @@ class Choice:
 
 @dataclass(slots=True)
 class Completion:
-    """An answer, whole or streamed: the same result either way.
+    """An answer; streamed and whole answers have the same form.
 
     Args:
         id: The server's id of the answer.
         model: The model that answered.
         created: When, in seconds since 1970.
-        system_fingerprint: The server's configuration, if it tells.
-        service_tier: The tier that served the request, if the server tells.
+        system_fingerprint: The server's configuration, if it is sent.
+        service_tier: The tier that served the request, if it is sent.
         choices: The answers; several if `n` was set.
         usage: Token counts.
         raw_usage: Token counts as the server wrote them.
@@ -208,7 +208,7 @@ class ModelCard:
     Args:
         id: Its name.
         max_model_len: Its context window in tokens, or None if the server does not report it.
-        raw: Everything that the server says of it.
+        raw: The server's JSON for the model.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""Reads how long a server asks to wait. Pure."""
+"""Reads the `Retry-After` headers. Pure."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Read how long the server asks to wait: milliseconds, seconds or a date; None if it does not say.
+    """Return how many seconds the server asks to wait, or None if it does not say.
 
-    A time in the past gives 0. What cannot be read counts as not said.
+    Milliseconds, seconds and dates are read; a time in the past is 0; an unreadable value is ignored.
     """
     for name, scale in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         value = headers.get(name, "").strip()

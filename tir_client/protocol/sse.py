@@ -1,4 +1,4 @@
-"""Bytes in, events out: a decoder of server-sent events that never sees a socket.
+"""A decoder of server-sent events: bytes in, events out. Pure.
 
 It works on bytes because a text decoder that splits lines the Python way also splits at U+2028 and U+0085,
 which are legal inside a JSON string. Only `data` matters here: vLLM sends neither `event` nor `id` on chat streams.
@@ -52,7 +52,7 @@ class SSEDecoder:
     def close(self) -> list[bytes]:
         """The body has ended: return the data of an event whose closing blank line never came.
 
-        The specification drops it, but a server that closes right after its last event has said it all the same.
+        The specification drops it, but some servers close right after their last event.
         """
         rest = b"".join(self._pending)
         self._pending = []
@@ -80,7 +80,7 @@ class SSEDecoder:
 
 
 def _whole_events(chunk: bytes) -> list[bytes]:
-    """The events of a piece that holds nothing but whole ones of one line each, as nearly all do; else nothing."""
+    """The events of a piece that consists of complete one-line events, as nearly all do; else an empty list."""
     if not (chunk.startswith(b"data: ") and chunk.endswith(b"\n\n")) or b"\r" in chunk:
         return []
     events = chunk[6:-2].split(b"\n\ndata: ")

@@ -22,7 +22,7 @@ class _Call:
     __slots__ = ("arguments", "dropped", "id", "name", "position", "wire_id")
 
     def __init__(self, call_id: str, wire_id: str) -> None:
-        self.position: int | None = None  # until it is known to be a call that is wanted
+        self.position: int | None = None  # until the call is shown
         self.id = call_id
         self.wire_id = wire_id
         self.name = ""
@@ -30,7 +30,7 @@ class _Call:
         self.dropped = False
 
     def text(self) -> str:
-        """The arguments up to here; the pieces are joined only once, for this is asked for at each chunk."""
+        """The arguments so far. The pieces are joined once, as this is read for each chunk."""
         if len(self.arguments) > 1:
             self.arguments[:] = ["".join(self.arguments)]
         return self.arguments[0] if self.arguments else ""
@@ -41,8 +41,8 @@ class ToolCallAssembler:
 
     Args:
         offered: Names of the tools that were offered.
-        seed: What ids are made of for calls that come without one: the id of the answer.
-        only: The one tool whose calls are wanted; a call of another, which a server may make all the same, is hidden.
+        seed: The id of the answer, from which the ids of calls without one are made.
+        only: The only tool whose calls are shown; a server may call another although one is demanded.
     """
 
     __slots__ = ("_by_index", "_calls", "_offered", "_only", "_seed", "_shown")
@@ -59,7 +59,7 @@ class ToolCallAssembler:
         return len(self._shown)
 
     def calls(self, *, cut: bool = False) -> list[ToolCall]:
-        """What has arrived of the calls, in the order in which they began. `cut` says that the answer was cut off."""
+        """The calls so far, in the order in which they began. Set `cut` if the answer was truncated."""
         return [ToolCall(call.id, call.name, call.text(), cut) for call in self._shown if not call.dropped]
 
     def drop(self) -> None:

@@ -1,4 +1,4 @@
-"""Tool choices and schemas as they go over the wire. Pure."""
+"""Builds `tool_choice` and `response_format` for a request. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def response_format(name: str, schema: Json, *, strict: bool | None = None) -> J
 
 
 def tool_choice(choice: object, tools: Sequence[Json]) -> str | Json | None:
-    """Translate what frameworks call a tool choice into what goes over the wire.
+    """Translate a framework's tool choice into the protocol's.
 
     Args:
         choice: None or "auto", False or "none", True (the only tool, or any of several), "any" or "required", the

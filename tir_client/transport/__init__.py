@@ -1,1 +1,1 @@
-"""The half of the client that waits: HTTP clients, timeouts, retries, and the bodies of responses."""
+"""HTTP clients, timeouts, retries, and the bodies of responses: the part of the client that does I/O."""

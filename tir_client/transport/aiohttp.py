@@ -1,4 +1,4 @@
-"""An httpx transport on aiohttp, whose parser and pool cost less than httpx's own."""
+"""An httpx transport on aiohttp, whose parser and connection pool are faster than httpx's own."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
 PIECE = 64 * 1024
-"""Bytes of a request that are sent at once; each further piece has its own time limit."""
+"""Bytes of a request that are written at once; each piece has its own time limit."""
 
 LONGEST_HEADER = 64 * 1024
 
 AUTOMATIC = ("accept", "accept-encoding", "content-type", "user-agent")
-"""Headers that aiohttp would add; httpx has made those that are wanted."""
+"""Headers that aiohttp would add; httpx sets them already."""
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
     """Sends an `httpx.AsyncClient`'s requests with aiohttp. It belongs to the event loop in which it is made.
 
     Of a request's timeouts, `pool` bounds the wait for a free connection, `connect` opening one, `write` sending each
-    piece of the request, and `read` the wait for the answer's headers. How long the pieces of the answer may take is
-    up to its reader.
+    piece of the request, and `read` the wait for the answer's headers. The reader of the answer limits
+    the wait for its pieces.
 
     Args:
-        tls: Gives the context for `https`, when it is first needed.
-        limit: Connections that may be open; further requests wait.
-        keepalive: Seconds for which a connection is kept while it has nothing to do.
+        tls: Returns the context for `https`; called when it is first needed.
+        limit: Maximum number of open connections; further requests wait.
+        keepalive: Seconds for which an idle connection is kept.
     """
 
     def __init__(self, tls: Callable[[], ssl.SSLContext], *, limit: int = 1_000, keepalive: float = 30.0) -> None:
@@ -76,7 +76,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         raise failure
 
     async def aclose(self) -> None:
-        """Close all connections, those in use, too. It does not wait, so it also works where no event loop runs."""
+        """Close all connections, also those in use. It does not wait, so it also works without a running event loop."""
         self._session.detach()
         self._connector.hang_up()
 
@@ -90,7 +90,7 @@ class _Body(httpx.AsyncByteStream):
         self._connection = response.connection
         handler = None if self._connection is None else self._connection.protocol
         if handler is not None:
-            handler.read_timeout = None  # it was that of the headers
+            handler.read_timeout = None  # it was the limit for the headers
 
     def __aiter__(self) -> Self:
         return self
@@ -100,7 +100,7 @@ class _Body(httpx.AsyncByteStream):
         try:
             data = await content.readany()
         except _RAISED as error:
-            data = content._read_nowait(-1)  # noqa: SLF001 - what came before the failure, which aiohttp keeps back
+            data = content._read_nowait(-1)  # noqa: SLF001 - what arrived before the failure, which aiohttp withholds
             failure = translated(error)
         else:
             if not data:
@@ -115,10 +115,10 @@ class _Body(httpx.AsyncByteStream):
     def _close(self) -> None:
         self._response.close()
         if self._connection is not None:
-            self._connection.close()  # which aiohttp leaves alone if the loop is closed
+            self._connection.close()  # aiohttp does not close it if the loop is closed
 
     def __del__(self) -> None:
-        """Hang up if the answer was dropped half read: aiohttp would hold it as long as the server sends."""
+        """Close the connection of an answer that was dropped half read: aiohttp would keep it open."""
         if not self._response.closed:
             try:
                 self._loop.call_soon_threadsafe(self._close)
@@ -127,7 +127,7 @@ class _Body(httpx.AsyncByteStream):
 
 
 class _Upload(aiohttp.Payload):
-    """A large request, sent in pieces, each of which must be taken in time. The whole may take longer."""
+    """A large request, sent in pieces that each have a time limit."""
 
     def __init__(self, content: bytes, seconds: float | None) -> None:
         super().__init__(content)
@@ -168,11 +168,11 @@ _TRANSLATED: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
     (aiohttp.ClientResponseError, httpx.RemoteProtocolError),
     (aiohttp.InvalidURL, httpx.UnsupportedProtocol),
 )
-"""aiohttp's errors and httpx's, the first that fits."""
+"""aiohttp's errors and httpx's; the first match counts."""
 
 
 def translated(error: Exception) -> httpx.TransportError:
-    """The httpx error for one of aiohttp's. What it says names no URL, whose query may be secret."""
+    """The httpx error for one of aiohttp's. Its text has no URL, whose query may be secret."""
     wanted = next((ours for theirs, ours in _TRANSLATED if isinstance(error, theirs)), httpx.ReadError)
     said = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
     return wanted(said)

@@ -1,4 +1,4 @@
-"""One call to the server with its retries: what is sent, how long it may take, what a failure means. Does no I/O."""
+"""One call to the server, retries included: its requests, its time limits, its failures. Does no I/O."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Attempt:
     Attributes:
         url: Where it goes, without the query.
         timeouts: How long each phase may take.
-        phase: What is being waited for: "connect", "first_byte" or "chunk".
-        failure: What the last try failed with, until it is reported or tried again.
+        phase: The present phase: "connect", "first_byte" or "chunk".
+        failure: The failure of the last try, until it is reported or retried.
     """
 
     failure: TIRError
@@ -49,7 +49,7 @@ class Attempt:
         self._token = SecretStr("")
 
     def authorize(self, request: Any) -> Any:
-        """Sign a request: handed to httpx as `auth`, so that the token stands in no variable of ours."""
+        """Sign a request. It is passed to httpx as `auth`, so that the token is in no local variable."""
         self._token = self._config.secret()
         request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
         return request
@@ -84,21 +84,21 @@ class Attempt:
         )
 
     def answered(self, response: Any) -> None:
-        """The headers have come: from here on the timeout between pieces holds.
+        """Note that the headers have arrived, and set the read timeout to `chunk`.
 
-        httpx hands the dictionary of timeouts through to the connection, which looks at it again for the body.
+        httpx passes the dictionary of timeouts to the connection, which reads it again for the body.
         """
         self.phase = "chunk"
         self._request_id = response.headers.get("x-request-id")
         self._limits["read"] = self._left(self.timeouts.chunk)
 
     def draining(self, seconds: float) -> None:
-        """Only the end of the body is still to come; whoever reads the body anew waits no longer for a piece of it."""
+        """Limit the next reads to `seconds`: only the end of the body is left."""
         self._limits["read"] = seconds
 
     @property
     def opening(self) -> float | None:
-        """Seconds from the start of a try to the answer's headers, on a client that knows no timeouts of its own."""
+        """Seconds from the start of a try to the answer's headers, for a client without timeouts of its own."""
         connect, first_byte = self.timeouts.connect, self.timeouts.first_byte
         return None if connect is None or first_byte is None else connect + first_byte
 
@@ -129,10 +129,10 @@ class Attempt:
         return error_from_response(response.status_code, headers, content, url=self.url, hint=hint)
 
     def reported(self) -> TIRError:
-        """The failure as the user sees it, with secrets masked that the server repeated.
+        """The failure to raise, with secrets masked that the server repeated.
 
-        It is forgotten here, and was never in a variable of the frame that raises it: each would keep the other
-        alive, and with them the whole response, until the garbage collector comes by.
+        It is deleted here and is in no variable of the frame that raises it: they would form a reference cycle that
+        keeps the whole response alive until the garbage collector runs.
         """
         failure = self.failure
         del self.failure
@@ -163,14 +163,14 @@ class Attempt:
         return error
 
     def _left(self, seconds: float | None) -> float | None:
-        """`seconds`, or what is left of the whole call's time if that is less; for a read there must be some time."""
+        """`seconds`, or what is left of the whole call's time if that is less; at least a millisecond."""
         left = max(self.seconds_left, 0.001)
         return seconds if left == inf else left if seconds is None else min(seconds, left)
 
 
 USER_AGENT = f"tir-llm/{__version__} python/{platform.python_version()}"
 WHOLE = {"accept": "application/json", "accept-encoding": "gzip, deflate"}
-"""What is asked of an answer in one piece; a streamed one is not compressed, which would hold pieces back."""
+"""Headers for a whole answer. A stream is not compressed, because compression delays its pieces."""
 
 
 def _next(pause: float | None) -> str:

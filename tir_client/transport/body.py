@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from tir_client.transport.clock import Clock
 
 ERROR_BYTES = 64 * 1024
-"""How much of an error body is read, and made of it where it is compressed; a gateway's page may be any size."""
+"""How much of an error body is read and decompressed; it may have any size."""
 
 DRAIN_SECONDS = 0.5
-"""How long the end of a body may take after `[DONE]`; reading it keeps the connection for the next request."""
+"""How long to wait for the end of a body after `[DONE]`, so that the connection can be reused."""
 
 
 def pieces(response: Any) -> Iterator[bytes]:
@@ -36,15 +36,15 @@ def apieces(response: Any) -> AsyncIterator[bytes]:
 
 
 def _is_plain(response: Any) -> bool:
-    """Whether a body needs no decoder, which costs time at each piece.
+    """Whether a body needs no decoder, which costs time for each piece.
 
-    A transport that is no network, as in a test, has read the body already.
+    A mock transport may have read the body already.
     """
     return "content-encoding" not in response.headers and not response.is_stream_consumed
 
 
 def read_whole(response: Any, attempt: Attempt) -> bytes:
-    """All of a body."""
+    """Read a whole body."""
     content = bytearray()
     for data in pieces(response):
         content += data
@@ -64,9 +64,9 @@ async def aread_whole(response: Any, attempt: Attempt, clock: Clock) -> bytes:
 
 
 def read_refusal(response: Any, attempt: Attempt) -> bytes:
-    """The body of an error, or its beginning: the status has said the most, whatever happens to the rest.
+    """Read the body of an error, or its beginning if the rest is late, broken or too long.
 
-    It may take no longer than one piece of an answer.
+    The wait is limited to one `chunk` timeout.
     """
     raw, encoding = bytearray(), _encoding(response)
     ends = _ends(attempt)
@@ -95,13 +95,13 @@ def _ends(attempt: Attempt) -> float:
 
 
 def _encoding(response: Any) -> str:
-    """How a body that is still to be read is compressed; empty if it is not, or was read by the transport."""
+    """The compression of a body that is not read yet; empty if there is none."""
     encoding: str = response.headers.get("content-encoding", "").strip().lower()
     return "" if response.is_stream_consumed else encoding
 
 
 def _inflated(raw: bytearray, encoding: str) -> bytes:
-    """The text of an error's body, of which no more is made than is read: a few compressed bytes can be a gigabyte."""
+    """The body of an error, decompressed up to `ERROR_BYTES`: a few compressed bytes can be a gigabyte."""
     if encoding not in {"gzip", "x-gzip", "deflate"}:
         return bytes(raw)
     try:
@@ -111,10 +111,9 @@ def _inflated(raw: bytearray, encoding: str) -> bytes:
 
 
 def drain(response: Any, attempt: Attempt) -> None:
-    """Read what follows `[DONE]`, so that the connection can be used again; give it up if that takes long.
+    """Read what follows `[DONE]`, so that the connection can be reused; close it if that takes too long.
 
-    The body is read anew, for which the connection looks at its timeouts again. Where there is none, nothing says
-    how long a read may take.
+    A new read of the body makes the connection read its timeouts again. On other transports a read has no known limit.
     """
     if response.is_closed:
         return  # the body has ended already

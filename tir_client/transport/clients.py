@@ -1,7 +1,7 @@
-"""The httpx clients behind one `TIRClient`: when they are made, shared and closed.
+"""The httpx clients of one `TIRClient`: one for sync code, one for each event loop.
 
-A sync client serves all threads. An async client belongs to the event loop that opened its connections, and
-frameworks make fresh loops all the time, so there is one for each loop, closed with it.
+A sync client serves all threads. An async client belongs to the event loop that opened its connections, and is closed
+with it.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 Client = TypeVar("Client", httpx.Client, httpx.AsyncClient)
 
 CONNECTIONS = 1_000
-"""How many may be open at once; further calls wait for one."""
+"""Maximum number of open connections; further calls wait for one."""
 KEEPALIVE = 30.0
 """Seconds for which a connection is kept while it has nothing to do."""
 
 LIMITS = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=20, keepalive_expiry=KEEPALIVE)
-"""httpx looks at every idle connection at each request, so their number is what concurrency costs."""
+"""Few idle connections, because httpx checks each of them for every request."""
 
 
 @cache
@@ -44,15 +44,15 @@ def _tls() -> ssl.SSLContext:
 
 
 DIRECT: dict[str, Any] = {f"all://{host}": None for host in LOOPBACK}
-"""Where no proxy is used, whatever the environment says: this machine."""
+"""Hosts for which no proxy is used, whatever the environment says: this machine."""
 
 
 class Clients:
-    """Makes httpx clients when they are first needed, and closes those that it made.
+    """Makes httpx clients when they are first needed, and closes them.
 
     Args:
-        http_client: A client of the user's to use for sync calls. It stays the user's to close.
-        http_async_client: The same for async calls, in whatever loops the user calls from.
+        http_client: A user's client for sync calls, which is never closed here.
+        http_async_client: The same for async calls, in any event loop.
     """
 
     def __init__(self, http_client: Any = None, http_async_client: Any = None) -> None:
@@ -130,13 +130,13 @@ def _async_client() -> httpx.AsyncClient:
 
 
 def _async_client_with_proxies() -> httpx.AsyncClient:
-    """Httpx sees to proxies if the transport is its own."""
+    """A client with httpx's own transport, which supports proxies."""
     return httpx.AsyncClient(verify=_tls(), limits=LIMITS, mounts=DIRECT)
 
 
 @dataclass(frozen=True, slots=True)
 class _SyncClient:
-    """The sync client of one process, and what closes it when nobody uses it any more."""
+    """The sync client of one process, and its finalizer."""
 
     pid: int
     client: httpx.Client
@@ -144,7 +144,7 @@ class _SyncClient:
 
 
 class _LoopClient:
-    """The async client of one event loop. It is closed with the loop, or when nobody uses it any more.
+    """The async client of one event loop. It is closed with the loop, or with its `Clients`.
 
     Attributes:
         finalizer: Calls `retire` when the `Clients` that made it is gone.
@@ -167,7 +167,7 @@ class _LoopClient:
         await self._guard.aclose()
 
     def retire(self) -> None:
-        """Close the client from whatever thread, whether its loop runs or is closed."""
+        """Close the client from any thread, whether its loop runs or is closed."""
         try:
             self.loop.call_soon_threadsafe(self._close_in_loop)
         except RuntimeError:  # the loop is closed
@@ -192,9 +192,9 @@ _RETIRED: set[_LoopClient] = set()
 
 
 async def _closed_with_loop(client: httpx.AsyncClient) -> AsyncGenerator[None]:
-    """Close `client` when its loop shuts down, which ends the async generators that were begun in it.
+    """Close `client` when its loop shuts down its async generators.
 
-    Where a loop is closed without that, nothing of it runs any more; then the client is closed by `retire`.
+    If a loop is closed without that, `retire` closes the client.
     """
     try:
         yield
@@ -215,5 +215,5 @@ def _checked(client: Any, name: str, *, is_async: bool) -> Any:
 
 def _opened(client: Any, name: str) -> Any:
     if client.is_closed:
-        raise ConfigurationError(f"`{name}` has been closed; it is yours to keep open.")
+        raise ConfigurationError(f"`{name}` has been closed: pass one that is open.")
     return client

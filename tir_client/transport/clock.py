@@ -1,4 +1,4 @@
-"""The clock of an async call: ends a wait that takes too long, on any HTTP client, and nothing but that wait."""
+"""The time limits of an async call, on any HTTP client."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Result = TypeVar("Result")
 class Clock:
     """Bounds each wait of one call, and all of them together.
 
-    There is one timer for the whole call. It is set again only when it runs out, so that a wait that ends in time
-    costs little more than to note when it began; `asyncio.timeout` sets a timer for each.
+    There is one timer for the whole call, set again only when it fires, so that a wait that ends in time costs little;
+    `asyncio.timeout` sets a timer for each wait.
 
     Args:
         seconds: How long the whole call may take from now on.
@@ -34,7 +34,7 @@ class Clock:
         self._expired = False
 
     async def wait(self, work: Awaitable[Result], seconds: float | None) -> Result:
-        """Await `work` for so many seconds, and no longer than the whole call may take.
+        """Await `work` for at most `seconds`, and no longer than the whole call may take.
 
         Raises:
             TimeoutError: It took longer, and was cancelled.
@@ -77,7 +77,7 @@ class Clock:
     def _ring(self) -> None:
         self._timer = None
         if self._task is None:
-            return  # nobody waits; the next wait sets the timer
+            return  # no wait is running; the next one sets the timer
         if self._loop.time() < self._ends:
             self._timer = self._loop.call_at(self._ends, self._ring)
         else:
@@ -85,7 +85,7 @@ class Clock:
             self._task.cancel()
 
     def _is_expired(self) -> bool:
-        """Whether a wait was cancelled by this clock, and by nobody else."""
+        """Whether this clock, and nothing else, cancelled the wait."""
         if not self._expired or self._task is None:
             return False
         self._expired = False

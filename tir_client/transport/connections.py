@@ -1,7 +1,7 @@
-"""aiohttp's connections, held to what httpx promises.
+"""aiohttp's connections with httpx's guarantees.
 
-None is used again that may hold another call's answer, a reset is no end of a body, bytes behind an answer do not spoil
-it, and closing is done at once, in an event loop that is closed, too.
+A connection with unread bytes is not reused, a reset is an error, not the end of a body, bytes after an answer do not
+break it, and closing works at once, also after the event loop was closed.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ class Handler(ResponseHandler):
     """One connection.
 
     Attributes:
-        is_used: It has carried a request.
+        is_used: It has sent a request.
     """
 
     is_used = False
     _in_headers = False
 
     def set_response_params(self, **options: Any) -> None:
-        """A request begins."""
+        """Note that a request begins."""
         self._in_headers = self.is_used = True
         super().set_response_params(**options)
 
     def data_received(self, data: bytes) -> None:
-        """Read the headers by themselves: else bytes behind the body, which are an error, would take them along."""
+        """Parse the headers separately: an error in bytes after the body would discard them."""
         if self._in_headers and (body := data.find(b"\r\n\r\n") + 4) > 4:  # noqa: PLR2004 - not found
             self._in_headers = False
             super().data_received(data[:body])
@@ -50,14 +50,14 @@ class Handler(ResponseHandler):
             self._payload.set_exception(aiohttp.ClientPayloadError("the body is malformed"))  # aiohttp would wait on
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Tell the reader of a body that a reset is not its end, as aiohttp has it where the body has no length."""
+        """Report a reset to the reader of a body; aiohttp treats it as the end of a body without a length."""
         body = self._payload
         if exc is not None and body is not None and not body.is_eof():
             body.set_exception(aiohttp.ClientOSError(*exc.args))
         super().connection_lost(exc)
 
     def close(self) -> None:
-        """Hang up, without waiting until what is still to be sent has been taken."""
+        """Close the connection without waiting for unsent data."""
         transport = self.transport
         if transport is None:
             return
@@ -69,7 +69,7 @@ class Handler(ResponseHandler):
             transport.abort()
 
     def is_clean(self) -> bool:
-        """Whether the next request may be sent: the server has not hung up, nor sent more than it was asked for."""
+        """Whether the next request may be sent: the connection is open and has no unread bytes."""
         transport = self.transport
         if transport is None or self.should_close:
             return False
@@ -140,7 +140,7 @@ def _has_input(sock: Any) -> bool:
 
 
 def _discard(transport: Any) -> None:
-    """Close the socket of a transport whose event loop is closed, where asyncio itself can only warn of it."""
+    """Close the socket of a transport whose event loop is closed; asyncio itself can only warn."""
     with suppress(RuntimeError):
         transport.abort()
     tls = getattr(transport, "_ssl_protocol", None)

@@ -1,4 +1,4 @@
-"""What httpx raises, made one of our errors. Pure."""
+"""Translates httpx errors. Pure."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ _RAISED = {
     "httpx": ("HTTPError", "StreamError", "InvalidURL"),
     "httpx2": ("HTTPError", "StreamError", "InvalidURL"),
 }
-"""Classes of errors: of httpx and of httpx2, whose clients users may hand in."""
+"""Error classes of httpx and httpx2; a user may pass a client of either."""
 
 
 def transport_errors() -> tuple[type[Exception], ...]:
-    """What the HTTP libraries that are in use raise."""
+    """The base error classes of the imported HTTP libraries."""
     used = {name: sys.modules[name] for name in _RAISED if name in sys.modules}
     return tuple(getattr(module, cls) for name, module in used.items() for cls in _RAISED[name])
 
 
 def translate(failure: Exception, phase: str, url: str) -> TIRError:
-    """Make our error of an httpx one for `url`, by name, because it may be httpx's or httpx2's.
+    """Return the `TIRError` for an httpx error, matched by class name because it may be httpx's or httpx2's.
 
-    The original is not chained: its request and its frames hold the token.
+    The original is not chained: its request and its frames have the token.
     """
     names = {cls.__name__ for cls in type(failure).__mro__}
     said = f"{type(failure).__name__}: {failure}".rstrip(": ")

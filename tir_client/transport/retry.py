@@ -1,4 +1,4 @@
-"""When to try again, and how long to wait first. Pure: it neither sleeps nor looks at a clock by itself."""
+"""The retry policy: which failures are retried, and after which pause. Pure."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How failures are retried. Only the opening of an answer is: never after a user has seen a part of it.
+    """How failures are retried. A failure is retried only before any part of the answer was yielded.
 
     Args:
         max_retries: Tries after the first; 0 for none.
         base: Seconds of the first pause; each further one is twice as long.
-        ceiling: Longest pause, in seconds, that is not the server's wish.
+        ceiling: Longest pause in seconds, unless the server asks for a longer one.
         patience: Longest `Retry-After`, in seconds, that is waited for; a longer one is reported instead.
-        jitter: Part of a pause, 0 to 1, that is left to chance, so that clients do not return in step.
+        jitter: Random part of a pause, 0 to 1, so that clients do not retry at the same time.
     """
 
     max_retries: int = 2
@@ -40,9 +40,9 @@ class RetryPolicy:
         """Seconds to wait before the next try, or None to give up.
 
         Args:
-            attempt: How many tries have failed, from 1.
-            failure: What the last one failed with.
-            chance: A number from 0 to 1 in place of a random one.
+            attempt: Number of failed tries, from 1.
+            failure: The last failure.
+            chance: A number from 0 to 1 instead of a random one.
         """
         if attempt > self.max_retries or not is_retryable(failure):
             return None

@@ -1,7 +1,6 @@
 """A streamed answer as an object, for sync and for async code, side by side.
 
-A piece of the body is read when its first delta is asked for. What wraps a stream calls its `close` in its own: closing
-is one call, down one chain.
+A piece of the body is read when its first delta is requested. A wrapper closes a stream by calling its `close`.
 """
 
 from __future__ import annotations
@@ -20,37 +19,37 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from tir_client.protocol.accumulator import Accumulator, Delta
-    from tir_client.protocol.forced_call import ForcedCall
     from tir_client.protocol.requests import ChatRequest
+    from tir_client.protocol.second_request import SecondRequest
     from tir_client.transport.attempt import Attempt
     from tir_client.transport.clock import Clock
 
 
 class _Stream:
-    """What both kinds keep: the answer so far, the deltas that have been read, the response they come from."""
+    """The state of both kinds of streams: the response, the answer so far, and the deltas that were read."""
 
-    def __init__(self, attempt: Attempt, forced: ForcedCall) -> None:
+    def __init__(self, attempt: Attempt, second: SecondRequest) -> None:
         self._attempt = attempt
-        self._forced = forced
+        self._second = second
         self._response: Any = None
         self._ended = False
         self._start()
 
     def _start(self) -> None:
-        self._answer = AnswerStream(accumulator_for(self._forced.request))
+        self._answer = AnswerStream(accumulator_for(self._second.request))
         self._deltas: Iterator[Delta] = iter(())
         self._complete = False
 
     def _next_delta(self) -> Delta | None:
-        """The next delta of what has been read."""
+        """The next delta that was read, or None."""
         for delta in self._deltas:
-            if self._forced.pass_through(delta):
+            if self._second.pass_through(delta):
                 return delta
         self._complete = self._complete or self._answer.done
         return None
 
     def _take(self, data: bytes | None) -> None:
-        """Have a piece of the body, or its end, read next."""
+        """Parse a piece of the body, or its end (None)."""
         if data is None:
             self._complete = True
             self._deltas = self._answer.close()
@@ -64,7 +63,7 @@ class _Stream:
         """Seconds to wait before the next try.
 
         Raises:
-            TIRError: The failure, if a part of the answer has been seen or another try is of no use.
+            TIRError: The failure, if a delta was yielded or the failure is not retried.
         """
         pause = None if self._answer.started else self._attempt.pause()
         if pause is None:
@@ -80,11 +79,11 @@ class ChatStream(_Stream):
     def __init__(
         self,
         attempt: Attempt,
-        forced: ForcedCall,
+        second: SecondRequest,
         open_response: Callable[[Attempt], Any],
         ask: Callable[[ChatRequest], Accumulator],
     ) -> None:
-        super().__init__(attempt, forced)
+        super().__init__(attempt, second)
         self._open_response = open_response
         self._ask = ask
         self._pieces: Iterator[bytes] = iter(())
@@ -126,10 +125,10 @@ class ChatStream(_Stream):
         return delta
 
     def _finish(self) -> None:
-        """End, or rescue a demanded call that the answer does not have."""
-        second, self._ended = self._forced.second, True
-        if second is not None:
-            self._deltas = iter(self._forced.rescue(self._answer.accumulator, self._ask(second)))
+        """End, or send the second request."""
+        pending, self._ended = self._second.pending, True
+        if pending is not None:
+            self._deltas = iter(self._second.merge(self._answer.accumulator, self._ask(pending)))
             self._ended = False
 
     def _hang_up(self) -> None:
@@ -155,12 +154,12 @@ class AsyncChatStream(_Stream):
     def __init__(
         self,
         attempt: Attempt,
-        forced: ForcedCall,
+        second: SecondRequest,
         start_clock: Callable[[Attempt], Awaitable[Clock]],
         open_response: Callable[[Attempt, Clock], Awaitable[Any]],
         ask: Callable[[ChatRequest], Awaitable[Accumulator]],
     ) -> None:
-        super().__init__(attempt, forced)
+        super().__init__(attempt, second)
         self._start_clock = start_clock
         self._open_response = open_response
         self._ask = ask
@@ -211,12 +210,12 @@ class AsyncChatStream(_Stream):
         return delta
 
     async def _finish(self) -> None:
-        """End, or rescue a demanded call that the answer does not have."""
-        second, self._ended = self._forced.second, True
+        """End, or send the second request."""
+        pending, self._ended = self._second.pending, True
         if self._clock is not None:
             self._clock.close()
-        if second is not None:
-            self._deltas = iter(self._forced.rescue(self._answer.accumulator, await self._ask(second)))
+        if pending is not None:
+            self._deltas = iter(self._second.merge(self._answer.accumulator, await self._ask(pending)))
             self._ended = False
 
     async def _hang_up(self) -> None:
@@ -238,7 +237,7 @@ class AsyncChatStream(_Stream):
         await self.aclose()
 
     def __del__(self) -> None:
-        """Hang up where the event loop is closed, in which nothing can be awaited any more."""
+        """Close the connection if the event loop is closed, when nothing can be awaited any more."""
         if self._response is not None and self._clock is not None and self._clock.is_stopped:
             with suppress(StopIteration, RuntimeError):
                 self._response.aclose().send(None)

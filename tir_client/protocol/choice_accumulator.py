@@ -1,4 +1,4 @@
-"""One choice of an answer while it arrives: what each event adds to it. Pure."""
+"""Accumulates the events of one choice of an answer. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ChoiceDelta:
 
 
 class ChoiceAccumulator:
-    """One choice while it arrives. Text is kept in pieces and joined when somebody asks."""
+    """One choice while it arrives. Text is kept in pieces and joined when it is read."""
 
     __slots__ = (
         "_logprobs",
@@ -79,7 +79,7 @@ class ChoiceAccumulator:
         return self._tools
 
     def choice(self) -> Choice:
-        """What has arrived of the choice, as a copy that later events do not change."""
+        """A copy of what has arrived so far; later events do not change it."""
         return Choice(
             index=self.index,
             text=self.text,
@@ -93,7 +93,7 @@ class ChoiceAccumulator:
         )
 
     def add(self, raw: Json, added: ChoiceDelta) -> bool:
-        """Add what one event says of this choice, and note it in `added`; False if that is nothing new."""
+        """Add one event, and write what is new into `added`; return False if nothing is."""
         message = as_dict(raw.get("delta") or raw.get("message") or _empty(raw), "message")
         # Servers from 0.11.1 to 0.15 send both names with the same text: take one, never add them up.
         reasoning = as_text(message.get("reasoning") or message.get("reasoning_content"))
@@ -142,7 +142,7 @@ class ChoiceAccumulator:
         return self.finish_reason
 
     def _add_rare(self, raw: Json, message: Json, added: ChoiceDelta) -> None:
-        """Add what most events do not have: log probabilities, token ids, a refusal."""
+        """Add the rare parts: log probabilities, token ids, a refusal."""
         if logprobs := raw.get("logprobs"):
             added.logprobs = _tokens(as_dict(logprobs, "logprobs").get("content"), "logprobs.content")
             self._logprobs = _extended(self._logprobs, added.logprobs)
@@ -162,13 +162,13 @@ def _tokens(value: Any, name: str) -> list[Json]:
         if not isinstance(text, str) or not is_float:
             raise ResponseError(f"The answer's `{name}` has a token without a text or a log probability.")
         if not all(isinstance(byte, int) for byte in as_list(token.get("bytes"), "bytes")):
-            raise ResponseError(f"The answer's `{name}` has a token whose bytes are no numbers.")
+            raise ResponseError(f"The answer's `{name}` has a token whose bytes are not numbers.")
         _tokens(token.get("top_logprobs"), "top_logprobs")
     return tokens
 
 
 def _extended(items: list[Any] | None, more: list[Any]) -> list[Any]:
-    """`items` with `more` appended; in place, for a copy at each chunk would cost the square of an answer's length."""
+    """`items` with `more` appended, in place: a copy for each chunk would take quadratic time."""
     if items is None:
         return [*more]
     items += more

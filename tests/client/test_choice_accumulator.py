@@ -229,7 +229,7 @@ def tokens(**changes):
         ({"delta": {}, "logprobs": tokens(logprob="x")}, "`logprobs.content` has a token without a text or a log prob"),
         ({"delta": {}, "logprobs": tokens(logprob=None)}, "has a token without a text or a log probability"),
         ({"delta": {}, "logprobs": tokens(logprob=sys.maxsize + 1)}, "has a token without a text or a log probability"),
-        ({"delta": {}, "logprobs": tokens(bytes=["a"])}, "`logprobs.content` has a token whose bytes are no numbers"),
+        ({"delta": {}, "logprobs": tokens(bytes=["a"])}, "`logprobs.content` has a token whose bytes are not numbers"),
         ({"delta": {}, "logprobs": tokens(bytes="a")}, "`bytes` is not an array but str"),
         ({"delta": {}, "logprobs": tokens(top_logprobs=[5])}, "`top_logprobs` is not an object but int"),
         ({"delta": {}, "token_ids": "12"}, "`token_ids` is not an array but str"),
