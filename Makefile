@@ -25,7 +25,7 @@ test-real: $(READY)  ## on real vLLM servers (CPU, a tiny model and a tiny gpt-o
 	$(BIN)/python -m pytest -m real
 
 test-lowest: $(LOWEST)/.ready  ## every test with the lowest versions and the lowest Python that pyproject.toml allows
-	$(LOWEST)/bin/python -m pytest $(PARALLEL) -p tests.lowest
+	$(LOWEST)/bin/python -m pytest $(PARALLEL) -p tests.lowest_versions
 
 test-newest:  ## every test with the newest versions of everything, instead of those in tests/constraints.txt
 	rm -rf $(NEWEST)
@@ -74,10 +74,10 @@ $(READY): pyproject.toml tests/constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint tests/constraints.txt --editable "$(EXTRAS)" --group dev
 	@touch $@
 
-$(LOWEST)/.ready: pyproject.toml tests/lowest.py
+$(LOWEST)/.ready: pyproject.toml tests/lowest_versions.py
 	$(LOWEST_PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(LOWEST)/bin/python -m tests.lowest > $(LOWEST)/floors.txt
+	$(LOWEST)/bin/python -m tests.lowest_versions > $(LOWEST)/floors.txt
 	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/floors.txt \
 		--editable "$(EXTRAS)" --group test-lowest --group build
 	$(LOWEST)/bin/python -m pip install --quiet --no-deps "langchain-tests>=1.1"

@@ -22,11 +22,11 @@ from typing import Any
 
 from benchmarks import comparison, plot, report
 from benchmarks.bench import Bench
-from benchmarks.earlier import Earlier
+from benchmarks.earlier_revision import Earlier
 from benchmarks.environments import ROOT, Environments
 from benchmarks.experiments import EXPERIMENTS, run_all
-from benchmarks.fleet import Fleet
-from benchmarks.samples import Samples
+from benchmarks.processes import Fleet
+from benchmarks.results import Samples
 
 RESULTS = ROOT / "benchmarks" / "results.json"
 PAGE = ROOT / "docs" / "performance.md"

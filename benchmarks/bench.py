@@ -1,4 +1,4 @@
-"""What an experiment needs: the contenders that take part, their processes, and a place for the numbers."""
+"""Bench: the contenders, processes and results that an experiment works with."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.contenders import ASYNC_ONLY, OURS, earlier
-from benchmarks.samples import Samples
+from benchmarks.results import Samples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmarks.environments import Environments
-    from benchmarks.fleet import Fleet, Worker
+    from benchmarks.processes import Fleet, Worker
 
 
 @dataclass

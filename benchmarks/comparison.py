@@ -1,4 +1,4 @@
-"""The present revision of our packages beside an earlier one, from the same run."""
+"""Compares the current revision of our packages with an earlier one, measured in the same run."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from benchmarks.contenders import OURS, earlier
 from benchmarks.report import METRICS, MORE_IS_BETTER
-from benchmarks.samples import Measured, number
+from benchmarks.results import Measured, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from benchmarks.samples import Samples
+    from benchmarks.results import Samples
 
 TOLERANCE = 0.05
 FEW = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from benchmarks.bare import TRANSPORTS, BareHTTP, OpenAISDK
+from benchmarks.bare_clients import TRANSPORTS, BareHTTP, OpenAISDK
 from benchmarks.frameworks import LANGCHAIN, LLAMA_INDEX, LangChainModel, LlamaIndexModel
 
 if TYPE_CHECKING:

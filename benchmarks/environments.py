@@ -18,7 +18,7 @@ from benchmarks.contenders import is_earlier, present
 from benchmarks.frameworks import LLAMA_INDEX
 
 if TYPE_CHECKING:
-    from benchmarks.earlier import Earlier
+    from benchmarks.earlier_revision import Earlier
 
 ROOT = Path(__file__).parent.parent
 

@@ -1,4 +1,4 @@
-"""What is measured. Each function is one round: every contender does the same job, one after the other."""
+"""The experiments. Each function runs one round: every contender does the same job in turn."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import fresh
+from benchmarks import startup_programs
 from benchmarks.contenders import ALL, ASYNC_ONLY, FRAMEWORKS
 
 if TYPE_CHECKING:
@@ -140,10 +140,10 @@ def flight(bench: Bench) -> None:
 
 def imports(bench: Bench) -> None:
     """CPU milliseconds and megabytes of an import."""
-    for name in bench.names([*fresh.IMPORTS]):
+    for name in bench.names([*startup_programs.IMPORTS]):
         if not bench.round:
-            bench.in_fresh_interpreter(name, fresh.importing(name))  # which writes the bytecode
-        result = bench.in_fresh_interpreter(name, fresh.importing(name))
+            bench.in_fresh_interpreter(name, startup_programs.importing(name))  # which writes the bytecode
+        result = bench.in_fresh_interpreter(name, startup_programs.importing(name))
         bench.samples.note("import/cpu", name, result["cpu"] * MILLI)
         bench.samples.note("import/memory", name, result["memory"])
 
@@ -151,7 +151,7 @@ def imports(bench: Bench) -> None:
 def builds(bench: Bench) -> None:
     """CPU milliseconds of a model object."""
     for name in bench.names(FRAMEWORKS):
-        result = bench.in_fresh_interpreter(name, fresh.building(name, bench.fleet.base_url))
+        result = bench.in_fresh_interpreter(name, startup_programs.building(name, bench.fleet.base_url))
         bench.samples.note("build/first", name, result["first"] * MILLI)
         bench.samples.note("build/later", name, result["later"] * MILLI)
 

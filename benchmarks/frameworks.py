@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.bodies import MODEL, TOOL, Turns
-from benchmarks.imports import imported
+from benchmarks.lazy_import import imported
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -14,7 +14,7 @@ from benchmarks.contenders import OURS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from benchmarks.samples import Samples
+    from benchmarks.results import Samples
 
 GROUPS = {
     "LangChain": ("ChatTIR", "ChatNVIDIA", "ChatMistralAI", "ChatOpenAI"),

@@ -1,4 +1,4 @@
-"""From the numbers of a run to the tables of `docs/performance.md`."""
+"""Writes the results of a run as the tables of `docs/performance.md`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.contenders import BARE
 from benchmarks.environments import LLAMA_INDEX_BASE
 from benchmarks.frameworks import LANGCHAIN, LLAMA_INDEX
-from benchmarks.fresh import LANGCHAIN_BASE
-from benchmarks.samples import Measured, Samples, number
-from benchmarks.targets import GOALS
+from benchmarks.goals import GOALS
+from benchmarks.results import Measured, Samples, number
+from benchmarks.startup_programs import LANGCHAIN_BASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from benchmarks.goals import Goal
+    from benchmarks.goal import Goal
 
 METRICS = {
     "server/one": "server alone, one chunk per write, µs per chunk (wall)",

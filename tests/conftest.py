@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""Settings and pytest plugins for all tests."""
 
 from hypothesis import HealthCheck, settings
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.blocked import ROOT
+from tests.blocked_imports import ROOT
 
 TEXT = (ROOT / "README.md").read_text("utf-8")
 

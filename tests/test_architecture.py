@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.blocked import ROOT, report, run
+from tests.blocked_imports import ROOT, report, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

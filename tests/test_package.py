@@ -13,8 +13,8 @@ from zipfile import ZipFile
 import pytest
 
 import tir_client
-from tests import lowest
-from tests.blocked import ROOT, report
+from tests import lowest_versions
+from tests.blocked_imports import ROOT, report
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -99,7 +99,7 @@ def test_the_metadata_says_what_pyproject_and_the_code_say(metadata: Message) ->
 def test_every_dependency_has_a_floor_which_make_test_lowest_installs(metadata: Message) -> None:
     wanted = [requirement.partition(";")[0] for requirement in metadata.get_all("Requires-Dist", [])]
 
-    for requirement, floor in zip(sorted(wanted), sorted(lowest.floors()), strict=True):
+    for requirement, floor in zip(sorted(wanted), sorted(lowest_versions.floors()), strict=True):
         name, _, version = floor.partition("==")
         assert requirement.startswith(name)
         assert f">={version}" in requirement

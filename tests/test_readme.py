@@ -17,7 +17,7 @@ from demo.rules import answer
 from langchain_tir import ChatTIR
 from llama_index_tir import TIR
 from tests import readme
-from tests.blocked import ROOT
+from tests.blocked_imports import ROOT
 from tir_client import Config, RetryPolicy, Timeouts, TIRError, config
 from tir_sandbox import Sandbox
 

@@ -1,4 +1,4 @@
-"""The client's four ways to ask for an answer, each as an async function; a client and a request to ask with."""
+"""The four ways to call the client (sync or async, whole or streamed), each as an async function."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 import pytest
 
-from tests.wire import WireServer
+from tests.wire_server import WireServer
 from tir_client import ChatRequest, Completion, Config, RetryPolicy, TIRClient
 from tir_sandbox import Sandbox
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.blocked import ROOT
+from tests.blocked_imports import ROOT
 from tir_client import ChatRequest, Config, TIRClient, TIRError
 from tir_client.transport.aiohttp import PIECE, AiohttpTransport
 from tir_sandbox import Sandbox

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.client.paths import PATHS, Ask, client, request
-from tests.wire import WireServer
+from tests.wire_server import WireServer
 from tir_client import (
     ForcedToolError,
     ReportedError,

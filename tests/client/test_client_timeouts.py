@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.client.paths import PATHS, Ask, client, request
-from tests.wire import STALL, WireServer
+from tests.wire_server import STALL, WireServer
 from tir_client import APITimeoutError
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: id-7\r\n"

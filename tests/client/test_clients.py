@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.client.paths import EVERY, PATHS, TOKEN, Ask, client, request
-from tests.wire import CLOSE, WireServer
+from tests.wire_server import CLOSE, WireServer
 from tir_client import APIConnectionError, Config, ConfigurationError, RetryPolicy, TIRClient
 from tir_sandbox import Sandbox
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.growth import growth
+from tests.complexity import growth
 from tir_client import (
     APIStatusError,
     AuthenticationError,

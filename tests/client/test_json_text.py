@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.growth import growth
+from tests.complexity import growth
 from tir_client import ToolCall
 from tir_client.protocol.json_text import PartialJson, extract_json, parse_json, read_json, read_partial_json
 from tir_client.protocol.messages import sendable_arguments

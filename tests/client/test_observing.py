@@ -1,4 +1,4 @@
-"""Users' tools see async calls when they are given an httpx client; `docs/observing_calls.md` says how."""
+"""respx, vcrpy and event hooks see async calls, as `docs/observing_calls.md` describes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import respx
 import vcr
 
 from tests.client.paths import PATHS, Ask
-from tests.faults.wire import TEXT, as_json, chunks, completion, events
+from tests.faults.response_bytes import TEXT, as_json, chunks, completion, events
 from tir_client import APIConnectionError, ChatRequest, Config, RetryPolicy, TIRClient
 from tir_sandbox import Sandbox
 

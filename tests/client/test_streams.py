@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.blocked import ROOT
+from tests.blocked_imports import ROOT
 from tests.faults.resources import all_returned
 from tir_client import ChatRequest, Config, TIRClient
 from tir_sandbox import Reply, Sandbox

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from tests.blocked import ROOT
+from tests.blocked_imports import ROOT
 
 
 def test_both_agents_ask_for_both_cities_and_compare():

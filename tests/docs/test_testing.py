@@ -11,7 +11,7 @@ import pytest
 import vcr
 
 import langchain_tir
-from tests.blocked import ROOT
+from tests.blocked_imports import ROOT
 from tir_sandbox import Sandbox
 from tir_sandbox.server import OVERRIDES
 

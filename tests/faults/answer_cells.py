@@ -1,11 +1,11 @@
-"""Cells with status 200 and a body that is odd, or no answer at all."""
+"""Cases of the fault matrix: status 200 with an invalid or empty body."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from tests.faults.table import Cell, Fails, Right, case
-from tests.faults.wire import (
+from tests.faults.matrix import Cell, Fails, Right, case
+from tests.faults.response_bytes import (
     PAGE,
     TEXT,
     VLLM_ERROR,
@@ -17,7 +17,7 @@ from tests.faults.wire import (
     stream,
     zipped,
 )
-from tests.wire import CLOSE
+from tests.wire_server import CLOSE
 
 _A = "Whole answers"
 _NULLS: dict[str, Any] = dict.fromkeys(

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.faults.places import Places
+from tests.faults.servers import Places
 
 
 @pytest.fixture(scope="package")

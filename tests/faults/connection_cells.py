@@ -1,9 +1,9 @@
-"""Cells in which the connection fails: before the answer, in its headers, in its body."""
+"""Cases of the fault matrix: connections that fail, break or stay silent."""
 
 from __future__ import annotations
 
-from tests.faults.table import Cell, Fails, Right, both, case, hasty
-from tests.faults.wire import (
+from tests.faults.matrix import Cell, Fails, Right, both, case, hasty
+from tests.faults.response_bytes import (
     HALF,
     PIECES,
     answer,
@@ -17,7 +17,7 @@ from tests.faults.wire import (
     stream,
     stream_head,
 )
-from tests.wire import CLOSE, RESET, STALL
+from tests.wire_server import CLOSE, RESET, STALL
 
 WHOLE = answer(as_json(completion()))
 STREAM = stream(*chunks())

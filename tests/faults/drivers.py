@@ -1,4 +1,4 @@
-"""How each library is called, whole and streamed, sync and async; and what a call came to."""
+"""Calls each library in every way (whole or streamed, sync or async) and records the outcome."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def _play() -> Path:
     install = [str(python), "-m", "pip", "install", "--quiet", "--editable", ".[langchain,llama-index]", *REQUIREMENTS]
     subprocess.run(install, cwd=ROOT, check=True)
     out = HOME / "outcomes.json"
-    subprocess.run([str(python), "-m", "tests.faults.play", str(out)], cwd=ROOT, check=True)
+    subprocess.run([str(python), "-m", "tests.faults.runner", str(out)], cwd=ROOT, check=True)
     return out
 
 

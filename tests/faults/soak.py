@@ -21,7 +21,7 @@ from typing import Any
 import tir_client
 from tests.faults.drivers import LangChain, LlamaIndex
 from tests.faults.resources import Held
-from tests.faults.wire import DONE, TEXT, VLLM_ERROR, chunk, chunks, events, refusal, stream_head
+from tests.faults.response_bytes import DONE, TEXT, VLLM_ERROR, chunk, chunks, events, refusal, stream_head
 from tests.waiting import auntil
 
 STREAMS = 100

@@ -1,12 +1,23 @@
-"""Cells in which the server answers with an error status: which class it becomes, whether and when it is retried."""
+"""Cases of the fault matrix: error statuses, redirects and Retry-After."""
 
 from __future__ import annotations
 
 import zlib
 
-from tests.faults.table import Cell, Fails, Right, both, case
-from tests.faults.wire import PAGE, VLLM_ERROR, answer, as_json, chunks, completion, head, refusal, stream, zipped
-from tests.wire import CLOSE
+from tests.faults.matrix import Cell, Fails, Right, both, case
+from tests.faults.response_bytes import (
+    PAGE,
+    VLLM_ERROR,
+    answer,
+    as_json,
+    chunks,
+    completion,
+    head,
+    refusal,
+    stream,
+    zipped,
+)
+from tests.wire_server import CLOSE
 
 WHOLE = answer(as_json(completion()))
 STREAM = stream(*chunks())

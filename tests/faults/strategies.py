@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.faults.wire import chunks, completion
+from tests.faults.response_bytes import chunks, completion
 from tests.recorded import recordings
 
 NAMES = st.sampled_from(

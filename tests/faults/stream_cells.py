@@ -1,9 +1,9 @@
-"""Cells in which the connection holds and the stream is odd: in its end, its events, its bytes."""
+"""Cases of the fault matrix: streams that break, end early or report an error."""
 
 from __future__ import annotations
 
-from tests.faults.table import Cell, Fails, Right, case
-from tests.faults.wire import (
+from tests.faults.matrix import Cell, Fails, Right, case
+from tests.faults.response_bytes import (
     DONE,
     HALF,
     PAGE,
@@ -22,7 +22,7 @@ from tests.faults.wire import (
     usage_chunk,
     zipped,
 )
-from tests.wire import CLOSE
+from tests.wire_server import CLOSE
 
 _E = "Ends of streams"
 _X = "Events"

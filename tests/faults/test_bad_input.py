@@ -17,6 +17,7 @@ from langchain_tir import _messages as langchain
 from langchain_tir import _stream as langchain_stream
 from llama_index_tir import _messages as llama_index
 from llama_index_tir import _stream as llama_index_stream
+from tests.faults.response_bytes import DONE, chunk, completion, events
 from tests.faults.strategies import (
     CALL,
     JSON,
@@ -28,7 +29,6 @@ from tests.faults.strategies import (
     rich_chunks,
     rich_completion,
 )
-from tests.faults.wire import DONE, chunk, completion, events
 from tir_client import APIStatusError, ChatRequest, Delta, EmbeddingRequest, TIRError
 from tir_client.protocol.error_responses import error_from_response
 from tir_client.protocol.reader import (

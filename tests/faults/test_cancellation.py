@@ -1,4 +1,4 @@
-"""Whoever leaves, the server is told at once: nobody pays for words that nobody reads, and no connection stays open."""
+"""When a caller cancels, closes or drops a call, the server is disconnected at once and no connection stays open."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from pydantic import BaseModel
 from workflows.errors import WorkflowCancelledByUser
 
 from tests.faults.drivers import OURS, Driver
-from tests.faults.table import PATIENT, hasty
-from tests.faults.wire import chunk, head, stream
+from tests.faults.matrix import PATIENT, hasty
+from tests.faults.response_bytes import chunk, head, stream
 from tests.waiting import until
-from tests.wire import STALL, WireServer
+from tests.wire_server import STALL, WireServer
 from tir_client import APITimeoutError
 
 AT_ONCE = 0.1

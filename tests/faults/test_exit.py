@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from tests.faults.drivers import OURS, Driver
-from tests.faults.table import PATIENT
-from tests.faults.wire import chunk, stream
+from tests.faults.matrix import PATIENT
+from tests.faults.response_bytes import chunk, stream
 from tests.waiting import until
-from tests.wire import STALL, WireServer
+from tests.wire_server import STALL, WireServer
 
 ROOT = Path(__file__).parents[2]
 TALK = stream(chunk({"role": "assistant", "content": ""}), *[chunk({"content": "word "})] * 3, done=False)

@@ -1,4 +1,4 @@
-"""Models live and die in odd places: loops, threads, forks, notebooks. Nothing they held stays behind."""
+"""Models in many event loops, threads and forks leave no sockets, threads or clients open."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from tests.faults.drivers import OURS, TOKEN, Driver
-from tests.faults.places import Places
+from tests.faults.matrix import PATIENT
 from tests.faults.resources import all_returned
-from tests.faults.table import PATIENT
-from tests.faults.wire import VLLM_ERROR, chunk, head, refusal, stream
+from tests.faults.response_bytes import VLLM_ERROR, chunk, head, refusal, stream
+from tests.faults.servers import Places
 from tests.waiting import auntil
-from tests.wire import CLOSE, RESET, STALL, WireServer
+from tests.wire_server import CLOSE, RESET, STALL, WireServer
 from tir_client import APITimeoutError, ChatRequest, Config, TIRClient, TIRError
 from tir_sandbox import Reply, Sandbox
 

@@ -7,8 +7,8 @@ import pytest
 import tir_client
 from tests.faults.cells import CELLS
 from tests.faults.drivers import OURS, TOKEN, Outcome, Way, ways
-from tests.faults.places import Places
-from tests.faults.table import Case, Cell, Fails, Right
+from tests.faults.matrix import Case, Cell, Fails, Right
+from tests.faults.servers import Places
 from tests.waiting import until
 
 SLACK = 15.0

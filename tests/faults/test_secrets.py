@@ -20,11 +20,11 @@ from langchain_core.load import dumpd, dumps
 from langchain_tir import ChatTIR, TIREmbeddings
 from llama_index_tir import TIR, TIREmbedding
 from tests.faults.drivers import OURS, QUESTION, TOKEN, Way, ways
-from tests.faults.marks import HEADER, MARKS, QUERY, SECRETS, found, shown, told
-from tests.faults.places import Places
-from tests.faults.table import PATIENT, hasty
-from tests.faults.wire import answer, as_json, chunk, completion, head, refusal, stream
-from tests.wire import CLOSE, RESET, STALL, WireServer
+from tests.faults.matrix import PATIENT, hasty
+from tests.faults.response_bytes import answer, as_json, chunk, completion, head, refusal, stream
+from tests.faults.secret_markers import HEADER, MARKS, QUERY, SECRETS, found, shown, told
+from tests.faults.servers import Places
+from tests.wire_server import CLOSE, RESET, STALL, WireServer
 from tir_client import AuthenticationError, ConfigurationError, TIRError
 from tir_client.protocol.error_responses import BODY_LIMIT
 

@@ -20,10 +20,10 @@ from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
 from langchain_tir import ChatTIR
 from llama_index_tir import TIR, TIREmbedding
 from tests.faults.drivers import OURS, QUESTION, TOKEN, Way, ways
-from tests.faults.marks import SECRETS, found
-from tests.faults.places import Places
-from tests.faults.wire import answer, as_json, chunks, completion, refusal, stream
-from tests.wire import CLOSE
+from tests.faults.response_bytes import answer, as_json, chunks, completion, refusal, stream
+from tests.faults.secret_markers import SECRETS, found
+from tests.faults.servers import Places
+from tests.wire_server import CLOSE
 
 ECHO = {"error": {"message": f"The token {TOKEN} is not known.", "code": 401}}
 SCRIPTS = {

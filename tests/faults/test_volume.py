@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.drivers import OURS, Driver, Way
-from tests.faults.places import Places
-from tests.faults.table import PATIENT
-from tests.faults.wire import DONE, chunk, events, stream_head, usage_chunk
-from tests.wire import CLOSE
+from tests.faults.matrix import PATIENT
+from tests.faults.response_bytes import DONE, chunk, events, stream_head, usage_chunk
+from tests.faults.servers import Places
+from tests.wire_server import CLOSE
 
 EVENTS = 100_000
 PIECE = 1 << 16

@@ -1,4 +1,4 @@
-"""The sandbox for the tests of this folder: one server, forgetful between tests."""
+"""The sandbox for these tests: one server, reset between tests."""
 
 from __future__ import annotations
 

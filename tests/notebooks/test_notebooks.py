@@ -12,7 +12,7 @@ import pytest
 from nbclient import NotebookClient
 
 from tests import readme
-from tests.blocked import ROOT
+from tests.blocked_imports import ROOT
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

@@ -1,4 +1,4 @@
-"""The same promises on a real vLLM: its words are noise, but noise that a seed repeats."""
+"""The eight paths on a real vLLM with a random model, whose answers a seed makes repeatable."""
 
 from dataclasses import replace
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Measures how the work of a function grows with its input, whatever the speed of the machine."""
+"""Measures how the run time of a function grows with its input."""
 
 from __future__ import annotations
 

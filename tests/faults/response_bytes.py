@@ -1,4 +1,4 @@
-"""Answers as bytes: what a server writes to its socket, right down to the half of one."""
+"""HTTP responses as raw bytes, whole or cut."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plays the matrix against all libraries and writes down what each call came to."""
+"""Runs the fault matrix against all libraries and records the outcome of each call."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import Any
 
 from tests.faults.cells import CELLS
 from tests.faults.drivers import Outcome, Way, ways
+from tests.faults.matrix import PATIENT, Case, Cell, Right
 from tests.faults.peers import ALL, REQUIREMENTS, is_typed
-from tests.faults.places import Places
-from tests.faults.table import PATIENT, Case, Cell, Right
-from tests.faults.wire import TEXT
-from tests.wire import CLOSE
+from tests.faults.response_bytes import TEXT
+from tests.faults.servers import Places
+from tests.wire_server import CLOSE
 
 PATIENCE = 4.0
 """Seconds beyond its timeouts after which a call counts as hanging."""

@@ -1,4 +1,4 @@
-"""The server and the contenders, each a process of its own."""
+"""Starts and stops the server process and one worker process per contender."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from tests.sandbox.test_faults import HASTY, until
-from tests.wire import CLOSE, RESET, STALL, WireServer
+from tests.wire_server import CLOSE, RESET, STALL, WireServer
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\ncontent-type: application/json\r\n\r\n"
 

@@ -1,4 +1,4 @@
-"""The model as an object: what it shows, how it is saved, copied, configured, cached, traced and registered."""
+"""ChatTIR as a Python object: repr, pickling, copying, configuration, caching, tracing, registration."""
 
 from __future__ import annotations
 

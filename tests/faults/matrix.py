@@ -1,4 +1,4 @@
-"""The fault matrix as data: what a server does, and what a call must come to.
+"""Classes for the fault matrix: what the server does, and which outcome is right.
 
 Each cell is played against every face, sync and async, streamed and whole; `python -m tests.faults.report` plays the
 same cells against other libraries.
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.faults.wire import TEXT, USAGE
-from tests.wire import Script
+from tests.faults.response_bytes import TEXT, USAGE
+from tests.wire_server import Script
 
 PATIENT = {"connect": 20.0, "first_byte": 20.0, "chunk": 20.0}
 

@@ -1,4 +1,4 @@
-"""The servers of the matrix: one that plays scripts, and some that fail before a request can be read."""
+"""The servers of the fault matrix: one plays scripts, the others fail before a request can be read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.faults.status_cells import IN_30_SECONDS
-from tests.wire import WireServer
+from tests.wire_server import WireServer
 
 CERTIFICATE = Path(__file__).with_name("self_signed.pem")
 

@@ -1,4 +1,4 @@
-"""The numbers of a run."""
+"""The measurements of a run: samples per contender and metric, and their medians."""
 
 from __future__ import annotations
 

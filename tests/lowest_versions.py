@@ -1,7 +1,7 @@
-"""The lowest versions that pyproject.toml allows to users: as pip's constraints, and as a pytest plugin.
+"""The lowest versions that pyproject.toml allows: as constraints for pip, and as a pytest plugin.
 
-`python -m tests.lowest` prints the constraints. `-p tests.lowest` leaves out the tests of what the frameworks
-themselves learnt later.
+`python -m tests.lowest_versions` prints the constraints. `-p tests.lowest_versions` leaves out the tests of what the
+frameworks added later.
 """
 
 from __future__ import annotations

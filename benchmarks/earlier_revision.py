@@ -1,4 +1,4 @@
-"""An earlier revision of our packages, measured beside the present one in the same run."""
+"""Extracts an earlier revision of our packages, to be measured in the same run."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Clients without a framework: the openai SDK, and httpx on several transports."""
+"""Contenders without a framework: the openai SDK, and plain HTTP on several transports."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.bodies import MODEL, TOOL, Turns
-from benchmarks.imports import imported
+from benchmarks.lazy_import import imported
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator

@@ -1,4 +1,4 @@
-"""Every phase ends in time, on any HTTP client, and a call that ends so takes no other along."""
+"""Each time limit of a call holds on any HTTP client, and an expired call does not affect others."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from tests.client.paths import EVERY, PATHS, Ask
-from tests.faults.wire import chunk, chunks, events, stream
-from tests.wire import STALL, WireServer
+from tests.faults.response_bytes import chunk, chunks, events, stream
+from tests.wire_server import STALL, WireServer
 from tir_client import APITimeoutError, BadRequestError, ChatRequest, Config, RetryPolicy, TIRClient
 from tir_client.transport.clock import Clock
 from tir_sandbox import Sandbox

@@ -1,4 +1,4 @@
-"""Secrets that can be recognised, and the search for them."""
+"""Recognisable secrets, and a search for them in any output."""
 
 from __future__ import annotations
 

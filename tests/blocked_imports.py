@@ -1,4 +1,4 @@
-"""Imports in a fresh interpreter, as if some packages were not installed."""
+"""Runs imports in a new interpreter in which some packages cannot be found."""
 
 from __future__ import annotations
 

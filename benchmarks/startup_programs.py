@@ -1,4 +1,4 @@
-"""Short programs for fresh interpreters: what an import costs, and a model object."""
+"""Programs that measure import time and model construction in a new interpreter."""
 
 from __future__ import annotations
 

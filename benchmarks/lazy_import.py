@@ -1,4 +1,4 @@
-"""Imports at the moment of use: the process of one contender must not pay for the others."""
+"""Imports a module on first use, so that one contender's process does not load the packages of the others."""
 
 from __future__ import annotations
 
