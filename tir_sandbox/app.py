@@ -1,4 +1,4 @@
-"""The endpoint: routes, authentication, bodies."""
+"""The HTTP API: routes and handlers."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from tir_sandbox import checks, errors, request_models, responses, tokenizer
 from tir_sandbox.delivery import Delivery, as_body, compact
 from tir_sandbox.embeddings import dimensions_of, embed, encoded, inputs
 from tir_sandbox.faults import Fault
-from tir_sandbox.generation import generate, is_gpt_oss
+from tir_sandbox.generation import generate
 from tir_sandbox.middleware import as_response
 from tir_sandbox.replies import Reply
 from tir_sandbox.rules import answer_by_rule
@@ -34,7 +34,7 @@ _BASES = (
 
 
 def build(state: "State") -> Starlette:
-    """Build the endpoint that answers for a sandbox."""
+    """Build the ASGI application of a sandbox."""
     endpoint = Endpoint(state)
     routes = [
         Route(path, handler, methods=[method])
@@ -51,12 +51,12 @@ def build(state: "State") -> Starlette:
         Route("/health", _alive, methods=["GET"]),
         Route("/ping", _alive, methods=["GET", "POST"]),
     ]
-    handlers = {HTTPException: _detail, errors.ApiError: _refused, ScriptError: _off_script, Exception: _broken}
-    return Starlette(routes=routes, exception_handlers=handlers)
+    handled = (HTTPException, errors.ApiError, ScriptError, Exception)
+    return Starlette(routes=routes, exception_handlers=dict.fromkeys(handled, _failed))
 
 
 class Endpoint:
-    """The handlers, for one sandbox."""
+    """The handlers of a sandbox."""
 
     def __init__(self, state: "State") -> None:
         self._state = state
@@ -81,11 +81,11 @@ class Endpoint:
         model = self._model(request, body)
         texts = inputs(body["input"])
         for text in texts:
-            checks.prompt_fits(tokenizer.count(text), self._state.context_window, template=not is_gpt_oss(model))
+            checks.check_prompt(tokenizer.count(text), self._state.context_window, model)
         item = self._state.script.take(request.scope["tir_request"], embeds=True)
         fault = item if isinstance(item, Fault) else None
         reply = item if isinstance(item, Reply) else Reply()
-        size, encoding = dimensions_of(body | {"model": model}), body.get("encoding_format")
+        size, encoding = body.get("dimensions") or dimensions_of(model), body.get("encoding_format")
         data = [
             {"index": index, "object": "embedding", "embedding": encoded(embed(text, size), encoding)}
             for index, text in enumerate(texts)
@@ -102,7 +102,7 @@ class Endpoint:
         return JSONResponse({"object": "list", "data": [_model_card(name, window) for name in names]})
 
     async def tokenize(self, request: HttpRequest) -> Response:
-        """Answer `POST tokenize`, of a prompt or of messages."""
+        """Answer `POST tokenize`."""
         body = request_models.tokenize(_json_body(request))
         strings = tokenizer.pieces(body.get("prompt", ""))
         for message in body.get("messages") or []:
@@ -117,7 +117,7 @@ class Endpoint:
         )
 
     def _next(self, request: HttpRequest) -> tuple[Reply, Fault | None]:
-        """Return the reply to a request, and what goes wrong with it."""
+        """Return the reply to a request, and the fault to apply to it."""
         seen: Request = request.scope["tir_request"]
         item = self._state.script.take(seen)
         if isinstance(item, Reply):
@@ -156,10 +156,10 @@ class Endpoint:
         return delivery
 
     def _model(self, request: HttpRequest, body: Mapping[str, Any]) -> str:
-        """Return the model that answers: the URL's, which the body has to repeat, or the body's."""
+        """Return the model of the URL or of the body; if both name one, it must be the same."""
         in_url, in_body = request.path_params.get("model"), body.get("model")
         if in_url is not None and in_body is not None and in_url != in_body:
-            message = f"The URL asks for the model `{in_url}`, but the body for `{in_body}`: they have to agree."
+            message = f"The URL has the model `{in_url}`, the body `{in_body}`: use the same in both."
             raise errors.bad_value(message, "model", in_body)
         model = in_url or in_body or self._state.served[0]
         if not self._state.serves(model):
@@ -179,53 +179,27 @@ def _embedding_usage(texts: Sequence[str]) -> dict[str, Any]:
 
 def _json_body(request: HttpRequest) -> dict[str, Any]:
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise errors.unsupported_media_type()
+        message = "1 validation error:\n  Unsupported Media Type: Only 'application/json' is allowed"
+        raise errors.error(400, message, "Bad Request")
     raw = request.scope["tir_request"].raw
     try:
         body = json.loads(raw)
         if b"\\ud" in raw.lower():
-            compact(body)  # half a surrogate pair cannot be answered, nor cut into tokens
+            compact(body)  # half a surrogate pair can be neither sent nor cut into tokens
     except UnicodeEncodeError as problem:
         raise errors.bad_request(str(problem)) from problem
     except (ValueError, RecursionError) as problem:
-        raise _bad_json(problem) from problem
-    return _checked_object(body)
-
-
-def _checked_object(body: Any) -> dict[str, Any]:
-    if body is None:
-        raise errors.invalid({"type": "missing", "loc": "body", "msg": "Field required", "input": "None"})
-    if not isinstance(body, dict):
-        message = "Input should be a valid dictionary or object to extract fields from"
-        wrong = {"type": "model_attributes_type", "loc": "body", "msg": message}
-        raise errors.invalid(wrong | {"input": errors.brief(body)})
-    return body
-
-
-def _bad_json(problem: Exception) -> errors.ApiError:
-    at = getattr(problem, "pos", 0)
-    why = {"error": getattr(problem, "msg", str(problem))}
-    size = "<dict of 0 items>"
-    return errors.invalid(
-        {"type": "json_invalid", "loc": f"body.{at}", "msg": "JSON decode error", "input": size, "ctx": why}
-    )
+        details = {"input": "<dict of 0 items>", "ctx": {"error": getattr(problem, "msg", str(problem))}}
+        place = {"type": "json_invalid", "loc": f"body.{getattr(problem, 'pos', 0)}", "msg": "JSON decode error"}
+        raise errors.invalid(place | details) from problem
+    if isinstance(body, dict):
+        return body
+    message = "Input should be a valid dictionary or object to extract fields from"
+    wrong = {"type": "model_attributes_type", "loc": "body", "msg": message}
+    raise errors.invalid(wrong | {"input": errors.brief(body)})
 
 
 def _model_card(name: str, window: int) -> dict[str, Any]:
-    permission = {
-        "id": f"modelperm-{tokenizer.token_id(name):016x}",
-        "object": "model_permission",
-        "created": 0,
-        "allow_create_engine": False,
-        "allow_sampling": True,
-        "allow_logprobs": True,
-        "allow_search_indices": False,
-        "allow_view": True,
-        "allow_fine_tuning": False,
-        "organization": "*",
-        "group": None,
-        "is_blocking": False,
-    }
     return {
         "id": name,
         "object": "model",
@@ -234,7 +208,7 @@ def _model_card(name: str, window: int) -> dict[str, Any]:
         "root": "model",
         "parent": None,
         "max_model_len": window,
-        "permission": [permission],
+        "permission": [],
     }
 
 
@@ -246,21 +220,13 @@ async def _version(_: HttpRequest) -> Response:
     return JSONResponse({"version": VLLM_VERSION})
 
 
-async def _detail(_: HttpRequest, problem: Exception) -> Response:
-    if not isinstance(problem, HTTPException):
-        raise problem
-    return JSONResponse({"detail": problem.detail}, problem.status_code, problem.headers)
-
-
-async def _refused(_: HttpRequest, problem: Exception) -> Response:
-    if not isinstance(problem, errors.ApiError):
-        raise problem
-    return as_response(problem)
-
-
-async def _off_script(_: HttpRequest, problem: Exception) -> Response:
-    return as_response(errors.off_script(str(problem)))
-
-
-async def _broken(_: HttpRequest, problem: Exception) -> Response:
-    return as_response(errors.broken(problem))
+async def _failed(_: HttpRequest, problem: Exception) -> Response:
+    match problem:
+        case HTTPException():
+            return JSONResponse({"detail": problem.detail}, problem.status_code, problem.headers)
+        case errors.ApiError():
+            return as_response(problem)
+        case ScriptError():
+            return as_response(errors.error(400, str(problem), "ScriptError"))
+        case _:
+            return as_response(errors.error(500, str(problem), "InternalServerError"))

@@ -1,4 +1,4 @@
-"""The rules by which the sandbox answers in the demo and the notebooks: `Sandbox(rules=answer)`.
+"""The rules that answer for the sandbox in the demo and the notebooks: `Sandbox(rules=answer)`.
 
 They work on plain text, and answer the same in every run. They call tools with fitting arguments, fill schemas with
 the user's words, and answer questions with the sentences of the context.
@@ -13,7 +13,7 @@ from demo.rules import calls, documents, judge
 from demo.rules.find import TextHints
 from demo.rules.prompt import Prompt
 from demo.rules.react import react
-from tir_sandbox.rules import structured, thought
+from tir_sandbox.rules import structured
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,18 +21,28 @@ if TYPE_CHECKING:
     from tir_sandbox import Reply, Request
 
 
+_MORE = " I have read the request from its first to its last message, and no other rule fits it better."
+
+
 def answer(request: Request) -> Reply | None:
-    """Answer a request by the first rule that fits, or leave it to the sandbox's own rules."""
+    """Return the answer of the first rule that has one, or None to use the sandbox's own rules."""
     prompt = Prompt(request)
     reply = next((found for rule in RULES if (found := rule(prompt)) is not None), None)
     if reply is None:
         return None
-    return replace(reply, reasoning=thought(str(reply.reasoning), request.body.get("reasoning_effort")))
+    return replace(reply, reasoning=_reasoning(str(reply.reasoning), request.body.get("reasoning_effort")))
+
+
+def _reasoning(text: str, effort: str | None) -> str:
+    """Return a shorter or longer reasoning, by the request's effort."""
+    if effort == "low":
+        return text.partition(". ")[0].rstrip(".") + "."
+    return text + (_MORE if effort == "high" else "")
 
 
 def bound(prompt: Prompt) -> Reply | None:
-    """Fill the schema, the list of choices or the pattern that the answer is bound to."""
-    return structured(prompt.request.body, TextHints(prompt.source), prompt.user)
+    """Answer a request for a schema, a list of choices or a pattern."""
+    return structured(prompt.request.body, prompt.user, TextHints(prompt.source).suggest)
 
 
 RULES: tuple[Callable[[Prompt], Reply | None], ...] = (

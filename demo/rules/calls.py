@@ -1,11 +1,11 @@
-"""Rules about tools: when to call which, and what to say when they have answered."""
+"""Rules for tools: which to call, and how to answer with their results."""
 
 import re
 from typing import Any
 
 from demo.rules.find import PROPER, TextHints
 from demo.rules.prompt import Prompt, Tool, hands_off
-from tir_sandbox.embeddings import significant
+from demo.rules.words import significant
 from tir_sandbox.replies import Reply, ToolCall
 from tir_sandbox.rules import arguments
 
@@ -17,7 +17,7 @@ _LOOKS_UP = re.compile(r"search|quer|retriev|look_?up|knowledge|documents?|index
 _QUESTION = re.compile(
     r"\?|^\W*(?:who|what|when|where|why|which|how|find|search|tell|explain|describe|list|summar)\b", re.IGNORECASE
 )
-_TIMES = re.compile(r"\btimes\b(?=\s+-?\d)", re.IGNORECASE)  # in `12 times 7` nobody asks for the time
+_TIMES = re.compile(r"\btimes\b(?=\s+-?\d)", re.IGNORECASE)  # `12 times 7` has nothing to do with the time
 _STRONG = 3
 _TWO = 2
 _COLDER_OR_WARMER = re.compile(r"\b(colder|cooler|warmer|hotter)\b")
@@ -27,7 +27,7 @@ _READING = re.compile(r"(?P<city>[\w -]+): (?P<degrees>-?\d+(?:\.\d+)?) °C")
 
 
 def forced_call(prompt: Prompt) -> Reply | None:
-    """Make the call that has to be made: the named one, or the best that was not made yet."""
+    """Call the named tool, or the best tool that was not called yet."""
     if not prompt.forced or not prompt.tools:
         return None
     if prompt.named is not None:
@@ -39,7 +39,7 @@ def forced_call(prompt: Prompt) -> Reply | None:
 
 
 def offered_call(prompt: Prompt) -> Reply | None:
-    """Call the tools that share words with what the user says, unless they have answered already."""
+    """Call the tools that share words with the user message, unless there are results."""
     if prompt.results:
         return None
     fresh = [tool for tool in prompt.tools if tool.name not in prompt.called]
@@ -49,7 +49,7 @@ def offered_call(prompt: Prompt) -> Reply | None:
 
 
 def comparison(prompt: Prompt) -> Reply | None:
-    """Compare the temperatures that the tools gave for two cities."""
+    """Compare the temperatures of two cities in the tools' results."""
     asked = _COLDER_OR_WARMER.search(prompt.user)
     readings = [found for result in prompt.results if (found := _READING.search(result))]
     if asked is None or len(readings) != _TWO:
@@ -61,7 +61,7 @@ def comparison(prompt: Prompt) -> Reply | None:
 
 
 def after_tools(prompt: Prompt) -> Reply | None:
-    """Say what the tools said."""
+    """Repeat the tools' results."""
     if not prompt.results:
         return None
     said = " ".join(result.strip().rstrip(".") + "." for result in prompt.results if result.strip())
@@ -70,7 +70,7 @@ def after_tools(prompt: Prompt) -> Reply | None:
 
 
 def _matching(tools: list[Tool], text: str) -> list[Tool]:
-    """Return the best match, and others whose very names are spoken of."""
+    """Return the best match, and the tools whose names the text contains."""
     scored = [(score, tool) for tool in tools if (score := _score(tool, text))]
     if not scored:
         return []
@@ -100,8 +100,8 @@ def _arguments(prompt: Prompt, tool: Tool) -> list[dict[str, Any]]:
         return [{"to_agent": _best_agent(tool, prompt.user), "reason": f"The user asks: {prompt.user}"}]
     places = dict.fromkeys(_PLACE.findall(prompt.user))
     if len(tool.fields) == 1 and PROPER.search(next(iter(tool.fields))) and len(places) > 1:
-        return [arguments(tool.function, TextHints(place)) for place in places]
-    return [arguments(tool.function, TextHints(prompt.source))]
+        return [arguments(tool.function, TextHints(place).suggest) for place in places]
+    return [arguments(tool.function, TextHints(prompt.source).suggest)]
 
 
 def _best_agent(tool: Tool, text: str) -> str:

@@ -1,13 +1,13 @@
 """Finds the values of a schema's fields in a text."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from demo.rules.prompt import best_sentences, sentences
-from tir_sandbox.embeddings import significant
-from tir_sandbox.schema import Hints
+from demo.rules.words import significant
+from tir_sandbox.schema import type_of
 
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w]|\.\d)")
 _NAME = re.compile(r"\b[A-Z][\w'-]*(?:\s+[A-Z][\w'-]*)*")
@@ -35,14 +35,29 @@ _FORMATS = {
 
 
 @dataclass
-class TextHints(Hints):
-    """A text, of which each number and each name is used once before any is used again."""
+class TextHints:
+    """Suggests values from a text; each number and name is used once before any is used again."""
 
     text: str
     _taken: dict[str, int] = field(default_factory=dict)
 
+    def suggest(self, name: str, schema: Mapping[str, Any], required: bool) -> Any:
+        """Return the value of a field, or None. An optional field has one only if the text names the field."""
+        kind = type_of(schema)
+        if "enum" in schema:
+            return next(iter(self.mentioned(schema["enum"])), None)
+        if kind == "array":
+            items = schema.get("items")
+            options = self.mentioned(items.get("enum", [])) if isinstance(items, Mapping) else []
+            return options[: schema.get("maxItems")] if required and options else None
+        if kind in ("integer", "number") and (required or self.labelled(name) is not None):
+            return self.number(name, whole=kind == "integer")
+        if kind == "string" and (required or self.labelled(name) is not None):
+            return self.formatted(schema["format"]) if schema.get("format") else self.string(name, _about(schema))
+        return False if kind == "boolean" and required and self.denies(name) else None
+
     def mentioned(self, options: Sequence[Any]) -> list[Any]:
-        """Return the options the text mentions, as whole words."""
+        """Return the options that the text contains as whole words."""
         return [
             one
             for one in options
@@ -63,7 +78,7 @@ class TextHints(Hints):
         return int(value) if whole or value.is_integer() else value
 
     def denies(self, name: str) -> bool:
-        """Tell whether the text says no to a yes-or-no field."""
+        """Tell whether the text negates a field's name."""
         word = re.escape(_plain(name))
         return bool(word) and bool(
             re.search(rf"\b(?:not|no|without|isn't|never)\s+(?:\w+\s+)?{word}", self.text.lower())
@@ -82,7 +97,7 @@ class TextHints(Hints):
         return found[0] if found else None
 
     def string(self, name: str, description: str) -> str:
-        """Return the piece of text that suits a field best."""
+        """Return the part of the text that fits a field best."""
         plain = _plain(name)
         if _FORMULA.search(plain) and (found := _SUM.search(self.text)):
             return found[0].strip()
@@ -95,7 +110,7 @@ class TextHints(Hints):
         return self._phrase(f"{plain} {description}")
 
     def name(self) -> str | None:
-        """Return the next capitalised name that does not merely begin a sentence."""
+        """Return the next capitalised name that is not just the first word of a sentence."""
         return self._next("name", _names(self.text))
 
     def _phrase(self, about: str) -> str:
@@ -108,6 +123,10 @@ class TextHints(Hints):
         turn = self._taken.get(kind, 0)
         self._taken[kind] = turn + 1
         return found[turn % len(found)]
+
+
+def _about(schema: Mapping[str, Any]) -> str:
+    return str(schema.get("description", ""))
 
 
 def _names(text: str) -> list[str]:
