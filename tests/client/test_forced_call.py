@@ -210,6 +210,26 @@ def test_a_schema_of_several_tools_has_the_definitions_of_each_under_names_of_th
     }
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": {"n": {"type": "integer"}, "next": {"$ref": "#"}}},
+        {
+            "type": "object",
+            "properties": {"n": {"type": "integer"}, "next": {"$ref": "#/definitions/Node"}},
+            "definitions": {"Node": {"properties": {"n": {"type": "integer"}, "next": {"$ref": "#/definitions/Node"}}}},
+        },
+    ],
+)
+def test_a_schema_of_several_tools_binds_recursive_arguments(schema):
+    first = answer()
+    second = rescue_request(request("required", tool("walk", schema), ADD), first)
+
+    validator = jsonschema.Draft202012Validator(second.response_format["json_schema"]["schema"])
+    assert validator.is_valid({"name": "walk", "arguments": {"n": 1, "next": {"next": {"n": 2}}}})
+    assert not validator.is_valid({"name": "walk", "arguments": {"n": 1, "next": {"next": {"n": "two"}}}})
+
+
 def test_a_schema_of_several_tools_leaves_other_references_and_properties_alone():
     odd = {"type": "object", "properties": {"$ref": {"type": "string"}, "x": {"$ref": "#/properties/y"}}}
 

@@ -8,12 +8,12 @@ which all versions enforce.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tir_client.errors import ForcedToolError, RefusedCallError
 from tir_client.protocol.json_text import read_json
 from tir_client.protocol.responses import Completion, Json, ToolCall
-from tir_client.protocol.schemas import may_fit
+from tir_client.protocol.schemas import map_schema, may_fit
 from tir_client.protocol.stop_words import request_without_stop
 from tir_client.protocol.tool_choice import response_format
 
@@ -198,13 +198,13 @@ def _arguments_schema(tool: Json) -> Json:
 
 
 def _any_call(tools: list[Json]) -> Json:
-    """A schema for "one of these calls", with all definitions at its top, where `#/$defs/` references point."""
+    """A schema for "one of these calls", with all definitions at its top, where their references point."""
     definitions: Json = {}
     calls = []
     for tool in tools:
         name = tool["function"]["name"]
-        schema = _renamed(_arguments_schema(tool), f"{name}__")
-        definitions |= {f"{name}__{key}": value for key, value in schema.pop("$defs", {}).items()}
+        schema, moved = _with_moved_definitions(_arguments_schema(tool), name)
+        definitions |= moved
         calls.append(
             {
                 "type": "object",
@@ -216,16 +216,22 @@ def _any_call(tools: list[Json]) -> Json:
     return {"anyOf": calls, **({"$defs": definitions} if definitions else {})}
 
 
-def _renamed(schema: Any, prefix: str) -> Any:
-    """A copy of `schema` whose references to definitions carry `prefix`."""
-    if isinstance(schema, list):
-        return [_renamed(item, prefix) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    start = "#/$defs/"
-    return {
-        key: start + prefix + value.removeprefix(start)
-        if key == "$ref" and isinstance(value, str) and value.startswith(start)
-        else _renamed(value, prefix)
-        for key, value in schema.items()
-    }
+def _with_moved_definitions(schema: Json, name: str) -> tuple[Json, Json]:
+    """A copy of a tool's schema without its definitions, and those under names that begin with the tool's."""
+    refers_to_itself = False
+
+    def move(part: Json) -> Json:
+        nonlocal refers_to_itself
+        reference = part.get("$ref")
+        if reference == "#":
+            refers_to_itself = True
+            return {**part, "$ref": f"#/$defs/{name}"}
+        for start in ("#/$defs/", "#/definitions/"):
+            if isinstance(reference, str) and reference.startswith(start):
+                return {**part, "$ref": f"#/$defs/{name}__{reference.removeprefix(start)}"}
+        return part
+
+    moved: Json = map_schema(schema, move)
+    parts = {**(moved.pop("definitions", None) or {}), **(moved.pop("$defs", None) or {})}
+    definitions = {f"{name}__{key}": part for key, part in parts.items()}
+    return moved, {**definitions, name: moved} if refers_to_itself else definitions
