@@ -25,15 +25,34 @@ BATCHES_AT_ONCE = 4
 
 
 class _Places(asyncio.Semaphore):
-    """The places for requests of one async call; none is given any more once the call has failed."""
+    """The places for the requests of one async call. When one request fails, the others end."""
 
-    over = False
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self._under_way: set[asyncio.Task[Any] | None] = set()
+        self._is_over = False
 
     async def __aenter__(self) -> None:
         await super().__aenter__()
-        if self.over:
+        if self._is_over:
             self.release()
             raise asyncio.CancelledError
+        self._under_way.add(asyncio.current_task())
+
+    async def __aexit__(self, error: type[BaseException] | None, *_: object) -> None:
+        self._under_way.discard(asyncio.current_task())
+        if error is not None:
+            self.end()
+        self.release()
+
+    def end(self) -> None:
+        """Cancel the requests under way; those that wait for a place are not sent."""
+        if self._is_over:
+            return
+        self._is_over = True
+        for task in self._under_way:
+            if task is not None:
+                task.cancel()
 
 
 places: ContextVar[_Places | None] = ContextVar("places", default=None)
@@ -99,14 +118,14 @@ class TIREmbedding(ModelSettings, BaseEmbedding):
     ) -> list[Embedding]:
         """Embed texts in batches, a few of them at a time; the vectors come in the order of the texts.
 
-        When a batch fails, those that wait for a place are not sent.
+        When a batch fails, those under way are cancelled, and those that wait are not sent.
         """
         own = _Places(self.num_workers or BATCHES_AT_ONCE)
         token = places.set(own)
         try:
             vectors: list[Embedding] = await super().aget_text_embedding_batch(texts, show_progress, **kwargs)
         finally:
-            own.over = True
+            own.end()
             places.reset(token)
         return vectors
 

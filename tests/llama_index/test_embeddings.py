@@ -114,12 +114,27 @@ def test_a_batch_that_fails_ends_the_call_in_good_order(sandbox, recwarn):
     assert not recwarn.list
 
 
-async def test_a_batch_that_fails_keeps_those_that_wait_from_being_sent(sandbox):
-    sandbox.script(Fault(status=400))
+@pytest.mark.parametrize("show_progress", [False, True])
+@pytest.mark.parametrize("workers", [None, 1, 3])
+async def test_a_batch_that_fails_ends_the_others(workers, show_progress, sandbox, monkeypatch):
+    embedding = TIREmbedding(embed_batch_size=1, num_workers=workers)
+    at_once, begun, cancelled = workers or 4, [], []
+
+    async def fail_when_all_places_are_taken(request):
+        begun.append(request)
+        if len(begun) == at_once:
+            raise BadRequestError("No.", status_code=400)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.append(request)
+            raise
+
+    monkeypatch.setattr(embedding.client, "aembed", fail_when_all_places_are_taken)
     with pytest.raises(BadRequestError):
-        await TIREmbedding(embed_batch_size=1, num_workers=2).aget_text_embedding_batch([*TEXTS, *TEXTS])
-    await asyncio.sleep(0.3)
-    assert len(sandbox.requests) < len(TEXTS)
+        await embedding.aget_text_embedding_batch(TEXTS, show_progress=show_progress)
+    await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+    assert (len(begun), len(cancelled)) == (at_once, at_once - 1)
 
 
 async def test_async_calls_do_not_block_the_loop(embedding, sandbox):
