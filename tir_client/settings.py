@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, WithJ
 
 from tir_client.aliases import ALIASES, UNSUPPORTED, refuse_unknown, refuse_unsupported, rename
 from tir_client.client import TIRClient
-from tir_client.config import Config, project_from_environment, token_from_environment
+from tir_client.config import ApiKey, Config, project_from_environment, token_from_environment
 from tir_client.errors import ConfigurationError
 from tir_client.transport.retry import RetryPolicy
 from tir_client.transport.timeouts import Timeouts
@@ -48,7 +48,7 @@ class Connection(BaseModel):
         default_factory=token_from_environment,
         exclude=True,
         repr=False,
-        description="The Auth Token, or a function that returns it and is called once per request. "
+        description="The Auth Token, or a function, sync or async, that returns it and is called once per request. "
         "Environment: E2E_TIR_ACCESS_TOKEN, then TIR_API_TOKEN.",
     )
     project_id: int | str | None = Field(
@@ -222,7 +222,7 @@ class Connection(BaseModel):
 class ConnectionArguments(TypedDict, total=False):
     """The fields of `Connection` as keyword arguments, for type checkers."""
 
-    api_key: str | SecretStr | Callable[[], str | SecretStr] | None
+    api_key: ApiKey | None
     project_id: int | str | None
     endpoint_id: int | str | None
     base_url: str | None
