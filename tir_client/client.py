@@ -199,6 +199,7 @@ class TIRClient:
 
     def _open(self, attempt: Attempt, *, streamed: bool = False) -> Any:
         client = self._clients.sync()
+        attempt.fetch_token()
         # The request is in no variable: a traceback that shows locals would show its URL, with the query.
         response = client.send(
             attempt.request(client, streamed=streamed), stream=True, auth=attempt.authorize, follow_redirects=False
@@ -211,6 +212,7 @@ class TIRClient:
 
     async def _aopen(self, attempt: Attempt, clock: Clock, *, streamed: bool = False) -> Any:
         client = await self._clients.of_loop()
+        await clock.wait(attempt.afetch_token(), None)
         sending = client.send(
             attempt.request(client, streamed=streamed), stream=True, auth=attempt.authorize, follow_redirects=False
         )

@@ -9,10 +9,11 @@ The address of a GenAI model on TIR contains the model's slug, so the URL follow
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -34,8 +35,8 @@ HOST_VARIABLE = "MODEL_API_CLIENT_HOST"
 LOOPBACK = ("localhost", "*.localhost", "127.0.0.1", "[::1]")
 """This machine, as httpx's host patterns: plain http is allowed, and no proxy is used."""
 
-ApiKey = str | SecretStr | Callable[[], str | SecretStr]
-"""A token, or a function that returns it and is called once per request."""
+ApiKey = str | SecretStr | Callable[[], str | SecretStr | Awaitable[str | SecretStr]]
+"""A token, or a function, sync or async, that returns it and is called once per request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,14 @@ class Config:
         """The current token. A function given as `api_key` is called."""
         return SecretStr(_clean_token(self.token() if callable(self.token) else self.token))
 
+    async def asecret(self) -> SecretStr:
+        """`secret` for async code. An async function is awaited; a sync one runs in a thread, as it may block."""
+        if not callable(self.token) or self.token is environment_token:
+            return self.secret()
+        if inspect.iscoroutinefunction(self.token):
+            return SecretStr(_clean_token(await self.token()))
+        return SecretStr(_clean_token(await _awaited(await asyncio.to_thread(self.token))))
+
     def secrets(self, token: SecretStr) -> list[str]:
         """The values to mask if a server repeats them: `token`, and those of the user's headers and query."""
         return [token.get_secret_value(), *self.headers.values(), *self.query.values()]
@@ -194,11 +203,11 @@ def _parameter(name: str, value: object) -> str:
 
 
 def _checked_token(api_key: ApiKey) -> ApiKey:
-    if not callable(api_key):
-        return SecretStr(_clean_token(api_key))
-    if inspect.iscoroutinefunction(api_key):
-        raise ConfigurationError("`api_key` is an async function: pass one that returns the token itself.")
-    return api_key
+    return api_key if callable(api_key) else SecretStr(_clean_token(api_key))
+
+
+async def _awaited(token: Any) -> Any:
+    return await token if inspect.isawaitable(token) else token
 
 
 def _missing(*, token: bool, project: bool) -> str:
@@ -239,7 +248,12 @@ def environment_token() -> SecretStr:
     return token
 
 
-def _clean_token(token: str | SecretStr) -> str:
+def _clean_token(token: str | SecretStr | Awaitable[str | SecretStr]) -> str:
+    if inspect.iscoroutine(token):
+        token.close()
+        raise ConfigurationError(
+            "`api_key` is an async function, which only async calls can await: pass a sync one for sync calls."
+        )
     if isinstance(token, SecretStr):
         token = token.get_secret_value()
     if not isinstance(token, str):

@@ -49,7 +49,8 @@ class TIRError(Exception):
         headers: The answer's headers, lower-case names; never the request's, which hold the token.
         partial: What had arrived of the answer before the failure.
         retry_after: Seconds the server asked to wait.
-        phase: Which timeout ran out: "connect", "first_byte", "chunk" or "total".
+        phase: Where it failed, and which timeout ran out: "connect", "first_byte", "chunk" or "total"; "certificate" if
+            the server's certificate was not accepted.
     """
 
     def __init__(  # noqa: PLR0913 - one keyword per fact

@@ -6,6 +6,7 @@ own aliases.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, WithJ
 
 from tir_client.aliases import ALIASES, UNSUPPORTED, refuse_unknown, refuse_unsupported, rename
 from tir_client.client import TIRClient
-from tir_client.config import Config, project_from_environment, token_from_environment
+from tir_client.config import TOKEN_VARIABLES, ApiKey, Config, project_from_environment, token_from_environment
 from tir_client.errors import ConfigurationError
 from tir_client.transport.retry import RetryPolicy
 from tir_client.transport.timeouts import Timeouts
@@ -30,6 +31,17 @@ CLIENTS = ("http_client", "http_async_client")
 SECRETS = ("default_headers", "default_query")
 SHARED = (*CLIENTS, "rate_limiter", "cache", "callbacks", "callback_manager")
 """Fields that a deep copy shares with the original, because they refer to something outside."""
+
+_SECRET = ("a pickle would hold secrets", "Set it again in each process, on the unpickled object.")
+_OPEN = ("it holds open connections", "Set it in each process, on the unpickled object.")
+UNPICKLABLE = {
+    "default_headers": _SECRET,
+    "default_query": _SECRET,
+    "http_client": _OPEN,
+    "http_async_client": _OPEN,
+    "rate_limiter": ("its lock works in one process only", "Set it in each process, on the unpickled object."),
+}
+"""Fields that keep an object from being pickled, with the reason and what to do instead."""
 
 
 class Connection(BaseModel):
@@ -48,7 +60,7 @@ class Connection(BaseModel):
         default_factory=token_from_environment,
         exclude=True,
         repr=False,
-        description="The Auth Token, or a function that returns it and is called once per request. "
+        description="The Auth Token, or a function, sync or async, that returns it and is called once per request. "
         "Environment: E2E_TIR_ACCESS_TOKEN, then TIR_API_TOKEN.",
     )
     project_id: int | str | None = Field(
@@ -203,26 +215,42 @@ class Connection(BaseModel):
         return super().__deepcopy__(memo)
 
     def __getstate__(self) -> dict[Any, Any]:
-        for name in (*CLIENTS, *SECRETS):
-            if getattr(self, name) is not None:
-                raise TypeError(f"A {type(self).__name__} with `{name}` cannot be pickled: a pickle would hold it.")
-        bare = (
-            self.model_copy()
-        )  # LlamaIndex's base class deletes what it cannot pickle, which must not hit this object
-        bare.__dict__["api_key"] = token_left_out if self._has_token_of_its_own() else None
+        """What is pickled: no token, which is read from the environment afterwards.
+
+        Raises:
+            TypeError: A field can or must not be in a pickle.
+        """
+        for name, (reason, remedy) in UNPICKLABLE.items():
+            if getattr(self, name, None) is not None:
+                raise TypeError(f"A {type(self).__name__} with `{name}` cannot be pickled: {reason}. {remedy}")
+        token = self._pickled_token()
+        # On a copy, because LlamaIndex's base class deletes fields that it cannot pickle.
+        bare = self.model_copy()
+        bare.__dict__["api_key"] = token
         bare.__pydantic_private__ = {**(self.__pydantic_private__ or {}), "_client": None, "_client_settings": {}}
         return super(Connection, bare).__getstate__()
 
-    def _has_token_of_its_own(self) -> bool:
-        """Whether the environment's token may not take the place of the one that a pickle leaves out."""
-        given = "api_key" in self.model_fields_set and self.api_key is not None
-        return given and bool(self.base_url or self.host or callable(self.api_key))
+    def _pickled_token(self) -> Callable[[], Any] | None:
+        """None for the environment's token, or a function that is pickled by its name.
+
+        Raises:
+            TypeError: The token was given in code.
+        """
+        token = self.api_key
+        if token is None or "api_key" not in self.model_fields_set or token == token_from_environment():
+            return None
+        if inspect.isfunction(token) and "<" not in token.__qualname__:
+            return token
+        raise TypeError(
+            f"A {type(self).__name__} with `api_key` cannot be pickled: a pickle would hold the token. Leave `api_key` "
+            f"out and set {TOKEN_VARIABLES[0]} in each process, or pass a function that a module defines."
+        )
 
 
 class ConnectionArguments(TypedDict, total=False):
     """The fields of `Connection` as keyword arguments, for type checkers."""
 
-    api_key: str | SecretStr | Callable[[], str | SecretStr] | None
+    api_key: ApiKey | None
     project_id: int | str | None
     endpoint_id: int | str | None
     base_url: str | None
@@ -234,14 +262,6 @@ class ConnectionArguments(TypedDict, total=False):
     default_query: Mapping[str, Any] | None
     http_client: Any
     http_async_client: Any
-
-
-def token_left_out() -> str:
-    """Stands in a pickle for a token that it leaves out and that the environment's may not replace."""
-    raise ConfigurationError(
-        "This object was pickled, which leaves its `api_key` out: set it again. For other processes, leave `api_key` "
-        "out from the start: each then reads E2E_TIR_ACCESS_TOKEN from its own environment."
-    )
 
 
 def storable(name: str, value: Any) -> Any:

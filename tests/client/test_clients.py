@@ -8,6 +8,7 @@ import pytest
 from tests.client.paths import EVERY, PATHS, TOKEN, Ask, client, request
 from tests.wire_server import CLOSE, WireServer
 from tir_client import APIConnectionError, Config, ConfigurationError, RetryPolicy, TIRClient
+from tir_client.transport import clients
 from tir_sandbox import Sandbox
 
 
@@ -19,12 +20,30 @@ async def test_a_client_of_the_wrong_kind_is_refused(name, wrong):
             TIRClient(config, **{name: given})
 
 
-@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "nonsense://x"])
-async def test_proxy_settings_that_cannot_be_used_are_named(monkeypatch, proxy):
-    monkeypatch.setenv("ALL_PROXY", proxy)
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"ALL_PROXY": "socks5://127.0.0.1:9"}, "ALL_PROXY"),
+        ({"https_proxy": "nonsense://x", "HTTP_PROXY": "http://127.0.0.1:9"}, "https_proxy"),
+        ({"HTTP_PROXY": "http://host:port"}, "HTTP_PROXY"),
+        ({"NO_PROXY": "[::1]", "HTTP_PROXY": "127.0.0.1:9"}, "NO_PROXY"),
+    ],
+)
+async def test_proxy_settings_that_cannot_be_used_are_named(monkeypatch, settings, named):
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
     config = Config.resolve(api_key="k", project_id=1)
     for ask in EVERY:
-        with pytest.raises(ConfigurationError, match="proxy settings"):
+        with pytest.raises(ConfigurationError, match=f"^{named}, one of the environment's proxy settings"):
+            await ask(TIRClient(config), request())
+
+
+async def test_certificates_that_cannot_be_read_are_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(clients, "_tls", clients._tls.__wrapped__)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
+    config = Config.resolve(api_key="k", base_url="https://localhost:9/v1")
+    for ask in EVERY:
+        with pytest.raises(ConfigurationError, match=r"^SSL_CERT_FILE is .*missing.pem"):
             await ask(TIRClient(config), request())
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import pickle
 import re
+import threading
+from collections.abc import Coroutine
 
 import pytest
 from pydantic import SecretStr
@@ -162,12 +164,32 @@ def test_a_token_may_be_given_in_every_usual_form(token):
     assert Config.resolve(api_key=token, project_id=1).secret().get_secret_value() == JWT
 
 
-def test_an_async_function_is_no_token():
+async def test_an_async_function_is_awaited_in_async_code_and_refused_in_sync_code():
     async def token() -> str:
         return JWT
 
-    with pytest.raises(ConfigurationError, match="`api_key` is an async function"):
-        config(api_key=token, project_id=1)
+    def lazy() -> Coroutine[None, None, str]:
+        return token()
+
+    for function in (token, lazy):
+        resolved = config(api_key=function, project_id=1)
+        assert (await resolved.asecret()).get_secret_value() == JWT
+        with pytest.raises(ConfigurationError, match="`api_key` is an async function, which only async calls"):
+            resolved.secret()
+
+
+async def test_a_sync_function_runs_outside_the_event_loop():
+    threads = []
+
+    def token() -> str:
+        threads.append(threading.current_thread())
+        return JWT
+
+    resolved = config(api_key=token, project_id=1)
+
+    assert (await resolved.asecret()).get_secret_value() == JWT
+    assert resolved.secret().get_secret_value() == JWT
+    assert [thread is threading.main_thread() for thread in threads] == [False, True]
 
 
 @pytest.mark.parametrize("project", ["", "abc", "p-", "12-3", "-1", 0, True, 1.5, "\uff11\uff12"])

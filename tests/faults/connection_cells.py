@@ -29,6 +29,9 @@ IN_EVENT = events(chunk({"content": PIECES[2]}))[:40]
 _UNREACHED = Fails(
     error="APIConnectionError", phase="connect", said=("could not be reached", "URL"), identified=False, tries=3
 )
+_UNTRUSTED = Fails(
+    error="APIConnectionError", phase="certificate", said=("certificate", "SSL_CERT_FILE"), identified=False
+)
 _NO_ANSWER = Fails(error="APIConnectionError", phase="first_byte", said=("gave no answer",), identified=False, tries=3)
 _BROKE_OFF = Fails(error="APIConnectionError", phase="chunk", said=("broke off",), tries=3)
 _BROKE_STREAM = Fails(error="StreamInterruptedError", said=("broke off",), partial=HALF)
@@ -45,7 +48,7 @@ _S = "Silence"
 CELLS = [
     both("connection refused", _G, [CLOSE], _UNREACHED, address="{closed}/v1", reached=False),
     both("host that does not exist", _G, [CLOSE], _UNREACHED, address="https://no-such-host.invalid/v1", reached=False),
-    both("TLS: certificate of nobody known", _G, [CLOSE], _UNREACHED, address="{untrusted}/v1", reached=False),
+    both("TLS: certificate of nobody known", _G, [CLOSE], _UNTRUSTED, address="{untrusted}/v1", reached=False),
     both("TLS: the server speaks plain HTTP", _G, [CLOSE], _UNREACHED, address="{not_tls}/v1", reached=False),
     both("reset before the headers", _G, [RESET], _NO_ANSWER),
     both("closed before the headers", _G, [CLOSE], _NO_ANSWER),
@@ -171,14 +174,21 @@ CELLS = [
         "silence in an error's body until the time is over",
         _S,
         [head(503, content_length="5000"), STALL],
-        Fails(error="ServerError", status=503),
+        Fails(error="APITimeoutError", status=503, phase="total", said=("`total`", "ServerError: HTTP 503")),
         timeouts=hasty("total", 1.0),
     ),
     both(
         "refused until the time is over",
         _S,
         [answer(b"", 503, retry_after="30"), CLOSE],
-        Fails(error="ServerError", status=503, retry_after=30.0, pauses=()),
+        Fails(
+            error="APITimeoutError",
+            status=503,
+            phase="total",
+            said=("`total`", "ServerError: HTTP 503"),
+            retry_after=30.0,
+            pauses=(),
+        ),
         timeouts=hasty("total", 15.0),
     ),
 ]

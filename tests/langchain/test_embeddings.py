@@ -229,10 +229,10 @@ def test_a_missing_project_is_reported_at_once(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_pickle_has_no_token(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MODEL_API_CLIENT_HOST", sandbox.host)
-    embeddings = TIREmbeddings(api_key=sandbox.token, project_id=sandbox.project_id)
+    monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", sandbox.token)
+    embeddings = TIREmbeddings(project_id=sandbox.project_id)
     embeddings.embed_query("x")
     pickled = pickle.dumps(embeddings)
-    monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", sandbox.token)
 
     assert sandbox.token.encode() not in pickled + repr(embeddings).encode()
     assert pickle.loads(pickled).embed_query("x")

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from tir_client._version import __version__
 from tir_client.protocol.error_responses import cut, error_from_response, mask
-from tir_client.transport.failures import timed_out, translate
+from tir_client.transport.failures import exhausted, timed_out, translate
 
 if TYPE_CHECKING:
     from tir_client.config import Config
@@ -47,10 +47,18 @@ class Attempt:
         self._limits: dict[str, float | None] = {}
         self._request_id: str | None = None
         self._token = SecretStr("")
+        self._last: TIRError | None = None
+
+    def fetch_token(self) -> None:
+        """Take the token for the next try."""
+        self._token = self._config.secret()
+
+    async def afetch_token(self) -> None:
+        """`fetch_token` for async code."""
+        self._token = await self._config.asecret()
 
     def authorize(self, request: Any) -> Any:
         """Sign a request. It is passed to httpx as `auth`, so that the token is in no local variable."""
-        self._token = self._config.secret()
         request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
         return request
 
@@ -114,11 +122,11 @@ class Attempt:
     def check_time(self) -> None:
         """Raise `APITimeoutError` if the time for the whole call is over."""
         if self.seconds_left <= 0:
-            raise self._identified(timed_out("total"))
+            raise self._time_is_over()
 
     def expired(self) -> TIRError:
         """The error for a wait that took too long, in the present phase or as the last of the whole call."""
-        return self._identified(timed_out("total" if self.seconds_left <= 0 else self.phase))
+        return self._time_is_over() if self.seconds_left <= 0 else self._identified(timed_out(self.phase))
 
     def refused(self, response: Any, content: bytes) -> TIRError:
         """The error for an answer with an error status, whose body has been read."""
@@ -141,7 +149,7 @@ class Attempt:
     def broken(self, failure: Exception) -> TIRError:
         """The error for what the HTTP client raised in the present phase."""
         if self.seconds_left <= 0:
-            return self._identified(timed_out("total"))
+            return self._time_is_over()
         names = {cls.__name__ for cls in type(failure).__mro__}
         phase = "connect" if names & {"ConnectError", "ConnectTimeout"} else self.phase
         return self._identified(translate(failure, phase, self.url))
@@ -150,13 +158,21 @@ class Attempt:
         """Seconds to wait before the next try after the failure, or None to report it."""
         self._failures += 1
         pause = self._policy.delay(self._failures, self.failure)
-        if pause is not None and pause >= self.seconds_left:
-            pause = None
+        if pause is not None:
+            self._last = mask(exhausted(self.failure), self._config.secrets(self._token))
+            if pause >= self.seconds_left:
+                pause = None
+                self.failure = self._time_is_over()
         name = type(self.failure).__name__
         logger.debug("%s: try %d failed (%s), %s", self.url, self._failures, name, _next(pause))
         if pause is not None:
             del self.failure
         return pause
+
+    def _time_is_over(self) -> TIRError:
+        """The error for a call that took longer than `total`, with the last failure if there was one."""
+        error, self._last = self._last, None  # forgotten, because an error that was raised refers to its frames
+        return self._identified(timed_out("total")) if error is None else error
 
     def _identified(self, error: TIRError) -> TIRError:
         error.request_id = self._request_id

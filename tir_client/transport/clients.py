@@ -37,10 +37,22 @@ LIMITS = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=20,
 """Few idle connections, because httpx checks each of them for every request."""
 
 
+CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+
 @cache
 def _tls() -> ssl.SSLContext:
     """One TLS context for all clients: making one costs more than the rest of a client."""
-    return httpx.create_ssl_context()
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:
+        name = next((name for name in CERTIFICATE_VARIABLES if os.environ.get(name)), None)
+        if name is None:
+            raise
+        raise ConfigurationError(
+            f"{name} is {os.environ[name]!r}, from which no certificates can be read: {error}. Correct or unset it."
+        ) from None
 
 
 DIRECT: dict[str, Any] = {f"all://{host}": None for host in LOOPBACK}
@@ -115,8 +127,27 @@ class Clients:
 def _made(make: Callable[[], Client]) -> Client:
     try:
         return make()
-    except (ImportError, ValueError) as error:
-        raise ConfigurationError(f"The environment's proxy settings cannot be used: {error}") from None
+    except ConfigurationError:
+        raise
+    except _UNUSABLE as error:
+        raise ConfigurationError(
+            f"{_unusable_variable()}, one of the environment's proxy settings, cannot be used: {error}. Correct or "
+            "unset it."
+        ) from None
+
+
+_UNUSABLE = (ImportError, ValueError, httpx.InvalidURL)
+
+
+def _unusable_variable() -> str:
+    """The name of the variable of the environment for which no proxy can be set up."""
+    for name in os.environ:
+        if name.upper() in PROXY_VARIABLES and (proxy := os.environ[name]):
+            try:
+                httpx.HTTPTransport(verify=_tls(), proxy=proxy if "://" in proxy else f"http://{proxy}").close()
+            except _UNUSABLE:
+                return name
+    return "no_proxy" if os.environ.get("no_proxy") else "NO_PROXY"
 
 
 def _sync_client() -> httpx.Client:

@@ -13,6 +13,10 @@ _RAISED = {
 """Error classes of httpx and httpx2; a user may pass a client of either."""
 
 
+CERTIFICATE = "certificate"
+"""The phase of a failure that no retry can cure: the certificate was not accepted."""
+
+
 def transport_errors() -> tuple[type[Exception], ...]:
     """The base error classes of the imported HTTP libraries."""
     used = {name: sys.modules[name] for name in _RAISED if name in sys.modules}
@@ -32,6 +36,12 @@ def translate(failure: Exception, phase: str, url: str) -> TIRError:
         elif "WriteTimeout" in names:
             phase = "chunk"
         return timed_out(phase)
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        return APIConnectionError(
+            f"The certificate of the server at {url} was not accepted ({said}). If a company's proxy or an own "
+            "authority signs it, set SSL_CERT_FILE to a file with that authority's certificate; else check the URL.",
+            phase=CERTIFICATE,
+        )
     if "DecodingError" in names:
         return ResponseError(f"The answer's body could not be decompressed ({said}).")
     where = {"connect": "could not be reached", "first_byte": "gave no answer"}.get(phase, "broke off its answer")
@@ -44,3 +54,10 @@ def timed_out(phase: str) -> APITimeoutError:
         f"The server took longer than the timeout for `{phase}`. Raise it with `timeout={{{phase!r}: seconds}}`.",
         phase=phase,
     )
+
+
+def exhausted(failure: TIRError) -> APITimeoutError:
+    """The error for a call whose `total` ends before the next try, after `failure`."""
+    message = f"{timed_out('total').message}\nThe last try failed with {type(failure).__name__}: {failure.message}"
+    details = {name: value for name, value in failure.details().items() if name != "text"}
+    return APITimeoutError(message, **{**details, "phase": "total"})

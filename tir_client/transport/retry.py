@@ -14,6 +14,7 @@ from tir_client.errors import (
     StreamError,
     TIRError,
 )
+from tir_client.transport.failures import CERTIFICATE
 
 RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 
@@ -61,4 +62,6 @@ def is_retryable(failure: TIRError) -> bool:
         return failure.phase == "connect"
     if isinstance(failure, APIStatusError):
         return failure.status_code in RETRIED
+    if failure.phase == CERTIFICATE:
+        return False
     return isinstance(failure, APIConnectionError | StreamError | EmptyAnswerError | ReportedError)

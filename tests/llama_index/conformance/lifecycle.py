@@ -66,7 +66,8 @@ class LifecyclePromises(Promises):
         assert SECRET not in shown(make(default_headers={"X-Key": SECRET}))
 
     def test_the_key_is_not_pickled(self, make):
-        assert SECRET.encode() not in pickle.dumps(make(api_key=SECRET))
+        with contextlib.suppress(TypeError):  # to refuse is as good
+            assert SECRET.encode() not in pickle.dumps(make(api_key=SECRET))
 
     def test_an_openai_key_of_the_environment_is_not_sent(self, make_without_key, sandbox, monkeypatch):
         monkeypatch.setenv("OPENAI_API_KEY", SECRET)
