@@ -120,7 +120,8 @@ def test_a_parameter_may_have_the_name_that_users_know(
     make(**{alias: value}).invoke("Hi")
     make().invoke("Hi", **{alias: value})
 
-    assert [request.body[name] for request in sandbox.requests] == [value, value]
+    bodies = [request.body for request in sandbox.requests]  # an answer stopped in its reasoning is requested again
+    assert [body[name] for body in bodies if name in body] == [value, value]
     assert alias not in sent(sandbox)
 
 
