@@ -8,7 +8,7 @@ from tir_sandbox.embeddings import significant
 from tir_sandbox.patterns import example_of
 from tir_sandbox.replies import Reply, ToolCall
 from tir_sandbox.requests import Request
-from tir_sandbox.schema import NO_HINTS, Hints, fill, problem_of
+from tir_sandbox.schema import Suggest, fill, no_suggestion, problem_of
 from tir_sandbox.tokenizer import text_of
 
 _MORE = " The request has been read from its first to its last message, and no other rule fits it better."
@@ -18,7 +18,7 @@ _COMMON_VERBS = significant("ask call compute create do fetch find get give list
 def answer_by_rule(request: Request) -> Reply:
     """Answer a request for text."""
     body = request.body
-    reply = call(request) or structured(body, NO_HINTS, request.user) or results(request) or echo(request.user)
+    reply = call(request) or structured(body, request.user) or results(request) or echo(request.user)
     return Reply(
         reply.text, tool_calls=reply.tool_calls, reasoning=thought(str(reply.reasoning), body.get("reasoning_effort"))
     )
@@ -45,18 +45,18 @@ def call(request: Request) -> Reply | None:
     else:
         names = []
     names = names[:1] if request.body.get("parallel_tool_calls") is False else names
-    calls = [ToolCall(name, arguments(functions[name], NO_HINTS)) for name in names if name in functions]
+    calls = [ToolCall(name, arguments(functions[name])) for name in names if name in functions]
     return Reply(tool_calls=calls, reasoning="The request calls for a tool. I call it.") if calls else None
 
 
-def arguments(function: Mapping[str, Any], hints: Hints) -> dict[str, Any]:
+def arguments(function: Mapping[str, Any], suggest: Suggest = no_suggestion) -> dict[str, Any]:
     """Fill the parameters of a function; a call is made without arguments if their schema is invalid, as by vLLM."""
     schema = {"type": "object", **(function.get("parameters") or {})}
-    filled = {} if problem_of(schema) else fill(schema, hints, str(function["name"]))
+    filled = {} if problem_of(schema) else fill(schema, suggest, str(function["name"]))
     return filled if isinstance(filled, dict) else {}
 
 
-def structured(body: Mapping[str, Any], hints: Hints, user: str) -> Reply | None:
+def structured(body: Mapping[str, Any], user: str, suggest: Suggest = no_suggestion) -> Reply | None:
     """Fill the schema, the list of choices or the pattern that the answer is bound to."""
     why = "The answer is bound to a form. I fill it in."
     outputs, wanted = body.get("structured_outputs") or {}, body.get("response_format") or {}
@@ -65,7 +65,7 @@ def structured(body: Mapping[str, Any], hints: Hints, user: str) -> Reply | None
         schema = wanted["json_schema"].get("schema") or {}
     if schema is not None:
         loaded = json.loads(schema) if isinstance(schema, str) else schema
-        return Reply(json.dumps(fill(loaded, hints), ensure_ascii=False), reasoning=why)
+        return Reply(json.dumps(fill(loaded, suggest), ensure_ascii=False), reasoning=why)
     if options := outputs.get("choice"):
         return Reply(next((one for one in options if one in user), options[0]), reasoning=why)
     if outputs.get("regex"):

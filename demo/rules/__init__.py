@@ -32,7 +32,7 @@ def answer(request: Request) -> Reply | None:
 
 def bound(prompt: Prompt) -> Reply | None:
     """Fill the schema, the list of choices or the pattern that the answer is bound to."""
-    return structured(prompt.request.body, TextHints(prompt.source), prompt.user)
+    return structured(prompt.request.body, prompt.user, TextHints(prompt.source).suggest)
 
 
 RULES: tuple[Callable[[Prompt], Reply | None], ...] = (

@@ -100,8 +100,8 @@ def _arguments(prompt: Prompt, tool: Tool) -> list[dict[str, Any]]:
         return [{"to_agent": _best_agent(tool, prompt.user), "reason": f"The user asks: {prompt.user}"}]
     places = dict.fromkeys(_PLACE.findall(prompt.user))
     if len(tool.fields) == 1 and PROPER.search(next(iter(tool.fields))) and len(places) > 1:
-        return [arguments(tool.function, TextHints(place)) for place in places]
-    return [arguments(tool.function, TextHints(prompt.source))]
+        return [arguments(tool.function, TextHints(place).suggest) for place in places]
+    return [arguments(tool.function, TextHints(prompt.source).suggest)]
 
 
 def _best_agent(tool: Tool, text: str) -> str:

@@ -1,13 +1,13 @@
 """Finds the values of a schema's fields in a text."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from demo.rules.prompt import best_sentences, sentences
 from tir_sandbox.embeddings import significant
-from tir_sandbox.schema import Hints
+from tir_sandbox.schema import type_of
 
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w]|\.\d)")
 _NAME = re.compile(r"\b[A-Z][\w'-]*(?:\s+[A-Z][\w'-]*)*")
@@ -35,11 +35,26 @@ _FORMATS = {
 
 
 @dataclass
-class TextHints(Hints):
+class TextHints:
     """A text, of which each number and each name is used once before any is used again."""
 
     text: str
     _taken: dict[str, int] = field(default_factory=dict)
+
+    def suggest(self, name: str, schema: Mapping[str, Any], required: bool) -> Any:
+        """Return the value of a field, or None. Optional fields need one that the text states under their name."""
+        kind = type_of(schema)
+        if "enum" in schema:
+            return next(iter(self.mentioned(schema["enum"])), None)
+        if kind == "array":
+            items = schema.get("items")
+            options = self.mentioned(items.get("enum", [])) if isinstance(items, Mapping) else []
+            return options[: schema.get("maxItems")] if required and options else None
+        if kind in ("integer", "number") and (required or self.labelled(name) is not None):
+            return self.number(name, whole=kind == "integer")
+        if kind == "string" and (required or self.labelled(name) is not None):
+            return self.formatted(schema["format"]) if schema.get("format") else self.string(name, _about(schema))
+        return False if kind == "boolean" and required and self.denies(name) else None
 
     def mentioned(self, options: Sequence[Any]) -> list[Any]:
         """Return the options the text mentions, as whole words."""
@@ -108,6 +123,10 @@ class TextHints(Hints):
         turn = self._taken.get(kind, 0)
         self._taken[kind] = turn + 1
         return found[turn % len(found)]
+
+
+def _about(schema: Mapping[str, Any]) -> str:
+    return str(schema.get("description", ""))
 
 
 def _names(text: str) -> list[str]:

@@ -23,7 +23,7 @@ TEXT = "Ada Lovelace met Charles Babbage in London in 1833. She was 17. Write to
     ],
 )
 def test_values_come_from_the_text(name, schema, value):
-    assert fill(schema, TextHints(TEXT), name) == value
+    assert fill(schema, TextHints(TEXT).suggest, name) == value
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,6 @@ def test_values_come_from_the_text(name, schema, value):
 )
 def test_fields_are_found_by_their_names(text, schema, value):
     properties = {name: {"type": kind} for name, kind in schema.items()}
-    assert fill({"type": "object", "properties": properties, "required": list(schema)}, TextHints(text)) == value
+    assert (
+        fill({"type": "object", "properties": properties, "required": list(schema)}, TextHints(text).suggest) == value
+    )
