@@ -15,7 +15,7 @@ from tir_sandbox import checks, errors, request_models, responses, tokenizer
 from tir_sandbox.delivery import Delivery, as_body, compact
 from tir_sandbox.embeddings import dimensions_of, embed, encoded, inputs
 from tir_sandbox.faults import Fault
-from tir_sandbox.generation import generate, is_gpt_oss
+from tir_sandbox.generation import generate
 from tir_sandbox.middleware import as_response
 from tir_sandbox.replies import Reply
 from tir_sandbox.rules import answer_by_rule
@@ -51,8 +51,8 @@ def build(state: "State") -> Starlette:
         Route("/health", _alive, methods=["GET"]),
         Route("/ping", _alive, methods=["GET", "POST"]),
     ]
-    handlers = {HTTPException: _detail, errors.ApiError: _refused, ScriptError: _off_script, Exception: _broken}
-    return Starlette(routes=routes, exception_handlers=handlers)
+    handled = (HTTPException, errors.ApiError, ScriptError, Exception)
+    return Starlette(routes=routes, exception_handlers=dict.fromkeys(handled, _failed))
 
 
 class Endpoint:
@@ -81,7 +81,7 @@ class Endpoint:
         model = self._model(request, body)
         texts = inputs(body["input"])
         for text in texts:
-            checks.prompt_fits(tokenizer.count(text), self._state.context_window, template=not is_gpt_oss(model))
+            checks.check_prompt(tokenizer.count(text), self._state.context_window, model)
         item = self._state.script.take(request.scope["tir_request"], embeds=True)
         fault = item if isinstance(item, Fault) else None
         reply = item if isinstance(item, Reply) else Reply()
@@ -179,53 +179,27 @@ def _embedding_usage(texts: Sequence[str]) -> dict[str, Any]:
 
 def _json_body(request: HttpRequest) -> dict[str, Any]:
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise errors.unsupported_media_type()
+        message = "1 validation error:\n  Unsupported Media Type: Only 'application/json' is allowed"
+        raise errors.error(400, message, "Bad Request")
     raw = request.scope["tir_request"].raw
     try:
         body = json.loads(raw)
         if b"\\ud" in raw.lower():
-            compact(body)  # half a surrogate pair cannot be answered, nor cut into tokens
+            compact(body)  # half a surrogate pair can be neither sent nor cut into tokens
     except UnicodeEncodeError as problem:
         raise errors.bad_request(str(problem)) from problem
     except (ValueError, RecursionError) as problem:
-        raise _bad_json(problem) from problem
-    return _checked_object(body)
-
-
-def _checked_object(body: Any) -> dict[str, Any]:
-    if body is None:
-        raise errors.invalid({"type": "missing", "loc": "body", "msg": "Field required", "input": "None"})
-    if not isinstance(body, dict):
-        message = "Input should be a valid dictionary or object to extract fields from"
-        wrong = {"type": "model_attributes_type", "loc": "body", "msg": message}
-        raise errors.invalid(wrong | {"input": errors.brief(body)})
-    return body
-
-
-def _bad_json(problem: Exception) -> errors.ApiError:
-    at = getattr(problem, "pos", 0)
-    why = {"error": getattr(problem, "msg", str(problem))}
-    size = "<dict of 0 items>"
-    return errors.invalid(
-        {"type": "json_invalid", "loc": f"body.{at}", "msg": "JSON decode error", "input": size, "ctx": why}
-    )
+        details = {"input": "<dict of 0 items>", "ctx": {"error": getattr(problem, "msg", str(problem))}}
+        place = {"type": "json_invalid", "loc": f"body.{getattr(problem, 'pos', 0)}", "msg": "JSON decode error"}
+        raise errors.invalid(place | details) from problem
+    if isinstance(body, dict):
+        return body
+    message = "Input should be a valid dictionary or object to extract fields from"
+    wrong = {"type": "model_attributes_type", "loc": "body", "msg": message}
+    raise errors.invalid(wrong | {"input": errors.brief(body)})
 
 
 def _model_card(name: str, window: int) -> dict[str, Any]:
-    permission = {
-        "id": f"modelperm-{tokenizer.token_id(name):016x}",
-        "object": "model_permission",
-        "created": 0,
-        "allow_create_engine": False,
-        "allow_sampling": True,
-        "allow_logprobs": True,
-        "allow_search_indices": False,
-        "allow_view": True,
-        "allow_fine_tuning": False,
-        "organization": "*",
-        "group": None,
-        "is_blocking": False,
-    }
     return {
         "id": name,
         "object": "model",
@@ -234,7 +208,7 @@ def _model_card(name: str, window: int) -> dict[str, Any]:
         "root": "model",
         "parent": None,
         "max_model_len": window,
-        "permission": [permission],
+        "permission": [],
     }
 
 
@@ -246,21 +220,13 @@ async def _version(_: HttpRequest) -> Response:
     return JSONResponse({"version": VLLM_VERSION})
 
 
-async def _detail(_: HttpRequest, problem: Exception) -> Response:
-    if not isinstance(problem, HTTPException):
-        raise problem
-    return JSONResponse({"detail": problem.detail}, problem.status_code, problem.headers)
-
-
-async def _refused(_: HttpRequest, problem: Exception) -> Response:
-    if not isinstance(problem, errors.ApiError):
-        raise problem
-    return as_response(problem)
-
-
-async def _off_script(_: HttpRequest, problem: Exception) -> Response:
-    return as_response(errors.off_script(str(problem)))
-
-
-async def _broken(_: HttpRequest, problem: Exception) -> Response:
-    return as_response(errors.broken(problem))
+async def _failed(_: HttpRequest, problem: Exception) -> Response:
+    match problem:
+        case HTTPException():
+            return JSONResponse({"detail": problem.detail}, problem.status_code, problem.headers)
+        case errors.ApiError():
+            return as_response(problem)
+        case ScriptError():
+            return as_response(errors.error(400, str(problem), "ScriptError"))
+        case _:
+            return as_response(errors.error(500, str(problem), "InternalServerError"))

@@ -1,7 +1,6 @@
-"""What the endpoint refuses, in the order in which vLLM looks."""
+"""Refuses the chat requests that vLLM refuses, in the same order."""
 
 import json
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,18 +10,19 @@ from tir_sandbox.generation import is_gpt_oss
 from tir_sandbox.schema import problem_of
 
 Body = Mapping[str, Any]
-_USAGE = 'Correct usage: `{"type": "function", "function": {"name": "my_function"}}`'
 _GPT_OSS_ROLES = ("user", "assistant", "system", "developer", "tool")
-_SEES = re.compile(r"(?<![a-z])vl(?![a-z])|vision|llava|pixtral|multimodal|omni|gemma_?3|llama_?4")
+_VISION = re.compile(r"(?<![a-z])vl(?![a-z])|vision|llava|pixtral|multimodal|omni|gemma_?3|llama_?4")
 _MEDIA = frozenset(["image_url", "input_image", "audio_url", "input_audio", "video_url"])
 _PARTS = _MEDIA | {"text", "input_text", "output_text", "refusal", "thinking"}
 _MOST_LOGPROBS = 20
+_TWO = 2
 
 
 def check_shape(body: Body) -> dict[str, Any]:
-    """Refuse a chat request that is malformed; return it with its values converted."""
-    _tool_choice_needs_tools(body)
-    _logprobs_are_asked_for(body)
+    """Refuse a malformed chat request; return it with its values converted."""
+    _check_tool_choice(body)
+    if body.get("top_logprobs") and not body.get("logprobs"):
+        raise errors.bad_value("when using `top_logprobs`, `logprobs` must be set to true.", "top_logprobs")
     if body.get("stream_options") and not body.get("stream"):
         raise errors.bad_value("Stream options can only be defined when `stream=True`.", "stream_options")
     wanted = body.get("response_format")
@@ -32,7 +32,7 @@ def check_shape(body: Body) -> dict[str, Any]:
     return request_models.chat(body)
 
 
-def _tool_choice_needs_tools(body: Body) -> None:
+def _check_tool_choice(body: Body) -> None:
     tools, choice = body.get("tools"), body.get("tool_choice")
     if tools == []:
         message = "`tools` must not be an empty array. Either provide at least one tool or omit the field entirely."
@@ -42,44 +42,34 @@ def _tool_choice_needs_tools(body: Body) -> None:
     if tools is None:
         raise errors.bad_value("When using `tool_choice`, `tools` must be set.", "tool_choice")
     if isinstance(choice, Mapping):
-        _named_tool_is_there(choice, tools)
+        _check_named_tool(choice, tools)
     elif choice not in ("auto", "required"):
         message = f'Invalid value for `tool_choice`: {choice}! Only named tools, "none", "auto" or "required" are'
         raise errors.bad_value(f"{message} supported.", "tool_choice")
 
 
-def _named_tool_is_there(choice: Body, tools: Any) -> None:
+def _check_named_tool(choice: Body, tools: Any) -> None:
     function = choice.get("function")
-    if not isinstance(function, Mapping):
-        message = f"Invalid value for `function`: `{function}` in `tool_choice`! {_USAGE}"
+    if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+        usage = 'Correct usage: `{"type": "function", "function": {"name": "my_function"}}`'
+        message = f"Invalid value for `function`: `{function}` in `tool_choice`! {usage}"
         raise errors.bad_value(message, "tool_choice.function")
-    if "name" not in function:
-        message = f"Expected field `name` in `function` in `tool_choice`! {_USAGE}"
-        raise errors.bad_value(message, "tool_choice.function.name")
     offered = [tool.get("function") for tool in tools if isinstance(tool, Mapping)] if isinstance(tools, list) else []
     if function["name"] not in [one.get("name") for one in offered if isinstance(one, Mapping)]:
         message = "The tool specified in `tool_choice` does not match any of the specified `tools`"
         raise errors.bad_value(message, "tool_choice")
 
 
-def _logprobs_are_asked_for(body: Body) -> None:
-    top = body.get("top_logprobs")
-    if isinstance(top, int) and top < -1:
-        raise errors.bad_value("`top_logprobs` must be a positive value or -1.", "top_logprobs", top)
-    if top and not body.get("logprobs"):
-        raise errors.bad_value("when using `top_logprobs`, `logprobs` must be set to true.", "top_logprobs")
-
-
 def check_values(body: Body, window: int) -> None:
-    """Refuse a request that cannot be served, or whose prompt does not fit the context window."""
-    _messages_are_readable(body)
-    _effort_suits_gpt_oss(body)
-    _tokens_fit(body, window)
-    _numbers_are_in_bounds(body)
-    _constraints_are_sound(body)
+    """Refuse values that the model does not support, and a prompt that does not fit the context window."""
+    _check_messages(body)
+    _check_effort(body)
+    _check_limit(body, window)
+    _check_numbers(body)
+    _check_constraints(body)
 
 
-def _messages_are_readable(body: Body) -> None:
+def _check_messages(body: Body) -> None:
     model = str(body["model"])
     if not body["messages"] and not is_gpt_oss(model):
         raise errors.bad_request("Cannot apply chat template to an empty conversation. Provide at least one message.")
@@ -87,23 +77,24 @@ def _messages_are_readable(body: Body) -> None:
         if is_gpt_oss(model) and message["role"] not in _GPT_OSS_ROLES:
             raise errors.unknown_role(message["role"])
         if message.get("content", "") is None and message["role"] not in ("assistant", "function"):
-            raise errors.not_a_string(f"body.messages.{at}.content")
+            problem = {"type": "string_type", "loc": f"body.messages.{at}.content"}
+            raise errors.invalid({**problem, "msg": "Input should be a valid string", "input": "None"})
         if isinstance(message.get("content"), list):
-            _parts_are_readable(message["content"], model)
+            _check_parts(message["content"], model)
 
 
-def _parts_are_readable(parts: list[Any], model: str) -> None:
-    """Refuse parts that the model does not read; gpt-oss leaves media out without an error."""
+def _check_parts(parts: list[Any], model: str) -> None:
+    """Refuse parts that the model does not read; gpt-oss drops images and other media without an error."""
     for part in parts:
         kind = part.get("type") if isinstance(part, Mapping) else None
         if kind not in _PARTS and not (kind == "file" and is_gpt_oss(model)):
             message = f"Unsupported chat content part type: {kind!r}. Supported types: {', '.join(sorted(_PARTS))}."
             raise errors.bad_value(message, "type", kind)
-        if kind in _MEDIA and not is_gpt_oss(model) and not _SEES.search(model.lower().replace("-", "_")):
+        if kind in _MEDIA and not is_gpt_oss(model) and not _VISION.search(model.lower().replace("-", "_")):
             raise errors.bad_request(f"{model} is not a multimodal model")
 
 
-def _effort_suits_gpt_oss(body: Body) -> None:
+def _check_effort(body: Body) -> None:
     effort = body.get("reasoning_effort")
     if effort in (None, "low", "medium", "high") or not is_gpt_oss(str(body["model"])):
         return
@@ -114,28 +105,25 @@ def _effort_suits_gpt_oss(body: Body) -> None:
 
 
 def limit(body: Body) -> int | None:
-    """Return how many tokens the answer may have."""
+    """Return the most tokens that the answer may have."""
     newer: int | None = body.get("max_completion_tokens")
     return body.get("max_tokens") if newer is None else newer
 
 
-def _tokens_fit(body: Body, window: int) -> None:
-    most, template = limit(body), not is_gpt_oss(str(body["model"]))
-    if template and most is not None and most > window:
-        message = (
-            f"max_tokens={most} cannot be greater than max_model_len={window}. Please request fewer output tokens."
-        )
-        raise errors.bad_value(message, "max_tokens", most)
-    prompt_fits(tokenizer.prompt_tokens(body), window, template=template)
+def _check_limit(body: Body, window: int) -> None:
+    most, model = limit(body), str(body["model"])
+    if most is not None and most > window and not is_gpt_oss(model):
+        message = f"max_tokens={most} cannot be greater than max_model_len={window}."
+        raise errors.bad_value(f"{message} Please request fewer output tokens.", "max_tokens", most)
+    check_prompt(tokenizer.prompt_tokens(body), window, model)
 
 
-def prompt_fits(tokens: int, window: int, *, template: bool) -> None:
-    """Refuse a prompt longer than the context window; gpt-oss and chat-template models word it differently."""
+def check_prompt(tokens: int, window: int, model: str) -> None:
+    """Refuse a prompt that is longer than the context window; vLLM words it otherwise for gpt-oss."""
     if tokens <= window:
         return
-    if not template:
-        message = f"Input length ({tokens}) exceeds model's maximum context length ({window})."
-        raise errors.bad_request(message)
+    if is_gpt_oss(model):
+        raise errors.bad_request(f"Input length ({tokens}) exceeds model's maximum context length ({window}).")
     message = (
         f"This model's maximum context length is {window} tokens. However, your prompt contains at least "
         f"{window + 1} input tokens, which exceeds this limit even without any output tokens. "
@@ -144,49 +132,47 @@ def prompt_fits(tokens: int, window: int, *, template: bool) -> None:
     raise errors.bad_value(message, "input_tokens", window + 1)
 
 
-_TWO = 2
-_BOUNDS: tuple[tuple[str, Callable[[Any], bool], str, bool], ...] = (
-    ("n", lambda n: n >= 1, "n must be at least 1, got {}.", False),
-    ("presence_penalty", lambda value: abs(value) <= _TWO, "presence_penalty must be in [-2, 2], got {}.", False),
-    ("frequency_penalty", lambda value: abs(value) <= _TWO, "frequency_penalty must be in [-2, 2], got {}.", False),
-    ("repetition_penalty", lambda value: value > 0, "repetition_penalty must be greater than zero, got {}.", False),
-    ("temperature", math.isfinite, "temperature must be a finite number, got {}.", True),
-    ("temperature", lambda value: value >= 0, "temperature must be non-negative, got {}.", True),
-    ("temperature", lambda value: value <= _TWO, "temperature must be in [0, 2], got {}.", True),
-    ("top_p", lambda value: 0 < value <= 1, "top_p must be in (0, 1], got {}.", True),
-    ("top_k", lambda value: value >= -1, "top_k must be 0 (disable), or at least 1, got {}.", False),
-    ("min_p", lambda value: 0 <= value <= 1, "min_p must be in [0, 1], got {}.", False),
-    ("max_tokens", lambda value: value >= 1, "max_tokens must be at least 1, got {}.", True),
-    ("min_tokens", lambda value: value >= 0, "min_tokens must be greater than or equal to 0, got {}.", False),
+_BOUNDS: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    ("n", lambda n: n >= 1, "must be at least 1"),
+    ("presence_penalty", lambda value: abs(value) <= _TWO, "must be in [-2, 2]"),
+    ("frequency_penalty", lambda value: abs(value) <= _TWO, "must be in [-2, 2]"),
+    ("repetition_penalty", lambda value: value > 0, "must be greater than zero"),
+    ("temperature", lambda value: value >= 0, "must be non-negative"),
+    ("temperature", lambda value: value <= _TWO, "must be in [0, 2]"),
+    ("top_p", lambda value: 0 < value <= 1, "must be in (0, 1]"),
+    ("top_k", lambda value: value >= -1, "must be 0 (disable), or at least 1"),
+    ("min_p", lambda value: 0 <= value <= 1, "must be in [0, 1]"),
+    ("max_tokens", lambda value: value >= 1, "must be at least 1"),
+    ("min_tokens", lambda value: value >= 0, "must be greater than or equal to 0"),
 )
-"""A parameter, its bounds, vLLM's words, and whether they name the parameter."""
+_WITH_PARAM = ("temperature", "top_p", "max_tokens")
 
 
-def _numbers_are_in_bounds(body: Body) -> None:
+def _check_numbers(body: Body) -> None:
     values = {**body, "max_tokens": limit(body)}
-    for name, is_allowed, message, names_it in _BOUNDS:
+    for name, is_allowed, rule in _BOUNDS:
         value = values.get(name)
         if value is not None and not is_allowed(value):
-            text = message.format(value)
-            raise errors.bad_value(text, name, value) if names_it else errors.bad_request(text)
+            text = f"{name} {rule}, got {value}."
+            raise errors.bad_value(text, name, value) if name in _WITH_PARAM else errors.bad_request(text)
     top = body.get("top_logprobs") or 0
     if top > _MOST_LOGPROBS:
         message = f"Requested sample logprobs of {top}, which is greater than max allowed: {_MOST_LOGPROBS}"
         raise errors.bad_value(message, "logprobs", top)
-    if "" in ([body.get("stop")] if isinstance(body.get("stop"), str) else body.get("stop") or []):
+    stop = body.get("stop")
+    if stop == "" or (isinstance(stop, list) and "" in stop):
         raise errors.bad_request("stop cannot contain an empty string.")
 
 
-def _constraints_are_sound(body: Body) -> None:
-    """Refuse a schema or a pattern that an answer cannot be bound to."""
+def _check_constraints(body: Body) -> None:
+    """Refuse an invalid schema or pattern for the answer."""
     outputs, wanted = body.get("structured_outputs") or {}, body.get("response_format") or {}
-    schemas = [outputs.get("json"), (wanted.get("json_schema") or {}).get("schema")]
-    for schema in schemas:
-        try:
-            loaded = json.loads(schema) if isinstance(schema, str) else schema
-        except ValueError as problem:
-            raise errors.bad_request("Invalid JSON grammar specification.") from problem
-        if loaded is not None and (found := problem_of(loaded)):
+    schema = outputs.get("json")
+    try:
+        schema = json.loads(schema) if isinstance(schema, str) else schema
+    except ValueError as problem:
+        raise errors.bad_request("Invalid JSON grammar specification.") from problem
+    pattern = {"pattern": outputs.get("regex") or ""}
+    for one in (schema, (wanted.get("json_schema") or {}).get("schema"), pattern):
+        if one is not None and (found := problem_of(one)):
             raise errors.bad_request(f"Grammar error: {found}")
-    if found := problem_of({"pattern": outputs.get("regex") or ""}):
-        raise errors.bad_request(f"Grammar error: {found}")

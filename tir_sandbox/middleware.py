@@ -62,13 +62,14 @@ class Middleware:
             return
         kind, _, token = seen.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not secrets.compare_digest(token.encode(), self._token.encode()):
-            raise errors.unauthorized()
+            raise errors.ApiError(401, {"error": "Unauthorized"})
         in_path = _PROJECT.match(seen.path)
         if in_path and in_path[1] != self._project:
-            raise errors.unknown_project(in_path[1])
+            message = f"The project `{in_path[1]}` does not exist, or this token has no access to it."
+            raise errors.error(404, message, "NotFoundError", "project_id")
         in_query = seen.query.get("project_id")
         if in_path and in_query is not None and f"p-{in_query}" != self._project:
-            message = f"The URL's path names the project `{in_path[1]}`, its query `{in_query}`: they have to agree."
+            message = f"The URL's path has the project `{in_path[1]}`, its query `{in_query}`: use the same in both."
             raise errors.bad_value(message, "project_id", in_query)
 
 

@@ -1,4 +1,4 @@
-"""What vLLM accepts as a request, and how it words what it refuses."""
+"""The requests that vLLM accepts, as pydantic models."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -29,8 +29,6 @@ class _ToolCall(_Model):
 class _Message(_Model):
     role: str
     content: str | list[Any] | None = None
-    name: str | None = None
-    tool_call_id: str | None = None
     tool_calls: list[_ToolCall] | None = None
 
 
@@ -41,32 +39,19 @@ class _StreamOptions(_Model):
 
 class _JsonSchema(_Model):
     name: str
-    description: str | None = None
     schema_: Json | None = Field(default=None, alias="schema")
     strict: bool | None = None
 
 
 class _ResponseFormat(_Model):
-    type: Literal["text", "json_object", "json_schema"]
+    type: Literal["text", "json_object", "json_schema", "structural_tag"]
     json_schema: _JsonSchema | None = None
-
-
-class _StructuralTag(_Model):
-    type: Literal["structural_tag"]
-    format: Any
-
-
-class _OldStructuralTag(_Model):
-    type: Literal["structural_tag"]
-    structures: list[Json]
-    triggers: list[str]
 
 
 class _Function(_Model):
     name: str
     description: str | None = None
     parameters: Json | None = None
-    strict: bool | None = None
 
 
 class _Tool(_Model):
@@ -74,23 +59,11 @@ class _Tool(_Model):
     function: _Function
 
 
-class _NamedFunction(_Model):
-    name: str
-
-
-class _NamedChoice(_Model):
-    function: _NamedFunction
-    type: Literal["function"] = "function"
-
-
 class _StructuredOutputs(_Model):
     # `json` would hide a method of pydantic's
     json_: str | Json | None = Field(default=None, alias="json")
     regex: str | None = None
     choice: list[str] | None = Field(None, min_length=1)
-    grammar: str | None = None
-    json_object: bool | None = None
-    structural_tag: str | None = None
 
 
 class _Chat(_Model):
@@ -99,9 +72,10 @@ class _Chat(_Model):
     frequency_penalty: float | None = None
     logit_bias: dict[str, float] | None = None
     max_tokens: int | None = None
+    max_completion_tokens: int | None = None
     n: int | None = 1
     presence_penalty: float | None = None
-    response_format: _ResponseFormat | _StructuralTag | _OldStructuralTag | None = None
+    response_format: _ResponseFormat | None = None
     seed: int | None = Field(None, ge=-_INT64, le=_INT64 - 1)
     stop: str | Annotated[list[str], Field(max_length=4)] | None = None
     stream: bool | None = False
@@ -117,12 +91,10 @@ class _Chat(_Model):
     min_tokens: int = 0
     structured_outputs: _StructuredOutputs | None = None
     return_token_ids: bool | None = None
-    request_id: str = ""
     logprobs: bool | None = False
     top_logprobs: Annotated[int, BeforeValidator(lambda value: value or 0)] = 0
-    max_completion_tokens: int | None = None
     tools: list[_Tool] | None = None
-    tool_choice: Literal["none"] | Literal["auto"] | Literal["required"] | _NamedChoice | None = None  # noqa: PYI030
+    tool_choice: str | Json | None = None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
     include_reasoning: bool = True
     parallel_tool_calls: bool | None = True
@@ -133,7 +105,7 @@ class _Embedding(_Model):
     input: list[int] | list[list[int]] | str | list[str]
     model: str | None = None
     dimensions: int | None = Field(None, ge=1)
-    encoding_format: Literal["float", "base64", "bytes", "bytes_only"] = "float"
+    encoding_format: Literal["float", "base64"] = "float"
 
 
 class _Tokenize(_Model):
@@ -148,22 +120,22 @@ def chat(body: Mapping[str, Any]) -> Json:
     Raises:
         ApiError: 400, if it is not a chat request.
     """
-    return _read(_Chat, body)
+    return _validated(_Chat, body)
 
 
 def embedding(body: Mapping[str, Any]) -> Json:
-    """Do the same for a request of embeddings."""
-    return _read(_Embedding, body)
+    """Return a request for embeddings with its values converted."""
+    return _validated(_Embedding, body)
 
 
 def tokenize(body: Mapping[str, Any]) -> Json:
-    """Do the same for a prompt to cut into tokens."""
-    return _read(_Tokenize, body)
+    """Return a request to count tokens with its values converted."""
+    return _validated(_Tokenize, body)
 
 
-def _read(model: type[_Model], body: Mapping[str, Any]) -> Json:
+def _validated(model: type[_Model], body: Mapping[str, Any]) -> Json:
     try:
-        read = model.model_validate(body, from_attributes=True)  # in vLLM's words for what is not an object
+        valid = model.model_validate(body, from_attributes=True)  # vLLM's error texts depend on this option
     except ValidationError as problem:
         raise errors.invalid(*errors.described(problem)) from problem
-    return {**body, **read.model_dump(exclude_unset=True, by_alias=True)}
+    return {**body, **valid.model_dump(exclude_unset=True, by_alias=True)}
