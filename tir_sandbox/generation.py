@@ -1,4 +1,4 @@
-"""One choice of an answer, as the tokens a model would have made: whole answers and streams both come from it."""
+"""Turns a reply into the pieces that a model would generate; whole answers and streams are built of them."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,28 +8,32 @@ from typing import Any, Literal
 from tir_sandbox import tokenizer
 from tir_sandbox.replies import Reply, ToolCall
 
-Kind = Literal["reasoning", "content", "refusal", "call", "arguments", "marker"]
-_CHANNELS: dict[Kind, str] = {"reasoning": "analysis", "content": "final"}
-_CALL_TOKEN = 200012  # `<|call|>`, where gpt-oss stops to have a tool called
+Kind = Literal["reasoning", "content", "refusal", "call", "arguments"]
+_CALL_TOKEN = 200012  # `<|call|>`, with which gpt-oss ends a tool call
 
 
 def is_gpt_oss(model: str) -> bool:
-    """Tell whether a slug names a gpt-oss model, which vLLM serves along its own path."""
+    """Tell whether a slug names a gpt-oss model; vLLM has separate code for them."""
     return "gptoss" in model.lower().replace("-", "").replace("_", "")
 
 
 @dataclass(frozen=True)
 class Piece:
-    """What one step of the model adds: text, or the head of a tool call."""
+    """One step of the generation: text, or the name of a tool call."""
 
     kind: Kind
     text: str = ""
     call: int = 0
 
+    @property
+    def tokens(self) -> int:
+        """The number of tokens; a tool call's name counts as one."""
+        return 1 if self.kind == "call" else max(1, tokenizer.count(self.text))
+
 
 @dataclass(frozen=True)
 class Generation:
-    """All pieces of one choice, and why it ended."""
+    """All pieces of one choice, and the reason for its end."""
 
     reply: Reply
     pieces: tuple[Piece, ...]
@@ -43,53 +47,42 @@ class Generation:
         return "".join(piece.text for piece in self.pieces if piece.kind == kind and piece.call == call)
 
     def called(self) -> list[tuple[int, ToolCall]]:
-        """Return the calls whose head was reached, with their position."""
+        """Return the calls whose names were generated, with their positions."""
         return [(piece.call, self.calls[piece.call]) for piece in self.pieces if piece.kind == "call"]
 
     def tokens(self, kind: Kind | None = None) -> int:
-        """Count the tokens made; the head of a call counts for one."""
-        return sum(_cost(piece) for piece in self.pieces if kind in (None, piece.kind))
+        """Count the tokens of all pieces, or of one kind."""
+        return sum(piece.tokens for piece in self.pieces if kind in (None, piece.kind))
 
 
 def generate(reply: Reply, body: Mapping[str, Any], ids: Iterator[int]) -> list[Generation]:
-    """Turn a scripted reply into the choices the request asks for."""
+    """Return the choices that the request asks for."""
     n = body.get("n") or 1
     replies = [reply.choices[i % len(reply.choices)] if reply.choices else reply for i in range(n)]
     return [_generation(one, body, ids) for one in replies]
 
 
 def _generation(reply: Reply, body: Mapping[str, Any], ids: Iterator[int]) -> Generation:
-    calls = tuple(_identified(reply.tool_calls, body, ids))
+    calls = tuple(_calls(reply.tool_calls, body, ids))
+    is_named = isinstance(body.get("tool_choice"), Mapping)
     whole = Generation(
         reply=reply,
         pieces=tuple(_pieces(reply, calls, body)),
         calls=calls,
-        finish_reason=reply.finish_reason or _finish(calls, body),
-        stop_reason=_stop_reason(reply, calls, body),
+        finish_reason=reply.finish_reason or ("tool_calls" if calls and not is_named else "stop"),
+        stop_reason=reply.stop_reason,
         ends_with_text=reply.final_delta_holds_text,
     )
-    if reply.finish_reason is not None:
-        return whole
-    return _cut_by_length(_cut_by_stop(whole, body), body)
+    if calls and reply.stop_reason is None and is_gpt_oss(body["model"]) and len(calls) == len(reply.tool_calls):
+        whole = replace(whole, stop_reason=_CALL_TOKEN)
+    return whole if reply.finish_reason is not None else _cut_by_length(_cut_by_stop(whole, body), body)
 
 
-def _identified(calls: Iterable[ToolCall], body: Mapping[str, Any], ids: Iterator[int]) -> list[ToolCall]:
-    if body.get("tool_choice") == "none" and not is_gpt_oss(str(body.get("model", ""))):
+def _calls(calls: Iterable[ToolCall], body: Mapping[str, Any], ids: Iterator[int]) -> list[ToolCall]:
+    if body.get("tool_choice") == "none" and not is_gpt_oss(body["model"]):
         return []
-    one_only = body.get("parallel_tool_calls") is False
-    kept = list(calls)[:1] if one_only else list(calls)
-    return [replace(call, id=call.id or f"chatcmpl-tool-{next(ids):016x}") for call in kept]
-
-
-def _finish(calls: tuple[ToolCall, ...], body: Mapping[str, Any]) -> str:
-    named = isinstance(body.get("tool_choice"), Mapping)
-    return "tool_calls" if calls and not named else "stop"
-
-
-def _stop_reason(reply: Reply, calls: tuple[ToolCall, ...], body: Mapping[str, Any]) -> int | str | None:
-    if reply.stop_reason is not None or not (calls and is_gpt_oss(str(body.get("model", "")))):
-        return reply.stop_reason
-    return None if len(calls) < len(reply.tool_calls) else _CALL_TOKEN
+    most = 1 if body.get("parallel_tool_calls") is False else None
+    return [replace(call, id=call.id or f"chatcmpl-tool-{next(ids):016x}") for call in list(calls)[:most]]
 
 
 def _pieces(reply: Reply, calls: tuple[ToolCall, ...], body: Mapping[str, Any]) -> Iterator[Piece]:
@@ -105,71 +98,42 @@ def _pieces(reply: Reply, calls: tuple[ToolCall, ...], body: Mapping[str, Any]) 
 
 def _reasoning(reply: Reply) -> Iterator[Piece]:
     pieces = _cut(reply.reasoning)
-    if reply.reasoning_field != "think" or not pieces:
-        yield from (Piece("reasoning", text) for text in pieces)
-        return
-    yield from (Piece("content", text) for text in ["<think>", "\n", *pieces, "\n", "</think>", "\n\n"])
+    if reply.reasoning_field == "think" and pieces:
+        return (Piece("content", text) for text in ["<think>", "\n", *pieces, "\n", "</think>", "\n\n"])
+    return (Piece("reasoning", text) for text in pieces)
 
 
 def _cut(text: str | Iterable[str] | None) -> list[str]:
     return tokenizer.pieces(text or "") if text is None or isinstance(text, str) else list(text)
 
 
-def marked(pieces: Iterable[Piece]) -> Iterator[Piece]:
-    """Add the tokens with which gpt-oss opens its channels. They are seen where single tokens are asked for."""
-    before: Kind | None = None
-    for piece in pieces:
-        if piece.kind in _CHANNELS and piece.kind != before:
-            opening = ["<|channel|>", _CHANNELS[piece.kind], "<|message|>"]
-            closing = ["<|end|>", "<|start|>", "assistant"] if before else []
-            yield from (Piece("marker", text) for text in closing + opening)
-        before = piece.kind
-        yield piece
-
-
-def _cost(piece: Piece) -> int:
-    return 1 if piece.kind == "call" else max(1, tokenizer.count(piece.text))
-
-
 def _cut_by_length(whole: Generation, body: Mapping[str, Any]) -> Generation:
-    limit = body.get("max_completion_tokens") or body.get("max_tokens")
-    if limit is None or whole.tokens() <= limit:
+    room = body.get("max_completion_tokens") or body.get("max_tokens")
+    if room is None or whole.tokens() <= room:
         return whole
     kept: list[Piece] = []
     for piece in whole.pieces:
-        room = limit - sum(_cost(one) for one in kept)
-        if _cost(piece) > room:
-            kept += [replace(piece, text="".join(tokenizer.pieces(piece.text)[:room]))] if room else []
+        if room <= 0:
             break
-        kept.append(piece)
+        kept.append(replace(piece, text="".join(tokenizer.pieces(piece.text)[:room])))
+        room -= piece.tokens
     return replace(whole, pieces=tuple(kept), finish_reason="length", stop_reason=None, ends_with_text=True)
 
 
 def _cut_by_stop(whole: Generation, body: Mapping[str, Any]) -> Generation:
-    """End the answer at the first stop string, which is looked for in the reasoning, too."""
+    """End the answer at the first stop string; vLLM searches the reasoning, too."""
     stop = body.get("stop") or []
-    stops = [stop] if isinstance(stop, str) else stop
-    keep = bool(body.get("include_stop_str_in_output")) or is_gpt_oss(str(body.get("model", "")))
-    kinds: tuple[Kind, ...] = ("reasoning", "content")
-    for kind in kinds:
-        text = whole.text(kind)
-        found = min(((text.find(one), one) for one in stops if one in text), default=None)
-        if found is not None:
-            at, matched = found
-            return _ended(whole, kind, at + (len(matched) if keep else 0), matched)
-    return whole
-
-
-def _ended(whole: Generation, kind: Kind, end: int, stop: str) -> Generation:
+    text = whole.text("reasoning") + whole.text("content")
+    found = [(text.find(one), one) for one in ([stop] if isinstance(stop, str) else stop) if one in text]
+    if not found:
+        return whole
+    room, matched = min(found)
+    if body.get("include_stop_str_in_output") or is_gpt_oss(body["model"]):
+        room += len(matched)
     kept: list[Piece] = []
-    room = end
     for piece in whole.pieces:
-        if piece.kind != kind:
-            if kind == "content" and piece.kind == "reasoning":
-                kept.append(piece)
-            continue
         if room <= 0:
             break
         kept.append(replace(piece, text=piece.text[:room]))
         room -= len(piece.text)
-    return replace(whole, pieces=tuple(kept), finish_reason="stop", stop_reason=stop, ends_with_text=True)
+    return replace(whole, pieces=tuple(kept), finish_reason="stop", stop_reason=matched, ends_with_text=True)

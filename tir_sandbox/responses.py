@@ -1,4 +1,4 @@
-"""Whole answers and stream chunks, key by key in the order of a vLLM 0.32 server."""
+"""Builds whole answers and stream chunks, with the keys of a vLLM 0.32 server in its order."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from itertools import zip_longest
 from typing import Any
 
 from tir_sandbox import tokenizer
-from tir_sandbox.generation import Generation, Piece, is_gpt_oss, marked
+from tir_sandbox.generation import Generation, Piece, is_gpt_oss
 
 FINGERPRINT = "tir-sandbox-not-a-model"
 Json = dict[str, Any]
@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Answer:
-    """What one request is answered with, before it takes the form of a completion or of chunks."""
+    """The answer to one request, to be sent whole or as chunks."""
 
     id: str
     created: int
@@ -25,18 +25,8 @@ class Answer:
 
     @property
     def gpt_oss(self) -> bool:
-        """Tell whether the model is served along vLLM's harmony path, whose details differ."""
+        """Whether the model is a gpt-oss model, whose answers differ in details."""
         return is_gpt_oss(self.model)
-
-    @property
-    def hides_calls(self) -> bool:
-        """Tell whether a whole answer leaves out the calls the model made all the same; a stream sends them."""
-        return self.body.get("tool_choice") == "none"
-
-    def pieces(self, choice: Generation) -> Sequence[Piece]:
-        """Return the pieces of a choice, with gpt-oss's markers if single tokens are to be shown."""
-        shows_tokens = self.body.get("logprobs") or self.body.get("return_token_ids")
-        return tuple(marked(choice.pieces)) if self.gpt_oss and shows_tokens else choice.pieces
 
 
 def completion(answer: Answer) -> Json:
@@ -60,50 +50,43 @@ def completion(answer: Answer) -> Json:
 
 
 def _choice(answer: Answer, index: int, choice: Generation) -> Json:
+    finish, calls = choice.finish_reason, choice.called()
+    if answer.body.get("tool_choice") == "none":  # vLLM drops the calls of whole answers, but streams them
+        calls, finish = [], choice.reply.finish_reason or ("stop" if calls else finish)
+    elif calls and finish == "length" and choice.reply.finish_reason is None and answer.gpt_oss:
+        finish = "tool_calls"  # vLLM does not report that the arguments were cut; its streams do
     return {
         "index": index,
-        "message": _message(answer, choice),
-        "logprobs": _logprobs(answer.body, answer.pieces(choice)),
-        "finish_reason": _whole_finish(answer, choice),
+        "message": _message(answer, choice, calls),
+        "logprobs": _logprobs(answer.body, choice.pieces),
+        "finish_reason": finish,
         "stop_reason": choice.stop_reason,
-        "token_ids": _ids(answer.body, answer.pieces(choice)),
+        "token_ids": _ids(answer.body, choice.pieces),
         "routed_experts": None,
     }
 
 
-def _whole_finish(answer: Answer, choice: Generation) -> str:
-    """Say `tool_calls` even of arguments that were cut: a whole gpt-oss answer does (a stream says `length`)."""
-    if answer.hides_calls and choice.called():
-        return choice.reply.finish_reason or "stop"
-    cut_call = choice.reply.finish_reason is None and choice.finish_reason == "length" and choice.called()
-    return "tool_calls" if cut_call and answer.gpt_oss else choice.finish_reason
-
-
-def _message(answer: Answer, choice: Generation) -> Json:
+def _message(answer: Answer, choice: Generation, calls: Sequence[tuple[int, Any]]) -> Json:
+    forced = answer.body.get("tool_choice") not in (None, "auto", "none")
+    silent = not choice.pieces and choice.reply.text is not None
     message: Json = {
         "role": "assistant",
-        "content": choice.text("content") or _no_content(answer, choice),
+        "content": choice.text("content") or ("" if silent or (forced and calls) else None),
         "refusal": choice.text("refusal") or None,
         "annotations": None,
         "audio": None,
         "function_call": None,
     }
-    if choice.called() and not answer.hides_calls:
+    if calls:
         message["tool_calls"] = [
             {
                 "id": call.id,
                 "type": "function",
                 "function": {"name": call.name, "arguments": choice.text("arguments", index)},
             }
-            for index, call in choice.called()
+            for index, call in calls
         ]
     return message | dict.fromkeys(_reasoning_keys(choice), choice.text("reasoning") or None)
-
-
-def _no_content(answer: Answer, choice: Generation) -> str | None:
-    forced = answer.body.get("tool_choice") not in (None, "auto", "none")
-    silent = not choice.pieces and choice.reply.text is not None
-    return "" if silent or (forced and choice.called()) else None
 
 
 def _reasoning_keys(choice: Generation) -> list[str]:
@@ -113,7 +96,14 @@ def _reasoning_keys(choice: Generation) -> list[str]:
 
 
 def usage(answer: Answer, *, whole: bool = False, made: int | None = None, reasoned: int | None = None) -> Json:
-    """Count the tokens of an answer, or of the first `made` of them."""
+    """Count the tokens of an answer, or those generated so far.
+
+    Args:
+        answer: The answer.
+        whole: The usage of a whole answer, which has more keys than that of a stream.
+        made: The number of tokens so far.
+        reasoned: The number of tokens of reasoning among them.
+    """
     override = dict(answer.choices[0].reply.usage or {}) if answer.choices else {}
     completion_tokens = sum(choice.tokens() for choice in answer.choices) if made is None else made
     if reasoned is None:
@@ -133,18 +123,19 @@ def usage(answer: Answer, *, whole: bool = False, made: int | None = None, reaso
 
 
 def chunks(answer: Answer) -> Iterator[Json]:
-    """Build the chunks of a stream: roles, then the choices' pieces in turn, then usage if it is wanted."""
+    """Build the chunks of a stream: roles, the pieces of all choices in turn, and usage if the request wants it."""
     options = answer.body.get("stream_options") or {}
     with_usage = bool(options.get("include_usage"))
     continuous = with_usage and bool(options.get("continuous_usage_stats"))
     continuous = continuous or any(choice.reply.continuous_usage for choice in answer.choices)
     made = reasoned = 0
-    for step, kind, tokens in _steps(answer):
-        made, reasoned = made + tokens, reasoned + (tokens if kind == "reasoning" else 0)
+    for step, piece in _steps(answer):
         chunk = _frame(answer, [step])
+        if piece is not None:
+            made, reasoned = made + piece.tokens, reasoned + (piece.tokens if piece.kind == "reasoning" else 0)
         if continuous:
             chunk["usage"] = usage(answer, made=made, reasoned=reasoned)
-        if kind == "role":
+        if "role" in step["delta"]:
             chunk |= {"prompt_token_ids": _prompt_ids(answer), "prompt_text": None}
         if step["finish_reason"] is not None and not with_usage:
             chunk["system_fingerprint"] = FINGERPRINT
@@ -163,60 +154,52 @@ def _frame(answer: Answer, choices: list[Json]) -> Json:
     }
 
 
-def _steps(answer: Answer) -> Iterator[tuple[Json, str, int]]:
+def _steps(answer: Answer) -> Iterator[tuple[Json, Piece | None]]:
     for index in range(len(answer.choices)):
-        first = {"index": index, "delta": {"role": "assistant", "content": ""}, "logprobs": None}
-        yield first | {"finish_reason": None}, "role", 0
+        delta = {"role": "assistant", "content": ""}
+        yield {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}, None
     rows = [list(_choice_steps(answer, i, choice)) for i, choice in enumerate(answer.choices)]
     for row in zip_longest(*rows):
         yield from (step for step in row if step is not None)
 
 
-def _choice_steps(answer: Answer, index: int, choice: Generation) -> Iterator[tuple[Json, str, int]]:
-    pieces = answer.pieces(choice)
+def _choice_steps(answer: Answer, index: int, choice: Generation) -> Iterator[tuple[Json, Piece | None]]:
+    pieces = choice.pieces
     for position, piece in enumerate(pieces, 1):
-        step = _step(answer, index, _delta(answer, choice, piece), [piece])
-        if position == len(pieces) and choice.ends_with_text:
-            step = _finished(step, choice)
-        yield step, piece.kind, 0 if piece.kind == "marker" else max(1, tokenizer.count(piece.text))
+        is_last = position == len(pieces) and choice.ends_with_text
+        yield _step(answer, index, _delta(answer, choice, piece), [piece], choice if is_last else None), piece
     if not (pieces and choice.ends_with_text):
-        yield _finished(_step(answer, index, {}, []), choice), "finish", 0
+        yield _step(answer, index, {}, [], choice), None
 
 
-def _step(answer: Answer, index: int, delta: Json, pieces: Sequence[Piece]) -> Json:
+def _step(answer: Answer, index: int, delta: Json, pieces: Sequence[Piece], ended: Generation | None) -> Json:
     logprobs = _logprobs(answer.body, pieces) if pieces else None
-    ids = _ids(answer.body, pieces)
-    return {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": None, "token_ids": ids}
-
-
-def _finished(step: Json, choice: Generation) -> Json:
-    ids = step.pop("token_ids")
-    return step | {"finish_reason": choice.finish_reason, "stop_reason": choice.stop_reason, "token_ids": ids}
+    finish: Json = {"finish_reason": None}
+    if ended is not None:
+        finish = {"finish_reason": ended.finish_reason, "stop_reason": ended.stop_reason}
+    return {"index": index, "delta": delta, "logprobs": logprobs, **finish, "token_ids": _ids(answer.body, pieces)}
 
 
 def _delta(answer: Answer, choice: Generation, piece: Piece) -> Json:
-    if piece.kind == "reasoning":
-        return dict.fromkeys(_reasoning_keys(choice), piece.text)
-    if piece.kind == "content":
-        hidden = answer.body.get("include_reasoning") is False and answer.gpt_oss
-        return {"content": piece.text} | ({"reasoning": None} if hidden else {})
-    if piece.kind == "refusal":
-        return {"refusal": piece.text}
-    if piece.kind == "marker":
-        return {}
-    call: Json = {"index": piece.call, "function": {"arguments": piece.text}}
-    if piece.kind == "call":
-        asked = choice.calls[piece.call]
-        call = {"id": asked.id, "type": "function", "index": piece.call, "function": {"name": asked.name}}
-        if answer.gpt_oss:
-            call["function"]["arguments"] = ""
+    match piece.kind:
+        case "reasoning":
+            return dict.fromkeys(_reasoning_keys(choice), piece.text)
+        case "content":
+            hidden = answer.body.get("include_reasoning") is False and answer.gpt_oss
+            return {"content": piece.text} | ({"reasoning": None} if hidden else {})
+        case "refusal":
+            return {"refusal": piece.text}
+        case "call":
+            made = choice.calls[piece.call]
+            function = {"name": made.name} | ({"arguments": ""} if answer.gpt_oss else {})
+            call: Json = {"id": made.id, "type": "function", "index": piece.call, "function": function}
+        case "arguments":
+            call = {"index": piece.call, "function": {"arguments": piece.text}}
     return ({} if answer.gpt_oss else {"content": None}) | {"tool_calls": [call]}
 
 
 def _ids(body: Mapping[str, Any], pieces: Sequence[Piece]) -> list[int] | None:
-    if not body.get("return_token_ids"):
-        return None
-    return [tokenizer.token_id(token) for token in _tokens(pieces)]
+    return [tokenizer.token_id(token) for token in _tokens(pieces)] if body.get("return_token_ids") else None
 
 
 def _prompt_ids(answer: Answer) -> list[int] | None:
@@ -226,17 +209,17 @@ def _prompt_ids(answer: Answer) -> list[int] | None:
 def _logprobs(body: Mapping[str, Any], pieces: Sequence[Piece]) -> Json | None:
     if not body.get("logprobs"):
         return None
-    top = body.get("top_logprobs") or 0
-    return {"content": [_logprob(token) | {"top_logprobs": _likeliest(token, top)} for token in _tokens(pieces)]}
+    ranks = range(body.get("top_logprobs") or 0)
+    return {
+        "content": [
+            _logprob(token) | {"top_logprobs": [_logprob(f"{token}{rank or ''}", rank) for rank in ranks]}
+            for token in _tokens(pieces)
+        ]
+    }
 
 
 def _tokens(pieces: Sequence[Piece]) -> Iterator[str]:
-    for piece in pieces:
-        yield from [piece.text] if piece.kind == "marker" else tokenizer.pieces(piece.text)
-
-
-def _likeliest(token: str, top: int) -> list[Json]:
-    return [_logprob(one, rank) for rank, one in enumerate([token, *(f"{token}{i}" for i in range(1, top))][:top])]
+    return (token for piece in pieces for token in tokenizer.pieces(piece.text))
 
 
 def _logprob(token: str, rank: int = 0) -> Json:

@@ -31,15 +31,3 @@ def test_a_scripted_finish_reason_is_sent_although_the_call_is_hidden(http, sand
 
     assert choice["finish_reason"] == "length"
     assert "tool_calls" not in choice["message"]
-
-
-def test_gpt_oss_shows_its_markers_where_single_tokens_are_shown(http, sandbox):
-    sandbox.script(Reply(text="Hi", reasoning="Greet."), Reply(text="Hi", reasoning="Greet."))
-    tokens = http.post(CHAT, json=HELLO | {"logprobs": True}).json()["choices"][0]["logprobs"]["content"]
-    plain = http.post(CHAT, json=HELLO).json()
-
-    assert " ".join(token["token"] for token in tokens) == (
-        "<|channel|> analysis <|message|> Greet . <|end|> <|start|> assistant <|channel|> final <|message|> Hi"
-    )
-    assert plain["choices"][0]["logprobs"] is None
-    assert plain["usage"]["completion_tokens"] == 3
