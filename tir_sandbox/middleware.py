@@ -22,13 +22,11 @@ _PROJECT = re.compile(r"/project/(p-[^/]*)")
 
 
 class Middleware:
-    """Record a request, check its token and its project, and pass it on: an ASGI application."""
+    """ASGI middleware that records a request and checks its token and project."""
 
-    def __init__(self, app: ASGIApp, state: "State", token: str, project_id: str) -> None:
+    def __init__(self, app: ASGIApp, state: "State") -> None:
         self._app = app
         self._state = state
-        self._token = token
-        self._project = f"p-{project_id}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -48,10 +46,10 @@ class Middleware:
             await self._answer(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on. What fails inside was answered with 500; here it is logged, and reported at the end."""
+        """Pass the request on; log errors of the sandbox itself, which were answered with HTTP 500."""
         try:
             await self._app(scope, receive, send)
-        except Exception as problem:  # noqa: BLE001 - whatever it is, it is a fault of the sandbox
+        except Exception as problem:  # noqa: BLE001 - any exception here is a bug of the sandbox, or a reply that is not JSON
             message = f"The sandbox failed at {scope['path']}: {problem!r}"
             self._state.script.failed(message)
             _LOG.error(message)
@@ -61,20 +59,20 @@ class Middleware:
         if not seen.path.startswith(("/v1", "/project")):
             return
         kind, _, token = seen.headers.get("authorization", "").partition(" ")
-        if kind.lower() != "bearer" or not secrets.compare_digest(token.encode(), self._token.encode()):
+        if kind.lower() != "bearer" or not secrets.compare_digest(token.encode(), self._state.token.encode()):
             raise errors.ApiError(401, {"error": "Unauthorized"})
-        in_path = _PROJECT.match(seen.path)
-        if in_path and in_path[1] != self._project:
+        in_path, project = _PROJECT.match(seen.path), f"p-{self._state.project_id}"
+        if in_path and in_path[1] != project:
             message = f"The project `{in_path[1]}` does not exist, or this token has no access to it."
             raise errors.error(404, message, "NotFoundError", "project_id")
         in_query = seen.query.get("project_id")
-        if in_path and in_query is not None and f"p-{in_query}" != self._project:
+        if in_path and in_query is not None and f"p-{in_query}" != project:
             message = f"The URL's path has the project `{in_path[1]}`, its query `{in_query}`: use the same in both."
             raise errors.bad_value(message, "project_id", in_query)
 
 
 def as_response(refusal: errors.ApiError) -> JSONResponse:
-    """Write a refusal as a response."""
+    """Return the response for an error."""
     return JSONResponse(refusal.body, refusal.status)
 
 
@@ -103,7 +101,7 @@ def _parsed(raw: bytes) -> Any:
 
 
 def _marked(seen: Request, send: Send) -> Send:
-    """Add the request's id to the headers, and note when an answer was sent to its end."""
+    """Add the request's id to the response's headers, and record when a response is complete."""
 
     async def marked(message: Message) -> None:
         if message["type"] == "http.response.start":

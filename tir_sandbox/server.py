@@ -1,4 +1,4 @@
-"""The sandbox itself: the endpoint, served by uvicorn in a thread."""
+"""`Sandbox`: serves the endpoint with uvicorn in a thread."""
 
 import asyncio
 import base64
@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tir_sandbox.requests import Request
-from tir_sandbox.script import Item, Match, ScriptError
+from tir_sandbox.script import Item, Match, Script, ScriptError
 
 try:
     import uvicorn
@@ -28,33 +28,34 @@ except ModuleNotFoundError as missing:
     ) from missing
 
 OVERRIDES = ("TIR_BASE_URL", "TIR_API_TOKEN")
-"""The environment variables that, if they are set, may lead a client away from the sandbox: unset them."""
+"""Environment variables to unset, because clients prefer them to those of `Sandbox.env`."""
 
 _START_SECONDS = 15.0
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - a server that listens everywhere is called at one place
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - clients need a concrete address
 
 
 def make_token() -> str:
-    """Make a token that looks like one of TIR's: an unsigned JWT."""
+    """Return an unsigned JWT, which has the shape of TIR's tokens."""
     parts = ({"alg": "none", "typ": "JWT"}, {"sub": "tir-sandbox", "note": "not a secret"}, "no signature")
     return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
 
 
 class Sandbox:
-    """A local TIR endpoint. It speaks the protocol and is not a model.
+    """A local endpoint with TIR's protocol and without a model.
 
     Use it as a context manager, or call `start()`, `stop()` and `check_script()`.
 
     Args:
-        replies: What to answer, in this order: the start of the script. See `script()`.
-        rules: A function of the request that answers what the script does not; for None, the sandbox's own rules do.
-        strict: Refuse requests for which a script has no reply left, and report replies that are left over.
-        models: The slugs it serves; by default it takes any but `unknown_models`.
-        unknown_models: Slugs it does not know although no list is given.
-        context_window: How many tokens a prompt may have.
+        replies: The first replies of the script. See `script()`.
+        rules: A function of the request that answers the requests without a scripted reply. If it returns None, the
+            sandbox's own rules answer.
+        strict: Refuse requests for which a script has no reply left, and report unused replies.
+        models: The slugs to serve; by default all but `unknown_models`.
+        unknown_models: Slugs that are not found, if `models` is not given.
+        context_window: The most tokens of a prompt.
         ignores_forced_tools: Treat every `tool_choice` but `none` as `auto`, as gpt-oss did before vLLM 0.26.
-        token: The token it accepts.
-        project_id: The project it serves.
+        token: The token to accept; by default one is generated.
+        project_id: The project to serve.
         host: The address to listen on.
         port: The port to listen on; 0 takes a free one.
     """
@@ -79,8 +80,10 @@ class Sandbox:
         self.token = token or make_token()
         self.project_id = str(project_id).removeprefix("p-")
         self._state = State(
+            token=self.token,
+            project_id=self.project_id,
+            script=Script(strict=strict),
             rules=rules,
-            strict=strict,
             models=models,
             unknown_models=unknown_models,
             context_window=context_window,
@@ -97,14 +100,14 @@ class Sandbox:
         user: str | re.Pattern[str] | None = None,
         tools: Sequence[str] = (),
     ) -> None:
-        """Append replies to the script. Each answers one request, the first that is still there and matches.
+        """Append replies to the script. Each answers one request: the first unused reply that matches it.
 
         Args:
             *replies: A `Reply`, a `Fault`, a string (a reply with that text), or a function of the `Request` that
                 returns one of them.
-            model: These replies are only for requests to this model,
-            user: whose last user message contains this text, or matches this expression,
-            tools: and which offer tools of these names.
+            model: Answer only requests to this model.
+            user: Answer only requests whose last user message contains this text, or matches this expression.
+            tools: Answer only requests that offer the tools of these names.
 
         Raises:
             TypeError: A reply is something else.
@@ -112,28 +115,28 @@ class Sandbox:
         self._state.script.add(replies, Match(model, user, tools))
 
     def check_script(self) -> None:
-        """Raise an error if the script did not match the requests. Leaving a `with` block does the same.
+        """Check that the script matched the requests. Leaving a `with` block does the same.
 
         Raises:
-            ScriptError: A request found no reply, a scripted function failed, or replies are left over.
+            ScriptError: No reply was left for a request, a function failed, or replies were not used.
         """
         if problems := self._state.script.problems():
             raise ScriptError("\n".join(problems))
 
     def reset(self) -> None:
-        """Forget the script, what went wrong with it, and the requests."""
+        """Clear the script, its errors and the requests."""
         self._state.script.reset()
         self._state.requests.clear()
 
     def start(self) -> Self:
-        """Listen, and serve in a thread."""
+        """Start to serve, in a thread."""
         if self._thread is not None:
             raise RuntimeError("the sandbox is already running")
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
         listener = socket.create_server(self._address, family=family)
         self._address = listener.getsockname()[:2]
         self._state.connections = Connections()
-        app = Middleware(build(self._state), self._state, self.token, self.project_id)
+        app = Middleware(build(self._state), self._state)
         serving = _serve(app, listener, self._state.connections)
         self._thread = threading.Thread(target=asyncio.run, args=(serving,), daemon=True, name="tir-sandbox")
         self._thread.start()
@@ -172,7 +175,7 @@ class Sandbox:
 
     @property
     def host(self) -> str:
-        """The server's address, as a client on this machine calls it; TIR's paths live below it."""
+        """The server's URL for clients on this machine, without a path."""
         if self._thread is None:
             raise RuntimeError("the sandbox is not running: use `with Sandbox()`, or call `start()`")
         address, port = self._address
@@ -181,12 +184,12 @@ class Sandbox:
 
     @property
     def base_url(self) -> str:
-        """The address of the plain OpenAI-style API."""
+        """The base URL for any OpenAI-style client."""
         return f"{self.host}/v1"
 
     @property
     def env(self) -> dict[str, str]:
-        """The environment variables that point a client to the sandbox, unless one of `OVERRIDES` is set."""
+        """Environment variables with which `ChatTIR()` and `TIR()` call the sandbox; unset those in `OVERRIDES`."""
         return {
             "E2E_TIR_ACCESS_TOKEN": self.token,
             "E2E_TIR_PROJECT_ID": self.project_id,
@@ -195,22 +198,22 @@ class Sandbox:
 
     @property
     def requests(self) -> list[Request]:
-        """The requests seen so far, in order."""
+        """The requests so far, in order."""
         return self._state.requests
 
     @property
     def connections(self) -> int:
-        """How many TCP connections were accepted so far."""
+        """The number of TCP connections accepted so far."""
         return self._state.connections.accepted
 
     @property
     def open_connections(self) -> int:
-        """How many TCP connections are open now."""
+        """The number of open TCP connections."""
         return len(self._state.connections.open)
 
 
 async def _serve(app: Middleware, listener: socket.socket, connections: Connections) -> None:
-    """Serve until the sandbox stops. uvicorn would finish the answers first, and look only ten times a second."""
+    """Serve until the sandbox stops, and then close all connections at once: uvicorn's own stop would wait."""
     http: Any = _counting(connections)
     server = uvicorn.Server(uvicorn.Config(app, http=http, ws="none", lifespan="off", log_config=None))
     with listener:
@@ -229,7 +232,7 @@ async def _serve(app: Middleware, listener: socket.socket, connections: Connecti
 
 
 def _counting(connections: Connections) -> type[H11Protocol]:
-    """Make a protocol that keeps count of a sandbox's connections. It adds to asyncio's callbacks only."""
+    """Return a protocol class that records the connections, and is otherwise uvicorn's."""
 
     class Counting(H11Protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -245,6 +248,6 @@ def _counting(connections: Connections) -> type[H11Protocol]:
 
 
 def _peer(transport: asyncio.Transport) -> tuple[str, int]:
-    """Return the client's address and port; IPv6 adds to them what ASGI leaves out."""
+    """Return the client's address and port, as in an ASGI scope; for IPv6, asyncio has more fields."""
     address, port, *_ = transport.get_extra_info("peername")
     return address, port

@@ -1,6 +1,7 @@
-"""A sandbox's state: its script and its rules, the requests it has seen, and what it serves."""
+"""The state of a sandbox: its script and rules, the requests so far, and the models that it serves."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from itertools import count
 
 from tir_sandbox.delivery import Connections
@@ -12,35 +13,32 @@ _SERVED = ("gpt_oss_120b", "qwen3_32b", "llama3_1_8b_instruct", "bge-large-en-v1
 _EPOCH = 1_750_000_000
 
 
+@dataclass(kw_only=True)
 class State:
-    """What the sandbox's user and its server share; the two live in different threads."""
+    """Shared by `Sandbox` and its server, which run in different threads."""
 
-    def __init__(  # noqa: PLR0913  (settings, each by its name)
-        self,
-        *,
-        rules: Rules | None = None,
-        strict: bool = True,
-        models: Sequence[str] | None = None,
-        unknown_models: Sequence[str] = ("nope",),
-        context_window: int = 131_072,
-        ignores_forced_tools: bool = False,
-    ) -> None:
-        self.script = Script(strict=strict)
-        self.rules = rules
-        self.served = list(models or _SERVED)
-        self.context_window = context_window
-        self.ignores_forced_tools = ignores_forced_tools
-        self.connections = Connections()
-        self.requests: list[Request] = []
-        self.ids = count(1)
-        self._only_served = models is not None
-        self._unknown = set(unknown_models)
-        self._ticks = count()
+    token: str
+    project_id: str
+    script: Script
+    rules: Rules | None
+    models: Sequence[str] | None
+    unknown_models: Sequence[str]
+    context_window: int
+    ignores_forced_tools: bool
+    connections: Connections = field(default_factory=Connections)
+    requests: list[Request] = field(default_factory=list)
+    ids: "count[int]" = field(default_factory=lambda: count(1))
+    _ticks: "count[int]" = field(default_factory=lambda: count(_EPOCH))
+
+    @property
+    def served(self) -> Sequence[str]:
+        """The models to list."""
+        return self.models or _SERVED
 
     def serves(self, model: str) -> bool:
-        """Tell whether a model answers; any slug does, unless the sandbox was given a list."""
-        return model in self.served if self._only_served else model not in self._unknown
+        """Tell whether a model answers; any slug does, unless the sandbox has a list."""
+        return model in self.models if self.models is not None else model not in self.unknown_models
 
     def clock(self) -> int:
         """Return a time for `created`, the same in every run."""
-        return _EPOCH + next(self._ticks)
+        return next(self._ticks)
