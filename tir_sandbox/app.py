@@ -85,7 +85,7 @@ class Endpoint:
         item = self._state.script.take(request.scope["tir_request"], embeds=True)
         fault = item if isinstance(item, Fault) else None
         reply = item if isinstance(item, Reply) else Reply()
-        size, encoding = dimensions_of(body | {"model": model}), body.get("encoding_format")
+        size, encoding = body.get("dimensions") or dimensions_of(model), body.get("encoding_format")
         data = [
             {"index": index, "object": "embedding", "embedding": encoded(embed(text, size), encoding)}
             for index, text in enumerate(texts)

@@ -1,4 +1,4 @@
-"""Sends an answer, intact or with a fault, and notices when the client disconnects."""
+"""Sends an answer, complete or with a fault, and records when the client disconnects."""
 
 import asyncio
 import json
@@ -21,13 +21,13 @@ EVENTS = "text/event-stream; charset=utf-8"
 JSON = "application/json"
 
 
-class ClientDisconnected(Exception):  # noqa: N818  (not an error: clients may leave)
-    """The client is gone, or the sandbox is stopping."""
+class ClientDisconnected(Exception):  # noqa: N818  (not an error: clients may disconnect)
+    """The client has disconnected, or the sandbox is stopping."""
 
 
 @dataclass
 class Connections:
-    """The TCP connections of a sandbox, and the requests that are being answered."""
+    """The open TCP connections of a sandbox, and the tasks that answer requests."""
 
     accepted: int = 0
     open: dict[Any, asyncio.Transport] = field(default_factory=dict)
@@ -37,12 +37,12 @@ class Connections:
     loop: asyncio.AbstractEventLoop | None = None
 
     def stop(self) -> None:
-        """Ask the server, from any thread, to stop."""
+        """Stop the server. May be called from any thread."""
         if self.loop is not None:
             self.loop.call_soon_threadsafe(self.stopping.set)
 
     async def close(self) -> None:
-        """Close all connections, and wait until nothing is answered any more."""
+        """Close all connections, and wait for the tasks that answer requests."""
         for transport in list(self.open.values()):
             transport.abort()
         if self.answering:
@@ -50,38 +50,36 @@ class Connections:
 
 
 def reset_on_close(client: Any) -> None:
-    """Make the next close of a socket a reset."""
+    """Have the socket send a reset when it is closed."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def as_event(data: Mapping[str, Any] | str | bytes) -> bytes:
-    """Write one event; bytes are taken as they are."""
-    if isinstance(data, bytes):
-        return data
-    return b"data: " + as_body(data) + b"\n\n"
-
-
 def as_body(data: Mapping[str, Any] | str | bytes | None) -> bytes:
-    """Write a whole answer; text and bytes are taken as they are."""
+    """Return data as JSON; text and bytes are sent unchanged."""
     if isinstance(data, bytes):
         return data
     return data.encode() if isinstance(data, str) else compact(data)
 
 
+def as_event(data: Mapping[str, Any] | str | bytes) -> bytes:
+    """Return data as a stream event; bytes are sent unchanged."""
+    return data if isinstance(data, bytes) else b"data: " + as_body(data) + b"\n\n"
+
+
 def compact(data: Any) -> bytes:
-    """Write JSON as vLLM does: no spaces, and no escapes beyond what JSON wants."""
+    """Return JSON as vLLM writes it: without spaces, and not escaped to ASCII."""
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 @dataclass
 class Delivery:
-    """An answer on its way: an ASGI response.
+    """An ASGI response that sends an answer.
 
     Args:
-        connections: Where the connection is found when it has to be broken.
+        connections: The open connections, for faults that break one.
         events: A stream's events, without `[DONE]`.
-        body: A whole answer instead.
-        fault: What goes wrong.
+        body: A whole answer, if there are no events.
+        fault: The failure to simulate.
         delay: Seconds before the headers.
         chunk_delay: Seconds before each event.
         done: Send `[DONE]` at the end.
@@ -113,10 +111,12 @@ class Delivery:
             await line.hang_up(reset=True)
         elif fault.status is not None:
             await self._refuse(line, fault.status)
-        elif self.events is None:
-            await self._whole(line, self.body)
-        else:
+        elif self.events is not None:
             await self._stream(line, self.events)
+        elif fault.error_chunk:
+            await self._refuse(line, 500)
+        else:
+            await self._whole(line, self.body if fault.garbage is None else as_body(fault.garbage))
 
     async def _refuse(self, line: "_Line", status: int) -> None:
         body = self.fault.error_body() if self.fault.body is None else self.fault.body
@@ -126,19 +126,14 @@ class Delivery:
         await line.end(raw)
 
     async def _whole(self, line: "_Line", body: bytes) -> None:
-        fault = self.fault
-        if fault.error_chunk:
-            await line.start(500, self._headers(JSON, len(raw := compact(fault.error_body()))))
-            return await line.end(raw)
-        if fault.garbage is not None:
-            body = as_body(fault.garbage)
         await line.start(200, self._headers(JSON, len(body)))
-        for at, action in sorted(_interruptions(fault)):
-            sent = min(at, len(body) - 1)
-            await line.write(body[:sent])
-            body = body[sent:]
+        sent = 0
+        for at, action in sorted(_interruptions(self.fault)):
+            end = min(at, len(body) - 1)
+            await line.write(body[sent:end])
+            sent = end
             await self._interrupt(line, action)
-        return await line.end(body)
+        await line.end(body[sent:])
 
     async def _stream(self, line: "_Line", events: Iterable[Mapping[str, Any] | str | bytes]) -> None:
         await line.start(200, self._headers(EVENTS))
@@ -148,7 +143,7 @@ class Delivery:
                 await self._interrupt(line, interruptions[number])
             await line.pause(self.chunk_delay)
             if event is DONE and max(interruptions, default=0) <= number:
-                line.seen.finished = True  # clients leave as soon as they read this
+                line.seen.finished = True  # clients disconnect as soon as they read this
             await line.write(event)
             line.seen.sent += 1
         for at in sorted(interruptions):
@@ -188,7 +183,7 @@ def _interruptions(fault: Fault) -> Iterator[tuple[int, str]]:
 
 
 def _without_finish(event: Mapping[str, Any] | str | bytes) -> Mapping[str, Any] | str | bytes | None:
-    """Take the finish reason out of a chunk; a chunk that carries nothing else is left out."""
+    """Remove the finish reason from a chunk; return None if nothing else is in it."""
     if not isinstance(event, Mapping) or not event.get("choices"):
         return event
     choices = [dict(choice) | {"finish_reason": None} for choice in event["choices"]]
@@ -197,7 +192,7 @@ def _without_finish(event: Mapping[str, Any] | str | bytes) -> Mapping[str, Any]
 
 
 class _Line:
-    """The connection to one client, for the length of one answer."""
+    """The connection to a client while one request is answered."""
 
     def __init__(self, connections: Connections, scope: Scope, send: Send) -> None:
         self.seen: Request = scope["tir_request"]
@@ -208,7 +203,7 @@ class _Line:
         self._hung_up = False
 
     async def watch(self, receive: Receive) -> None:
-        """Wait until the client leaves."""
+        """Wait until the client disconnects."""
         while (await receive())["type"] != "http.disconnect":
             pass
         if not self._hung_up and not self._connections.stopping.is_set():
@@ -216,7 +211,7 @@ class _Line:
         self._left.set()
 
     async def pause(self, seconds: float) -> None:
-        """Wait, and stop waiting as soon as the client or the sandbox is gone."""
+        """Wait; raise `ClientDisconnected` as soon as the client disconnects or the sandbox stops."""
         if seconds > 0:
             left = asyncio.create_task(self._left.wait())
             stopping = asyncio.create_task(self._connections.stopping.wait())
@@ -244,7 +239,7 @@ class _Line:
         await self._send({"type": "http.response.body", "body": data, "more_body": False})
 
     async def hang_up(self, *, reset: bool) -> None:
-        """Break the connection, and stop answering."""
+        """Close or reset the connection, and raise `ClientDisconnected`."""
         self._hung_up = True
         transport = self._connections.open[self._client]
         if reset:

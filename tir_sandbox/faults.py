@@ -1,4 +1,4 @@
-"""What may go wrong with an answer."""
+"""`Fault`: a failure for a script."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,25 +13,25 @@ _FOREVER = 3600.0
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """A failed answer. Without `after`, it spoils what the rules would have answered.
+    """A failed answer. Without `after`, it is applied to the answer of the rules.
 
     Args:
-        status: Answer with this status and nothing else.
-        body: That answer's body; by default an error in vLLM's shape.
-        headers: Further response headers, such as `Retry-After`.
+        status: Answer with this HTTP status and an error body.
+        body: The body of that error; by default one of vLLM's shape.
+        headers: Additional response headers, such as `Retry-After`.
         content_type: The response's content type.
-        after: The answer to spoil.
+        after: The answer to which the fault is applied.
         delay: Seconds before the headers.
         reset_before_headers: Reset the connection instead of answering.
         cut_after: Close the connection after this many events (of a whole answer: bytes).
-        reset_after: Reset it, likewise.
-        stall_after: Fall silent after this many events (of a whole answer: bytes).
-        stall: For how many seconds.
-        error_chunk: Break off with an error in the stream, then `[DONE]`; True is vLLM's when its engine dies.
-        garbage: A text to send as an event that is no JSON, or bytes to send as they are.
-        at: How many events precede `error_chunk` or `garbage`.
-        no_finish: Leave out the finish reason.
-        no_done: Leave out `[DONE]`.
+        reset_after: Reset the connection after this many events (of a whole answer: bytes).
+        stall_after: Pause after this many events (of a whole answer: bytes).
+        stall: The length of that pause in seconds.
+        error_chunk: End the stream with an error event and `[DONE]`; True is the error of a vLLM engine that died.
+        garbage: A text to send as an event that is not JSON, or bytes to send unchanged.
+        at: The number of events before `error_chunk` or `garbage`.
+        no_finish: Omit the finish reason.
+        no_done: Omit `[DONE]`.
     """
 
     status: int | None = None
@@ -53,11 +53,11 @@ class Fault:
 
     @property
     def needs_no_reply(self) -> bool:
-        """Tell whether it takes the place of the whole answer."""
+        """Whether the fault replaces the answer."""
         return self.status is not None or self.reset_before_headers
 
     def error_body(self) -> Mapping[str, Any]:
-        """Return the body of a failure in vLLM's shape: of `status`, or of a dead engine."""
+        """Return an error of vLLM's shape for `status` or `error_chunk`."""
         if self.status is not None:
             reason = HTTPStatus(self.status).phrase if self.status in set(HTTPStatus) else "Unknown"
             return _error(self.status, reason, reason.replace(" ", "") + "Error")

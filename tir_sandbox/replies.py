@@ -1,4 +1,4 @@
-"""What a script tells the sandbox to answer."""
+"""`Reply` and `ToolCall`: answers for a script."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -9,12 +9,12 @@ ReasoningField = Literal["reasoning", "reasoning_content", "both", "think"]
 
 @dataclass(frozen=True)
 class ToolCall:
-    """A call the model asks for.
+    """A tool call in a reply.
 
     Args:
         name: The function's name.
-        arguments: A dict is sent as JSON; a string is sent as it is, so that it may be broken JSON.
-        id: The call's id; by default the sandbox counts.
+        arguments: A dict is sent as JSON; a string is sent unchanged and may be invalid JSON.
+        id: The call's id; by default a counter.
     """
 
     name: str
@@ -24,25 +24,25 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class Reply:
-    """One scripted answer, sent whole or streamed as the request asks.
+    """One scripted answer, sent whole or streamed.
 
     Args:
         text: The answer. A list holds the exact pieces to stream; a string is cut into words.
-        reasoning: The thinking before it, likewise.
-        tool_calls: The calls asked for, streamed after the text.
-        finish_reason: Sent as it is, and `max_tokens` and `stop` no longer cut the answer.
-        stop_reason: vLLM's companion of the finish reason.
+        reasoning: The reasoning before the text; a list or a string, too.
+        tool_calls: The tool calls, streamed after the text.
+        finish_reason: Sent unchanged; `max_tokens` and `stop` then do not cut the answer.
+        stop_reason: vLLM's detail of the finish reason.
         refusal: The message's `refusal`, streamed after the text.
-        usage: Fields that replace the counted ones; `cached_tokens` and `reasoning_tokens` find their place.
-        reasoning_field: Under which name reasoning is sent; `think` puts it inline, in `<think>` tags.
-        choices: One reply for each choice when the request asks for `n` of them.
-        chunks: Events to stream verbatim (dicts as JSON, bytes as they are) instead of all of the above;
-            `[DONE]` follows, unless one of the chunks holds it.
-        body: A whole answer to send verbatim instead of all of the above.
+        usage: Fields that replace those of the counted usage, `cached_tokens` and `reasoning_tokens` included.
+        reasoning_field: The name under which reasoning is sent; `think` sends it as text in `<think>` tags.
+        choices: One reply for each of the request's `n` choices.
+        chunks: Events to stream unchanged (dicts as JSON) instead of all of the above; `[DONE]` follows, unless one
+            of the chunks contains it.
+        body: A whole answer to send unchanged instead of all of the above.
         delay: Seconds before the headers.
         chunk_delay: Seconds before each event.
-        final_delta_holds_text: Put the finish reason on the last piece, not on an empty delta behind it.
-        continuous_usage: Send usage with every chunk, asked or not.
+        final_delta_holds_text: Send the finish reason with the last piece, not with an empty delta after it.
+        continuous_usage: Send usage with every chunk, even if the request does not ask for it.
     """
 
     text: str | Sequence[str] | None = None
@@ -63,7 +63,7 @@ class Reply:
     continuous_usage: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be sent, where the script is written and not where it is played."""
+        """Check the types, so that an error is raised where the script is written."""
         for name in ("text", "reasoning"):
             _check_text(name, getattr(self, name))
         _check_items("tool_calls", self.tool_calls, ToolCall)

@@ -1,4 +1,4 @@
-"""What the sandbox records of a request, for tests to look at."""
+"""`Request`: a recorded request."""
 
 import time
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from tir_sandbox.tokenizer import text_of
 
 @dataclass
 class Request:
-    """One request, and how its answer went.
+    """A request that the sandbox received, and the state of its answer.
 
     Args:
         method: `GET`, `POST` ...
@@ -19,11 +19,11 @@ class Request:
         headers: The headers, names in lower case.
         raw: The body's bytes.
         body: The body parsed as JSON, or None.
-        finished: The answer was sent to its end.
-        disconnected: The client closed the connection before that.
-        sent: How many stream events were written.
-        at: When the request had arrived (`time.monotonic`).
-        disconnected_at: When the client was seen to be gone.
+        finished: Whether the answer was sent completely.
+        disconnected: Whether the client closed the connection before that.
+        sent: The number of stream events sent.
+        at: When the request was received (`time.monotonic`).
+        disconnected_at: When the client disconnected (`time.monotonic`).
     """
 
     method: str
@@ -40,7 +40,7 @@ class Request:
 
     @property
     def model(self) -> str | None:
-        """The model that the body names."""
+        """The model in the body."""
         model = self._field("model")
         return model if isinstance(model, str) else None
 
@@ -58,15 +58,13 @@ class Request:
 
     @property
     def tools(self) -> list[str]:
-        """The names of the tools on offer."""
-        tools = self._field("tools")
-        functions = (
-            [one.get("function") for one in tools if isinstance(one, Mapping)] if isinstance(tools, list) else []
-        )
+        """The names of the offered tools."""
+        tools = self._field("tools") if isinstance(self._field("tools"), list) else []
+        functions = [one.get("function") for one in tools if isinstance(one, Mapping)]
         return [str(one.get("name")) for one in functions if isinstance(one, Mapping)]
 
     def client_disconnected(self) -> None:
-        """Note that the client closed the connection before the answer was complete."""
+        """Record that the client disconnected, unless the answer was complete."""
         if not self.finished and not self.disconnected:
             self.disconnected = True
             self.disconnected_at = time.monotonic()

@@ -1,38 +1,28 @@
-"""What the sandbox answers without a script: it calls tools, fills schemas, and repeats what it was asked."""
+"""The answers without a script: calls of tools, values that fit a schema, or the message repeated."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from tir_sandbox.embeddings import significant
 from tir_sandbox.patterns import example_of
 from tir_sandbox.replies import Reply, ToolCall
 from tir_sandbox.requests import Request
 from tir_sandbox.schema import Suggest, fill, no_suggestion, problem_of
 from tir_sandbox.tokenizer import text_of
 
-_MORE = " The request has been read from its first to its last message, and no other rule fits it better."
-_COMMON_VERBS = significant("ask call compute create do fetch find get give list look make read run search set show")
+_COMMON_WORDS = frozenset(
+    re.findall(r"\w+", "a all call do find for get give in is it list look make me of run set the to up")
+)
 
 
 def answer_by_rule(request: Request) -> Reply:
-    """Answer a request for text."""
-    body = request.body
-    reply = call(request) or structured(body, request.user) or results(request) or echo(request.user)
-    return Reply(
-        reply.text, tool_calls=reply.tool_calls, reasoning=thought(str(reply.reasoning), body.get("reasoning_effort"))
-    )
-
-
-def thought(reasoning: str, effort: str | None) -> str:
-    """Return a shorter or longer reasoning, as the effort says."""
-    if effort == "low":
-        return reasoning.partition(". ")[0].rstrip(".") + "."
-    return reasoning + (_MORE if effort == "high" else "")
+    """Return the answer to a chat request."""
+    return call(request) or structured(request.body, request.user) or results(request) or echo(request.user)
 
 
 def call(request: Request) -> Reply | None:
-    """Call the tool that has to be called, or those whose names the last user message mentions."""
+    """Call the tool that `tool_choice` requires, or those whose names share a word with the last user message."""
     choice, results = request.body.get("tool_choice"), _turn(request, "tool")
     functions = {str(one["function"]["name"]): one["function"] for one in request.body.get("tools") or []}
     if isinstance(choice, Mapping):
@@ -40,25 +30,24 @@ def call(request: Request) -> Reply | None:
     elif choice == "required":
         names = [name for name in functions if name not in _called(request)][:1] or list(functions)[-1:]
     elif choice != "none" and not results:
-        words = significant(request.user) - _COMMON_VERBS
-        names = [name for name in functions if words & significant(name.replace("_", " "))]
+        names = [name for name in functions if _words(request.user) & _words(name.replace("_", " "))]
     else:
         names = []
     names = names[:1] if request.body.get("parallel_tool_calls") is False else names
     calls = [ToolCall(name, arguments(functions[name])) for name in names if name in functions]
-    return Reply(tool_calls=calls, reasoning="The request calls for a tool. I call it.") if calls else None
+    return Reply(tool_calls=calls, reasoning="The request needs a tool. I call it.") if calls else None
 
 
 def arguments(function: Mapping[str, Any], suggest: Suggest = no_suggestion) -> dict[str, Any]:
-    """Fill the parameters of a function; a call is made without arguments if their schema is invalid, as by vLLM."""
+    """Return arguments that fit a function's parameters, or none if their schema is invalid, which vLLM accepts."""
     schema = {"type": "object", **(function.get("parameters") or {})}
     filled = {} if problem_of(schema) else fill(schema, suggest, str(function["name"]))
     return filled if isinstance(filled, dict) else {}
 
 
 def structured(body: Mapping[str, Any], user: str, suggest: Suggest = no_suggestion) -> Reply | None:
-    """Fill the schema, the list of choices or the pattern that the answer is bound to."""
-    why = "The answer is bound to a form. I fill it in."
+    """Return an answer that fits the requested schema, choices or pattern, or None if there are none."""
+    why = "The answer has a fixed form. I fill it in."
     outputs, wanted = body.get("structured_outputs") or {}, body.get("response_format") or {}
     schema = outputs.get("json")
     if wanted.get("type") == "json_schema":
@@ -76,18 +65,22 @@ def structured(body: Mapping[str, Any], user: str, suggest: Suggest = no_suggest
 
 
 def results(request: Request) -> Reply | None:
-    """Repeat the results of the tools."""
+    """Repeat the results of the tools, if the last turn has any."""
     texts = [text_of(one.get("content")) for one in _turn(request, "tool")]
     return Reply(f"The tools say: {' '.join(texts)}", reasoning="The tools have answered.") if texts else None
 
 
 def echo(user: str) -> Reply:
-    """Say what this is, and repeat the message."""
+    """Say that this is no model, and repeat the message."""
     said = f' You said: "{user.strip()}"' if user.strip() else ""
     return Reply(
-        f"Hello from the TIR sandbox. I am not a model, so I only repeat what I hear.{said}",
-        reasoning="No rule fits, so I repeat the message. That shows at least that it arrived.",
+        f"Hello from the TIR sandbox. I am not a model, so I repeat your message.{said}",
+        reasoning="No other rule applies. I repeat the message.",
     )
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.lower())) - _COMMON_WORDS
 
 
 def _turn(request: Request, role: str) -> list[Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""The script of a sandbox: which answers it gives, in which order, to which requests."""
+"""The script of a sandbox: the replies to requests, in order."""
 
 import inspect
 import re
@@ -18,17 +18,17 @@ _SHOWN = 200
 
 
 class ScriptError(AssertionError):
-    """The script and the requests did not match: a request found no reply, or replies were left over."""
+    """The script did not match the requests: no reply was left for one, or replies were not used."""
 
 
 @dataclass(frozen=True)
 class Match:
-    """Which requests a reply is for; what is None is not looked at.
+    """The requests that a reply is for.
 
     Args:
-        model: The request's model.
-        user: A part of the last user message, or an expression that is found in it.
-        tools: Names of tools that the request offers, among others.
+        model: The request's model, or None for any.
+        user: A part of the last user message, an expression to find in it, or None.
+        tools: The names of tools that the request must offer.
     """
 
     model: str | None = None
@@ -36,7 +36,7 @@ class Match:
     tools: Sequence[str] = ()
 
     def fits(self, request: Request) -> bool:
-        """Tell whether a request is meant."""
+        """Tell whether a request matches."""
         user = re.escape(self.user) if isinstance(self.user, str) else self.user
         return (
             self.model in (None, request.model)
@@ -46,10 +46,10 @@ class Match:
 
 
 class Script:
-    """The replies of a sandbox, and what went wrong with them. Its methods may be called from any thread.
+    """The unused replies of a sandbox, and the errors so far. Its methods may be called from any thread.
 
     Args:
-        strict: Refuse requests for which no reply is left, and report replies that are left over.
+        strict: Refuse requests for which no reply is left, and report unused replies.
     """
 
     def __init__(self, *, strict: bool = True) -> None:
@@ -73,11 +73,11 @@ class Script:
             self._entries += [(match, item) for item in items]
 
     def take(self, request: Request, *, embeds: bool = False) -> Answer | None:
-        """Return the first reply for a request, or None if the rules shall answer.
+        """Return the first reply for a request, or None if the rules have to answer.
 
         Args:
             request: The request to answer.
-            embeds: It asks for embeddings, which are computed: replies with text are not for it.
+            embeds: Whether it is for embeddings, which take only faults and replies with a body.
 
         Raises:
             ScriptError: No reply is left for the request, or its function failed.
@@ -98,7 +98,7 @@ class Script:
         """Return an item as a reply or a fault; a function is called with the request."""
         try:
             answer = item if isinstance(item, Reply | Fault | str) else item(request)
-        except ApiError:  # the sandbox's own refusal of what its rules cannot fill
+        except ApiError:  # the rules found no value for a schema
             raise
         except Exception as problem:
             raise self.failed(f"The function for {described(request)} raised {problem!r}.") from problem
@@ -109,20 +109,20 @@ class Script:
         return answer
 
     def failed(self, problem: str) -> ScriptError:
-        """Record a problem, to be reported when the sandbox closes as well."""
+        """Return an error, and record it for the end of the test."""
         with self._lock:
             self._problems.append(problem)
         return ScriptError(problem)
 
     def problems(self) -> list[str]:
-        """Return what went wrong, replies that are left over included."""
+        """Return the errors so far, and one for unused replies."""
         with self._lock:
             left = [_shown(item) for _, item in self._entries] if self.strict else []
-            more = [f"{len(left)} of the scripted replies were not asked for: {', '.join(left)}."] if left else []
+            more = [f"{len(left)} of the scripted replies were not used: {', '.join(left)}."] if left else []
             return self._problems + more
 
     def reset(self) -> None:
-        """Forget the replies and the problems."""
+        """Remove the replies and the errors."""
         with self._lock:
             self._entries.clear()
             self._problems.clear()
@@ -130,7 +130,7 @@ class Script:
 
 
 def described(request: Request) -> str:
-    """Name a request in an error."""
+    """Describe a request for an error message."""
     user = request.user if len(request.user) <= _SHOWN else request.user[:_SHOWN] + "..."
     tools = f", tools {', '.join(request.tools)}" if request.tools else ""
     return f"{request.method} {request.path} (model {request.model!r}, last user message {user!r}{tools})"
@@ -149,7 +149,7 @@ def _suits(item: Item, embeds: bool) -> bool:
 
 
 def _shown(item: Item) -> str:
-    """Write an item without the fields that were not set."""
+    """Return the repr of an item without the fields that have their defaults."""
     if not isinstance(item, Reply | Fault):
         return repr(item)
     values = [(field.name, getattr(item, field.name), field.default) for field in fields(item)]

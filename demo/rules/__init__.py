@@ -13,12 +13,15 @@ from demo.rules import calls, documents, judge
 from demo.rules.find import TextHints
 from demo.rules.prompt import Prompt
 from demo.rules.react import react
-from tir_sandbox.rules import structured, thought
+from tir_sandbox.rules import structured
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tir_sandbox import Reply, Request
+
+
+_MORE = " I have read the request from its first to its last message, and no other rule fits it better."
 
 
 def answer(request: Request) -> Reply | None:
@@ -27,7 +30,14 @@ def answer(request: Request) -> Reply | None:
     reply = next((found for rule in RULES if (found := rule(prompt)) is not None), None)
     if reply is None:
         return None
-    return replace(reply, reasoning=thought(str(reply.reasoning), request.body.get("reasoning_effort")))
+    return replace(reply, reasoning=_reasoning(str(reply.reasoning), request.body.get("reasoning_effort")))
+
+
+def _reasoning(text: str, effort: str | None) -> str:
+    """Return a shorter or longer reasoning, by the request's effort."""
+    if effort == "low":
+        return text.partition(". ")[0].rstrip(".") + "."
+    return text + (_MORE if effort == "high" else "")
 
 
 def bound(prompt: Prompt) -> Reply | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from demo.rules.find import PROPER, TextHints
 from demo.rules.prompt import Prompt, Tool, hands_off
-from tir_sandbox.embeddings import significant
+from demo.rules.words import significant
 from tir_sandbox.replies import Reply, ToolCall
 from tir_sandbox.rules import arguments
 

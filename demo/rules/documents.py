@@ -5,7 +5,7 @@ import re
 from collections import Counter
 
 from demo.rules.prompt import Prompt, best_sentences, sentences
-from tir_sandbox.embeddings import significant, stems
+from demo.rules.words import significant, stems
 from tir_sandbox.replies import Reply
 
 _RULE = r"-{6,}"

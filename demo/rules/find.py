@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from demo.rules.prompt import best_sentences, sentences
-from tir_sandbox.embeddings import significant
+from demo.rules.words import significant
 from tir_sandbox.schema import type_of
 
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w]|\.\d)")

@@ -3,7 +3,7 @@
 import re
 
 from demo.rules.prompt import Prompt
-from tir_sandbox.embeddings import significant
+from demo.rules.words import significant
 from tir_sandbox.replies import Reply
 
 _ENOUGH = 0.5

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from tir_sandbox.embeddings import significant
+from demo.rules.words import significant
 from tir_sandbox.requests import Request
 from tir_sandbox.tokenizer import text_of
 

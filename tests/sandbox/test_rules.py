@@ -82,8 +82,3 @@ def test_what_cannot_be_filled_is_refused_with_advice(http):
 
     assert answer.status_code == 400
     assert "Script a reply for this request instead." in answer.json()["error"]["message"]
-
-
-def test_effort_decides_how_long_the_reasoning_is(http):
-    texts = [message(http, "Hi", reasoning_effort=one)["reasoning"] for one in ("low", "medium", "high")]
-    assert len(texts[0]) < len(texts[1]) < len(texts[2])

@@ -95,7 +95,7 @@ def test_replies_that_are_left_over_are_reported():
         ask(one)
 
     assert str(raised.value) == (
-        "2 of the scripted replies were not asked for: Reply(text='two', delay=1), Fault(status=500)."
+        "2 of the scripted replies were not used: Reply(text='two', delay=1), Fault(status=500)."
     )
 
 
@@ -103,7 +103,7 @@ def test_the_error_of_a_test_is_not_hidden():
     with pytest.raises(ZeroDivisionError) as raised, Sandbox(replies=["one"]):
         1 / 0  # noqa: B018
 
-    assert raised.value.__notes__ == ["In the sandbox's script:\n1 of the scripted replies were not asked for: 'one'."]
+    assert raised.value.__notes__ == ["In the sandbox's script:\n1 of the scripted replies were not used: 'one'."]
 
 
 def test_a_script_that_is_not_strict_gives_way_to_the_rules():
@@ -234,4 +234,4 @@ def test_the_fixture_reports_what_did_not_match(pytester):
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
 
     result.assert_outcomes(passed=2, errors=1)
-    result.stdout.fnmatch_lines(["*ScriptError: 1 of the scripted replies were not asked for: 'left over'."])
+    result.stdout.fnmatch_lines(["*ScriptError: 1 of the scripted replies were not used: 'left over'."])
