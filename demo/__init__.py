@@ -1,1 +1,1 @@
-"""What `make demo` shows: a chain, two agents and a query engine, through TIR or through a local sandbox."""
+"""`make demo`: a chain, two agents and a query engine, with TIR or with a local sandbox."""

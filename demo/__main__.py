@@ -1,4 +1,4 @@
-"""`make demo`."""
+"""Runs the demo: `make demo`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chooses where the demo calls: TIR with a token, a server named by TIR_BASE_URL, or the local sandbox."""
+"""Chooses the endpoint of the demo: TIR, the server at TIR_BASE_URL, or the local sandbox."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 BASE_URL = "TIR_BASE_URL"
 TOKEN = "E2E_TIR_ACCESS_TOKEN"  # noqa: S105 - the variable's name, not its value
-OTHER_TOKEN = "TIR_API_TOKEN"  # noqa: S105 - likewise
+OTHER_TOKEN = "TIR_API_TOKEN"  # noqa: S105 - a name, too
 PROJECT = "E2E_TIR_PROJECT_ID"
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where to call: `settings` are the arguments that every model and embedding of the demo is built with."""
+    """An endpoint; `settings` are the arguments for the demo's models and embeddings."""
 
     name: str
     model: str = DEFAULT_MODEL
@@ -32,7 +32,7 @@ class Endpoint:
 
 @contextmanager
 def open_endpoint() -> Iterator[Endpoint]:
-    """Open the endpoint that the environment names; the sandbox, if it names none, is stopped at the end."""
+    """Open the endpoint that the environment names, or else the sandbox, which is stopped at the end."""
     if os.environ.get(BASE_URL):
         yield _server(os.environ[BASE_URL])
     elif (os.environ.get(TOKEN) or os.environ.get(OTHER_TOKEN)) and os.environ.get(PROJECT):
@@ -45,7 +45,7 @@ def open_endpoint() -> Iterator[Endpoint]:
 
 def _server(base_url: str) -> Endpoint:
     token = os.environ.get(TOKEN) or os.environ.get(OTHER_TOKEN)
-    settings = {"base_url": base_url, "api_key": token or "none"}  # a server of one's own may ask for no key
+    settings = {"base_url": base_url, "api_key": token or "none"}  # a private server may need no key
     with TIRClient(Config.resolve(**settings)) as client:
         model = os.environ.get("TIR_MODEL") or client.models()[0].id
     return Endpoint(f"the server at {base_url}", model=model, settings=settings, shown=f'model="{model}"')
@@ -53,8 +53,8 @@ def _server(base_url: str) -> Endpoint:
 
 @contextmanager
 def _sandbox() -> Iterator[Endpoint]:
-    from demo.rules import answer  # noqa: PLC0415 - not needed where there is a token
-    from tir_sandbox import Sandbox  # noqa: PLC0415 - likewise
+    from demo.rules import answer  # noqa: PLC0415 - not needed with a token
+    from tir_sandbox import Sandbox  # noqa: PLC0415 - not needed with a token
 
     with Sandbox(rules=answer) as sandbox:
         settings = {"api_key": sandbox.token, "project_id": sandbox.project_id, "host": sandbox.host}

@@ -1,4 +1,4 @@
-"""The demo's LangChain half."""
+"""The part of the demo that uses LangChain."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOTES_QUESTION = "Why does a stream keep reasoning and answer apart?"
 
 
 def chain(endpoint: Endpoint, console: Console, tally: Tally) -> None:
-    """A prompt and a model, streamed: the reasoning dim, the answer bright."""
+    """Stream the answer of a prompt and a model; the reasoning is dimmed."""
     llm = ChatTIR(model=endpoint.model, **endpoint.settings)
     prompt = ChatPromptTemplate.from_messages(
         [("system", "Answer from the context."), ("user", "Context: {notes}\n\nQuestion: {question}")]
@@ -47,7 +47,7 @@ def chain(endpoint: Endpoint, console: Console, tally: Tally) -> None:
 
 
 def agent(endpoint: Endpoint, console: Console, tally: Tally) -> None:
-    """An agent of `create_agent`: each step as it happens."""
+    """Run an agent of `create_agent` and print each step."""
     llm = ChatTIR(model=endpoint.model, **endpoint.settings)
     usage = UsageMetadataCallbackHandler()
     console.print(Text(f"> {QUESTION}", style="cyan"))

@@ -1,4 +1,4 @@
-"""The demo's LlamaIndex half."""
+"""The part of the demo that uses LlamaIndex."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ DOCUMENTS_QUESTION = "Is the sandbox a model, and how are its answers made?"
 
 
 def query_engine(endpoint: Endpoint, console: Console, tally: Tally) -> None:
-    """Ask this repository's own documents, and show where the answer comes from."""
+    """Ask this repository's documents a question, and print the sources of the answer."""
     llm, counter = _model(endpoint)
     engine = _engine(endpoint, llm, console)
-    llm.callback_manager = CallbackManager([counter])  # an index puts its own in its place
+    llm.callback_manager = CallbackManager([counter])  # building the index replaced it
     console.print(Text(f"> {DOCUMENTS_QUESTION}", style="cyan"))
     answer = engine.query(DOCUMENTS_QUESTION)
     console.print(Text(str(answer), style="bold"))
@@ -55,7 +55,7 @@ def _engine(endpoint: Endpoint, llm: TIR, console: Console) -> BaseQueryEngine:
 
 
 async def agent(endpoint: Endpoint, console: Console, tally: Tally) -> None:
-    """A `FunctionAgent`: what it thinks, calls and says, as it comes."""
+    """Run a `FunctionAgent` and print its reasoning, calls and text."""
     llm, counter = _model(endpoint)
     console.print(Text(f"> {QUESTION}", style="cyan"))
     run = FunctionAgent(tools=[get_weather], llm=llm).run(QUESTION)

@@ -1,4 +1,4 @@
-"""A local TIR endpoint for demos and tests: the real protocol over real HTTP, and no model behind it.
+"""A local endpoint with TIR's protocol for tests and demos. It has no model: scripts and rules give the answers.
 
 ```python
 from tir_sandbox import Reply, Sandbox
@@ -7,7 +7,7 @@ with Sandbox(replies=[Reply("Hi", reasoning="Greet.")]) as sandbox:
     print(sandbox.env)
 ```
 
-Nothing is imported until it is asked for, because pytest loads this package wherever `tir-llm` is installed.
+Its modules are imported on first use, because pytest loads this package wherever `tir-llm` is installed.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""`python -m tir_sandbox`: a local TIR endpoint to play with."""
+"""`python -m tir_sandbox`: serves a local TIR endpoint until it is interrupted."""
 
 import argparse
 import ipaddress
@@ -14,7 +14,7 @@ _LAST_PORT = 65535
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until interrupted. Returns 0, or 2 if the address cannot be had."""
+    """Serve until interrupted. Return 0, or 2 if the address cannot be used."""
     options = _parser().parse_args(arguments)
     sandbox = Sandbox(
         host=options.host,
@@ -38,9 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _introduce(sandbox: Sandbox, host: str) -> None:
-    _say(f"TIR sandbox on {sandbox.host}. It is not a model: rules write its answers. Ctrl-C stops it.\n")
+    _say(f"TIR sandbox on {sandbox.host}. It is not a model: rules generate its answers. Ctrl-C stops it.\n")
     if not _is_this_machine(host):
-        _say(f"# It listens on {host}: other machines can reach it, too.")
+        _say(f"# It listens on {host}: other machines can reach it.")
     for name, value in sandbox.env.items():
         _say(f"export {name}={shlex.quote(value)}")
     _say(f"unset {' '.join(OVERRIDES)}")
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m tir_sandbox", description="A local TIR endpoint without a model.")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=8700, help="0 takes a free one (default: %(default)s)")
-    parser.add_argument("--token", help="the token to accept (default: a made-up one)")
+    parser.add_argument("--token", help="the token to accept (default: a generated one)")
     parser.add_argument("--project-id", default="12345", help="the project to serve (default: %(default)s)")
     parser.add_argument("--model", action="append", help="a slug to serve; repeat it (default: any slug)")
     return parser

@@ -1,4 +1,4 @@
-"""The endpoint: routes, authentication, bodies."""
+"""The HTTP API: routes and handlers."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ _BASES = (
 
 
 def build(state: "State") -> Starlette:
-    """Build the endpoint that answers for a sandbox."""
+    """Build the ASGI application of a sandbox."""
     endpoint = Endpoint(state)
     routes = [
         Route(path, handler, methods=[method])
@@ -56,7 +56,7 @@ def build(state: "State") -> Starlette:
 
 
 class Endpoint:
-    """The handlers, for one sandbox."""
+    """The handlers of a sandbox."""
 
     def __init__(self, state: "State") -> None:
         self._state = state
@@ -102,7 +102,7 @@ class Endpoint:
         return JSONResponse({"object": "list", "data": [_model_card(name, window) for name in names]})
 
     async def tokenize(self, request: HttpRequest) -> Response:
-        """Answer `POST tokenize`, of a prompt or of messages."""
+        """Answer `POST tokenize`."""
         body = request_models.tokenize(_json_body(request))
         strings = tokenizer.pieces(body.get("prompt", ""))
         for message in body.get("messages") or []:
@@ -117,7 +117,7 @@ class Endpoint:
         )
 
     def _next(self, request: HttpRequest) -> tuple[Reply, Fault | None]:
-        """Return the reply to a request, and what goes wrong with it."""
+        """Return the reply to a request, and the fault to apply to it."""
         seen: Request = request.scope["tir_request"]
         item = self._state.script.take(seen)
         if isinstance(item, Reply):
@@ -156,10 +156,10 @@ class Endpoint:
         return delivery
 
     def _model(self, request: HttpRequest, body: Mapping[str, Any]) -> str:
-        """Return the model that answers: the URL's, which the body has to repeat, or the body's."""
+        """Return the model of the URL or of the body; if both name one, it must be the same."""
         in_url, in_body = request.path_params.get("model"), body.get("model")
         if in_url is not None and in_body is not None and in_url != in_body:
-            message = f"The URL asks for the model `{in_url}`, but the body for `{in_body}`: they have to agree."
+            message = f"The URL has the model `{in_url}`, the body `{in_body}`: use the same in both."
             raise errors.bad_value(message, "model", in_body)
         model = in_url or in_body or self._state.served[0]
         if not self._state.serves(model):

@@ -1,4 +1,4 @@
-"""An example for a regular expression, for `pattern` in a schema and vLLM's `regex` outputs."""
+"""Generates a text that matches a regular expression."""
 
 import random
 import re
@@ -12,7 +12,7 @@ _MOST_STEPS = 200_000
 
 
 class _Shortest(random.Random):
-    """Chooses the same short and plain text in every run, and stops where a text becomes too long to build."""
+    """Makes rstr generate the same short text in every run, and stops it if the text becomes too long."""
 
     def __init__(self, pattern: str) -> None:
         super().__init__(0)
@@ -20,14 +20,14 @@ class _Shortest(random.Random):
         self._left = _MOST_STEPS
 
     def randint(self, a: int, b: int) -> int:  # noqa: ARG002  (the signature of `Random`)
-        """Repeat as seldom as the pattern allows."""
+        """Return the lowest number of repetitions."""
         self._left -= a * self._cost
         if self._left < 0:
             raise OverflowError
         return a
 
     def choice(self, seq: Any) -> Any:
-        """Take a letter or a digit, if there is one."""
+        """Return a letter or a digit, if there is one."""
         if all(isinstance(one, str) for one in seq):
             return min(seq, key=lambda one: (not one.isalnum(), one))
         return seq[0]

@@ -1,4 +1,4 @@
-"""The fixture `tir_sandbox`. pytest loads this file wherever `tir-llm` is installed, so it imports next to nothing."""
+"""The pytest fixture `tir_sandbox`. pytest loads this file wherever `tir-llm` is installed, so its imports are few."""
 
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def tir_sandbox(monkeypatch: pytest.MonkeyPatch) -> "Iterator[Sandbox]":
-    """A running sandbox, which a plain `ChatTIR()` or `TIR()` reaches, and nothing else.
+    """A running sandbox that a plain `ChatTIR()` or `TIR()` calls.
 
-    For the length of the test it sets `E2E_TIR_ACCESS_TOKEN`, `E2E_TIR_PROJECT_ID` and `MODEL_API_CLIENT_HOST`, and
-    unsets `TIR_BASE_URL`, which beats the host, and `TIR_API_TOKEN`, so that no real token is at hand.
+    During the test it sets `E2E_TIR_ACCESS_TOKEN`, `E2E_TIR_PROJECT_ID` and `MODEL_API_CLIENT_HOST`, and
+    unsets `TIR_BASE_URL`, which takes precedence over the host, and `TIR_API_TOKEN`.
     """
     from tir_sandbox.server import OVERRIDES, Sandbox  # noqa: PLC0415  (the extra may be missing)
 

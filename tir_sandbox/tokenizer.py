@@ -1,4 +1,4 @@
-"""Text in pieces: what stands in for a tokenizer."""
+"""Splits text into tokens, without a model's tokenizer."""
 
 import re
 import zlib
@@ -9,17 +9,17 @@ _PIECE = re.compile(r"\s*(?:\w{1,12}|[^\w\s])|\s+")
 
 
 def pieces(text: str) -> list[str]:
-    """Cut `text` into words and punctuation marks that keep their leading space: joined, they are the text."""
+    """Split a text into words and punctuation marks with their leading space; joined, they are the text."""
     return _PIECE.findall(text)
 
 
 def count(text: str) -> int:
-    """Count the tokens of `text`, as the sandbox understands tokens."""
+    """Count the tokens of a text."""
     return len(pieces(text))
 
 
 def text_of(content: Any) -> str:
-    """Return the text of a message's content, which is a string, a list of parts, or null."""
+    """Return the text of a message's content: a string, a list of parts, or None."""
     if isinstance(content, str):
         return content
     parts = content if isinstance(content, Sequence) else []
@@ -27,7 +27,7 @@ def text_of(content: Any) -> str:
 
 
 def prompt_tokens(body: Mapping[str, Any]) -> int:
-    """Count the tokens of a chat request: a few for every message's frame, and all of its text and tools."""
+    """Count the tokens of a chat request: those of texts and tools, and a few for each message."""
     total = 3
     for message in body.get("messages") or []:
         calls = message.get("tool_calls") or []
@@ -37,5 +37,5 @@ def prompt_tokens(body: Mapping[str, Any]) -> int:
 
 
 def token_id(piece: str) -> int:
-    """Number a piece, the same in every run."""
+    """Return the id of a token, the same in every run."""
     return zlib.crc32(piece.encode()) % 200_000

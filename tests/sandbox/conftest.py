@@ -1,4 +1,4 @@
-"""What the sandbox's tests share."""
+"""Fixtures of the sandbox's tests."""
 
 from collections.abc import Iterator
 

@@ -17,16 +17,16 @@ FOLDER = Path(__file__).parents[1] / "recordings"
 
 LEFT_OUT = {
     "vllm-engine-death/midstream-engine-killed": "a broken answer, and its request was not recorded",
-    "vllm-engine-death/nonstream-engine-killed": "likewise",
+    "vllm-engine-death/nonstream-engine-killed": "as above",
     "vllm-generic/34-prompt-logprobs": "the sandbox has no log probabilities of a prompt",
-    "vllm-generic/49-echo": "likewise",
+    "vllm-generic/49-echo": "as above",
     "vllm-generic/88-render": "an endpoint the sandbox does not have",
     "vllm-generic/89-embeddings": "the recorded server has no embeddings, the sandbox has",
     "vllm-gpt-oss/token-ids-stream": "the sandbox does not send the tokens that open a channel of gpt-oss",
-    "vllm-gpt-oss/too-long": "the recorded request is shortened; see test_gpt_oss_words_an_overflow_as_recorded",
-    "vllm-gpt-oss/too-long-stream": "likewise",
+    "vllm-gpt-oss/too-long": "the recorded request is shortened; see test_a_gpt_oss_context_error_is_as_recorded",
+    "vllm-gpt-oss/too-long-stream": "as above",
     "vllm-keepalive/queued": "its request was not recorded",
-    "vllm-sigterm/midstream-sigterm": "likewise",
+    "vllm-sigterm/midstream-sigterm": "as above",
 }
 
 
@@ -73,7 +73,7 @@ def ask(sandbox: Sandbox, body: dict[str, Any]) -> httpx.Response:
 
 
 def replayed_message(choice: dict[str, Any], parallel: bool | None) -> Reply:
-    """The reply that has to come out as a recorded message; calls beyond the first may have been trimmed."""
+    """The reply that is answered as a recorded message; calls beyond the first may have been dropped."""
     message = choice["message"]
     calls = [call["function"] for call in message.get("tool_calls", [])]
     calls += [{"name": "trimmed", "arguments": ""}] if parallel is False else []
@@ -164,19 +164,19 @@ def without_message(content: bytes) -> dict[str, Any]:
     return json.loads(content)["error"] | {"message": ""}
 
 
-def test_enough_was_recorded():
+def test_there_are_enough_recordings():
     assert len(list(chats(stream=False))) > 40
     assert len(list(chats(stream=True))) > 20
     assert len(list(refusals())) > 25
 
 
-def test_what_is_left_out_was_recorded():
+def test_skipped_recordings_exist():
     assert set(LEFT_OUT) <= {one.name for one in recordings()}
 
 
 @pytest.mark.parametrize("name", ["vllm-gpt-oss/none", "vllm-gpt-oss/none-stream"])
-def test_calls_that_were_forbidden_are_hidden_in_whole_answers_only(name):
-    """gpt-oss calls all the same; a whole answer then has no content, and stops where the call was made."""
+def test_gpt_oss_calls_despite_tool_choice_none_are_streamed_only(name):
+    """The whole answer then has no content, and the stop reason of a call."""
     real = recording(name)
     call = ToolCall("get_weather", '{"city": "Delhi", "unit": "c"}')
     with Sandbox(replies=[Reply(reasoning="I need the weather tool for Delhi.", tool_calls=[call])]) as sandbox:
@@ -190,7 +190,7 @@ def test_calls_that_were_forbidden_are_hidden_in_whole_answers_only(name):
     assert told == got
 
 
-def test_a_template_model_words_an_overflow_as_recorded():
+def test_a_chat_template_models_context_error_is_as_recorded():
     with Sandbox(models=["tiny"], context_window=2048) as sandbox:
         body = {"model": "tiny", "messages": [{"role": "user", "content": "word " * 3000}]}
         answer = ask(sandbox, body | {"stream": True})
@@ -199,7 +199,7 @@ def test_a_template_model_words_an_overflow_as_recorded():
     assert recording("vllm-generic/69-err-stream-too-long").content.decode() == answer.text
 
 
-def test_gpt_oss_words_an_overflow_as_recorded():
+def test_a_gpt_oss_context_error_is_as_recorded():
     with Sandbox(context_window=100) as sandbox:
         answer = ask(sandbox, {"model": "gpt_oss_120b", "messages": [{"role": "user", "content": "word " * 200}]})
 

@@ -1,4 +1,4 @@
-"""Addresses, authentication, models, and the requests that are more than chat."""
+"""URLs, authentication, models, scripted fields, tokens and embeddings."""
 
 import json
 import math
@@ -28,7 +28,7 @@ def test_all_addresses_answer(http, path):
 
 @pytest.mark.parametrize("path", [CHAT, TIR, "/v1/models", "/v1/whatever"])
 @pytest.mark.parametrize("header", ["", "Bearer nobody", "Basic abc"])
-def test_without_the_token_nobody_gets_in(http, path, header):
+def test_requests_without_the_token_are_unauthorized(http, path, header):
     answer = http.post(path, json=HELLO, headers={"Authorization": header})
 
     assert (answer.status_code, answer.json()) == (401, {"error": "Unauthorized"})
@@ -63,7 +63,7 @@ def test_url_and_body_have_to_name_the_same_model(http):
     assert "deepseek_v3" in answer.json()["error"]["message"]
 
 
-def test_on_an_own_deployment_any_model_name_goes(http):
+def test_a_private_endpoint_accepts_any_model_name(http):
     body = HELLO | {"model": "/mnt/models"}
     answer = http.post("/project/p-12345/endpoint/is-1/v1/chat/completions", json=body)
 
@@ -86,14 +86,14 @@ def test_the_genai_path_lists_its_own_model(http):
     assert [card["id"] for card in cards] == ["phi_4"]
 
 
-def test_the_requests_id_becomes_the_answers(http):
+def test_the_request_id_is_the_completion_id(http):
     answer = http.post(CHAT, json=HELLO, headers={"X-Request-Id": "mine"})
 
     assert answer.json()["id"] == "chatcmpl-mine"
     assert answer.headers["x-request-id"] == "mine"
 
 
-def test_requests_are_remembered(http, sandbox):
+def test_requests_are_recorded(http, sandbox):
     http.post(f"{TIR}?project_id=12345", json=HELLO, headers={"X-Mine": "yes"})
 
     (seen,) = sandbox.requests
@@ -105,7 +105,7 @@ def test_requests_are_remembered(http, sandbox):
     assert sandbox.requests == []
 
 
-def test_a_refused_request_uses_up_no_reply(http, sandbox):
+def test_an_invalid_request_uses_no_reply(http, sandbox):
     sandbox.script(Reply(text="kept"))
     http.post(CHAT, json=HELLO | {"top_p": 7})
 
@@ -123,7 +123,7 @@ def test_answers_are_the_same_in_every_run():
 
 
 @pytest.mark.parametrize(("limit", "text"), [(1, "one"), (3, "one two three"), (9, "one two three four")])
-def test_max_tokens_cuts(http, sandbox, limit, text):
+def test_max_tokens_truncates_the_answer(http, sandbox, limit, text):
     sandbox.script(Reply(text="one two three four"))
     choice = http.post(CHAT, json=HELLO | {"max_tokens": limit}).json()["choices"][0]
 
@@ -141,7 +141,7 @@ def test_a_stop_string_ends_the_answer(http, sandbox, model, text):
     assert choice["message"]["reasoning"] == "Greet."
 
 
-def test_a_stop_string_may_end_the_thinking(http, sandbox):
+def test_a_stop_string_may_end_the_reasoning(http, sandbox):
     sandbox.script(Reply(text="never", reasoning="The user greets me."))
     message = http.post(CHAT, json=HELLO | {"stop": "greets"}).json()["choices"][0]["message"]
 
@@ -157,14 +157,14 @@ def test_a_stop_string_may_end_the_thinking(http, sandbox):
         ("think", {"content": "<think>\nGreet.\n</think>\n\nHi", "reasoning": None}),
     ],
 )
-def test_reasoning_arrives_under_any_of_its_names(http, sandbox, field, message):
+def test_reasoning_is_sent_under_the_requested_field(http, sandbox, field, message):
     sandbox.script(Reply(text="Hi", reasoning="Greet.", reasoning_field=field))
     got = http.post(CHAT, json=HELLO).json()["choices"][0]["message"]
 
     assert message == {key: value for key, value in got.items() if key in ("content", *message, "reasoning")}
 
 
-def test_a_refusal_arrives_whole_and_streamed(http, sandbox):
+def test_a_refusal_is_sent_whole_and_streamed(http, sandbox):
     sandbox.script(*[Reply(refusal="I do not.")] * 2)
 
     message = http.post(CHAT, json=HELLO).json()["choices"][0]["message"]
@@ -211,7 +211,7 @@ def similarity(one, other):
     return sum(a * b for a, b in zip(one, other, strict=True))
 
 
-def test_embeddings_bring_texts_that_share_words_together(http):
+def test_texts_that_share_words_have_similar_embeddings(http):
     question, fitting, other = embeddings(
         http, ["What does a GPU cost?", "The cost of one GPU is 249 rupees.", "Mangoes ripen in May."]
     )
@@ -245,7 +245,7 @@ def test_embeddings_without_input_are_refused(http):
     assert answer.json()["error"]["param"] == "body.input"
 
 
-def test_a_body_that_is_no_object_is_refused(http):
+def test_a_body_that_is_not_an_object_is_refused(http):
     assert http.post(CHAT, json=[1]).status_code == 400
     assert http.post(CHAT, json={"messages": "Hello"}).status_code == 400
     assert http.post(CHAT, json={"messages": ["Hello"]}).status_code == 400

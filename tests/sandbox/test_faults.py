@@ -1,4 +1,4 @@
-"""The sandbox misbehaves exactly as it is told."""
+"""Faults: statuses, delays, stalls, broken connections and streams."""
 
 import json
 import time
@@ -16,7 +16,7 @@ HASTY = httpx.Timeout(10, read=0.2)
 
 
 def until(condition, seconds=20.0):
-    """Wait for what another thread is about to see."""
+    """Wait until a condition holds."""
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
         time.sleep(0.005)
@@ -39,7 +39,7 @@ def test_a_status_with_headers(http, sandbox):
         (b"\xff", "�", None),
     ],
 )
-def test_a_status_with_a_body_of_its_own(http, sandbox, body, text, kind):
+def test_a_status_with_a_custom_body(http, sandbox, body, text, kind):
     sandbox.script(Fault(status=502, body=body, content_type="text/html" if kind == "text/html" else None))
     answer = http.post(CHAT, json=BODY)
 
@@ -55,7 +55,7 @@ def read(http, seen):
                 seen.append(line)
 
 
-def test_a_cut_stream(http, sandbox):
+def test_a_closed_connection_in_a_stream(http, sandbox):
     sandbox.script(Fault(after=WORDS, cut_after=3))
     seen = []
     with pytest.raises(httpx.RemoteProtocolError):
@@ -66,7 +66,7 @@ def test_a_cut_stream(http, sandbox):
     assert not sandbox.requests[0].disconnected
 
 
-def test_a_cut_after_the_last_event(http, sandbox):
+def test_a_closed_connection_after_the_last_event(http, sandbox):
     sandbox.script(Fault(after=WORDS, cut_after=99))
     seen = []
     with pytest.raises(httpx.RemoteProtocolError):
@@ -75,7 +75,7 @@ def test_a_cut_after_the_last_event(http, sandbox):
     assert seen[-1] == "data: [DONE]"
 
 
-def test_a_cut_whole_answer(http, sandbox):
+def test_a_closed_connection_in_a_whole_answer(http, sandbox):
     sandbox.script(Fault(after=WORDS, cut_after=20))
     with pytest.raises(httpx.RemoteProtocolError, match="received 20 bytes"):
         http.post(CHAT, json=BODY)
@@ -90,7 +90,7 @@ def test_a_reset(http, sandbox, fault, body):
 
 
 @pytest.mark.parametrize("body", [BODY, STREAM])
-def test_a_stall_ends_when_the_client_gives_up(http, sandbox, body):
+def test_a_stall_ends_when_the_client_disconnects(http, sandbox, body):
     sandbox.script(Fault(after=WORDS, stall_after=2))
     with pytest.raises(httpx.ReadTimeout):
         http.post(CHAT, json=body, timeout=HASTY)
@@ -100,7 +100,7 @@ def test_a_stall_ends_when_the_client_gives_up(http, sandbox, body):
     until(lambda: sandbox.open_connections == 0)
 
 
-def test_a_stall_may_end_by_itself(http, sandbox):
+def test_a_stall_may_have_a_length(http, sandbox):
     sandbox.script(Fault(after=WORDS, stall_after=2, stall=0.15))
     start = time.monotonic()
     seen = []
@@ -119,7 +119,7 @@ def test_delays(http, sandbox, delay):
     assert time.monotonic() - start >= 0.15
 
 
-def test_an_error_in_mid_stream(http, sandbox):
+def test_an_error_event_in_a_stream(http, sandbox):
     sandbox.script(Fault(after=WORDS, error_chunk=True, at=3))
     seen = []
     read(http, seen)
@@ -163,7 +163,7 @@ def test_another_content_type(http, sandbox):
     assert http.post(CHAT, json=STREAM).headers["content-type"] == "text/plain"
 
 
-def test_leaving_a_stream_is_noticed(http, sandbox):
+def test_a_disconnect_in_a_stream_is_recorded(http, sandbox):
     sandbox.script(Reply(text="word " * 500, chunk_delay=0.01))
     with http.stream("POST", CHAT, json=STREAM) as answer:
         next(answer.iter_lines())

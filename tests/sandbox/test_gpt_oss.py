@@ -1,4 +1,4 @@
-"""What gpt-oss does otherwise than models with a chat template, beyond what the recordings show."""
+"""Differences of gpt-oss from chat-template models that no recording shows."""
 
 import pytest
 
@@ -8,7 +8,7 @@ CHAT = "/v1/chat/completions"
 HELLO = {"model": "gpt_oss_120b", "messages": [{"role": "user", "content": "Hello"}]}
 
 
-def test_cut_arguments_are_called_a_tool_call_as_gpt_oss_does(http, sandbox):
+def test_gpt_oss_reports_truncated_arguments_as_tool_calls(http, sandbox):
     sandbox.script(Reply(tool_calls=[ToolCall("f", {"city": "Delhi"})]))
     choice = http.post(CHAT, json=HELLO | {"max_tokens": 4}).json()["choices"][0]
 
@@ -17,7 +17,7 @@ def test_cut_arguments_are_called_a_tool_call_as_gpt_oss_does(http, sandbox):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_template_model_makes_no_call_that_is_forbidden(http, sandbox, stream):
+def test_a_chat_template_model_makes_no_call_with_tool_choice_none(http, sandbox, stream):
     sandbox.script(Reply(text="No.", tool_calls=[ToolCall("f", {"city": "Delhi"})]))
     answer = http.post(CHAT, json=HELLO | {"model": "qwen3_32b", "tool_choice": "none", "stream": stream})
 
@@ -25,7 +25,7 @@ def test_a_template_model_makes_no_call_that_is_forbidden(http, sandbox, stream)
     assert '"finish_reason":"stop"' in answer.text
 
 
-def test_a_scripted_finish_reason_is_sent_although_the_call_is_hidden(http, sandbox):
+def test_a_scripted_finish_reason_is_sent_without_the_hidden_call(http, sandbox):
     sandbox.script(Reply(tool_calls=[ToolCall("f", {})], finish_reason="length"))
     choice = http.post(CHAT, json=HELLO | {"tool_choice": "none"}).json()["choices"][0]
 

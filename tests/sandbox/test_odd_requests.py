@@ -1,4 +1,4 @@
-"""Requests that are wrong, or look it: the sandbox accepts and refuses what a real vLLM 0.32 accepts and refuses.
+"""Unusual requests: the sandbox accepts and refuses the same ones as a real vLLM 0.32.
 
 `odd_requests.jsonl` holds what the real server answered: the status, for refusals the error's type, and its parameter
 and message where the sandbox has the same. Messages about a wrong conversation and about grammars differ.
@@ -43,7 +43,7 @@ def test_odd_requests_are_answered_as_by_vllm(strict, real):
 
 
 @pytest.mark.parametrize("body", ["null", "{bad", "[1]", '"x"', "[" * 100_000, '{"messages": NaN}', '{"a": "\\ud800"}'])
-def test_bodies_that_are_no_requests_are_refused(strict, body):
+def test_malformed_bodies_are_refused(strict, body):
     answer = strict.post(CHAT, content=body, headers={"Content-Type": "application/json"})
 
     assert answer.status_code == 400
@@ -67,7 +67,7 @@ def test_half_a_surrogate_pair_is_refused(strict, model):
         ("/tokenize", {"messages": "x"}, "body.messages"),
     ],
 )
-def test_the_other_endpoints_refuse_as_well(strict, path, body, param):
+def test_other_endpoints_refuse_invalid_bodies(strict, path, body, param):
     answer = strict.post(path, json=body)
 
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
@@ -84,7 +84,7 @@ def test_numbers_may_be_written_as_text(strict):
     ("model", "status"),
     [("llama3_1_8b_instruct", 400), ("gpt_oss_120b", 200), ("qwen2_vl_72b_instruct", 200), ("gemma_3_27b_it", 200)],
 )
-def test_images_are_for_models_that_see_and_gpt_oss_leaves_them_out(http, model, status):
+def test_images_need_a_vision_model_but_gpt_oss_ignores_them(http, model, status):
     answer = http.post(CHAT, json={"model": model, "messages": [{"role": "user", "content": [IMAGE]}]})
 
     assert answer.status_code == status
@@ -92,14 +92,14 @@ def test_images_are_for_models_that_see_and_gpt_oss_leaves_them_out(http, model,
 
 
 @pytest.mark.parametrize("part", [{"type": "zzz"}, "x", {"text": "x"}])
-def test_gpt_oss_refuses_parts_that_are_none(http, part):
+def test_gpt_oss_refuses_unknown_content_parts(http, part):
     answer = http.post(CHAT, json={"model": "gpt_oss_120b", "messages": [{"role": "user", "content": [part]}]})
 
     assert answer.status_code == 400
 
 
-def test_a_fault_of_the_sandbox_is_a_clean_500(http, sandbox, monkeypatch, caplog):
-    """No traceback on the way, neither to the client nor to the terminal; the next request is answered."""
+def test_a_bug_in_the_sandbox_is_http_500_without_a_traceback(http, sandbox, monkeypatch, caplog):
+    """Neither the client nor the terminal gets a traceback, and the next request is answered."""
     monkeypatch.setattr(State, "clock", lambda _: {}["lost"])
     answer = http.post(CHAT, json={"messages": ASKED})
     monkeypatch.undo()
@@ -116,7 +116,7 @@ def test_a_fault_of_the_sandbox_is_a_clean_500(http, sandbox, monkeypatch, caplo
     sandbox.reset()
 
 
-def test_a_script_that_cannot_be_sent_ends_the_stream_without_a_traceback(http, sandbox, capfd):
+def test_chunks_that_are_not_json_end_the_stream_without_a_traceback(http, sandbox, capfd):
     sandbox.script(Reply(chunks=[{"a": 1}, {"b": object()}]))
 
     with pytest.raises(httpx.RemoteProtocolError):

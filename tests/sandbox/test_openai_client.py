@@ -1,4 +1,4 @@
-"""The official client of the protocol gets along with the sandbox."""
+"""The official OpenAI client works with the sandbox."""
 
 from typing import Literal
 

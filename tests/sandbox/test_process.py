@@ -1,4 +1,4 @@
-"""The sandbox as a program, as a pytest fixture, and in an environment without its extra."""
+"""`python -m tir_sandbox`, the pytest fixture, and imports without the extra."""
 
 import logging
 import os
@@ -26,7 +26,7 @@ def python(code: str) -> str:
 
 @contextmanager
 def program(*arguments: str) -> Iterator[tuple[list[str], dict[str, str], subprocess.Popen]]:
-    """The running program, the lines it said first, and the variables it wants exported."""
+    """Run the program; yield its first lines, the variables that it prints, and the process."""
     command = [sys.executable, "-m", "tir_sandbox", "--port", "0", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         lines = list(takewhile(lambda line: "base_url=" not in line, process.stdout))
@@ -43,7 +43,7 @@ def ask(env: dict[str, str]) -> httpx.Response:
     return httpx.post(f"{url}/chat/completions", json=HELLO, headers=headers)
 
 
-def test_the_program_serves_until_it_is_told_to_stop():
+def test_the_program_serves_until_sigterm():
     with program("--token", "secret", "--model", "gpt_oss_120b") as (lines, env, process):
         answer = ask(env)
         os.kill(process.pid, signal.SIGTERM)
@@ -63,14 +63,14 @@ def test_the_program_serves_until_it_is_told_to_stop():
         ("0.0.0.0", "http://127.0.0.1:", True),
     ],
 )
-def test_the_program_names_an_address_that_works_and_warns_of_others(host, client, warns):
+def test_the_program_prints_a_usable_address_and_warns_of_public_ones(host, client, warns):
     with program("--host", host) as (lines, env, _):
         assert env["MODEL_API_CLIENT_HOST"].strip("'").startswith(client)
         assert ask({name: value.strip("'") for name, value in env.items()}).is_success
         assert any("other machines can reach it" in line for line in lines) is warns
 
 
-def test_a_port_that_is_taken_is_told_in_one_line(capsys):
+def test_a_port_in_use_is_one_line_of_error(capsys):
     with Sandbox() as running:
         assert main(["--port", running.host.rpartition(":")[2]]) == 2
 
@@ -80,26 +80,26 @@ def test_a_port_that_is_taken_is_told_in_one_line(capsys):
     assert told.err.count("\n") == 1
 
 
-def test_a_host_that_is_not_ours_is_told_in_one_line(capsys):
+def test_a_foreign_host_is_one_line_of_error(capsys):
     assert main(["--host", "192.0.2.1", "--port", "0"]) == 2
     assert capsys.readouterr().err.startswith("Cannot listen on 192.0.2.1, port 0: ")
 
 
 @pytest.mark.parametrize("port", ["99999", "http"])
-def test_a_port_that_is_none_is_refused(port, capsys):
+def test_an_invalid_port_is_refused(port, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["--port", port])
     assert f"a port is a number from 0 to 65535, not '{port}'" in capsys.readouterr().err
 
 
-def test_breaking_a_connection_works_over_ipv6():
+def test_a_connection_is_reset_over_ipv6():
     with Sandbox(host="::1", replies=[Fault(reset_before_headers=True)]) as sandbox, pytest.raises(httpx.ReadError):
         httpx.post(
             f"{sandbox.base_url}/chat/completions", json=HELLO, headers={"Authorization": f"Bearer {sandbox.token}"}
         )
 
 
-def test_uvicorns_loggers_are_left_alone():
+def test_uvicorns_loggers_are_unchanged():
     loggers = [logging.getLogger(name) for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")]
     before = [(one.level, list(one.handlers), one.propagate) for one in loggers]
     with Sandbox():
@@ -113,8 +113,8 @@ def test_the_fixture_points_clients_to_a_sandbox(tir_sandbox):
     assert httpx.get(f"{tir_sandbox.base_url}/models", headers=headers).is_success
 
 
-def test_with_the_fixture_nothing_but_the_sandbox_is_reached(monkeypatch, request):
-    """Whatever the user has in the environment, a plain `ChatTIR()` and a plain `TIR()` call the sandbox."""
+def test_with_the_fixture_all_models_call_the_sandbox(monkeypatch, request):
+    """A plain `ChatTIR()` and `TIR()` call the sandbox, whatever the environment has set."""
     monkeypatch.setenv("TIR_BASE_URL", "https://somewhere.example/v1")
     monkeypatch.setenv("TIR_API_TOKEN", "a-real-token")
     monkeypatch.setenv("MODEL_API_CLIENT_HOST", "https://somewhere.example")
@@ -128,7 +128,7 @@ def test_with_the_fixture_nothing_but_the_sandbox_is_reached(monkeypatch, reques
     assert "TIR_API_TOKEN" not in os.environ
 
 
-def test_the_plugin_loads_next_to_nothing():
+def test_the_plugin_does_not_load_the_server():
     code = (
         "import sys, tir_sandbox.pytest_plugin as p; print(*(m for m in sys.modules if m in {'starlette', 'uvicorn'}))"
     )
@@ -149,7 +149,7 @@ except ImportError as error:
     assert 'pip install "tir-llm[sandbox]"' in python(code)
 
 
-def test_the_public_names_are_there():
+def test_the_public_names_can_be_imported():
     import_all = "import tir_sandbox as s; print(all(hasattr(s, n) for n in s.__all__), dir(s) == sorted(s.__all__))"
     assert python(import_all).split() == ["True", "True"]
     assert python("import tir_sandbox as s; print(hasattr(s, 'nothing'))").strip() == "False"

@@ -1,4 +1,4 @@
-"""Without a script, the sandbox calls tools, fills schemas, and repeats what it was asked."""
+"""The sandbox's own rules: tool calls, schemas, and the message repeated."""
 
 import json
 
@@ -31,7 +31,7 @@ TURN = [{"role": "assistant", "content": None, "tool_calls": [CALL]}]
 TURN += [{"role": "tool", "tool_call_id": "1", "content": "31 degrees"}]
 
 
-def test_a_tool_is_called_when_its_name_is_mentioned(http):
+def test_a_tool_is_called_if_the_message_has_a_word_of_its_name(http):
     assert called(message(http, "How is the weather?", tools=[WEATHER])) == [("get_weather", {"city": "city"})]
     assert called(message(http, "Good morning!", tools=[WEATHER])) == []
     assert called(message(http, "How is the weather?", tools=[WEATHER], tool_choice="none")) == []
@@ -40,11 +40,11 @@ def test_a_tool_is_called_when_its_name_is_mentioned(http):
 
 
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
-def test_a_tool_is_called_when_it_has_to_be(http, choice):
+def test_a_required_tool_is_called(http, choice):
     assert [name for name, _ in called(message(http, "Hi", tools=[WEATHER], tool_choice=choice))] == ["get_weather"]
 
 
-def test_the_last_required_call_is_one_that_was_not_made_yet(http):
+def test_a_required_call_prefers_a_tool_not_called_yet(http):
     after = message(http, "The weather?", *TURN, tools=[WEATHER, LOOK], tool_choice="required")
     assert called(after) == [("look_up_weather", {})]
 
@@ -61,12 +61,12 @@ def test_forced_tools_may_be_ignored():
         assert message(http, "Hi", tools=[WEATHER], tool_choice="required")["content"] == "auto"
 
 
-def test_a_tool_with_an_unsound_schema_is_called_without_arguments(http):
+def test_a_tool_with_an_invalid_schema_is_called_without_arguments(http):
     tool = {"type": "function", "function": {"name": "greet", "parameters": {"properties": 5}}}
     assert called(message(http, "Hi", tools=[tool], tool_choice="required")) == [("greet", {})]
 
 
-def test_answers_fit_the_form_that_they_are_bound_to(http):
+def test_answers_fit_the_response_format(http):
     schema = {"type": "json_schema", "json_schema": {"name": "s", "schema": CITY}}
 
     assert json.loads(message(http, "Hi", response_format=schema)["content"]) == {"city": "city"}
@@ -76,7 +76,7 @@ def test_answers_fit_the_form_that_they_are_bound_to(http):
     assert message(http, "Hi", structured_outputs={"regex": r"^[\]]$"})["content"] == "]"
 
 
-def test_what_cannot_be_filled_is_refused_with_advice(http):
+def test_a_schema_without_a_value_is_refused_with_advice(http):
     schema = {"type": "json_schema", "json_schema": {"name": "s", "schema": {"type": "string", "minLength": 10**9}}}
     answer = http.post(CHAT, json={"messages": [{"role": "user", "content": "Hi"}], "response_format": schema})
 

@@ -1,4 +1,4 @@
-"""What the sandbox fills in fits the schema it was given."""
+"""Values fit their JSON schema; invalid schemas are reported."""
 
 import re
 
@@ -74,7 +74,7 @@ def hoisted(schema, found):
 
 @settings(max_examples=150, deadline=None)
 @given(SCHEMAS, st.sampled_from([None, TEXT, "no 7 no -3.5"]))
-def test_the_filling_fits_the_schema(schema, text):
+def test_values_fit_their_schema(schema, text):
     definitions = {}
     root = {**hoisted(schema, definitions), "$defs": definitions}
     assert problem_of(root) is None
@@ -101,7 +101,7 @@ def test_recursion_ends():
     jsonschema.validate(fill(TREE), TREE)
 
 
-def test_parts_are_merged():
+def test_all_of_is_merged():
     schema = {
         "allOf": [
             {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]},
@@ -132,7 +132,7 @@ def test_two_booleans_are_distinct():
     assert fill(schema) == [True, False]
 
 
-def test_without_hints_a_field_gets_its_name_or_an_example():
+def test_without_suggestions_a_field_has_its_name_or_an_example():
     fields = {"city": {"type": "string"}, "day": {"type": "string", "format": "date"}, "ok": {"type": "boolean"}}
     schema = {"type": "object", "properties": fields, "required": list(fields)}
 
@@ -180,7 +180,7 @@ ITEMS = {"type": "array", "minItems": 10**6, "items": {"type": "string"}}
         {"type": "integer", "minimum": 3, "maximum": 2},
     ],
 )
-def test_what_is_too_large_or_has_no_example_is_refused(schema):
+def test_a_schema_without_a_small_value_is_refused(schema):
     with pytest.raises(ApiError) as refused:
         fill(schema)
     assert refused.value.status == 400
@@ -199,5 +199,5 @@ def test_what_is_too_large_or_has_no_example_is_refused(schema):
         {"anyOf": [None]},
     ],
 )
-def test_an_unsound_schema_has_a_problem(schema):
+def test_an_invalid_schema_is_reported(schema):
     assert problem_of(schema)

@@ -1,4 +1,4 @@
-"""A script answers as it says, and a test sees where it did not match."""
+"""Scripts: order and matching of replies, and errors for requests and replies that do not match."""
 
 import re
 import threading
@@ -87,7 +87,7 @@ def test_no_client_retries_an_exhausted_script_into_an_answer():
         assert len(sandbox.requests) == 3
 
 
-def test_replies_that_are_left_over_are_reported():
+def test_unused_replies_are_reported():
     with (
         pytest.raises(ScriptError) as raised,
         Sandbox(replies=["one", Reply("two", delay=1), Fault(status=500)]) as one,
@@ -106,7 +106,7 @@ def test_the_error_of_a_test_is_not_hidden():
     assert raised.value.__notes__ == ["In the sandbox's script:\n1 of the scripted replies were not used: 'one'."]
 
 
-def test_a_script_that_is_not_strict_gives_way_to_the_rules():
+def test_after_a_script_that_is_not_strict_the_rules_answer():
     with Sandbox(replies=["one"], strict=False) as sandbox:
         assert told(ask(sandbox)) == "one"
         assert "I am not a model" in told(ask(sandbox))
@@ -117,7 +117,7 @@ def test_without_a_script_the_rules_answer(http):
     assert "I am not a model" in told(http.post(CHAT, json=HELLO))
 
 
-def test_rules_of_your_own_answer_what_the_script_does_not():
+def test_custom_rules_answer_requests_without_a_scripted_reply():
     def rules(request):
         return Reply(f"{request.model}: {request.user}") if request.user else None
 
@@ -126,7 +126,7 @@ def test_rules_of_your_own_answer_what_the_script_does_not():
         assert "I am not a model" in told(ask(sandbox, asked("")))
 
 
-def test_a_fault_without_a_reply_spoils_what_the_rules_answer():
+def test_a_fault_without_a_reply_is_applied_to_the_answer_of_the_rules():
     fault = Fault(no_finish=True, no_done=True)
     with Sandbox(rules=lambda _: "by rule", replies=[fault]) as sandbox:
         answer = ask(sandbox, {**HELLO, "stream": True})
@@ -140,7 +140,7 @@ def test_a_fault_without_a_reply_spoils_what_the_rules_answer():
         assert "[DONE]" not in text
 
 
-def test_rules_may_refuse_what_they_cannot_fill():
+def test_rules_may_refuse_a_schema():
     schema = {"name": "s", "schema": {"type": "string", "minLength": 10**9}}
     body = {**HELLO, "response_format": {"type": "json_schema", "json_schema": schema}}
     with Sandbox(rules=lambda _: None) as sandbox:
@@ -210,7 +210,7 @@ def test_concurrent_callers_get_the_replies_that_match():
     assert answers == {city: f"It rains in {city}." for city in cities}
 
 
-def test_embeddings_leave_the_replies_of_the_chat_alone(http, sandbox):
+def test_embeddings_do_not_use_replies_with_text(http, sandbox):
     sandbox.script("for the chat")
     wanted = {"model": "bge-large-en-v1_5", "input": "text"}
 
@@ -221,7 +221,7 @@ def test_embeddings_leave_the_replies_of_the_chat_alone(http, sandbox):
     assert http.post("/v1/embeddings", json=wanted).json() == {"data": []}
 
 
-def test_the_fixture_reports_what_did_not_match(pytester):
+def test_the_fixture_reports_unused_replies(pytester):
     pytester.makeini("[pytest]\nasyncio_default_fixture_loop_scope = function")
     pytester.makepyfile("""
         def test_one(tir_sandbox):
