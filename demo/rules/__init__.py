@@ -1,4 +1,4 @@
-"""The rules by which the sandbox answers in the demo and the notebooks: `Sandbox(rules=answer)`.
+"""The rules that answer for the sandbox in the demo and the notebooks: `Sandbox(rules=answer)`.
 
 They work on plain text, and answer the same in every run. They call tools with fitting arguments, fill schemas with
 the user's words, and answer questions with the sentences of the context.
@@ -25,7 +25,7 @@ _MORE = " I have read the request from its first to its last message, and no oth
 
 
 def answer(request: Request) -> Reply | None:
-    """Answer a request by the first rule that fits, or leave it to the sandbox's own rules."""
+    """Return the answer of the first rule that has one, or None to use the sandbox's own rules."""
     prompt = Prompt(request)
     reply = next((found for rule in RULES if (found := rule(prompt)) is not None), None)
     if reply is None:
@@ -41,7 +41,7 @@ def _reasoning(text: str, effort: str | None) -> str:
 
 
 def bound(prompt: Prompt) -> Reply | None:
-    """Fill the schema, the list of choices or the pattern that the answer is bound to."""
+    """Answer a request for a schema, a list of choices or a pattern."""
     return structured(prompt.request.body, prompt.user, TextHints(prompt.source).suggest)
 
 

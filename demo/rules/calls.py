@@ -1,4 +1,4 @@
-"""Rules about tools: when to call which, and what to say when they have answered."""
+"""Rules for tools: which to call, and how to answer with their results."""
 
 import re
 from typing import Any
@@ -17,7 +17,7 @@ _LOOKS_UP = re.compile(r"search|quer|retriev|look_?up|knowledge|documents?|index
 _QUESTION = re.compile(
     r"\?|^\W*(?:who|what|when|where|why|which|how|find|search|tell|explain|describe|list|summar)\b", re.IGNORECASE
 )
-_TIMES = re.compile(r"\btimes\b(?=\s+-?\d)", re.IGNORECASE)  # in `12 times 7` nobody asks for the time
+_TIMES = re.compile(r"\btimes\b(?=\s+-?\d)", re.IGNORECASE)  # `12 times 7` has nothing to do with the time
 _STRONG = 3
 _TWO = 2
 _COLDER_OR_WARMER = re.compile(r"\b(colder|cooler|warmer|hotter)\b")
@@ -27,7 +27,7 @@ _READING = re.compile(r"(?P<city>[\w -]+): (?P<degrees>-?\d+(?:\.\d+)?) °C")
 
 
 def forced_call(prompt: Prompt) -> Reply | None:
-    """Make the call that has to be made: the named one, or the best that was not made yet."""
+    """Call the named tool, or the best tool that was not called yet."""
     if not prompt.forced or not prompt.tools:
         return None
     if prompt.named is not None:
@@ -39,7 +39,7 @@ def forced_call(prompt: Prompt) -> Reply | None:
 
 
 def offered_call(prompt: Prompt) -> Reply | None:
-    """Call the tools that share words with what the user says, unless they have answered already."""
+    """Call the tools that share words with the user message, unless there are results."""
     if prompt.results:
         return None
     fresh = [tool for tool in prompt.tools if tool.name not in prompt.called]
@@ -49,7 +49,7 @@ def offered_call(prompt: Prompt) -> Reply | None:
 
 
 def comparison(prompt: Prompt) -> Reply | None:
-    """Compare the temperatures that the tools gave for two cities."""
+    """Compare the temperatures of two cities in the tools' results."""
     asked = _COLDER_OR_WARMER.search(prompt.user)
     readings = [found for result in prompt.results if (found := _READING.search(result))]
     if asked is None or len(readings) != _TWO:
@@ -61,7 +61,7 @@ def comparison(prompt: Prompt) -> Reply | None:
 
 
 def after_tools(prompt: Prompt) -> Reply | None:
-    """Say what the tools said."""
+    """Repeat the tools' results."""
     if not prompt.results:
         return None
     said = " ".join(result.strip().rstrip(".") + "." for result in prompt.results if result.strip())
@@ -70,7 +70,7 @@ def after_tools(prompt: Prompt) -> Reply | None:
 
 
 def _matching(tools: list[Tool], text: str) -> list[Tool]:
-    """Return the best match, and others whose very names are spoken of."""
+    """Return the best match, and the tools whose names the text contains."""
     scored = [(score, tool) for tool in tools if (score := _score(tool, text))]
     if not scored:
         return []

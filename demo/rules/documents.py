@@ -1,4 +1,4 @@
-"""Rules for prompts that carry documents: questions about a context, summaries, keywords, titles, choices."""
+"""Rules for prompts with documents: questions about a context, summaries, keywords, titles, choices."""
 
 import json
 import re
@@ -42,7 +42,7 @@ def standalone_question(prompt: Prompt) -> Reply | None:
 
 
 def keywords(prompt: Prompt) -> Reply | None:
-    """Give the most frequent words."""
+    """Answer with the most frequent words."""
     if not re.search(r"KEYWORDS: <keywords>|comma separated\. Keywords:", prompt.user):
         return None
     body = _BODY.search(prompt.user)
@@ -61,7 +61,7 @@ def frequent_words(text: str, limit: int) -> list[str]:
 
 
 def title(prompt: Prompt) -> Reply | None:
-    """Give the first sentence, shortened, as a title."""
+    """Answer with the first sentence, shortened, as a title."""
     if not prompt.user.rstrip().endswith("Title:"):
         return None
     text = re.sub(r"^\s*Context:\s*", "", prompt.user)
@@ -91,7 +91,7 @@ def summary(prompt: Prompt) -> Reply | None:
 
 
 def choice(prompt: Prompt) -> Reply | None:
-    """Select from a numbered list, as LlamaIndex's selectors ask."""
+    """Select from a numbered list, for LlamaIndex's selectors."""
     if not prompt.user.startswith("Some choices are given below"):
         return None
     body = _BODY.search(prompt.user)
@@ -104,7 +104,7 @@ def choice(prompt: Prompt) -> Reply | None:
 
 
 def ranked_documents(prompt: Prompt) -> Reply | None:
-    """Rank numbered documents, as LlamaIndex's `LLMRerank` asks."""
+    """Rank numbered documents, for LlamaIndex's `LLMRerank`."""
     if "A list of documents is shown below" not in prompt.user:
         return None
     text = prompt.user.rpartition("Let's try this now:")[2]
@@ -145,5 +145,5 @@ def context_question(prompt: Prompt) -> Reply | None:
 
 
 def _without_metadata(context: str) -> str:
-    """Leave out the lines that LlamaIndex puts above a document's text."""
+    """Remove the lines that LlamaIndex puts above a document's text."""
     return _METADATA.sub("", context)

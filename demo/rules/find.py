@@ -36,13 +36,13 @@ _FORMATS = {
 
 @dataclass
 class TextHints:
-    """A text, of which each number and each name is used once before any is used again."""
+    """Suggests values from a text; each number and name is used once before any is used again."""
 
     text: str
     _taken: dict[str, int] = field(default_factory=dict)
 
     def suggest(self, name: str, schema: Mapping[str, Any], required: bool) -> Any:
-        """Return the value of a field, or None. Optional fields need one that the text states under their name."""
+        """Return the value of a field, or None. An optional field has one only if the text names the field."""
         kind = type_of(schema)
         if "enum" in schema:
             return next(iter(self.mentioned(schema["enum"])), None)
@@ -57,7 +57,7 @@ class TextHints:
         return False if kind == "boolean" and required and self.denies(name) else None
 
     def mentioned(self, options: Sequence[Any]) -> list[Any]:
-        """Return the options the text mentions, as whole words."""
+        """Return the options that the text contains as whole words."""
         return [
             one
             for one in options
@@ -78,7 +78,7 @@ class TextHints:
         return int(value) if whole or value.is_integer() else value
 
     def denies(self, name: str) -> bool:
-        """Tell whether the text says no to a yes-or-no field."""
+        """Tell whether the text negates a field's name."""
         word = re.escape(_plain(name))
         return bool(word) and bool(
             re.search(rf"\b(?:not|no|without|isn't|never)\s+(?:\w+\s+)?{word}", self.text.lower())
@@ -97,7 +97,7 @@ class TextHints:
         return found[0] if found else None
 
     def string(self, name: str, description: str) -> str:
-        """Return the piece of text that suits a field best."""
+        """Return the part of the text that fits a field best."""
         plain = _plain(name)
         if _FORMULA.search(plain) and (found := _SUM.search(self.text)):
             return found[0].strip()
@@ -110,7 +110,7 @@ class TextHints:
         return self._phrase(f"{plain} {description}")
 
     def name(self) -> str | None:
-        """Return the next capitalised name that does not merely begin a sentence."""
+        """Return the next capitalised name that is not just the first word of a sentence."""
         return self._next("name", _names(self.text))
 
     def _phrase(self, about: str) -> str:

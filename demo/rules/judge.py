@@ -1,4 +1,4 @@
-"""Rules for prompts that want a judgement: yes or no, a score, the better of two."""
+"""Rules for LlamaIndex's evaluators: yes or no, a score, the better of two answers."""
 
 import re
 
@@ -17,7 +17,7 @@ _PARTS = re.compile(r"Query:\s*([\s\S]+?)\n(?:Response|Context):\s*([\s\S]+?)\nF
 
 
 def yes_or_no(prompt: Prompt) -> Reply | None:
-    """Say YES when the context holds most of the claim's words."""
+    """Answer YES if the context has most of the claim's words."""
     if not _YES_NO.search(prompt.user):
         return None
     claims = list(_CLAIM.finditer(prompt.user))
@@ -31,7 +31,7 @@ def yes_or_no(prompt: Prompt) -> Reply | None:
 
 
 def score(prompt: Prompt) -> Reply | None:
-    """Give a score in the format asked for, by the words that two texts share."""
+    """Answer with a score in the requested format, by the words that two texts share."""
     if "[RESULT]" in prompt.user:
         found = _PARTS.search(prompt.user)
         share = _share(found[1], found[2]) if found else 0.0
@@ -55,6 +55,6 @@ def better_of_two(prompt: Prompt) -> Reply | None:
 
 
 def _share(claim: str, text: str) -> float:
-    """Return which share of a claim's words a text has."""
+    """Return the share of a claim's words that a text has."""
     wanted = significant(claim)
     return len(wanted & significant(text)) / len(wanted) if wanted else 0.0

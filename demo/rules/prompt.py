@@ -1,4 +1,4 @@
-"""A request as the rules look at it."""
+"""Reads the parts of a chat request that the rules need."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ def hands_off(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Tool:
-    """A function on offer."""
+    """An offered function."""
 
     function: Mapping[str, Any]
 
@@ -47,7 +47,7 @@ class Tool:
         return fields if isinstance(fields, Mapping) else {}
 
     def words(self) -> set[str]:
-        """All words that may tell when the tool is meant."""
+        """All words that describe the tool."""
         fields = [one for one in self.fields.values() if isinstance(one, Mapping)]
         texts = [self.description, *self.fields, *(str(one.get("description", "")) for one in fields)]
         return self.name_words() | significant(_spaced(" ".join(texts)))
@@ -104,7 +104,7 @@ class Prompt:
 
     @cached_property
     def results(self) -> list[str]:
-        """What the tools answered since the last user message; a hand-off is no result."""
+        """The tools' results since the last user message, without hand-offs."""
         names = {
             call.get("id"): str(call.get("function", {}).get("name", ""))
             for message in self.turn
@@ -118,24 +118,24 @@ class Prompt:
 
     @cached_property
     def source(self) -> str:
-        """What there is to fill a schema with: the user's words, and what the tools said."""
+        """The text to fill a schema from: the user message and the tools' results."""
         return "\n".join([self.user, *self.results])
 
     @cached_property
     def tools(self) -> list[Tool]:
-        """The functions on offer; none if the request forbids calls."""
+        """The offered functions; none if the request forbids calls."""
         if self.body.get("tool_choice") == "none":
             return []
         return [Tool(tool.get("function") or {}) for tool in self.body.get("tools") or []]
 
     @cached_property
     def forced(self) -> bool:
-        """Tell whether some call has to be made."""
+        """Whether the request requires a call."""
         return self.body.get("tool_choice") not in (None, "auto", "none")
 
     @cached_property
     def named(self) -> str | None:
-        """The function that has to be called."""
+        """The name of the required function."""
         choice = self.body.get("tool_choice")
         if not self.forced or not isinstance(choice, Mapping):
             return None
@@ -143,7 +143,7 @@ class Prompt:
 
 
 def sentences(text: str) -> list[str]:
-    """Cut a text into sentences. A line that only wraps is joined to the next; headings, lists and tables are not."""
+    """Split a text into sentences. Wrapped lines are joined, but not headings, lists and tables."""
     joined = _WRAPPED.sub(" ", text)
     parts = re.split(r"(?<=[.!?])\s+|\n+", joined)
     return [part.strip() for part in parts if part.strip()]

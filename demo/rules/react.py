@@ -1,4 +1,4 @@
-"""ReAct in words, as LlamaIndex's `ReActAgent` asks for it: thought, action, observation, answer."""
+"""The ReAct format of LlamaIndex's `ReActAgent`: thought, action, observation, answer."""
 
 import json
 import re
@@ -15,7 +15,7 @@ _OBSERVATION = re.compile(r"Observation:\s*([\s\S]+)")
 
 
 def react(prompt: Prompt) -> Reply | None:
-    """Call a tool in words, and answer once it was observed to answer."""
+    """Call a tool in ReAct's text format, or answer with the last observation."""
     if "Action Input:" not in prompt.system:
         return None
     observed = _OBSERVATION.search(prompt.user)
@@ -33,7 +33,7 @@ def react(prompt: Prompt) -> Reply | None:
 
 
 def _with_tools(prompt: Prompt) -> Prompt:
-    """Read the tools out of the system prompt."""
+    """Return the tools that the system prompt lists."""
     functions = [
         {"name": found["name"], "description": found["description"], "parameters": json.loads(found["args"])}
         for found in _TOOL.finditer(prompt.system)
