@@ -53,7 +53,7 @@ def _greet(endpoint: Endpoint) -> None:
 
 
 def _run(endpoint: Endpoint, tally: Tally) -> None:
-    console.rule("LangChain: a chain, streaming reasoning and answer apart")
+    console.rule("LangChain: a chain that streams reasoning and answer separately")
     with_langchain.chain(endpoint, console, tally)
     console.rule("LangChain: an agent that calls a Python function")
     with_langchain.agent(endpoint, console, tally)

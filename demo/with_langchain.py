@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from demo.tally import Tally
 
 NOTES = """\
-Reasoning is for the one who builds: it tells why an answer came out as it did.
-The answer is for the one who asks: it must not be mixed with the reasoning.
+Reasoning is for the developer: it explains how the model reached its answer.
+The answer is for the user: it must not be mixed with the reasoning.
 A stream therefore keeps the two apart from the first token on."""
 NOTES_QUESTION = "Why does a stream keep reasoning and answer apart?"
 

@@ -51,12 +51,12 @@ def turn(name, result, *, asked="How is the weather in Delhi?"):
         ("Good morning!", {}),
     ],
 )
-def test_tools_are_called_when_they_are_spoken_of(text, calls):
+def test_tools_are_called_if_the_message_mentions_them(text, calls):
     reply = answer(text, tools=[WEATHER, TIME, MULTIPLY, DOCS])
     assert ({} if reply is None else called(reply)) == calls
 
 
-def test_a_comparison_asks_for_both_cities_and_compares():
+def test_a_comparison_calls_the_tool_for_both_cities():
     question = "Is it colder in Paris than in New Delhi?"
     tools = [tool("get_weather", "The weather in a city today.", city="string")]
     calls = answer(question, tools=tools).tool_calls
@@ -67,22 +67,22 @@ def test_a_comparison_asks_for_both_cities_and_compares():
     assert told.text == "Yes: Paris has 9 °C, and New Delhi has 31 °C."
 
 
-def test_one_call_at_a_time_if_asked():
+def test_parallel_tool_calls_false_makes_one_call():
     reply = answer("The weather and the time in Pune?", tools=[WEATHER, TIME], parallel_tool_calls=False)
     assert list(called(reply)) == ["get_weather"]
 
 
-def test_no_call_if_forbidden():
+def test_tool_choice_none_makes_no_call():
     assert answer("How is the weather in Delhi?", tools=[WEATHER], tool_choice="none") is None
 
 
-def test_a_call_if_required():
+def test_tool_choice_required_makes_a_call():
     assert list(called(answer("Good morning!", tools=[WEATHER, TIME], tool_choice="required"))) == ["get_time"]
     named = {"type": "function", "function": {"name": "get_weather"}}
     assert list(called(answer("Good morning!", tools=[WEATHER, TIME], tool_choice=named))) == ["get_weather"]
 
 
-def test_results_are_told():
+def test_results_are_repeated():
     reply = answer(*turn("get_weather", "31 degrees"), tools=[WEATHER])
     assert "31 degrees" in reply.text
     assert called(reply) == {}
@@ -106,17 +106,17 @@ HAND_OFF = tool(
 )
 
 
-def test_a_hand_off_goes_to_the_agent_who_knows():
+def test_a_hand_off_goes_to_the_best_agent():
     reply = answer("How is the weather in Delhi?", tools=[MULTIPLY, HAND_OFF])
     assert called(reply)["handoff"]["to_agent"] == "Forecaster"
 
 
-def test_after_a_hand_off_the_work_is_done():
+def test_after_a_hand_off_the_tool_is_called():
     reply = answer(*turn("handoff", "Agent Forecaster is now handling the request."), tools=[WEATHER])
     assert called(reply) == {"get_weather": {"city": "Delhi"}}
 
 
-def test_a_hand_off_is_no_source():
+def test_a_hand_off_is_not_a_result():
     handed = turn("handoff", "Agent Forecaster is now handling the request.")
     told = [{**message, **({"tool_call_id": "2"} if "tool_call_id" in message else {})} for message in turn("f", "31")]
     told[1] = {**told[1], "tool_calls": [{**told[1]["tool_calls"][0], "id": "2"}]}
@@ -137,7 +137,7 @@ def test_schemas_are_filled():
     assert re.fullmatch(r"\d{4}-\d{2}", answer("x", structured_outputs={"regex": r"\d{4}-\d{2}"}).text)
 
 
-def test_tools_come_before_the_final_form():
+def test_tools_are_called_before_the_structured_answer():
     wanted = {"type": "json_schema", "json_schema": {"name": "s", "schema": SCHEMA}}
     first = answer("How is the weather in Delhi?", tools=[WEATHER], response_format=wanted)
     last = answer(*turn("get_weather", "31 degrees"), tools=[WEATHER], response_format=wanted)
@@ -198,7 +198,7 @@ def test_questions_are_answered_from_the_context(messages):
     assert answer(*messages).text == "The H100 costs 249 rupees per hour."
 
 
-def test_a_context_that_does_not_say_leaves_the_answer():
+def test_a_context_without_an_answer_keeps_the_existing_answer():
     prompt = (
         "The original query is as follows: Who sings?\nWe have provided an existing answer: Lata\n"
         f"More context below.\n------------\n{CONTEXT}\n------------\nRefined Answer: "
@@ -252,7 +252,7 @@ def test_a_context_that_does_not_say_leaves_the_answer():
         ),
     ],
 )
-def test_prompts_of_the_frameworks_get_what_they_ask_for(prompt, text):
+def test_prompts_of_the_frameworks_are_answered_in_their_format(prompt, text):
     assert answer(prompt).text == text
 
 
@@ -307,11 +307,11 @@ def test_evaluators_get_the_better_of_two():
     assert answer(system, asked).text.endswith("[[B]]")
 
 
-def test_else_the_sandbox_answers_by_its_own_rules():
+def test_without_a_matching_rule_the_sandboxs_own_rules_answer():
     assert answer("Good morning!") is None
 
 
-def test_effort_decides_how_long_it_thinks():
+def test_effort_sets_the_length_of_the_reasoning():
     low, medium, high = (
         len(answer("Weather?", tools=[WEATHER], reasoning_effort=one).reasoning) for one in ("low", "medium", "high")
     )
