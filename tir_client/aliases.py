@@ -25,6 +25,7 @@ ALIASES = {
 """Names of arguments in other models, and the names of this library."""
 
 _PROXY = "pass `http_client=httpx.Client(proxy=...)`, for async calls `http_async_client`, or set HTTPS_PROXY"
+_VERIFY = "pass `http_client=httpx.Client(verify=...)`, for async calls `http_async_client`, or set SSL_CERT_FILE"
 _HEADERS = "pass `default_headers` to the constructor"
 _EFFORT = "pass `reasoning_effort`; for other parameters of the deployment pass `extra_body`"
 
@@ -33,6 +34,8 @@ UNSUPPORTED = {
     "openai_proxy": _PROXY,
     "http_socket_options": "pass an `http_client` whose transport has them",
     "stream_chunk_timeout": "pass `timeout={'chunk': ...}`",
+    "verify": _VERIFY,
+    "cert": _VERIFY,
     "headers": _HEADERS,
     "extra_headers": _HEADERS,
     "extra_query": "pass `default_query` to the constructor",
@@ -106,7 +109,7 @@ def refuse_unknown_parameters(
         if name in unsupported:
             advice = f": {unsupported[name]}."
         elif name in constructor:
-            advice = ": pass it to the constructor."
+            advice = f": pass it to the constructor, or call `model.model_copy(update={{{name!r}: ...}})`."
         else:
             hint = did_you_mean(name, known) or "."
             advice = f"{hint} If the deployment knows it, pass `extra_body={{{name!r}: ...}}`."

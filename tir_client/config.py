@@ -9,7 +9,6 @@ The address of a GenAI model on TIR contains the model's slug, so the URL follow
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import os
 import re
@@ -127,15 +126,7 @@ class Config:
 
     def secret(self) -> SecretStr:
         """The current token. A function given as `api_key` is called."""
-        return SecretStr(_clean_token(self.token() if callable(self.token) else self.token))
-
-    async def asecret(self) -> SecretStr:
-        """`secret` for async code. An async function is awaited; a sync one runs in a thread, as it may block."""
-        if not callable(self.token) or self.token is environment_token:
-            return self.secret()
-        if inspect.iscoroutinefunction(self.token):
-            return SecretStr(_clean_token(await self.token()))
-        return SecretStr(_clean_token(await _awaited(await asyncio.to_thread(self.token))))
+        return token_of(self.token() if callable(self.token) else self.token)
 
     def secrets(self, token: SecretStr) -> list[str]:
         """The values to mask if a server repeats them: `token`, and those of the user's headers and query."""
@@ -206,10 +197,6 @@ def _checked_token(api_key: ApiKey) -> ApiKey:
     return api_key if callable(api_key) else SecretStr(_clean_token(api_key))
 
 
-async def _awaited(token: Any) -> Any:
-    return await token if inspect.isawaitable(token) else token
-
-
 def _missing(*, token: bool, project: bool) -> str:
     texts = []
     if token:
@@ -246,6 +233,15 @@ def environment_token() -> SecretStr:
     if token is None:
         raise ConfigurationError(_missing(token=True, project=False))
     return token
+
+
+def token_of(value: str | SecretStr | Awaitable[str | SecretStr]) -> SecretStr:
+    """A token that a user or a function returned, checked.
+
+    Raises:
+        ConfigurationError: It is not a usable token.
+    """
+    return SecretStr(_clean_token(value))
 
 
 def _clean_token(token: str | SecretStr | Awaitable[str | SecretStr]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tir_client import ConfigurationError, InvalidRequestError
-from tir_client.aliases import refuse_unknown, refuse_unknown_parameters, refuse_unsupported, rename
+from tir_client.aliases import UNSUPPORTED, refuse_unknown, refuse_unknown_parameters, refuse_unsupported, rename
 
 OTHER = {"api_base": "base_url", "openai_api_base": "base_url", "model_name": "model"}
 
@@ -70,7 +70,10 @@ def test_an_unknown_argument_is_refused_with_the_nearest():
     ("name", "advice"),
     [
         ("proxy", ": pass `http_client`."),
-        ("project_id", ": pass it to the constructor."),
+        (
+            "project_id",
+            r": pass it to the constructor, or call `model.model_copy\(update={'project_id': ...}\)`\.$",
+        ),
         ("temprature", r": did you mean `temperature`\? If the deployment knows it, pass "),
         ("guided_zz", r"\. If the deployment knows it, pass `extra_body={'guided_zz': ...}`."),
     ],
@@ -81,3 +84,13 @@ def test_an_unknown_parameter_of_a_call_is_refused_with_what_to_do(name, advice)
     refuse_unknown_parameters(["temperature"], known, ["project_id"], unsupported)
     with pytest.raises(InvalidRequestError, match=f"^`{name}` is not a parameter of a call{advice}"):
         refuse_unknown_parameters([name, "temperature"], known, ["project_id"], unsupported)
+
+
+@pytest.mark.parametrize("name", ["verify", "cert", "extra_headers"])
+def test_arguments_of_an_http_client_are_refused_with_what_to_do(name):
+    with pytest.raises(
+        InvalidRequestError, match=f"`{name}` is not a parameter of a call: pass `(http_client|default_)"
+    ):
+        refuse_unknown_parameters([name], ["temperature"], ["timeout"], UNSUPPORTED)
+    with pytest.raises(ConfigurationError, match=f"`{name}` is not an argument here: pass `(http_client|default_)"):
+        refuse_unsupported([name], UNSUPPORTED)

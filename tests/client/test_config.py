@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from tir_client import Config, ConfigurationError
 from tir_client.config import project_from_environment, token_from_environment
+from tir_client.transport.token import fetch_token
 
 VARIABLES = ("E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN", "E2E_TIR_PROJECT_ID", "TIR_BASE_URL", "MODEL_API_CLIENT_HOST")
 JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJtZSJ9.c2ln"
@@ -173,7 +174,7 @@ async def test_an_async_function_is_awaited_in_async_code_and_refused_in_sync_co
 
     for function in (token, lazy):
         resolved = config(api_key=function, project_id=1)
-        assert (await resolved.asecret()).get_secret_value() == JWT
+        assert (await fetch_token(resolved)).get_secret_value() == JWT
         with pytest.raises(ConfigurationError, match="`api_key` is an async function, which only async calls"):
             resolved.secret()
 
@@ -187,7 +188,7 @@ async def test_a_sync_function_runs_outside_the_event_loop():
 
     resolved = config(api_key=token, project_id=1)
 
-    assert (await resolved.asecret()).get_secret_value() == JWT
+    assert (await fetch_token(resolved)).get_secret_value() == JWT
     assert resolved.secret().get_secret_value() == JWT
     assert [thread is threading.main_thread() for thread in threads] == [False, True]
 

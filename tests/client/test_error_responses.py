@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.complexity import growth
@@ -231,3 +233,28 @@ def test_what_is_named_like_one_of_our_errors_is_one():
     assert issubclass(EmptyAnswerError, ResponseError)
     assert issubclass(ReportedError, ResponseError)
     assert issubclass(InvalidRequestError, ValueError)
+
+
+OVERFLOW = b'{"error": {"message": "maximum context length is 512 tokens"}}'
+GENAI = "https://host/project/p-1/genai"
+
+
+@pytest.mark.parametrize(
+    ("status", "url", "content", "advice"),
+    [
+        (400, "https://host/v1/embeddings", OVERFLOW, "`Settings.chunk_size`.*truncate_prompt_tokens"),
+        (400, "https://host/v1/chat/completions", OVERFLOW, "Shorten the messages"),
+        (403, "https://host/tokenize", b"", "does not expose vLLM's `/tokenize`"),
+        (404, "https://host/tokenize", b"", "does not expose vLLM's `/tokenize`"),
+        (404, "https://host/chat/completions", b"", "no `/v1`.*such as https://host/v1"),
+        (404, "https://host/api/embeddings", b"", "no `/v1`.*such as https://host/api/v1"),
+        (404, "https://host/v1/chat/completions", b"", "Check the `model` slug"),
+        (404, f"{GENAI}/gpt-oss-120b/v1/chat/completions", b"", "Did you mean the model `gpt_oss_120b`"),
+        (404, f"{GENAI}/gpt_oss_120b/v1/chat/completions", b"", "`endpoint_id`.$"),
+        (404, f"{GENAI}/unheard-of/v1/chat/completions", b"", "`endpoint_id`.$"),
+    ],
+)
+def test_advice_fits_the_call_that_failed(status: int, url: str, content: bytes, advice: str) -> None:
+    error = error_from_response(status, {}, content, url=url)
+
+    assert re.search(advice, str(error).partition("\n")[2])

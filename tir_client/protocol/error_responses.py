@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import string
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from pydantic_core import from_json
 
@@ -24,6 +24,7 @@ from tir_client.errors import (
     StreamServerError,
     TIRError,
 )
+from tir_client.models import nearest_slug
 from tir_client.protocol.retry_after import retry_after
 
 if TYPE_CHECKING:
@@ -72,6 +73,15 @@ _ADVICE: dict[type[APIStatusError], str] = {
     ContextOverflowError: "Shorten the messages, or ask for fewer `max_tokens`.",
 }
 
+_LONG_TEXTS = (
+    "Split the texts into shorter ones (in LlamaIndex lower `Settings.chunk_size`), or have the server cut them with "
+    "`extra_body={'truncate_prompt_tokens': ...}`."
+)
+_NO_TOKENIZER = "The server, or a gateway in front of it, does not expose vLLM's `/tokenize`: it cannot count tokens."
+_NO_VERSION = "The URL has no `/v1`: most servers expect a `base_url` that ends in it, such as {root}/v1."
+_HIDDEN = (403, 404, 405, 501)
+"""Statuses of a gateway that does not pass a path on."""
+
 
 def error_from_response(
     status_code: int,
@@ -94,7 +104,7 @@ def error_from_response(
     body = read_body(content)
     explanation = describe_body(body) or "(no explanation in the body)"
     cls = _class_for(status_code, explanation)
-    advice = hint or _ADVICE.get(cls)
+    advice = _advice_for_url(cls, status_code, url) or hint or _ADVICE.get(cls)
     where = f" from {url}" if url else ""
     message = f"HTTP {status_code}{where}: {explanation}" + (f"\n{advice}" if advice else "")
     return cls(
@@ -105,6 +115,23 @@ def error_from_response(
         headers=headers,
         retry_after=retry_after(headers),
     )
+
+
+def _advice_for_url(cls: type[APIStatusError], status_code: int, url: str) -> str:
+    """Advice that depends on what was called; empty if that of the class fits."""
+    parts = urlsplit(url)
+    root, _, call = parts.path.rpartition("/")
+    if call == "tokenize":
+        return _NO_TOKENIZER if status_code in _HIDDEN else ""
+    if call == "embeddings" and cls is ContextOverflowError:
+        return _LONG_TEXTS
+    if cls is not NotFoundError:
+        return ""
+    if url and "v1" not in parts.path.split("/"):
+        return _NO_VERSION.format(root=f"{parts.scheme}://{parts.netloc}{root.removesuffix('/chat')}")
+    model = parts.path.partition("/genai/")[2].partition("/")[0]
+    slug = nearest_slug(model) if model else None
+    return f"{_ADVICE[NotFoundError]} Did you mean the model `{slug}`?" if slug not in (None, model) else ""
 
 
 def _class_for(status_code: int, explanation: str) -> type[APIStatusError]:

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from tir_client._version import __version__
 from tir_client.protocol.error_responses import cut, error_from_response, mask
 from tir_client.transport.failures import exhausted, timed_out, translate
+from tir_client.transport.token import fetch_token
 
 if TYPE_CHECKING:
     from tir_client.config import Config
@@ -55,7 +56,7 @@ class Attempt:
 
     async def afetch_token(self) -> None:
         """`fetch_token` for async code."""
-        self._token = await self._config.asecret()
+        self._token = await fetch_token(self._config)
 
     def authorize(self, request: Any) -> Any:
         """Sign a request. It is passed to httpx as `auth`, so that the token is in no local variable."""
