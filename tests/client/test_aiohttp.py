@@ -386,6 +386,19 @@ async def test_tls_is_spoken_with_who_is_trusted_and_no_one_else(server):
                 await client.get(f"https://127.0.0.1:{port}/")
 
 
+async def test_a_handshake_may_take_as_long_as_connect_says(server, monkeypatch):
+    """With asyncio's own limit this short, a handshake that has it cannot succeed."""
+    at_server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    at_server.load_cert_chain(CERTIFICATE)
+    trusting = ssl.create_default_context(cafile=CERTIFICATE)
+    monkeypatch.setattr("asyncio.constants.SSL_HANDSHAKE_TIMEOUT", 1e-9)
+    async with (
+        listening(server.serve, ssl=at_server, ssl_handshake_timeout=60) as port,
+        made(tls=lambda: trusting, timeout=None) as client,
+    ):
+        assert (await client.get(f"https://127.0.0.1:{port}/")).content == b"all of it"
+
+
 # Crowds and slow readers
 
 
