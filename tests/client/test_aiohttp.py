@@ -120,11 +120,10 @@ async def test_calls_beyond_the_limit_wait_for_a_connection(server):
 
 async def test_a_wait_for_a_connection_that_is_too_long_is_a_pool_timeout(server):
     server.answers = [BEGUN]
-    timeout = httpx.Timeout(0.01, pool=0.01)
-    async with listening(server.serve) as port, made(port, limit=1, timeout=timeout) as client:
+    async with listening(server.serve) as port, made(port, limit=1) as client:
         await opened(client)
         with pytest.raises(httpx.PoolTimeout):
-            await client.get("/")
+            await client.get("/", timeout=0.01)
 
 
 async def test_a_call_that_waits_for_a_connection_fails_if_the_client_is_closed(server):
@@ -386,12 +385,24 @@ async def test_tls_is_spoken_with_who_is_trusted_and_no_one_else(server):
                 await client.get(f"https://127.0.0.1:{port}/")
 
 
+async def test_a_handshake_may_take_as_long_as_connect_says(server, monkeypatch):
+    """With asyncio's own limit this short, a handshake that has it cannot succeed."""
+    at_server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    at_server.load_cert_chain(CERTIFICATE)
+    trusting = ssl.create_default_context(cafile=CERTIFICATE)
+    monkeypatch.setattr("asyncio.constants.SSL_HANDSHAKE_TIMEOUT", 1e-9)
+    async with (
+        listening(server.serve, ssl=at_server, ssl_handshake_timeout=60) as port,
+        made(tls=lambda: trusting, timeout=None) as client,
+    ):
+        assert (await client.get(f"https://127.0.0.1:{port}/")).content == b"all of it"
+
+
 # Crowds and slow readers
 
 
 async def test_a_server_waits_until_its_bytes_are_asked_for():
     size, sent = 64 * 1024 * 1024, 0
-    full = asyncio.Event()
 
     async def serve(reader, writer):
         nonlocal sent
@@ -399,18 +410,14 @@ async def test_a_server_waits_until_its_bytes_are_asked_for():
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size)
         while sent < size:
             writer.write(bytes(PIECE))
-            try:
-                async with asyncio.timeout(None if full.is_set() else 0.5):
-                    await writer.drain()
-            except TimeoutError:
-                full.set()
-                await writer.drain()
+            await writer.drain()
             sent += PIECE
 
     async with listening(serve) as port, made(port) as client:
         (response,) = await opened(client)
-        async with asyncio.timeout(60):
-            await full.wait()  # nobody reads, so it cannot go on
+        (handler,) = client._transport._connector._handlers
+        while handler.transport.is_reading() and sent < size:  # noqa: ASYNC110 - nothing tells when reading pauses
+            await asyncio.sleep(0)
         assert sent < size // 2
         assert sum([len(data) async for data in response.aiter_raw()]) == size
 
@@ -422,7 +429,8 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
 request = ChatRequest.of(model="gpt_oss_120b", messages=[{"role": "user", "content": "Hi"}])
 
 async def main():
-    async with TIRClient(Config.resolve(api_key=sys.argv[2], base_url=sys.argv[1]), retry=RetryPolicy(0)) as client:
+    config = Config.resolve(api_key=sys.argv[2], base_url=sys.argv[1])
+    async with TIRClient(config, timeout={"connect": None}, retry=RetryPolicy(0)) as client:
         answers = await asyncio.gather(*(client.achat(request) for _ in range(1500)))
     print(len([answer for answer in answers if answer.choice.text]))
 

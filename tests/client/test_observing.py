@@ -9,6 +9,10 @@ import httpx
 import pytest
 import respx
 import vcr
+from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tests.client.paths import PATHS, Ask
 from tests.faults.response_bytes import TEXT, as_json, chunks, completion, events
@@ -66,6 +70,41 @@ async def test_vcr_records_async_calls_and_replays_them(ask: Ask, tmp_path: Path
         assert len(sandbox.requests) == 1
     assert texts[0] == texts[1] != ""
     assert sandbox.token not in cassette.read_text()
+
+
+@pytest.fixture
+def spans():
+    """Where OpenTelemetry's httpx instrumentation puts its spans, and the instrumentation."""
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    instrumentor = HTTPXClientInstrumentor()
+    instrumentor.instrument(tracer_provider=provider)
+    yield exporter
+    instrumentor.uninstrument()
+
+
+@pytest.mark.parametrize("ask", PATHS)
+async def test_opentelemetry_traces_each_call_and_its_context_goes_along(ask: Ask, spans: InMemorySpanExporter):
+    with Sandbox() as sandbox:
+        async with httpx.AsyncClient() as own:
+            await ask(client_for(sandbox.base_url, own, sandbox.token), request())
+        url, (sent,) = f"{sandbox.base_url}/chat/completions", sandbox.requests
+    (span,) = spans.get_finished_spans()
+    assert span.attributes["http.url"] == url
+    assert span.attributes["http.status_code"] == 200
+    assert f"{span.context.trace_id:032x}-{span.context.span_id:016x}" in sent.headers["traceparent"]
+    assert sandbox.token not in span.to_json()
+
+
+async def test_opentelemetry_traces_a_client_that_it_is_given(spans: InMemorySpanExporter):
+    HTTPXClientInstrumentor().uninstrument()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    with Sandbox() as sandbox:
+        async with httpx.AsyncClient() as own:
+            HTTPXClientInstrumentor().instrument_client(own, tracer_provider=provider)
+            await client_for(sandbox.base_url, own, sandbox.token).achat(request())
+    assert [span.attributes["http.status_code"] for span in spans.get_finished_spans()] == [200]
 
 
 async def test_event_hooks_see_async_calls():

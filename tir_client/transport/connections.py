@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from aiohttp.tracing import Trace
 
 
+NO_LIMIT = 10 * 365 * 24 * 3600.0
+"""Seconds, for what must have a limit."""
+
+
 class Handler(ResponseHandler):
     """One connection.
 
@@ -121,6 +125,11 @@ class Connector(aiohttp.TCPConnector):
                 return await super()._create_connection(req, traces, timeout)
         except TimeoutError:
             raise httpx.ConnectTimeout("the handshake took too long") from None  # aiohttp has one error for all waits
+
+    async def _wrap_create_connection(self, *args: Any, **options: Any) -> tuple[asyncio.Transport, ResponseHandler]:
+        if options.get("ssl") is not None:
+            options["ssl_handshake_timeout"] = NO_LIMIT  # asyncio's own is a minute, whatever `connect` says
+        return await super()._wrap_create_connection(*args, **options)
 
     def hang_up(self) -> None:
         """Close all connections, those in use, too, without waiting for anything."""
