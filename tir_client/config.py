@@ -126,7 +126,7 @@ class Config:
 
     def secret(self) -> SecretStr:
         """The current token. A function given as `api_key` is called."""
-        return token_of(self.token() if callable(self.token) else self.token)
+        return SecretStr(clean_token(self.token() if callable(self.token) else self.token))
 
     def secrets(self, token: SecretStr) -> list[str]:
         """The values to mask if a server repeats them: `token`, and those of the user's headers and query."""
@@ -194,7 +194,7 @@ def _parameter(name: str, value: object) -> str:
 
 
 def _checked_token(api_key: ApiKey) -> ApiKey:
-    return api_key if callable(api_key) else SecretStr(_clean_token(api_key))
+    return api_key if callable(api_key) else SecretStr(clean_token(api_key))
 
 
 def _missing(*, token: bool, project: bool) -> str:
@@ -215,7 +215,7 @@ def _missing(*, token: bool, project: bool) -> str:
 def token_from_environment() -> SecretStr | None:
     """The token from the environment, or None."""
     value = next(filter(None, map(_env, TOKEN_VARIABLES)), None)
-    return SecretStr(_clean_token(value)) if value else None
+    return SecretStr(clean_token(value)) if value else None
 
 
 def project_from_environment() -> str | None:
@@ -235,16 +235,12 @@ def environment_token() -> SecretStr:
     return token
 
 
-def token_of(value: str | SecretStr | Awaitable[str | SecretStr]) -> SecretStr:
-    """A token that a user or a function returned, checked.
+def clean_token(token: str | SecretStr | Awaitable[str | SecretStr]) -> str:
+    """Return the text of a token that a user or a function gave.
 
     Raises:
-        ConfigurationError: It is not a usable token.
+        ConfigurationError: It is not a usable token. No frame of the error has it among its locals.
     """
-    return SecretStr(_clean_token(value))
-
-
-def _clean_token(token: str | SecretStr | Awaitable[str | SecretStr]) -> str:
     if inspect.iscoroutine(token):
         token.close()
         raise ConfigurationError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import logging
@@ -271,9 +272,10 @@ def test_token_that_turns_out_bad_is_not_in_the_locals_of_the_error(flaw: str, p
     """A function may return a token that cannot be sent."""
     model = ChatTIR(api_key=lambda: BAD_TOKENS[flaw], base_url=places.address("{line}/v1"))
 
-    with pytest.raises(ConfigurationError) as caught:
-        model.invoke(QUESTION)
-    assert [words for words in told(caught.value) if found(words)] == []
+    for call in (lambda: model.invoke(QUESTION), lambda: asyncio.run(model.ainvoke(QUESTION))):
+        with pytest.raises(ConfigurationError) as caught:
+            call()
+        assert [words for words in told(caught.value) if found(words)] == []
 
 
 # Records of others

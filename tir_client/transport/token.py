@@ -6,11 +6,11 @@ import asyncio
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from tir_client.config import environment_token, token_of
+from pydantic import SecretStr
+
+from tir_client.config import clean_token, environment_token
 
 if TYPE_CHECKING:
-    from pydantic import SecretStr
-
     from tir_client.config import Config
 
 
@@ -20,8 +20,8 @@ async def fetch_token(config: Config) -> SecretStr:
     if not callable(function) or function is environment_token:
         return config.secret()
     if inspect.iscoroutinefunction(function):
-        return token_of(await function())
-    return token_of(await _awaited(await asyncio.to_thread(function)))
+        return SecretStr(clean_token(await function()))
+    return SecretStr(clean_token(await _awaited(await asyncio.to_thread(function))))
 
 
 async def _awaited(token: Any) -> Any:
