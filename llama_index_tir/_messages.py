@@ -79,8 +79,9 @@ def _read_call(call: Any) -> Json:
     plain = call.model_dump() if isinstance(call, BaseModel) else call
     try:
         function = plain["function"]
-        return tool_call(str(plain["id"]), str(function["name"]), function["arguments"])
-    except (TypeError, KeyError, InvalidRequestError):
+        call_id = plain.get("id")
+        return tool_call(None if call_id is None else str(call_id), str(function["name"]), function["arguments"])
+    except (AttributeError, TypeError, KeyError, InvalidRequestError):
         raise InvalidRequestError(f"A tool call in `additional_kwargs` cannot be read: {call!r}.") from None
 
 
@@ -92,11 +93,11 @@ def _block_call(block: ToolCallBlock, wording: str | None) -> Json:
 
 def _tool_result(message: ChatMessage) -> Json:
     call_id = message.additional_kwargs.get("tool_call_id")
-    if call_id is None:
-        raise InvalidRequestError(
-            "A tool's result does not say which call it answers: set `additional_kwargs['tool_call_id']`."
-        )
-    return tool_message(call_id, to_content(message.blocks, "tool"), name=message.additional_kwargs.get("name"))
+    return tool_message(
+        None if call_id is None else str(call_id),
+        to_content(message.blocks, "tool"),
+        name=message.additional_kwargs.get("name"),
+    )
 
 
 def from_completion(completion: Completion, names: Mapping[str, str] | None = None) -> ChatResponse:

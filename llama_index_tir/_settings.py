@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from llama_index.core.base.llms.types import ChatMessage, LLMMetadata
@@ -11,7 +12,7 @@ from pydantic import ConfigDict, Field
 
 from llama_index_tir._aliases import without_meaningless
 from llama_index_tir._messages import to_wire
-from tir_client import DEFAULT_MODEL, ChatRequest, InvalidRequestError, model_info
+from tir_client import DEFAULT_MODEL, ChatRequest, model_info
 from tir_client.aliases import refuse_unknown_parameters, rename
 from tir_client.protocol.parameters import PARAMETER_ALIASES, ParameterArguments, Parameters, merge_parameters
 from tir_client.settings import Connection, ConnectionArguments
@@ -95,7 +96,8 @@ class ChatSettings(ModelSettings, Parameters, FunctionCallingLLM):
         call = {name: value for name, value in kwargs.items() if name != TOOL_NAMES}
         fields = merge_parameters(self._own_parameters(), self._as_parameters(call))
         if fields.get("n") not in (None, 1):
-            raise InvalidRequestError("`n` must be 1: LlamaIndex's responses hold one answer.")
+            wanted = fields.pop("n")
+            warnings.warn(f"`n` is {wanted!r}, but LlamaIndex's responses hold one answer.", UserWarning, stacklevel=2)
         return ChatRequest.of(**{**fields, "messages": to_wire(messages)})
 
     def _own_parameters(self) -> Json:

@@ -10,6 +10,7 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index_tir._messages import parse_arguments
 from llama_index_tir._settings import TOOL_NAMES
 from tir_client import InvalidRequestError, ResponseError
+from tir_client.protocol.messages import INVALID_ARGUMENTS
 from tir_client.protocol.tool_choice import tool_choice
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def to_selections(response: ChatResponse, *, demanded: bool) -> list[ToolSelecti
 
     Raises:
         NoToolCallError: There is no call, although one was demanded.
-        ToolArgumentsError: The arguments of a finished call are not a JSON object.
+        ToolArgumentsError: A call was demanded or cut off, and its arguments are not a JSON object. Otherwise they are
+            returned as `invalid_arguments`, which a tool's function refuses, so that an agent tells the model.
     """
     blocks = [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
     if demanded and not blocks:
@@ -98,12 +100,14 @@ def to_selections(response: ChatResponse, *, demanded: bool) -> list[ToolSelecti
             f"Expected at least one tool call, but the model made none (finish_reason "
             f"{response.additional_kwargs.get('finish_reason')!r}). Its answer is {response.message.content!r}."
         )
-    return [_selection(block, response) for block in blocks]
+    return [_selection(block, response, demanded=demanded) for block in blocks]
 
 
-def _selection(block: ToolCallBlock, response: ChatResponse) -> ToolSelection:
+def _selection(block: ToolCallBlock, response: ChatResponse, *, demanded: bool) -> ToolSelection:
     cut = response.additional_kwargs.get("finish_reason") == "length"
     kwargs = parse_arguments(block.tool_kwargs, cut=cut) if isinstance(block.tool_kwargs, str) else block.tool_kwargs
+    if kwargs is None and not (demanded or cut):
+        kwargs = {INVALID_ARGUMENTS: block.tool_kwargs}
     if kwargs is None:
         advice = " The answer was cut off: raise `max_tokens`." if cut else ""
         raise ToolArgumentsError(
@@ -128,6 +132,7 @@ def only_offered(response: ChatResponse, tools: Sequence[BaseTool]) -> ChatRespo
     """`response`, all of whose calls can be run.
 
     Raises:
+        ToolArgumentsError: The arguments of one are not a JSON object.
         UnknownToolError: One is of no tool in `tools`.
     """
     offered = [tool.metadata.get_name() for tool in tools]
@@ -137,4 +142,5 @@ def only_offered(response: ChatResponse, tools: Sequence[BaseTool]) -> ChatRespo
                 f"The model called {block.tool_name!r}, which was not offered; the tools are {', '.join(offered)}.",
                 body=response.raw,
             )
+    to_selections(response, demanded=any(isinstance(block, ToolCallBlock) for block in response.message.blocks))
     return response

@@ -103,7 +103,8 @@ class TIR(StructuredMethods):
             print(call.tool_name, call.tool_kwargs)
         ```
         `tool_required=True` requires a call; an answer without one raises `ForcedToolError`. Arguments that are not a
-        JSON object raise `ToolArgumentsError`.
+        JSON object raise `ToolArgumentsError` where a call is required or was cut off; an agent reports others to the
+        model.
 
     Structured output:
         ```python
@@ -235,7 +236,8 @@ class TIR(StructuredMethods):
 
         Raises:
             NoToolCallError: There is none, and `error_on_no_tool_call` is set.
-            ToolArgumentsError: The arguments of a finished call are not a JSON object.
+            ToolArgumentsError: A call was demanded or cut off, and its arguments are not a JSON object. Otherwise they
+                are returned as `invalid_arguments`, which a tool's function refuses.
         """
         return to_selections(response, demanded=error_on_no_tool_call)
 

@@ -120,12 +120,6 @@ async def test_a_tool_that_does_not_exist_is_told_to_the_model(llm, sandbox, mem
     assert "divide not found" in sandbox.requests[-1].body["messages"][-1]["content"]
 
 
-async def test_broken_arguments_end_the_run_with_an_error_that_names_them(llm, sandbox, memory):
-    sandbox.script(Reply(tool_calls=[ToolCall("multiply", '{"a": 6, ')]))
-    with pytest.raises(ValueError, match=r"'multiply' with arguments that are not a JSON object"):
-        await FunctionAgent(tools=[MULTIPLY], llm=llm).run("6 times 7?", memory=memory)
-
-
 @pytest.mark.parametrize("streaming", [True, False])
 async def test_an_agent_ends_with_an_object(llm, memory, streaming):
     agent = FunctionAgent(tools=[MULTIPLY], llm=llm, output_cls=Product, streaming=streaming)
@@ -223,3 +217,13 @@ async def test_an_agent_does_not_run_a_call_that_was_cut_off_before_its_argument
     with pytest.raises(ToolArgumentsError, match="max_tokens"):
         await FunctionAgent(tools=[wipe], llm=llm, streaming=streaming).run("?", memory=memory)
     assert not runs
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+async def test_an_agent_tells_the_model_that_its_arguments_are_not_json(llm, sandbox, memory, streaming):
+    sandbox.script(Reply(tool_calls=[ToolCall("multiply", '{"a": 6, "b":')]), Reply(text="Sorry, 42."))
+    answer = await FunctionAgent(tools=[MULTIPLY], llm=llm, streaming=streaming).run("6 * 7?", memory=memory)
+    assert str(answer) == "Sorry, 42."
+    asked, told = sandbox.requests[-1].body["messages"][-2:]
+    assert json.loads(asked["tool_calls"][0]["function"]["arguments"]) == {"invalid_arguments": '{"a": 6, "b":'}
+    assert "invalid_arguments" in told["content"]

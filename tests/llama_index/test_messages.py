@@ -102,9 +102,13 @@ def test_a_call_without_an_id_gets_the_id_of_its_result():
     assert asked["tool_calls"][0]["id"] == told["tool_call_id"] == "c9"
 
 
-def test_a_result_without_an_id_is_refused():
-    with pytest.raises(InvalidRequestError, match="tool_call_id"):
-        wire(ChatMessage(role=MessageRole.TOOL, content="noon"))
+def test_calls_and_results_without_ids_are_matched_by_their_order():
+    calls = [{"function": {"name": name, "arguments": {}}} for name in ("now", "add")]
+    results = [ChatMessage(role=MessageRole.TOOL, content=text) for text in ("noon", "3")]
+    asked, *told = wire(said(additional_kwargs={"tool_calls": calls}), *results)
+    ids = [call["id"] for call in asked["tool_calls"]]
+    assert [(result["tool_call_id"], result["name"]) for result in told] == [(ids[0], "now"), (ids[1], "add")]
+    assert len(set(ids)) == 2
 
 
 def test_a_result_of_an_unknown_call_is_sent():

@@ -27,6 +27,10 @@ TEXT_ONLY = frozenset({"system", "developer", "assistant"})
 """Roles whose messages hold nothing but text."""
 
 
+INVALID_ARGUMENTS = "invalid_arguments"
+"""The argument that holds a model's text where that is not a JSON object."""
+
+
 def convert_messages(messages: Iterable[Message], convert: Callable[[Message], Iterable[Json]]) -> list[Json]:
     """The messages to send, in their order.
 
@@ -129,7 +133,7 @@ def sendable_arguments(arguments: object) -> str:
     if value is None:
         return "{}"
     if not isinstance(value, dict):
-        text = json.dumps({"invalid_arguments": text}, ensure_ascii=False)
+        text = json.dumps({INVALID_ARGUMENTS: text}, ensure_ascii=False)
     return escape_surrogates(escape_controls(text))
 
 
