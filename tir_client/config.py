@@ -268,9 +268,8 @@ def _number(value: object, name: str, prefix: str) -> str | None:
     """Read an id written as `123`, "123", "p-123" or (seen in the wild) "p-p-123"."""
     if value is None:
         return None
-    text = "" if isinstance(value, bool) else str(value).strip()
-    digits = re.sub(f"^(?:{prefix})+", "", text)
-    if not re.fullmatch(r"[0-9]+", digits, re.ASCII) or not digits.strip("0"):
+    digits = re.sub(f"^(?:{prefix})+", "", str(value).strip())
+    if not re.fullmatch(r"[0-9]+", digits) or not digits.strip("0"):
         variable = f", or set {PROJECT_VARIABLE}" if name == "project_id" else ""
         raise ConfigurationError(
             f"`{name}` must be a number such as 123 or '{prefix}123'{variable}; it is {_shown(value)}."

@@ -123,6 +123,7 @@ def test_ids_of_calls_are_made_of_the_answers_and_the_choices():
 
     ids = [choice.tool_calls[0].id for choice in accumulator.completion().choices]
     assert ids == ["c1-tool-0", "c1-1-tool-0"]
+    assert [choice.index for choice in accumulator.completion().choices] == [0, 1]
 
 
 @pytest.mark.parametrize("finish", ["stop", "length", "tool_calls"])
@@ -209,6 +210,10 @@ def test_a_choice_without_anything_is_empty():
     accumulator.add(chunk(None, finish_reason="stop"))
 
     assert accumulator.completion().choice == Choice(finish_reason="stop")
+
+    whole = Accumulator()
+    whole.add({"choices": [{"index": 0, "message": None, "finish_reason": "stop"}]})
+    assert whole.completion().choice == Choice(finish_reason="stop")
 
 
 def tokens(**changes):

@@ -165,6 +165,13 @@ def test_a_token_may_be_given_in_every_usual_form(token):
     assert Config.resolve(api_key=token, project_id=1).secret().get_secret_value() == JWT
 
 
+def test_a_token_that_is_refused_is_described():
+    with pytest.raises(ConfigurationError, match="a function that returns one, not <class 'int'>"):
+        config(api_key=5, project_id=1)
+    with pytest.raises(ConfigurationError, match=r"Copy the Auth Token again, or set E2E_TIR_ACCESS_TOKEN\."):
+        config(api_key="two words", project_id=1)
+
+
 async def test_an_async_function_is_awaited_in_async_code_and_refused_in_sync_code():
     async def token() -> str:
         return JWT
@@ -201,7 +208,7 @@ def test_a_malformed_project_is_refused_with_its_variable(project):
 
 @pytest.mark.parametrize("endpoint", ["", "is-", "https://x", False])
 def test_a_malformed_endpoint_is_refused(endpoint):
-    with pytest.raises(ConfigurationError, match="`endpoint_id` must be a number"):
+    with pytest.raises(ConfigurationError, match="`endpoint_id` must be a number such as 123 or 'is-123'; it is"):
         config(project_id=1, endpoint_id=endpoint)
 
 
@@ -218,12 +225,60 @@ def test_a_name_that_would_change_the_url_is_refused_for_a_hosted_model(model):
 
 
 @pytest.mark.parametrize(
+    ("model", "hint"),
+    [
+        ("openai/gpt-oss-120b", r"did you mean `gpt_oss_120b`\?"),
+        ("my/own", r"it becomes part of the URL, as 'gpt_oss_120b' does\."),
+    ],
+)
+def test_the_slug_of_a_model_that_is_named_as_elsewhere_is_asked_about(model, hint):
+    with pytest.raises(ConfigurationError, match=f"is not the slug of a GenAI model: {hint} A Hugging Face id"):
+        config(project_id=1).url_for(model)
+
+
+@pytest.mark.parametrize(
     "url",
-    ["host/v1", "ftp://host", "https://", "http://[::1", "https://host:99999/v1", "https://a b/v1", "https:///v1", 5],
+    [
+        *(
+            "host/v1",
+            "ftp://host",
+            "https://",
+            "http://[::1",
+            "https://host:99999/v1",
+            "https://a b/v1",
+            "https:///v1",
+            5,
+        ),
+        *("https://host/a b", "https://host/\x00", "https://h\u00f6st/v1", "https://a_.b-/v1", "https://host:0/v1"),
+    ],
 )
 def test_a_malformed_url_is_refused_with_its_variable(url):
     with pytest.raises(ConfigurationError, match=r"`base_url` \(or TIR_BASE_URL\)"):
         config(base_url=url)
+
+
+def test_a_malformed_host_is_refused_with_its_own_variable():
+    with pytest.raises(
+        ConfigurationError, match=r"^`host` \(or MODEL_API_CLIENT_HOST\) must be a URL.*; it is 'host'\.$"
+    ):
+        config(project_id=1, host="host")
+
+
+def test_a_url_is_kept_but_for_the_slashes_at_its_end():
+    assert config(base_url="https://host/X/").base_url == "https://host/X"
+    assert config(base_url="https://host/X/embeddings").base_url == "https://host/X"
+
+
+@pytest.mark.parametrize("url", ["https://me@host/v1", "https://:hunter2@host/v1", "https://me:hunter2@host/v1"])
+def test_a_user_or_a_password_in_a_url_is_refused(url):
+    with pytest.raises(ConfigurationError, match="has a user or password in it"):
+        config(base_url=url)
+
+
+def test_a_malformed_url_with_a_user_is_not_repeated():
+    with pytest.raises(ConfigurationError, match="it is with a user in it") as caught:
+        config(base_url="me:hunter2@host")
+    assert "hunter2" not in str(caught.value)
 
 
 def test_secrets_and_parameters_do_not_belong_into_a_url():
@@ -316,7 +371,7 @@ def test_a_pickle_has_all_but_the_token(monkeypatch):
 
     assert JWT.encode() not in pickle.dumps(found)
     assert (restored.project_id, restored.endpoint_id, restored.host) == ("1", "2", "https://h")
-    with pytest.raises(ConfigurationError, match=r"^No token: pass `api_key` or set E2E_TIR_ACCESS_TOKEN"):
+    with pytest.raises(ConfigurationError, match=r"^No token: pass `api_key` or set E2E_TIR_ACCESS_TOKEN.*a token\.$"):
         restored.secret()
     monkeypatch.setenv("TIR_API_TOKEN", "new")
     assert restored.secret().get_secret_value() == "new"

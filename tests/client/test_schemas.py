@@ -95,6 +95,16 @@ def test_references_of_recursive_definitions_stay_with_their_definitions():
     }
 
 
+@pytest.mark.parametrize("way", range(8))
+def test_a_definition_is_recursive_if_any_way_leads_back_to_it(way):
+    steps = {f"Step{place}": {"items": {"$ref": f"#/$defs/Leaf{place}"}} for place in range(8)}
+    leaves = {f"Leaf{place}": TEXT for place in range(8)} | {f"Leaf{way}": {"items": {"$ref": "#/$defs/Tree"}}}
+    tree = {"anyOf": [{"$ref": f"#/$defs/{name}"} for name in steps]}
+
+    inlined = inline_references({"items": {"$ref": "#/$defs/Tree"}, "$defs": {"Tree": tree, **steps, **leaves}})
+    assert set(inlined["$defs"]) == {"Tree", f"Step{way}", f"Leaf{way}"}
+
+
 @pytest.mark.parametrize("part", [{"$ref": "#/$defs/Other"}, {"$ref": "https://host/x"}, {"$ref": 5}])
 def test_references_to_elsewhere_stay(part):
     assert inline_references({"items": part, "$defs": {"Point": POINT}}) == {"items": part}
@@ -114,6 +124,7 @@ def test_a_top_that_is_a_reference_is_resolved():
         ({}, True),
         ({"type": "object"}, True),
         ({"properties": {}}, True),
+        ({"properties": {}, "enum": [{}]}, True),
         ({"type": "array"}, False),
         ({"type": "array", "properties": {}}, False),
         ({"type": ["object", "null"]}, False),

@@ -32,7 +32,7 @@ class _Request(BaseModel):
         try:
             return cls(**fields)
         except ValidationError as error:
-            problems = "; ".join(cls._problem(details) for details in error.errors(include_url=False))
+            problems = "; ".join(cls._problem(details) for details in error.errors())
             raise InvalidRequestError(f"The request cannot be sent: {problems}.") from None
 
     @classmethod
