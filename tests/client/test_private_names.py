@@ -18,7 +18,7 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import BaseConnector, Connection
 
-from tests.blocked import ROOT
+from tests.blocked_imports import ROOT
 
 CERTIFICATE = Path(ROOT, "tests", "faults", "self_signed.pem")
 
