@@ -120,7 +120,7 @@ _COMBINED: dict[type[tir.TIRError], type[_Traced]] = {
     tir.TruncatedOutputError: TruncatedOutputError,
     tir.RefusedOutputError: RefusedOutputError,
 }
-globals().update({cls.__name__: cls for cls in _COMBINED.values()})  # where pickle looks for them
+globals().update({cls.__name__: cls for cls in _COMBINED.values()})  # pickle finds classes by module attribute
 
 
 def to_model_error(error: tir.TIRError) -> tir.TIRError:

@@ -186,7 +186,7 @@ def _other(choice: Choice) -> Json:
 
 
 def _without_nulls(usage: Json | None) -> Json | None:
-    """The usage without nulls, which vLLM writes in whole answers and leaves out of streams."""
+    """The usage without its null fields; vLLM sends nulls in whole answers but not in streams."""
     if usage is None:
         return None
     return {

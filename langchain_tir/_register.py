@@ -19,6 +19,6 @@ def register() -> None:
     except ImportError as error:
         raise ImportError(
             "`init_chat_model` needs a supported version of the package `langchain`. "
-            "Without it, make the model with `ChatTIR(...)` and pass it on."
+            "Without it, create the model with `ChatTIR(...)` and pass that object instead."
         ) from error
     _BUILTIN_PROVIDERS.setdefault(PROVIDER, ("langchain_tir", "ChatTIR", _call))

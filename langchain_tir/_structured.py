@@ -160,7 +160,7 @@ def _call_of_schema(schema: Any, strict: bool | None, target: Any) -> tuple[Json
 def _check_object(schema: Json) -> None:
     if not is_of_object(schema):
         raise InvalidRequestError(
-            f"The schema is of type {schema.get('type', 'any')!r}, and a tool's arguments are an object: use "
+            f"The schema has type {schema.get('type', 'any')!r}, but tool arguments must be an object. Use "
             "`method='json_schema'`."
         )
 

@@ -61,7 +61,7 @@ def custom_function(tool: Json) -> Json:
         InvalidRequestError: It has a grammar, which cannot be sent.
     """
     if (tool.get("format") or {}).get("type", "text") != "text":
-        raise InvalidRequestError(f"{label(tool)} cannot be offered as a tool: its grammar cannot be sent.")
+        raise InvalidRequestError(f"{label(tool)} is a custom tool with a grammar, which is not supported.")
     return {**_only(tool, "name", "description"), "parameters": TEXT_INPUT}
 
 
@@ -74,7 +74,7 @@ def is_json_schema(schema: Json) -> bool:
 
 
 def described(schema: Json, *, name: str | None = None, description: str | None = None) -> Json:
-    """A function with the schema as its parameters, whose title and description name and describe it."""
+    """A function whose parameters are the schema; its name and description are the schema's title and description."""
     parameters = resolve_root(inline_references(schema))
     title, text = parameters.get("title") or schema.get("name"), parameters.get("description")
     parameters = {key: value for key, value in parameters.items() if key not in {"title", "description", "name"}}

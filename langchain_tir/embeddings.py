@@ -112,7 +112,7 @@ class TIREmbeddings(ModelSettings, Embeddings):
 
     @staticmethod
     def _joined(answers: Iterable[list[list[float]]]) -> list[list[float]]:
-        """The vectors of all batches; those of one are checked where they are read."""
+        """Join the vectors of all batches, and check that their lengths agree across batches."""
         vectors = [vector for answer in answers for vector in answer]
         lengths = {len(vector) for vector in vectors}
         if len(lengths) > 1:

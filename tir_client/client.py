@@ -194,7 +194,7 @@ class TIRClient:
                 await asyncio.sleep(pause)
 
     async def _start_clock(self, attempt: Attempt) -> Clock:
-        await self._clients.of_loop()  # the first one imports aiohttp, which is not the call's time
+        await self._clients.of_loop()  # the first call imports aiohttp, which must not count against the timeouts
         return Clock(attempt.seconds_left)
 
     def _open(self, attempt: Attempt, *, streamed: bool = False) -> Any:
@@ -259,7 +259,9 @@ class TIRClient:
 
     def __getstate__(self) -> dict[str, Any]:
         if self._clients.given is not None or self._clients.given_async is not None:
-            raise TypeError("A TIRClient with an `http_client` of yours cannot be pickled: it holds open connections.")
+            raise TypeError(
+                "A TIRClient with a custom `http_client` cannot be pickled: the client holds open connections."
+            )
         return {"config": self.config, "timeout": self.timeouts, "retry": self.retry}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

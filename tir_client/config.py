@@ -153,7 +153,7 @@ class Config:
         return [token if each.name == "token" else getattr(self, each.name) for each in fields(self)]
 
     def __copy__(self) -> Config:
-        return self  # it cannot change
+        return self  # immutable
 
     def __deepcopy__(self, memo: object) -> Config:
         return self

@@ -214,9 +214,9 @@ def test_what_is_not_complete_is_an_error_with_what_had_arrived(events, expected
 @pytest.mark.parametrize(
     ("event", "words"),
     [
-        ({"choices": {}}, "`choices` is not an array but dict"),
-        ({"choices": ["a"]}, r"`choices\[\]` is not an object but str"),
-        (chunk({}, usage=[1]), "`usage` is not an object but list"),
+        ({"choices": {}}, "`choices` must be an array, not dict"),
+        ({"choices": ["a"]}, r"`choices\[\]` must be an object, not str"),
+        (chunk({}, usage=[1]), "`usage` must be an object, not list"),
     ],
 )
 def test_a_part_of_another_type_is_refused_by_its_name(event, words):

@@ -19,9 +19,9 @@ def test_a_part_of_the_right_type_is_itself():
 @pytest.mark.parametrize(
     ("read", "words"),
     [
-        (lambda: as_dict([1], "x.y"), "^The answer's `x.y` is not an object but list.$"),
-        (lambda: as_dict(None, "x.y"), "^The answer's `x.y` is not an object but NoneType.$"),
-        (lambda: as_list({}, "x.y"), "^The answer's `x.y` is not an array but dict.$"),
+        (lambda: as_dict([1], "x.y"), "^The answer's `x.y` must be an object, not list.$"),
+        (lambda: as_dict(None, "x.y"), "^The answer's `x.y` must be an object, not NoneType.$"),
+        (lambda: as_list({}, "x.y"), "^The answer's `x.y` must be an array, not dict.$"),
         (lambda: as_text(5), "^The answer has a text that is not a string but int.$"),
         (lambda: as_text([5]), "^The answer has a text that is not a string but int.$"),
     ],

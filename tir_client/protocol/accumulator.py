@@ -97,7 +97,7 @@ class Accumulator:
             ResponseError: A part of the event has a type that no answer has.
         """
         if usage := event.get("usage"):
-            self._usage = as_dict(usage, "usage")  # cumulative where it is repeated: the last one counts
+            self._usage = as_dict(usage, "usage")  # repeated usage is cumulative, so the last one wins
         choices = event.get("choices")
         if not choices or not self._head.get("model"):
             self._read_head(event)

@@ -145,7 +145,7 @@ def _check_refusal(request: ChatRequest, answer: Completion, partial: Completion
 
 
 def _check_arguments(call: ToolCall, answer: Completion) -> None:
-    # Half a call cannot be taken back from a stream, so it is not replaced in a whole answer either.
+    # A stream cannot retract a partial call, so a whole answer does not replace one either.
     try:
         call.parsed()
     except ValueError:
@@ -163,15 +163,15 @@ def rescued_call(request: ChatRequest, first: Completion, second: Completion) ->
     """Read the demanded call from the answer to `rescue_request`.
 
     Raises:
-        ForcedToolError: That answer does not hold a call either.
-        RefusedCallError: It is a refusal.
+        ForcedToolError: The second answer has no tool call either.
+        RefusedCallError: The second answer is a refusal.
     """
     _check_refusal(request, second, partial=first)
     try:
         name, arguments = _read_call(second.choice.text, _demanded_tools(request))
     except (ValueError, TypeError, KeyError):
         raise ForcedToolError(
-            f"The server ignored `tool_choice` {request.tool_choice!r}, and asked for the call as JSON it answered "
+            f"The server ignored `tool_choice` {request.tool_choice!r}. A second request for the call as JSON returned "
             f"{second.choice.text!r} (finish_reason {second.choice.finish_reason!r}).",
             partial=first,
         ) from None

@@ -17,7 +17,7 @@ def as_dict(value: Any, name: str) -> Json:
         ResponseError: It is not; the message calls it `name`.
     """
     if not isinstance(value, dict):
-        raise ResponseError(f"The answer's `{name}` is not an object but {type(value).__name__}.")
+        raise ResponseError(f"The answer's `{name}` must be an object, not {type(value).__name__}.")
     return value
 
 
@@ -30,7 +30,7 @@ def as_list(value: Any, name: str) -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise ResponseError(f"The answer's `{name}` is not an array but {type(value).__name__}.")
+        raise ResponseError(f"The answer's `{name}` must be an array, not {type(value).__name__}.")
     return value
 
 

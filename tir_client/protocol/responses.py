@@ -106,7 +106,7 @@ class ToolCall:
         if value is None:
             return {}
         if not isinstance(value, dict):
-            raise ValueError(f"the arguments are not an object but {self.arguments!r}")  # noqa: TRY004 - bad JSON
+            raise ValueError(f"the arguments must be a JSON object, not {self.arguments!r}")  # noqa: TRY004 - bad JSON
         return value
 
 

@@ -127,7 +127,7 @@ def may_fit(value: object, schema: object, root: Json | None = None) -> bool:
             and _members_may_fit(value, schema, root)
             and _branches_may_fit(value, schema, root)
         )
-    except RecursionError:  # of references in a circle
+    except RecursionError:  # circular references
         return True
 
 

@@ -136,7 +136,7 @@ class _Upload(aiohttp.Payload):
         self._seconds = seconds
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:  # noqa: ARG002 - aiohttp's signature
-        """Send it; `content_length` is its own."""
+        """Send the body; `content_length` is ignored, because it is the size of the body."""
         await self.write(writer)
 
     async def write(self, writer: AbstractStreamWriter) -> None:

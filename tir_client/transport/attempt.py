@@ -113,7 +113,7 @@ class Attempt:
 
     @property
     def seconds_left(self) -> float:
-        """Seconds until the whole call must end, from the first time this is asked; infinite if it may take any."""
+        """Seconds left of `total`, counted from the first use of this property; infinite without a limit."""
         if self.timeouts.total is None:
             return inf
         if self._deadline is None:

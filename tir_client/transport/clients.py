@@ -101,7 +101,7 @@ class Clients:
         return entry.client
 
     def _forget_closed_loops(self) -> None:
-        for key, entry in self._async.copy().items():  # other threads add to it
+        for key, entry in self._async.copy().items():  # a copy, because other threads add entries
             if entry.loop.is_closed() or entry.client.is_closed:
                 self._async.pop(key, None)
                 entry.finalizer()
@@ -121,7 +121,7 @@ class Clients:
         if entry is not None:
             entry.finalizer.detach()
             await entry.aclose()
-            await asyncio.sleep(0)  # in which asyncio closes the sockets
+            await asyncio.sleep(0)  # lets asyncio close the sockets
 
 
 def _made(make: Callable[[], Client]) -> Client:
@@ -208,7 +208,7 @@ class _LoopClient:
         if not self._has_proxies:
             self._close_at_once()
             return
-        # A loop that shuts down cancels the task, and ends the guard afterwards, which must live until then.
+        # A loop that shuts down cancels tasks first and closes async generators later: keep `self` alive until then.
         _RETIRED.difference_update([one for one in _RETIRED if one.loop.is_closed()])
         _RETIRED.add(self)
         task = self.loop.create_task(self.aclose())

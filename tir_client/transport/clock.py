@@ -48,7 +48,7 @@ class Clock:
         finally:
             self._is_expired()
             self._task = None
-        raise TimeoutError  # here, so that it does not hold what was cancelled
+        raise TimeoutError  # outside `except`, so that it keeps no reference to the CancelledError
 
     @property
     def is_stopped(self) -> bool:

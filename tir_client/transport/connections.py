@@ -51,7 +51,8 @@ class Handler(ResponseHandler):
         if data:
             super().data_received(data)
         if self._exception is not None and self._payload is not None and not self._payload.is_eof():
-            self._payload.set_exception(aiohttp.ClientPayloadError("the body is malformed"))  # aiohttp would wait on
+            # aiohttp would keep waiting.
+            self._payload.set_exception(aiohttp.ClientPayloadError("the body is malformed"))
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Report a reset to the reader of a body; aiohttp treats it as the end of a body without a length."""

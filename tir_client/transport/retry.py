@@ -47,7 +47,7 @@ class RetryPolicy:
         """
         if attempt > self.max_retries or not is_retryable(failure):
             return None
-        pause = min(self.ceiling, self.base * 2.0 ** min(attempt - 1, 1000))  # beyond that, floats end
+        pause = min(self.ceiling, self.base * 2.0 ** min(attempt - 1, 1000))  # a larger exponent overflows a float
         pause *= 1 - self.jitter * (random.random() if chance is None else chance)  # noqa: S311 - no secret
         wish = failure.retry_after
         if wish is None:
@@ -58,7 +58,7 @@ class RetryPolicy:
 def is_retryable(failure: TIRError) -> bool:
     """Whether the same request may succeed if it is sent again."""
     if isinstance(failure, APITimeoutError):
-        # Only a handshake that timed out: a slow answer would be slow, and billed, again.
+        # Only while connecting: a slow answer would be slow again, and billed twice.
         return failure.phase == "connect"
     if isinstance(failure, APIStatusError):
         return failure.status_code in RETRIED
