@@ -36,8 +36,8 @@ ONLY_IN = {
 FRAMEWORKS = {"langchain_tir": "langchain_core", "llama_index_tir": "llama_index"}
 EXTRAS = {"langchain_tir": "langchain", "llama_index_tir": "llama-index"}
 
-SPEAKS_HTTP = {f"tir_client.transport.{name}" for name in ("aiohttp", "clients", "connections")}
-WAITS = ("client", "settings", *(f"transport.{name}" for name in ("attempt", "body", "clock", "streams", "token")))
+SPEAKS_HTTP = {f"tir_client.transport.{name}" for name in ("aiohttp", "attempt", "clients", "connections")}
+WAITS = ("client", "settings", *(f"transport.{name}" for name in ("body", "clock", "streams", "token")))
 DOES_IO = {f"tir_client.{name}" for name in WAITS} | SPEAKS_HTTP
 IO_MODULES = {
     "aiohttp",

@@ -128,3 +128,22 @@ def test_a_users_header_takes_the_place_of_ours(sandbox: Sandbox):
         TIRClient(config, http_client=mine).chat(request())
 
     assert (sandbox.requests[0].headers["user-agent"], sandbox.requests[0].headers["accept"]) == ("mine", "x/y")
+
+
+@pytest.mark.parametrize("of_client", [{}, {"b": "2"}])
+@pytest.mark.parametrize("of_user", [{}, {"c": "a b&"}])
+@pytest.mark.parametrize("project", [{}, {"project_id": "7"}])
+async def test_the_query_has_the_project_and_what_the_client_and_the_user_add(of_client, of_user, project):
+    recorder = Recorder(b"No.")
+    where = {"host": "https://host", **project} if project else {"base_url": "https://host/v1"}
+    config = Config.resolve(api_key="k", default_query=of_user, **where)
+    with httpx.Client(transport=httpx.MockTransport(recorder._answer), params=of_client) as own:
+        client = TIRClient(config, retry=RetryPolicy(max_retries=0), http_client=own)
+        for _ in range(2):
+            with pytest.raises(BadRequestError):
+                client.chat(REQUEST)
+
+    path = "/project/p-7/genai/m/v1/chat/completions" if project else "/v1/chat/completions"
+    urls = {str(request.url.copy_with(query=None)) for request in recorder.requests}
+    assert urls == {f"https://host{path}"}
+    assert [dict(request.url.params) for request in recorder.requests] == [of_client | of_user | project] * 2

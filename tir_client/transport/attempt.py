@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import platform
 import time
+from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+import httpx
 from pydantic import SecretStr
 
 from tir_client._version import __version__
@@ -83,14 +85,25 @@ class Attempt:
         if self._body is not None:
             headers["content-type"] = "application/json"
         headers |= {name.lower(): value for name, value in self._config.headers.items()}
+        url, params = self._address(client)
         return client.build_request(
             "GET" if self._body is None else "POST",
-            self.url,
-            params=self._config.params() or None,
+            url,
+            params=params,
             headers=headers,
             content=self._body,
             extensions={"timeout": self._limits},
         )
+
+    def _address(self, client: Any) -> tuple[str | httpx.URL, dict[str, str] | None]:
+        """The URL and its query. They are parsed only once, unless the client or the user adds to the query.
+
+        What the user adds may be secret, so it is not cached.
+        """
+        params = self._config.params()
+        if self._config.query or not isinstance(client, httpx.Client | httpx.AsyncClient) or client.params:
+            return self.url, params or None
+        return _parsed(self.url, tuple(params.items())), None
 
     def answered(self, response: Any) -> None:
         """Note that the headers have arrived, and set the read timeout to `chunk`.
@@ -188,6 +201,11 @@ class Attempt:
 USER_AGENT = f"tir-llm/{__version__} python/{platform.python_version()}"
 WHOLE = {"accept": "application/json", "accept-encoding": "gzip, deflate"}
 """Headers for a whole answer. A stream is not compressed, because compression delays its pieces."""
+
+
+@lru_cache(maxsize=64)
+def _parsed(url: str, params: tuple[tuple[str, str], ...]) -> httpx.URL:
+    return httpx.URL(url, params=params) if params else httpx.URL(url)
 
 
 def _next(pause: float | None) -> str:
