@@ -149,7 +149,7 @@ def test_what_decides_in_the_core_does_no_io() -> None:
 
 
 @pytest.mark.parametrize("package", FRAMEWORKS)
-def test_a_face_works_without_the_other_framework_and_the_other_face(package: str) -> None:
+def test_an_integration_works_without_the_other_framework_and_integration(package: str) -> None:
     (other,) = FRAMEWORKS.keys() - {package}
 
     found = report(f"import {package}", other, FRAMEWORKS[other], "tir_sandbox")
@@ -161,7 +161,7 @@ def test_a_face_works_without_the_other_framework_and_the_other_face(package: st
 
 
 @pytest.mark.parametrize("package", FRAMEWORKS)
-def test_a_face_without_its_framework_names_the_extra_to_install(package: str) -> None:
+def test_an_integration_without_its_framework_names_the_extra_to_install(package: str) -> None:
     done = run(f"import {package}", FRAMEWORKS[package])
 
     assert done.returncode == 1

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("tir_client", "langchain_tir", "llama_index_tir", "tir_sandbox")
-FACES = ("langchain_tir", "llama_index_tir")
+INTEGRATIONS = ("langchain_tir", "llama_index_tir")
 
 
 def shown(package: str) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def test_what_a_package_takes_from_its_files_it_shows(package: str) -> None:
     assert own <= set(shown(package))
 
 
-@pytest.mark.parametrize("package", ["tir_client", *FACES])
+@pytest.mark.parametrize("package", ["tir_client", *INTEGRATIONS])
 def test_every_error_can_be_imported_to_be_caught(package: str) -> None:
     errors = {name for name in errors_of(package) if not name.startswith("_")}
 
@@ -94,5 +94,5 @@ def test_a_package_says_that_it_is_typed_and_what_it_is(package: str) -> None:
 def test_one_version_everywhere_and_in_the_changelog() -> None:
     version = tir_client.__version__
 
-    assert {import_module(face).__version__ for face in FACES} == {version}
+    assert {import_module(integration).__version__ for integration in INTEGRATIONS} == {version}
     assert f"\n## {version} " in (ROOT / "CHANGELOG.md").read_text("utf-8")

@@ -1,6 +1,6 @@
 """Classes for the fault matrix: what the server does, and which outcome is right.
 
-Each cell is played against every face, sync and async, streamed and whole; `python -m tests.faults.report` plays the
+Each cell is played against every integration, sync and async, streamed and whole; `python -m tests.faults.report` plays the
 same cells against other libraries.
 """
 

@@ -135,7 +135,7 @@ def test_any_bytes_are_a_stream_or_our_error(content: bytes, cuts: list[int], ki
 @sometimes
 @given(damaged(streamed=True), CUTS)
 def test_damaged_recordings_are_streams_or_our_errors(content: bytes, cuts: list[int]) -> None:
-    """Real answers with a few bytes changed; and both faces agree on what they say."""
+    """Real answers with a few bytes changed; and both integrations agree on what they say."""
     check_deltas(*read(content, cuts))
     check_integrations(content, cuts)
 
@@ -143,13 +143,13 @@ def test_damaged_recordings_are_streams_or_our_errors(content: bytes, cuts: list
 @sometimes
 @given(damaged(streamed=False) | st.binary(max_size=200))
 def test_any_bytes_are_a_whole_answer_or_our_error(content: bytes) -> None:
-    """Likewise in one piece; and both faces take what was understood."""
+    """Likewise in one piece; and both integrations take what was understood."""
     with suppress(TIRError):
         check_whole(content)
 
 
 def check_whole(content: bytes) -> None:
-    """Read a whole answer, and hand it to both faces."""
+    """Read a whole answer, and hand it to both integrations."""
     answer = read_answer(REQUEST, content).completion()
     message = langchain.from_completion(answer).generations[0].message
     response = llama_index.from_completion(answer)
@@ -169,7 +169,7 @@ def test_any_events_are_a_stream_or_our_error(data: list[bytes], done: bool) -> 
 @often
 @given(changed(rich_chunks()), CUTS)
 def test_changed_chunks_are_a_stream_or_our_error(data: list[Any], cuts: list[int]) -> None:
-    """Chunks of which some parts are something else; and both faces agree on what they say."""
+    """Chunks of which some parts are something else; and both integrations agree on what they say."""
     content = b"".join(b"data: " + dumped(one) + b"\n\n" for one in data) + DONE
     check_deltas(*read(content, cuts))
     check_integrations(content, cuts)
@@ -189,7 +189,7 @@ def test_changed_answers_are_answers_or_our_errors(value: Any) -> None:
     st.sampled_from([1, 1_050]),
 )
 def test_any_arguments_of_a_call_are_read_or_kept(parts: list[str], times: int) -> None:
-    """The arguments that a model wrote are an object, or stay a text; streamed or not, in both faces.
+    """The arguments that a model wrote are an object, or stay a text; streamed or not, in both integrations.
 
     What a model repeats without end is its first word: LangChain before 1.8 takes time by the square of the length.
     """
@@ -303,13 +303,13 @@ LI_MESSAGES = st.lists(
 )
 
 
-@pytest.mark.parametrize("face", ["LangChain", "LlamaIndex"])
-def test_any_messages_are_sent_or_refused(face: str) -> None:
+@pytest.mark.parametrize("integration", ["LangChain", "LlamaIndex"])
+def test_any_messages_are_sent_or_refused(integration: str) -> None:
     """A list of messages becomes JSON, or an error of ours; it is not changed by that."""
     messages, to_wire = {
         "LangChain": (LC_MESSAGES, langchain.to_wire),
         "LlamaIndex": (LI_MESSAGES, llama_index.to_wire),
-    }[face]
+    }[integration]
 
     @sometimes
     @given(messages)

@@ -39,7 +39,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(params=OURS, ids=lambda driver: driver.name)
 def driver(request: pytest.FixtureRequest) -> Driver:
-    """Each face."""
+    """Each integration."""
     return request.param
 
 

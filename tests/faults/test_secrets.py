@@ -297,5 +297,5 @@ def test_cassette_has_the_token_in_the_header_that_is_filtered_and_nowhere_else(
 
 
 def ask(model: Any) -> Any:
-    """Ask a model of either face for a whole answer."""
+    """Ask a model of either integration for a whole answer."""
     return model.invoke(QUESTION) if isinstance(model, ChatTIR) else model.complete(QUESTION)
