@@ -1,1 +1,1 @@
-"""Our cost per chunk and per request beside the peers', measured in one run: `python -m benchmarks`."""
+"""The benchmark: what a chunk and a request cost with our packages and with others, in one run (`python -m benchmarks`)."""

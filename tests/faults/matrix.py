@@ -66,7 +66,7 @@ class Case:
 
     Attributes:
         scripts: What it plays, a script for each connection; the last one is for all that follow.
-        expected: What the call comes to.
+        expected: The outcome that is right.
     """
 
     scripts: Sequence[Script]
