@@ -349,7 +349,7 @@ class ChatTIR(ChatSettings, BaseChatModel):
         """A chain that answers with an object.
 
         Args:
-            schema: A pydantic class (v2 or v1), which gives an instance; a `TypedDict` or a JSON schema, which give a
+            schema: A pydantic class (v2 or v1) returns an instance; a `TypedDict` or a JSON schema returns a
                 dict, and grow while they are streamed.
             method: "json_schema" binds the answer to the schema, "function_calling" demands a call of a tool with
                 that schema, "json_mode" asks for any JSON object: the prompt has to say which.

@@ -1,7 +1,7 @@
 """Classes for the fault matrix: what the server does, and which outcome is right.
 
-Each cell is played against every integration, sync and async, streamed and whole; `python -m tests.faults.report` plays the
-same cells against other libraries.
+Each cell is played against both integrations, sync and async, streamed and whole; `python -m tests.faults.report`
+plays the same cells against other libraries.
 """
 
 from __future__ import annotations
