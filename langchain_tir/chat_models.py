@@ -349,8 +349,8 @@ class ChatTIR(ChatSettings, BaseChatModel):
         """A chain that answers with an object.
 
         Args:
-            schema: A pydantic class (v2 or v1) returns an instance; a `TypedDict` or a JSON schema returns a
-                dict, and grow while they are streamed.
+            schema: A pydantic class (v2 or v1) for an instance; a `TypedDict` or a JSON schema for a dict, which
+                grows while it is streamed.
             method: "json_schema" binds the answer to the schema, "function_calling" demands a call of a tool with
                 that schema, "json_mode" asks for any JSON object: the prompt has to say which.
             include_raw: Answer with `{"raw": message, "parsed": object, "parsing_error": error}` instead of raising;
