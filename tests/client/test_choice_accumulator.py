@@ -211,6 +211,11 @@ def test_a_choice_without_anything_is_empty():
 
     assert accumulator.completion().choice == Choice(finish_reason="stop")
 
+    unfinished = Accumulator()
+    unfinished.add(chunk({"content": "a"}))
+    assert unfinished.completion().choice == Choice(text="a")
+    assert unfinished.completion().request_id is None
+
     whole = Accumulator()
     whole.add({"choices": [{"index": 0, "message": None, "finish_reason": "stop"}]})
     assert whole.completion().choice == Choice(finish_reason="stop")

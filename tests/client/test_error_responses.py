@@ -58,7 +58,13 @@ from tir_client.protocol.error_responses import (
         ("  <h1>Not <b>found</b></h1>", "Not found"),
         ("<html><title>half", "half"),
         ("<p>1 < 2", "1 < 2"),
-        (f"<p>a <{'x' * 600}> b", f"a <{'x' * 600}> b"),
+        ("<p>1 > 0, <>2 > 1", "1 > 0, 2 > 1"),
+        (f"<p>a <{'x' * 499}> b", "a b"),
+        (f"<p>a <{'x' * 500}> b", f"a <{'x' * 500}> b"),
+        ("<title>One</title><svg><title>Two</title></svg>", "One"),
+        ("</title><p>Late <title>One</title>", "One"),
+        ("<p>No title</title>", "No title"),
+        ("<title one</title>", "<title one"),
     ],
 )
 def test_the_sentence_of_a_body_is_found(body: object, text: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tir_client.protocol.sse import BOM, SSEDecoder
+from tir_client.protocol.sse import BOM, SSEDecoder, _whole_events
 
 SIZES = (1, 2, 3, 7, 1_000_000)
 """How many bytes arrive at a time."""
@@ -29,6 +29,7 @@ BODIES = [
     pytest.param(b"data: a\r\n\r\n\ndata: b\n\n", [b"a", b"b"], id="an empty line too many"),
     pytest.param(b"data: a\r\ndata: b\r\n\r\n", [b"a\nb"], id="CRLF within an event"),
     pytest.param(b"data: a\rdata: b\r\r", [b"a\nb"], id="CR within an event"),
+    pytest.param(b"data: a\rdata: b\n\n", [b"a\nb"], id="CR and LF within an event"),
     pytest.param(b"data: a\ndata: b\ndata: c\n\n", [b"a\nb\nc"], id="several data lines"),
     pytest.param(b"data:a\n\ndata:  b\n\ndata:c \n\n", [b"a", b" b", b"c "], id="one space is removed"),
     pytest.param(b"data: a\n\ndata:\n\n", [b"a", b""], id="empty data"),
@@ -59,11 +60,30 @@ def test_a_body_has_the_same_events_in_pieces_of_every_size(body, events, size):
 
 
 @pytest.mark.parametrize(("body", "events"), BODIES)
-def test_a_body_may_be_cut_in_two_anywhere_with_an_empty_piece_between(body, events):
+@pytest.mark.parametrize("between", [(), (b"",)], ids=["", "an empty piece between"])
+def test_a_body_may_be_cut_in_two_anywhere(body, events, between):
     for cut in range(len(body) + 1):
         decoder = SSEDecoder()
-        found = [event for piece in (body[:cut], b"", body[cut:]) for event in decoder.feed(piece)]
+        found = [event for piece in (body[:cut], *between, body[cut:]) for event in decoder.feed(piece)]
         assert found + decoder.close() == events
+
+
+@pytest.mark.parametrize(
+    ("piece", "events"),
+    [
+        (b"data: a\n\n", [b"a"]),
+        (b"data: a\n\ndata: b\n\ndata: c\n\n", [b"a", b"b", b"c"]),
+        (b"data: a\ndata: b\n\n", []),
+        (b"data: a\n\nid: 7\n\n", []),
+        (b"data: a\n\n\n\n", []),
+        (b"data: a\r\n\n", []),
+        (b"data: a\n", []),
+        (b"data:a\n\n", []),
+        (b"id: 7\ndata: a\n\n", []),
+    ],
+)
+def test_a_piece_of_nothing_but_whole_events_needs_no_look_at_each_line(piece, events):
+    assert _whole_events(piece) == events
 
 
 def by_the_specification(body: bytes) -> list[bytes]:

@@ -297,6 +297,11 @@ def test_arguments_that_are_no_object_are_an_error(text):
         ToolCall("c", "add", text).parsed()
 
 
+def test_arguments_of_another_type_are_shown():
+    with pytest.raises(ValueError, match=r"^the arguments are not an object but '5'$"):
+        ToolCall("c", "add", "5").parsed()
+
+
 def test_many_pieces_cost_linear_time():
     """A call in 50,000 pieces is joined once, when it is asked for."""
     assembler = ToolCallAssembler(("add",), "chat-1")

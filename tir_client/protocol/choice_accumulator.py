@@ -48,7 +48,7 @@ class ChoiceAccumulator:
     )
 
     def __init__(
-        self, index: int, tools: ToolCallAssembler, think: ThinkSplitter | None, *, tools_allowed: bool = True
+        self, index: int, tools: ToolCallAssembler, think: ThinkSplitter | None, *, tools_allowed: bool
     ) -> None:
         self.index = index
         self.error = ""
@@ -106,7 +106,7 @@ class ChoiceAccumulator:
             self.error = describe_body({"error": raw["error"]})
         finish = self._finish(raw) if raw.get("finish_reason") else None
         if self._think is not None and (text or finish):
-            inline, text = self._split(text, finish=finish, reasoned=bool(reasoning))
+            inline, text = self._split(self._think, text, finish=finish, reasoned=bool(reasoning))
             reasoning += inline
         if text:
             self._text.append(text)
@@ -120,10 +120,7 @@ class ChoiceAccumulator:
             self._add_rare(raw, message, added)
         return bool(text or reasoning or added.tool_calls or finish or rare)
 
-    def _split(self, text: str, *, finish: str | None, reasoned: bool) -> tuple[str, str]:
-        think = self._think
-        if think is None:
-            return "", text
+    def _split(self, think: ThinkSplitter, text: str, *, finish: str | None, reasoned: bool) -> tuple[str, str]:
         if think.state is State.START and (reasoned or self._reasoning):
             self._think = None  # this server splits by itself: what looks like a tag is text
             return "", think.flush()[1] + text

@@ -203,9 +203,10 @@ def _text_of_html(text: str) -> str:
 
 def _title(text: str) -> str:
     lower = text.lower()
-    start = lower.find(">", lower.find("<title")) + 1 if "<title" in lower else 0
-    end = lower.find("</title", start) if start else -1
-    return "" if end < 0 else text[start:end]
+    begin = lower.find("<title")
+    start = lower.find(">", begin)
+    end = lower.find("</title", start)
+    return text[start + 1 : end] if 0 <= begin < start < end else ""
 
 
 def _without_tags(text: str) -> str:
@@ -214,8 +215,8 @@ def _without_tags(text: str) -> str:
 
 
 def _behind_tag(piece: str) -> str:
-    end = piece.find(">", 0, TAG_LIMIT)
-    return "<" + piece if end < 0 else piece[end + 1 :]
+    tag, closed, rest = piece.partition(">")
+    return rest if closed and len(tag) < TAG_LIMIT else "<" + piece
 
 
 def cut(text: str) -> str:
