@@ -99,11 +99,11 @@ def to_content(content: object, role: str) -> str | list[Part]:
         return content
     blocks = to_blocks(content)
     if role == "assistant":
-        return _answer(blocks)
+        return answer_text(blocks)
     return join_content([_to_part(block, role) for block in blocks], role)
 
 
-def _answer(blocks: list[Block]) -> str:
+def answer_text(blocks: list[Block]) -> str:
     """Return the text of an answer: texts are joined as in LangChain's `text`, and each stand-in is on its own line."""
     lines = [""]
     for block in blocks:

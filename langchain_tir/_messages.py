@@ -17,7 +17,17 @@ from langchain_core.messages.tool import invalid_tool_call
 from langchain_core.messages.tool import tool_call as valid_tool_call
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from langchain_tir._content import CALLS, REASONING, Block, Json, all_text, reasoning_of, to_blocks, to_content
+from langchain_tir._content import (
+    CALLS,
+    REASONING,
+    Block,
+    Json,
+    all_text,
+    answer_text,
+    reasoning_of,
+    to_blocks,
+    to_content,
+)
 from langchain_tir._content_blocks import PROVIDER, standard_blocks
 from langchain_tir._past_calls import past_calls
 from tir_client import InvalidRequestError
@@ -83,24 +93,26 @@ def _user(message: HumanMessage) -> list[Json]:
 
 
 def _assistant(message: AIMessage) -> Json:
-    blocks = to_blocks(message.content)
-    content = [block for block in blocks if block["type"] not in CALLS | REASONING]
     if isinstance(message.content, str):
-        content += _text_beside(message.additional_kwargs)
+        blocks: list[Block] = []
+        text = message.content + _text_beside(message.additional_kwargs)
+    else:
+        blocks = to_blocks(message.content)
+        text = answer_text([block for block in blocks if block["type"] not in CALLS | REASONING])
     reasoning = [reasoning_of(block) for block in blocks if block["type"] in REASONING]
     return assistant_message(
-        to_content(content, "assistant"),
+        text,
         reasoning="\n".join(filter(None, reasoning)) or _reasoning_beside(message.additional_kwargs),
         tool_calls=past_calls(message, blocks),
         name=message.name,
     )
 
 
-def _text_beside(extras: Json) -> list[Block]:
+def _text_beside(extras: Json) -> str:
     """The text of an answer outside its content: a refusal, or the transcript of OpenAI's audio output."""
     audio = extras.get("audio")
-    said = [{"type": "refusal", "refusal": extras.get("refusal")}]
-    return [*said, {"type": "text", "text": all_text(audio.get("transcript"))}] if isinstance(audio, dict) else said
+    transcript = audio.get("transcript") if isinstance(audio, dict) else None
+    return all_text(extras.get("refusal")) + all_text(transcript)
 
 
 def _reasoning_beside(extras: Json) -> str:

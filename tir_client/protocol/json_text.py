@@ -78,7 +78,11 @@ def escape_surrogates(text: str) -> str:
 
 def replace_surrogates(text: str) -> str:
     """`text` with U+FFFD in place of each lone surrogate, which UTF-8 cannot encode."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if _SURROGATE.search(text) else text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def _find(text: str) -> tuple[Any, str]:
