@@ -1,4 +1,4 @@
-"""`StructuredTIR`: an LLM all of whose answers are objects of one pydantic class."""
+"""StructuredTIR: an LLM that always answers with an object of one pydantic class."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from llama_index.core.prompts import ChatPromptTemplate
 from pydantic import SerializeAsAny  # noqa: TC002 - pydantic reads the annotation
 
 from llama_index_tir._instrumentation import CHAT, COMPLETION, Instrumentation, Kind
-from llama_index_tir._mapped import AsyncMapped, Mapped
+from llama_index_tir._mapped_streams import AsyncMapped, Mapped
 from llama_index_tir._messages import to_completion
 from llama_index_tir._settings import ChatSettings  # noqa: TC001 - pydantic reads the annotation
-from llama_index_tir._structured import StructuredTask
 from llama_index_tir._structured_calls import Step, apredict, astream_steps, predict, stream_steps
+from llama_index_tir._structured_task import StructuredTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 
 class StructuredTIR(StructuredLLM):
-    """What `TIR.as_structured_llm` returns.
+    """The LLM that `TIR.as_structured_llm` returns.
 
-    The text of an answer is the object's JSON, `raw` the object itself. In a stream, `raw` is the object so far, and
-    the deltas are the text that the model writes; they cannot be taken back, so an answer that turns out not to be the
-    object raises `StructuredOutputError` there, where `chat` would ask once more.
+    The text of an answer is the object's JSON, and `raw` is the object. In a stream, `raw` is the object so far, and
+    the deltas are the model's text. Deltas cannot be taken back, so an invalid answer raises `StructuredOutputError` in
+    a stream, where `chat` sends a second request.
 
     LlamaIndex's callbacks and events report two calls, this one and that of `llm`. Only the latter reports tokens, so
-    that each listener counts them once.
+    that each handler counts them once.
     """
 
     llm: SerializeAsAny[ChatSettings]
@@ -98,7 +98,7 @@ class StructuredTIR(StructuredLLM):
         return Instrumentation(kind, self, question, kwargs, counted=False)
 
     def _reporting_llm(self) -> ChatSettings:
-        """`llm` with the callback handlers of this LLM as well, for its calls report the tokens."""
+        """Return `llm` with the callback handlers of this LLM added, because its calls report the tokens."""
         own, others = _handlers(self.llm), _handlers(self)
         further = [handler for handler in others if handler not in own]
         if not further:
@@ -133,9 +133,9 @@ class StructuredTIR(StructuredLLM):
 
 
 class ProgramTIR(StructuredLLM):
-    """What `TIR.as_structured_llm` returns under a `pydantic_program_mode`: LlamaIndex's own, which also completes.
+    """LlamaIndex's structured LLM, for other values of `pydantic_program_mode`, with streamed completions.
 
-    A `TokenCountingHandler` of both this LLM and `llm` adds an estimate for this one to the true count.
+    A `TokenCountingHandler` on both this LLM and `llm` adds an estimate for this one to the true count.
     """
 
     @llm_completion_callback()
@@ -155,7 +155,7 @@ class ProgramTIR(StructuredLLM):
 
 
 class _GrowingObject:
-    """Adds up the steps of a stream, and reports them."""
+    """Accumulates the steps of a stream, and reports them."""
 
     def __init__(self, task: StructuredTask[BaseModel]) -> None:
         self._task = task
@@ -165,7 +165,7 @@ class _GrowingObject:
         task.started()
 
     def add(self, step: Step) -> ChatResponse:
-        """The response for a step, with the object so far."""
+        """Return the response for a step, with the object so far."""
         self._response, output = step
         if output is not None:
             self._task.progressed(output)
@@ -173,7 +173,7 @@ class _GrowingObject:
         return _answer(self._response, self._object, self._text)
 
     def end(self) -> list[ChatResponse]:
-        """The last response: the whole object, unless it was yielded before."""
+        """Return the last response, with the whole object, unless it was yielded before."""
         self._task.finish(self._response)
         self._task.ended()
         whole = self._task.result
@@ -181,7 +181,7 @@ class _GrowingObject:
 
 
 def _handlers(llm: LLM) -> list[BaseCallbackHandler]:
-    manager: CallbackManager | None = llm.callback_manager  # somebody may have set it to None
+    manager: CallbackManager | None = llm.callback_manager  # the caller may have set it to None
     return [] if manager is None else manager.handlers
 
 
