@@ -199,6 +199,18 @@ def _logprob(token: Json) -> LogProb:
     return LogProb(**{name: token[name] for name in LogProb.model_fields if token.get(name) is not None})
 
 
+def prompt_messages(prompt: object) -> list[ChatMessage]:
+    """Return a prompt as a conversation of one message.
+
+    Raises:
+        InvalidRequestError: The prompt is not a string.
+    """
+    if not isinstance(prompt, str):
+        kind = type(prompt).__name__
+        raise InvalidRequestError(f"The prompt is a {kind}, not a string. Call `format` on a template first.")
+    return [ChatMessage(content=prompt)]
+
+
 def to_completion(response: ChatResponse) -> CompletionResponse:
     """Convert a chat response to a completion response."""
     return CompletionResponse(

@@ -7,19 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llama_index.core.base.llms.types import (
-    ChatMessage,
-    ChatResponse,
-    ChatResponseAsyncGen,
-    ChatResponseGen,
-    CompletionResponse,
-    CompletionResponseAsyncGen,
-    CompletionResponseGen,
-)
-
 from llama_index_tir._instrumentation import CHAT, COMPLETION, Instrumentation
 from llama_index_tir._mapped_streams import AsyncMapped, Mapped
-from llama_index_tir._messages import from_completion, to_completion
+from llama_index_tir._messages import from_completion, prompt_messages, to_completion
 from llama_index_tir._settings import TOOL_NAMES
 from llama_index_tir._stream import DeltaMapper
 from llama_index_tir._structured_methods import StructuredMethods
@@ -29,6 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Unpack
 
+    from llama_index.core.base.llms.types import (
+        ChatMessage,
+        ChatResponse,
+        ChatResponseAsyncGen,
+        ChatResponseGen,
+        CompletionResponse,
+        CompletionResponseAsyncGen,
+        CompletionResponseGen,
+    )
     from llama_index.core.chat_engine.types import AgentChatResponse
     from llama_index.core.llms.llm import ToolSelection
     from llama_index.core.tools.types import BaseTool
@@ -332,8 +331,10 @@ class TIR(StructuredMethods):
         return history if history[:1] == extended[:1] else extended
 
     def _prompt(self, prompt: str, formatted: bool) -> list[ChatMessage]:
-        text = prompt if formatted or self.completion_to_prompt is None else self.completion_to_prompt(prompt)
-        return [ChatMessage(content=text)]
+        messages = prompt_messages(prompt)
+        if formatted or self.completion_to_prompt is None:
+            return messages
+        return prompt_messages(self.completion_to_prompt(prompt))
 
     def _chat(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
         return from_completion(self.client.chat(self._request(messages, kwargs)), kwargs.get(TOOL_NAMES))

@@ -13,7 +13,7 @@ from pydantic import SerializeAsAny  # noqa: TC002 - pydantic reads the annotati
 
 from llama_index_tir._instrumentation import CHAT, COMPLETION, Instrumentation, Kind
 from llama_index_tir._mapped_streams import AsyncMapped, Mapped
-from llama_index_tir._messages import to_completion
+from llama_index_tir._messages import prompt_messages, to_completion
 from llama_index_tir._settings import ChatSettings  # noqa: TC001 - pydantic reads the annotation
 from llama_index_tir._structured_calls import Step, apredict, astream_steps, predict, stream_steps
 from llama_index_tir._structured_task import StructuredTask
@@ -52,7 +52,7 @@ class StructuredTIR(StructuredLLM):
 
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: ARG002 - LlamaIndex's signature
         """Answer a prompt with an object."""
-        instrumented, messages = self._instrumented(COMPLETION, prompt, kwargs), [ChatMessage(content=prompt)]
+        instrumented, messages = self._instrumented(COMPLETION, prompt, kwargs), prompt_messages(prompt)
         return instrumented.call(lambda: to_completion(self._chat(messages, kwargs)))
 
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
@@ -61,7 +61,7 @@ class StructuredTIR(StructuredLLM):
 
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:  # noqa: ARG002 - LlamaIndex's signature
         """Answer a prompt with an object that grows."""
-        instrumented, messages = self._instrumented(COMPLETION, prompt, kwargs), [ChatMessage(content=prompt)]
+        instrumented, messages = self._instrumented(COMPLETION, prompt, kwargs), prompt_messages(prompt)
         return instrumented.stream(lambda: Mapped(self._stream(messages, kwargs), to_completion))
 
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
@@ -70,11 +70,12 @@ class StructuredTIR(StructuredLLM):
 
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: ARG002 - LlamaIndex's signature
         """`complete` for async code."""
+        instrumented, messages = self._instrumented(COMPLETION, prompt, kwargs), prompt_messages(prompt)
 
         async def answer() -> CompletionResponse:
-            return to_completion(await self._achat([ChatMessage(content=prompt)], kwargs))
+            return to_completion(await self._achat(messages, kwargs))
 
-        return await self._instrumented(COMPLETION, prompt, kwargs).acall(answer)
+        return await instrumented.acall(answer)
 
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """`stream_chat` for async code."""
@@ -87,7 +88,7 @@ class StructuredTIR(StructuredLLM):
         **kwargs: Any,
     ) -> CompletionResponseAsyncGen:
         """`stream_complete` for async code."""
-        instrumented, messages = self._instrumented(COMPLETION, prompt, kwargs), [ChatMessage(content=prompt)]
+        instrumented, messages = self._instrumented(COMPLETION, prompt, kwargs), prompt_messages(prompt)
 
         async def begin() -> CompletionResponseAsyncGen:
             return AsyncMapped(await self._astream(messages, kwargs), to_completion)
@@ -141,7 +142,7 @@ class ProgramTIR(StructuredLLM):
     @llm_completion_callback()
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:  # noqa: ARG002 - LlamaIndex's signature
         """Answer a prompt with an object that grows."""
-        return Mapped(self.stream_chat([ChatMessage(content=prompt)], **kwargs), to_completion)
+        return Mapped(self.stream_chat(prompt_messages(prompt), **kwargs), to_completion)
 
     @llm_completion_callback()
     async def astream_complete(
@@ -151,7 +152,7 @@ class ProgramTIR(StructuredLLM):
         **kwargs: Any,
     ) -> CompletionResponseAsyncGen:
         """`stream_complete` for async code."""
-        return AsyncMapped(await self.astream_chat([ChatMessage(content=prompt)], **kwargs), to_completion)
+        return AsyncMapped(await self.astream_chat(prompt_messages(prompt), **kwargs), to_completion)
 
 
 class _GrowingObject:

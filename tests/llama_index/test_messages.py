@@ -20,9 +20,11 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
     VideoBlock,
 )
+from llama_index.core.prompts import PromptTemplate
 from pydantic import BaseModel
 
 from llama_index_tir._messages import from_completion, to_completion, to_wire
+from tests.llama_index.conformance.structured import City
 from tir_client import Choice, Completion, InvalidRequestError, ToolCall, Usage
 
 
@@ -280,3 +282,15 @@ def test_a_file_that_is_missing_is_named(tmp_path, cls):
     path.unlink()
     with pytest.raises(InvalidRequestError, match=rf"{cls.__name__}.*lost\.txt"):
         wire(ChatMessage(blocks=[block]))
+
+
+@pytest.mark.parametrize("prompt", [PromptTemplate("Hello {name}"), None, ["Hello"]], ids=["template", "None", "list"])
+async def test_a_prompt_that_is_not_a_string_is_refused(make_llm, sandbox, prompt):
+    for llm in (make_llm(), make_llm().as_structured_llm(City)):
+        for complete in (llm.complete, llm.stream_complete):
+            with pytest.raises(InvalidRequestError, match="not a string"):
+                complete(prompt)
+        for acomplete in (llm.acomplete, llm.astream_complete):
+            with pytest.raises(InvalidRequestError, match="not a string"):
+                await acomplete(prompt)
+    assert not sandbox.requests
