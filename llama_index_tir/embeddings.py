@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Mapping
 from contextlib import nullcontext
 from contextvars import ContextVar
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 
 BATCHES_AT_ONCE = 4
 """The concurrent requests of one async call. LlamaIndex would send all of them at once."""
+
+
+# LlamaIndex puts each override of these methods into a span of its own, so they call the methods below without theirs.
+_get_query: Any = inspect.unwrap(BaseEmbedding.get_query_embedding)
+_aget_query: Any = inspect.unwrap(BaseEmbedding.aget_query_embedding)
+_aget_texts: Any = inspect.unwrap(BaseEmbedding.aget_text_embedding_batch)
 
 
 class _Places(asyncio.Semaphore):
@@ -129,7 +136,7 @@ class TIREmbedding(ModelSettings, BaseEmbedding):
         own = _Places(self.num_workers or BATCHES_AT_ONCE)
         token = places.set(own)
         try:
-            vectors: list[Embedding] = await super().aget_text_embedding_batch(texts, show_progress, **kwargs)
+            vectors: list[Embedding] = await _aget_texts(self, texts, show_progress, **kwargs)
         finally:
             own.end()
             places.reset(token)
@@ -137,11 +144,13 @@ class TIREmbedding(ModelSettings, BaseEmbedding):
 
     def get_query_embedding(self, query: str) -> Embedding:
         """Embed a query, prefixed with the model's instruction."""
-        return super(TIREmbedding, self._for_queries()).get_query_embedding(query)
+        vector: Embedding = _get_query(self._for_queries(), query)
+        return vector
 
     async def aget_query_embedding(self, query: str) -> Embedding:
         """`get_query_embedding` for async code."""
-        return await super(TIREmbedding, self._for_queries()).aget_query_embedding(query)
+        vector: Embedding = await _aget_query(self._for_queries(), query)
+        return vector
 
     def _for_queries(self) -> TIREmbedding:
         """Return this model, without its cache if queries and texts differ: the cache is keyed by the text alone."""

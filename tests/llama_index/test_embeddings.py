@@ -11,6 +11,8 @@ import threading
 import pytest
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
+from llama_index.core.instrumentation import get_dispatcher
+from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
 from llama_index.core.storage.kvstore import SimpleKVStore
 
 from llama_index_tir import TIREmbedding
@@ -242,3 +244,14 @@ def test_threads_share_it(embedding):
 
 def test_the_name_of_the_model_can_be_given_as_model(sandbox):
     assert TIREmbedding(model="bge-large-en-v1_5").model_name == "bge-large-en-v1_5"
+
+
+async def test_each_call_is_one_span(embedding, monkeypatch):
+    handler = SimpleSpanHandler()
+    monkeypatch.setattr(get_dispatcher(), "span_handlers", [handler])
+    embedding.get_query_embedding("Pune?")
+    await embedding.aget_query_embedding("Pune?")
+    await embedding.aget_text_embedding_batch(["Pune."])
+    public = [span.id_.partition("-")[0] for span in handler.completed_spans if "._" not in span.id_]
+    names = ("get_query_embedding", "aget_query_embedding", "aget_text_embedding_batch")
+    assert public == [f"TIREmbedding.{name}" for name in names]
