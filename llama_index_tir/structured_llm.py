@@ -116,11 +116,11 @@ class StructuredTIR(StructuredLLM):
 
     def _chat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
         task = self._task(messages, kwargs)
-        return _answer(predict(self._reporting_llm(), task), task.output, task.result.model_dump_json())
+        return _answer(predict(self._reporting_llm(), task), task.output, _to_text(task.result))
 
     async def _achat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
         task = self._task(messages, kwargs)
-        return _answer(await apredict(self._reporting_llm(), task), task.output, task.result.model_dump_json())
+        return _answer(await apredict(self._reporting_llm(), task), task.output, _to_text(task.result))
 
     def _stream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseGen:
         task = self._task(messages, kwargs)
@@ -170,7 +170,7 @@ class _GrowingObject:
         self._response, output = step
         if output is not None:
             self._task.progressed(output)
-            self._object, self._text = output, output.model_dump_json()
+            self._object, self._text = output, _to_text(output)
         return _answer(self._response, self._object, self._text)
 
     def end(self) -> list[ChatResponse]:
@@ -178,12 +178,17 @@ class _GrowingObject:
         self._task.finish(self._response)
         self._task.ended()
         whole = self._task.result
-        return [] if whole == self._object else [_answer(self._response, whole, whole.model_dump_json())]
+        return [] if whole == self._object else [_answer(self._response, whole, _to_text(whole))]
 
 
 def _handlers(llm: LLM) -> list[BaseCallbackHandler]:
     manager: CallbackManager | None = llm.callback_manager  # the caller may have set it to None
     return [] if manager is None else manager.handlers
+
+
+def _to_text(output: BaseModel) -> str:
+    """Return the JSON of an object, with the names of the schema, so that its class can parse it."""
+    return output.model_dump_json(by_alias=True)
 
 
 def _answer(response: ChatResponse, output: Any, text: str) -> ChatResponse:

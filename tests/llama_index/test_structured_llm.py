@@ -15,7 +15,7 @@ from llama_index.core.callbacks import (
     TokenCountingHandler,
 )
 from llama_index.core.instrumentation import get_dispatcher
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from llama_index_tir import StructuredOutputError
 from tir_sandbox import Reply
@@ -29,7 +29,7 @@ ANSWER = Reply(text=JSON, usage={"prompt_tokens": 100, "completion_tokens": 10, 
 
 
 async def answer(llm: Any, way: str) -> Any:
-    """The last response of a call."""
+    """Return the last response of a call."""
     given = getattr(llm, way)("Pune?" if way.endswith("complete") else asked())
     if way.startswith("astream"):
         return (await collect(given))[-1]
@@ -38,21 +38,21 @@ async def answer(llm: Any, way: str) -> Any:
     return list(given)[-1] if way.startswith("stream") else given
 
 
-def heard_inside(make_llm: Any, handler: Any) -> Any:
+def on_inner_llm(make_llm: Any, handler: Any) -> Any:
     return make_llm(callback_manager=CallbackManager([handler])).as_structured_llm(City)
 
 
-def heard_outside(make_llm: Any, handler: Any) -> Any:
+def on_structured_llm(make_llm: Any, handler: Any) -> Any:
     return make_llm().as_structured_llm(City, callback_manager=CallbackManager([handler]))
 
 
-def heard_twice(make_llm: Any, handler: Any) -> Any:
+def on_both_llms(make_llm: Any, handler: Any) -> Any:
     manager = CallbackManager([handler])
     return make_llm(callback_manager=manager).as_structured_llm(City, callback_manager=manager)
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("make_structured", [heard_inside, heard_outside, heard_twice])
+@pytest.mark.parametrize("make_structured", [on_inner_llm, on_structured_llm, on_both_llms])
 async def test_tokens_are_counted_once_by_any_handler(make_llm, sandbox, make_structured, way):
     counter = TokenCountingHandler()
     sandbox.script(ANSWER)
@@ -146,3 +146,17 @@ async def test_it_answers_without_a_callback_manager(llm, way):
     structured = llm.as_structured_llm(City)
     structured.callback_manager = llm.callback_manager = None
     assert isinstance((await answer(structured, way)).raw, City)
+
+
+class Person(BaseModel):
+    """A person."""
+
+    first_name: str = Field(alias="firstName")
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_the_text_of_an_object_with_aliases_can_be_parsed(make_llm, sandbox, way):
+    sandbox.script(Reply(text='{"firstName": "Asha"}'))
+    response = await answer(make_llm().as_structured_llm(Person), way)
+    text = response.text if way.endswith("complete") else response.message.content
+    assert Person.model_validate_json(text) == response.raw
