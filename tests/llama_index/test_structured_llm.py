@@ -104,7 +104,7 @@ def test_a_field_called_usage_is_not_counted_as_token_usage(make_llm, sandbox):
 def test_a_handler_on_both_llms_gets_both_calls(make_llm, sandbox):
     sandbox.script(ANSWER)
     debug = LlamaDebugHandler(print_trace_on_end=False)
-    heard_twice(make_llm, debug).chat(asked())
+    on_both_llms(make_llm, debug).chat(asked())
     outer, inner = sorted(debug.get_event_pairs(CBEventType.LLM), key=lambda pair: pair[0].time)
     assert [start.payload[EventPayload.MESSAGES][0].content for start, _ in (outer, inner)] == ["How are you?"] * 2
     assert isinstance(outer[1].payload[EventPayload.RESPONSE].raw, City)
@@ -116,7 +116,7 @@ async def test_both_llms_report_a_failure(make_llm, sandbox, way):
     sandbox.script(Reply(text="{", finish_reason="length"))
     debug = LlamaDebugHandler(print_trace_on_end=False)
     with pytest.raises(StructuredOutputError) as caught:
-        await answer(heard_outside(make_llm, debug), way)
+        await answer(on_structured_llm(make_llm, debug), way)
     (outer, _) = sorted(debug.get_event_pairs(CBEventType.LLM), key=lambda pair: pair[0].time)
     assert outer[1].payload == {EventPayload.EXCEPTION: caught.value}
 
