@@ -1,4 +1,4 @@
-"""Arguments that users bring from LlamaIndex's `OpenAILike`, beside those that both integrations know. Pure."""
+"""Argument names of `OpenAILike`, and its arguments that have no effect here. Pure."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 from tir_client.aliases import ALIASES
 
 EMBEDDING_ALIASES = {**ALIASES, "model": "model_name", "additional_kwargs": "extra_body"}
-"""Other names of arguments of `TIREmbedding`, and the names that they have here."""
+"""Other names of arguments of `TIREmbedding`, mapped to the names here."""
 
 MEANINGLESS = {
-    "reuse_client": (True, "connections are always kept; `close` and `http_client` are for those who want otherwise"),
+    "reuse_client": (True, "connections are always reused; see `close` and `http_client`"),
     "api_version": ("", "TIR has only one"),
     "should_use_structured_outputs": (True, "schemas are always sent, unless `pydantic_program_mode` says otherwise"),
-    "modalities": (["text"], "they answer in text"),
-    "audio_config": ({}, "they answer in text"),
-    "tokenizer": ("", "`count_tokens` asks the server, which knows the model's own"),
+    "modalities": (["text"], "they answer with text"),
+    "audio_config": ({}, "they answer with text"),
+    "tokenizer": ("", "`count_tokens` asks the server, which has the model's tokenizer"),
 }
-"""Fields of `OpenAILike` that have no effect here: the value that holds anyway, and the reason."""
+"""Fields of `OpenAILike` that have no effect here: the value that is accepted silently, and the reason."""
 
 
 def without_meaningless(arguments: dict[str, Any]) -> dict[str, Any]:
-    """`arguments` without those that have no effect here, with a warning about any that asks for something else."""
+    """Return `arguments` without those that have no effect here; warn if one has an unusual value."""
     for name in sorted(arguments.keys() & MEANINGLESS.keys()):
         usual, reason = MEANINGLESS[name]
         if arguments[name] is not None and arguments[name] != usual:

@@ -1,4 +1,4 @@
-"""Content blocks to parts of a message on the wire. Pure, but for files that a block names."""
+"""Converts content blocks to the parts of a message on the wire. Pure, except for reading local files."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ Json = dict[str, Any]
 Part = Json
 
 TEXT_TYPES = ("json", "xml", "yaml", "csv", "javascript", "toml", "sql")
-"""What a media type that is not `text/...` ends with, if it is text all the same."""
+"""Endings of media types that are text, although they do not begin with `text/`."""
 
 
 def to_content(blocks: Iterable[ContentBlock], role: str) -> str | list[Part]:
-    """The `content` of a message: a string where there is only text, which every server takes, else parts.
+    """Return the `content` of a message: a string if there is only text, which every server accepts, else parts.
 
     Raises:
         InvalidRequestError: A block cannot be sent; the message names it.
@@ -51,7 +51,7 @@ def _block_parts(block: ContentBlock, role: str) -> list[Part]:
         case CitationBlock():
             return _block_parts(block.cited_content, role)
         case CachePoint():
-            return []  # a hint for servers that bill their cache; vLLM's works by itself
+            return []  # a hint for servers that bill for caching; vLLM caches automatically
     make = next((make for cls, make in _PARTS.items() if isinstance(block, cls)), None)
     if make is None:
         raise InvalidRequestError(f"A block of type {type(block).__name__} cannot be sent in a {role} message.")
@@ -92,9 +92,10 @@ def _document_text(block: DocumentBlock) -> str:
     media_type = (block.document_mimetype or "").lower()
     name = f"The DocumentBlock {block.title!r}"
     if block.data is None and block.path is None:
-        raise InvalidRequestError(f"{name} names only a URL: load it and pass its text.")
+        raise InvalidRequestError(f"{name} has only a URL. Load the document and pass its text.")
     if media_type and not media_type.startswith("text/") and not media_type.endswith(TEXT_TYPES):
-        raise InvalidRequestError(f"{name} is {media_type}: extract its text with a reader first.")
+        advice = "Extract its text with a LlamaIndex reader first."
+        raise InvalidRequestError(f"{name} has media type {media_type!r}, which cannot be sent. {advice}")
     try:
         return bytes(block.resolve_document().read()).decode()
     except ValueError as error:
@@ -115,7 +116,7 @@ _DEFAULT_TYPES: dict[type[Any], str] = {ImageBlock: "image/png", VideoBlock: "vi
 
 
 def _inline(block: ContentBlock, resolve: Callable[[], IOBase], media_type: str | None) -> str:
-    """A URL that holds the data of a block, read from its file if it names one."""
+    """Return a `data:` URL with the data of a block, which may be in a local file."""
     return data_url(_base64(block, resolve), media_type or _DEFAULT_TYPES[type(block)])
 
 

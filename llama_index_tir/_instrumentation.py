@@ -1,9 +1,8 @@
-"""Calls of an LLM under LlamaIndex's instrumentation: its callbacks, events and rate limiter.
+"""Instrumentation: reports a call through LlamaIndex's callbacks and events, and applies its rate limiter.
 
-All calls go through `Instrumentation`, in place of LlamaIndex's own decorators, which give the same callbacks and
-events with three faults: closing their stream does not close the one inside, so that the server goes on writing (and
-billing) until the garbage collector runs; they validate the whole history again for the event of each chunk; and they
-report the tokens of a call inside a call twice.
+All calls use it instead of LlamaIndex's decorators, which send the same callbacks and events with three faults: closing
+their stream does not close the one inside, so that the server keeps generating (and billing) until the garbage
+collector runs; they validate the whole history again for each chunk; and they report the tokens of nested calls twice.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from llama_index.core.instrumentation.span import active_span_id
 from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.event_handlers import NullEventHandler
 
-from llama_index_tir._mapped import AsyncMapped, Mapped
+from llama_index_tir._mapped_streams import AsyncMapped, Mapped
 from llama_index_tir._settings import TOOL_NAMES
 from tir_client import Usage
 
@@ -47,7 +46,7 @@ Response = TypeVar("Response", ChatResponse, CompletionResponse)
 
 @dataclass(frozen=True)
 class Kind:
-    """What chats and completions differ in: names of the question and the answer, and the events."""
+    """The differences between chats and completions: payload keys and event classes."""
 
     trace: str
     field: str
@@ -79,15 +78,15 @@ COMPLETION = Kind(
 
 
 class Instrumentation:
-    """Reports one call of `llm`: that it began, each response of a stream, and how it ended.
+    """Reports one call of `llm`: its start, each response of a stream, and its end or error.
 
     Args:
         kind: A chat or a completion.
         llm: The LLM that is called.
         question: The messages or the prompt.
         kwargs: The arguments of the call.
-        counted: The call reports the tokens. If another one inside it does, the events of this one have no token
-            counts, and its last callback has no question, so that `TokenCountingHandler` does not count it.
+        counted: Report token counts. For a call that makes another, counted call this is False: its events have no
+            token counts, and its last callback has no question, so that `TokenCountingHandler` does not count it.
     """
 
     def __init__(self, kind: Kind, llm: LLM, question: Any, kwargs: dict[str, Any], *, counted: bool = True) -> None:
@@ -125,7 +124,7 @@ class Instrumentation:
         return response
 
     def stream(self, begin: Callable[[], Generator[Response]]) -> Generator[Response]:
-        """Begin a stream and report it; closing what is returned closes the one that `begin` gave."""
+        """Begin a stream and report it. Closing the returned stream closes the one that `begin` returned."""
         with self._begun():
             if self._llm.rate_limiter is not None:
                 self._llm.rate_limiter.acquire()
@@ -157,7 +156,7 @@ class Instrumentation:
         return ()
 
     def stream_failed(self, error: BaseException) -> None:
-        """Report that a stream was left, or broke, unless its end has been reported."""
+        """Report that a stream was closed early or failed, unless its end has been reported."""
         if not self._is_over:
             self._is_over = True
             self._report({EventPayload.EXCEPTION: error})
@@ -180,7 +179,7 @@ class Instrumentation:
                     EventPayload.SERIALIZED: payload,
                 },
             )
-            # The event has validated the question: it is reused for the events of all chunks.
+            # Reuse the validated messages: validating them again for each chunk is slow.
             self._question = getattr(started, self._kind.field)
             try:
                 yield
@@ -196,7 +195,7 @@ class Instrumentation:
         dispatcher.event(self._kind.end_event(response=reported, span_id=self._span_id, **question))
 
     def _to_report(self, response: Response) -> Response:
-        """What an event shows of a response: the token counts only if they are this call's."""
+        """Return the response for an event: without token counts, unless this call reports them."""
         if self._counted:
             return response
         kwargs = {name: value for name, value in response.additional_kwargs.items() if name not in TOKEN_COUNTS}
@@ -207,7 +206,7 @@ class Instrumentation:
 
 
 def _has_listener() -> bool:
-    """Whether an event handler is there now: to make an event costs more than the response in it."""
+    """Whether an event handler is registered: building an event costs more than building the response."""
     node = dispatcher
     while all(type(handler) is NullEventHandler for handler in node.event_handlers):
         if not node.propagate:
@@ -217,7 +216,7 @@ def _has_listener() -> bool:
 
 
 class _Reported(Mapped[Any, Any]):
-    """A stream that is reported as it is read; one that is forgotten is reported as left."""
+    """A stream that is reported as it is read. If it is garbage-collected early, that is reported as closed early."""
 
     def __init__(self, responses: Generator[Any], call: Instrumentation) -> None:
         super().__init__(responses, call.progressed, call.stream_ended)
@@ -233,7 +232,7 @@ class _Reported(Mapped[Any, Any]):
             raise
 
     def close(self) -> None:
-        """Close the stream, and report it as left if it has not ended."""
+        """Close the stream, and report it as closed early if it has not ended."""
         super().close()
         self._call.stream_failed(GeneratorExit())
 
@@ -258,7 +257,7 @@ class _AsyncReported(AsyncMapped[Any, Any]):
             raise
 
     async def aclose(self) -> None:
-        """Close the stream, and report it as left if it has not ended."""
+        """Close the stream, and report it as closed early if it has not ended."""
         await super().aclose()
         self._call.stream_failed(GeneratorExit())
 

@@ -1,4 +1,4 @@
-"""LlamaIndex's messages to the wire, and an answer back to LlamaIndex's responses. Pure."""
+"""Converts LlamaIndex's messages to the wire form, and answers to LlamaIndex's responses. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ROLES = {
     MessageRole.MODEL: "assistant",
     MessageRole.FUNCTION: "tool",
 }
-"""Roles of other providers, by their names on the wire; all others are sent as they are."""
+"""Roles of other providers, mapped to their names on the wire. All others are sent unchanged."""
 
 
 def to_wire(messages: Sequence[ChatMessage]) -> list[Json]:
@@ -65,7 +65,7 @@ def _assistant(message: ChatMessage) -> Json:
 
 
 def _calls(message: ChatMessage) -> list[Json]:
-    """The tool calls of a message: its blocks, with the model's own wording of the arguments where that is kept."""
+    """Return the tool calls of a message, with the model's own text of the arguments where it is kept."""
     calls = [_read_call(call) for call in message.additional_kwargs.get("tool_calls") or ()]
     blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
     if not blocks:
@@ -75,14 +75,16 @@ def _calls(message: ChatMessage) -> list[Json]:
 
 
 def _read_call(call: Any) -> Json:
-    """A call from `additional_kwargs`, where other integrations keep dictionaries or objects of their SDK."""
+    """Read a call from `additional_kwargs`, where other integrations keep dictionaries or objects of their SDK."""
     plain = call.model_dump() if isinstance(call, BaseModel) else call
     try:
         function = plain["function"]
         call_id = plain.get("id")
         return tool_call(None if call_id is None else str(call_id), str(function["name"]), function["arguments"])
     except (AttributeError, TypeError, KeyError, InvalidRequestError):
-        raise InvalidRequestError(f"A tool call in `additional_kwargs` cannot be read: {call!r}.") from None
+        raise InvalidRequestError(
+            f"A tool call in `additional_kwargs` has no function with a name: {call!r}."
+        ) from None
 
 
 def _block_call(block: ToolCallBlock, wording: str | None) -> Json:
@@ -101,11 +103,11 @@ def _tool_result(message: ChatMessage) -> Json:
 
 
 def from_completion(completion: Completion, names: Mapping[str, str] | None = None) -> ChatResponse:
-    """Make a response of a whole answer.
+    """Convert a whole answer to a response.
 
     Args:
         completion: The answer.
-        names: The names of tools that were sent under other names, by those.
+        names: Original tool names by the names sent, for tools that were renamed.
     """
     choice = completion.choice
     return ChatResponse(
@@ -117,7 +119,7 @@ def from_completion(completion: Completion, names: Mapping[str, str] | None = No
 
 
 def from_choice(choice: Choice, usage: Usage | None, names: Mapping[str, str]) -> ChatMessage:
-    """Make a message: thinking, text, tool calls, in this order, and always exactly one text."""
+    """Convert a choice to a message: thinking, exactly one text, and tool calls, in this order."""
     blocks: list[ContentBlock] = []
     if choice.reasoning:
         tokens = usage.reasoning_tokens if usage else None
@@ -128,27 +130,27 @@ def from_choice(choice: Choice, usage: Usage | None, names: Mapping[str, str]) -
 
 
 def to_message(blocks: list[ContentBlock], calls: list[Json]) -> ChatMessage:
-    """A message of the assistant; `additional_kwargs` repeat its calls for code that reads them only there."""
+    """Return an assistant message. `additional_kwargs` repeat the calls for code that reads them only there."""
     kwargs = {"tool_calls": calls} if calls else {}
     return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=kwargs)
 
 
 def to_block(call: ToolCall, names: Mapping[str, str], arguments: Json | None) -> ToolCallBlock:
-    """A call as a block: with its arguments, or the model's text where that is not a JSON object."""
+    """Convert a call to a block: with its arguments, or with the model's text if that is not a JSON object."""
     kwargs = call.arguments if arguments is None else arguments
     return ToolCallBlock(tool_call_id=call.id, tool_name=names.get(call.name, call.name), tool_kwargs=kwargs)
 
 
 def to_wire_call(call: ToolCall, names: Mapping[str, str]) -> Json:
-    """A call as `additional_kwargs` have it, with the model's own wording of the arguments."""
+    """Convert a call to the form in `additional_kwargs`, with the model's own text of the arguments."""
     function = {"name": names.get(call.name, call.name), "arguments": call.arguments}
     return {"id": call.id, "type": "function", "function": function}
 
 
 def parse_arguments(text: str, *, cut: bool = False) -> Json | None:
-    """The arguments of a finished call, or None if they are not a JSON object; none at all is an empty one.
+    """Return the arguments of a finished call, or None if they are not a JSON object.
 
-    `cut` says that the answer was cut off: then no arguments at all are some that did not arrive.
+    An empty text is an empty object, unless the answer was truncated (`cut`): then the arguments are missing.
     """
     try:
         return ToolCall("", "", text, cut).parsed()
@@ -157,14 +159,14 @@ def parse_arguments(text: str, *, cut: bool = False) -> Json | None:
 
 
 def response_kwargs(choice: Choice, usage: Usage | None) -> Json:
-    """The `additional_kwargs` of a response: token counts, and why and how it ended."""
+    """Return the `additional_kwargs` of a response: token counts, finish reason, stop reason and refusal."""
     more = {"finish_reason": choice.finish_reason, "stop_reason": choice.stop_reason, "refusal": choice.refusal or None}
     counts = {} if usage is None else asdict(usage)
     return {name: value for name, value in {**counts, **more}.items() if value is not None}
 
 
 def to_raw(completion: Completion) -> Json:
-    """An answer as plain JSON in the server's form, the same whether it was streamed or not."""
+    """Return an answer as plain JSON in the server's form, the same for streamed and whole answers."""
     raw: Json = {"object": "chat.completion", "choices": [_raw_choice(choice) for choice in completion.choices]}
     raw |= {name: getattr(completion, name) for name in ("id", "model", "created", "system_fingerprint")}
     usage = completion.usage
@@ -181,7 +183,7 @@ def _raw_choice(choice: Choice) -> Json:
 
 
 def from_logprobs(logprobs: Sequence[Json] | None) -> list[list[LogProb]] | None:
-    """For each token, the one that was chosen and then its likeliest rivals."""
+    """Return, for each token, the chosen one and then the likeliest alternatives."""
     if logprobs is None:
         return None
     return [
@@ -197,8 +199,20 @@ def _logprob(token: Json) -> LogProb:
     return LogProb(**{name: token[name] for name in LogProb.model_fields if token.get(name) is not None})
 
 
+def prompt_messages(prompt: object) -> list[ChatMessage]:
+    """Return a prompt as a conversation of one message.
+
+    Raises:
+        InvalidRequestError: The prompt is not a string.
+    """
+    if not isinstance(prompt, str):
+        kind = type(prompt).__name__
+        raise InvalidRequestError(f"The prompt is a {kind}, not a string. Call `format` on a template first.")
+    return [ChatMessage(content=prompt)]
+
+
 def to_completion(response: ChatResponse) -> CompletionResponse:
-    """The answer to a prompt, of the answer to a chat."""
+    """Convert a chat response to a completion response."""
     return CompletionResponse(
         text=response.message.content or "",
         additional_kwargs={**response.message.additional_kwargs, **response.additional_kwargs},

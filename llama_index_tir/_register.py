@@ -1,4 +1,4 @@
-"""Loading saved parts of LlamaIndex by the names of our classes, when it is asked for."""
+"""Registers our classes with LlamaIndex, so that saved pipelines can be loaded."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from llama_index_tir.llms import TIR
 
 
 def register() -> None:
-    """Make LlamaIndex find `TIR` and `TIREmbedding` where it loads what was saved, such as an `IngestionPipeline`.
+    """Let LlamaIndex find `TIR` and `TIREmbedding` when it loads a saved object, such as an `IngestionPipeline`.
 
-    LlamaIndex has no public way to add a class, so this writes into its lists of known ones. Importing
+    LlamaIndex has no public way to add a class, so this adds them to its dictionaries of recognized classes. Importing
     `llama_index_tir` does not.
     """
-    # Importing these also imports the openai SDK where that is installed, which takes long.
+    # Imported here because these also import the openai SDK if it is installed, which is slow.
     from llama_index.core.embeddings import loading as embeddings  # noqa: PLC0415
     from llama_index.core.llms import loading as llms  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""The fields of LlamaIndex's models, and the request that is made of them and of the arguments of a call."""
+"""ChatSettings and ModelSettings: the fields of `TIR` and `TIREmbedding`, and the request built from them."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 CONFIG = ConfigDict(arbitrary_types_allowed=True, extra="forbid", hide_input_in_errors=True, protected_namespaces=())
 
 TOOL_NAMES = "tool_names"
-"""The argument of a call that gives tools their names back, where these cannot be sent as they are."""
+"""The internal argument of a call with the original names of tools that were renamed to be sent."""
 
 _PARAMETERS = frozenset(ChatRequest.model_fields) - {"messages"}
 
 REASONING_OUTPUT = 4_096
-"""Tokens to leave for the answer of a model that reasons first: its reasoning takes up the same room."""
+"""Tokens to reserve for the answer of a reasoning model, reasoning included."""
 
 
 class ModelSettings(Connection):
-    """Where to call, and as whom. What is not given is taken from the environment."""
+    """The server and the credentials. Fields that are not set come from the environment."""
 
     @classmethod
     def _fields_from(cls, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -46,33 +46,33 @@ class ModelSettings(Connection):
 
 
 class ChatSettings(ModelSettings, Parameters, FunctionCallingLLM):
-    """The fields of `TIR`. What is None is not sent: the server's default holds."""
+    """The fields of `TIR`. None is not sent, so the server's default applies."""
 
     model_config = CONFIG
 
-    model: str = Field(default=DEFAULT_MODEL, description="Slug of the model, or the name that your server has for it.")
+    model: str = Field(default=DEFAULT_MODEL, description="Slug of the model, or its name on your server.")
     strict: bool | None = Field(
-        default=None, description="Hold the arguments of tools, and structured answers, to their schemas strictly."
+        default=None, description="Enforce the schemas of tool arguments and structured answers strictly."
     )
     additional_kwargs: dict[str, Any] = Field(
         default_factory=dict,
-        description="Parameters of the request under the name that LlamaIndex's other LLMs have for them.",
+        description="Parameters of the request, under the name of this field in LlamaIndex's other LLMs.",
     )
     extra_body: dict[str, Any] | None = Field(
-        default=None, description="Whatever else the deployment knows; put into the body as it is."
+        default=None, description="Further fields of the request body, sent unchanged."
     )
     context_window: int | None = Field(
         default=None,
-        description="Tokens of prompt and answer. Default: what is known of the model. `list_models` asks the server.",
+        description="Tokens of prompt and answer. Default: by the model's name. `list_models` asks the server.",
     )
-    is_chat_model: bool = Field(default=True, description="Whether LlamaIndex asks with messages rather than a text.")
+    is_chat_model: bool = Field(default=True, description="Whether LlamaIndex sends messages rather than a text.")
     is_function_calling_model: bool | None = Field(
-        default=None, description="Whether the model calls tools. Default: what is known of the model."
+        default=None, description="Whether the model calls tools. Default: by the model's name."
     )
 
     @property
     def metadata(self) -> LLMMetadata:
-        """What LlamaIndex plans with. A model that nothing is known of gets LlamaIndex's own defaults."""
+        """The limits and abilities that LlamaIndex plans with. Unknown models get LlamaIndex's defaults."""
         info = model_info(self.model)
         window = self.context_window or info.context_window or DEFAULT_CONTEXT_WINDOW
         output = self.max_tokens or (REASONING_OUTPUT if info.reasoning else DEFAULT_NUM_OUTPUTS)
@@ -86,9 +86,9 @@ class ChatSettings(ModelSettings, Parameters, FunctionCallingLLM):
         )
 
     def _request(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatRequest:
-        """The request for one call: its arguments replace those of the constructor; None sends none.
+        """Return the request for one call. Its arguments override the constructor's; None sends nothing.
 
-        Of the constructor's, `additional_kwargs` win over fields, and `extra_body` over both.
+        Of the constructor's, `additional_kwargs` override fields, and `extra_body` overrides both.
 
         Raises:
             InvalidRequestError: An argument or a message cannot be sent.
@@ -108,7 +108,7 @@ class ChatSettings(ModelSettings, Parameters, FunctionCallingLLM):
         return {**fields, **further, "extra_body": extra}
 
     def _as_parameters(self, arguments: Mapping[str, Any]) -> Json:
-        """Arguments under the names that are sent."""
+        """Return the arguments under their names on the wire."""
         parameters = rename(arguments, PARAMETER_ALIASES)
         refuse_unknown_parameters(parameters, _PARAMETERS, type(self).model_fields, self.unsupported)
         return parameters
@@ -128,7 +128,7 @@ class LLMArguments(TypedDict, total=False):
 
 
 class ChatArguments(ConnectionArguments, ParameterArguments, LLMArguments, total=False):
-    """The fields of `TIR` beside `model`, for type checkers."""
+    """The fields of `TIR` except `model`, for type checkers."""
 
     strict: bool | None
     additional_kwargs: dict[str, Any]
@@ -139,7 +139,7 @@ class ChatArguments(ConnectionArguments, ParameterArguments, LLMArguments, total
 
 
 class EmbeddingArguments(ConnectionArguments, total=False):
-    """The fields of `TIREmbedding` beside its model, for type checkers."""
+    """The fields of `TIREmbedding` except `model`, for type checkers."""
 
     model_name: str
     dimensions: int | None

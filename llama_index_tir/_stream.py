@@ -1,4 +1,4 @@
-"""The deltas of a stream to LlamaIndex's responses, each of which holds the whole answer so far. Pure."""
+"""Converts stream deltas to LlamaIndex's responses, each of which holds the whole answer so far. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tir_client import Delta, ToolCall
 
 
-# Patterns to copy: to validate each response of a stream would cost more than all other work on it.
+# Templates to copy: validating each response of a stream would cost more than all other work on it.
 _TEXT = TextBlock(text="")
 _THINKING = ThinkingBlock(content="")
 _MESSAGE = to_message([], [])
@@ -24,10 +24,10 @@ _RESPONSE = ChatResponse(message=_MESSAGE, delta="", raw={}, logprobs=None, addi
 
 
 class DeltaMapper:
-    """Adds up the deltas of one answer, in time that grows with the answer and not with its square.
+    """Accumulates the deltas of one answer, in linear time.
 
     Args:
-        names: The names of tools that were sent under other names, by those.
+        names: Original tool names by the names sent, for tools that were renamed.
     """
 
     def __init__(self, names: Mapping[str, str] | None = None) -> None:
@@ -37,9 +37,9 @@ class DeltaMapper:
         self._arguments: dict[str, PartialJson] = {}
 
     def map(self, delta: Delta) -> ChatResponse:
-        """The response that follows one delta. The last one is that of the whole answer, with the usage.
+        """Return the response for one delta. The last one is that of the whole answer, with the usage.
 
-        Its blocks are its own: they may be changed without changing those that follow.
+        Its blocks are not shared: changing them does not change later responses.
         """
         if delta.final:
             whole = from_completion(delta.accumulator.completion(), self._names)

@@ -1,15 +1,12 @@
-"""Calls an LLM for structured output, whole and streamed, sync and async side by side.
-
-What to ask and what an answer means is decided in `_structured`.
-"""
+"""Runs a StructuredTask: whole and streamed, sync and async."""
 
 from __future__ import annotations
 
 from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any
 
-from llama_index_tir._mapped import AsyncMapped, Mapped
-from llama_index_tir._structured import check_last
+from llama_index_tir._mapped_streams import AsyncMapped, Mapped
+from llama_index_tir._structured_task import check_last
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -18,14 +15,14 @@ if TYPE_CHECKING:
     from llama_index.core.llms.llm import LLM
     from pydantic import BaseModel
 
-    from llama_index_tir._structured import StructuredTask
+    from llama_index_tir._structured_task import StructuredTask
 
 Step = tuple["ChatResponse", Any]
-"""A response of a stream, and the object so far where the response has changed it."""
+"""A response of a stream, and the object so far, or None if it did not change."""
 
 
 def predict(llm: LLM, task: StructuredTask[Any]) -> ChatResponse:
-    """Get the object of `task`, asking twice if need be; the response that held it is returned."""
+    """Request the object of `task`, at most twice, and return the response that holds it."""
     task.started()
     response = llm.chat(task.messages, **task.kwargs)
     if not task.accepts(response):
@@ -47,7 +44,7 @@ async def apredict(llm: LLM, task: StructuredTask[Any]) -> ChatResponse:
 
 
 def stream_steps(llm: LLM, task: StructuredTask[Any]) -> Mapped[ChatResponse, Step]:
-    """Ask for the object of `task`, and read it while it is written."""
+    """Request the object of `task`, and parse it while it arrives."""
     responses = llm.stream_chat(task.messages, **task.kwargs)
     return Mapped(responses, lambda response: (response, task.partial(response)))
 
@@ -59,10 +56,10 @@ async def astream_steps(llm: LLM, task: StructuredTask[Any]) -> AsyncMapped[Chat
 
 
 def stream_objects(llm: LLM, task: StructuredTask[Any]) -> Generator[Any]:
-    """The object of `task` as it grows; the last one is whole, asked for twice if need be."""
+    """Yield the object of `task` as it grows. The last one is complete, after at most two requests."""
     last = None
     with stream_steps(llm, task) as growing:
-        for response, output in growing:  # noqa: B007 - the last one is looked at
+        for response, output in growing:  # noqa: B007 - the last one is used below
             if output is not None:
                 last = output
                 yield output
@@ -76,7 +73,7 @@ async def astream_objects(llm: LLM, task: StructuredTask[Any]) -> AsyncGenerator
     """`stream_objects` for async code."""
     last = None
     async with await astream_steps(llm, task) as growing:
-        async for response, output in growing:  # noqa: B007 - the last one is looked at
+        async for response, output in growing:  # noqa: B007 - the last one is used below
             if output is not None:
                 last = output
                 yield output
@@ -87,10 +84,10 @@ async def astream_objects(llm: LLM, task: StructuredTask[Any]) -> AsyncGenerator
 
 
 def check_stream(objects: Generator[Any], output_cls: type[BaseModel]) -> Generator[Any]:
-    """The growing objects of LlamaIndex's program, which ends without an error whatever its last object is.
+    """Yield the growing objects of LlamaIndex's program, which does not check its last object.
 
     Raises:
-        StructuredOutputError: The last one is not of the class.
+        StructuredOutputError: The last object is not of the class.
     """
     last = None
     with closing(objects):

@@ -1,4 +1,4 @@
-"""The methods of `TIR` for structured output: by a JSON schema, or by LlamaIndex's programs in the other modes."""
+"""StructuredMethods: the mixin with the `structured_predict` methods of `TIR`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from llama_index.core.llms.llm import dispatcher
 from llama_index.core.types import Model, PydanticProgramMode
 
 from llama_index_tir._settings import ChatSettings
-from llama_index_tir._structured import StructuredTask
 from llama_index_tir._structured_calls import (
     acheck_stream,
     apredict,
@@ -17,6 +16,7 @@ from llama_index_tir._structured_calls import (
     predict,
     stream_objects,
 )
+from llama_index_tir._structured_task import StructuredTask
 from llama_index_tir.structured_llm import ProgramTIR, StructuredTIR
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class StructuredMethods(ChatSettings):
-    """The methods of `TIR` that give objects of a pydantic class."""
+    """The methods of `TIR` that return objects of a pydantic class."""
 
     @dispatcher.span
     def structured_predict(
@@ -40,14 +40,14 @@ class StructuredMethods(ChatSettings):
     ) -> Model:
         """Answer a prompt with an object of `output_cls`.
 
-        The server is made to keep to its JSON schema; `pydantic_program_mode` selects LlamaIndex's other ways, which
-        ask once and have errors of their own: a `ValueError`.
+        The server enforces its JSON schema. `pydantic_program_mode` selects one of LlamaIndex's programs instead, which
+        make one request and raise a `ValueError` for an invalid answer.
 
         Raises:
-            StructuredOutputError: The answer is not such an object, although it was requested twice.
+            StructuredOutputError: Both answers are invalid, or one was truncated or refused.
         """
         if not self._by_schema:
-            kwargs = dict(llm_kwargs or {})  # from which LlamaIndex's programs remove some
+            kwargs = dict(llm_kwargs or {})  # copied, because LlamaIndex's programs remove keys
             output: Model = super().structured_predict(output_cls, prompt, kwargs, **prompt_args)
             return output
         task = self._task(output_cls, prompt, llm_kwargs, prompt_args)
@@ -98,7 +98,7 @@ class StructuredMethods(ChatSettings):
         )
 
     def as_structured_llm(self, output_cls: type[BaseModel], **kwargs: Any) -> StructuredLLM:
-        """An LLM all of whose answers are objects of `output_cls`."""
+        """Return an LLM that always answers with an object of `output_cls`."""
         return (StructuredTIR if self._by_schema else ProgramTIR)(llm=self, output_cls=output_cls, **kwargs)
 
     @property
@@ -116,6 +116,6 @@ class StructuredMethods(ChatSettings):
         return StructuredTask(output_cls, (prompt, args), messages, kwargs, strict=self.strict)
 
     def _program_kwargs(self, kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Arguments for a program that streams: `FunctionCallingProgram` then does not pass `tool_required`."""
+        """Return the arguments of a streaming program: `FunctionCallingProgram` does not pass `tool_required` then."""
         calls = self.pydantic_program_mode is PydanticProgramMode.FUNCTION
         return {**(kwargs or {}), **({"must_call": True} if calls else {})}

@@ -1,4 +1,4 @@
-"""LlamaIndex's tools to the wire, and the calls in a response back to LlamaIndex. Pure."""
+"""Converts LlamaIndex's tools to the wire form, and tool calls to LlamaIndex's selections. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class NoToolCallError(ResponseError, ValueError):
-    """The caller needs a tool call, and the model answered without one."""
+    """A tool call was required, and the model answered without one."""
 
 
 class ToolArgumentsError(ResponseError, ValueError):
@@ -34,21 +34,21 @@ class UnknownToolError(ResponseError, ValueError):
 
 
 def to_messages(user_msg: str | ChatMessage | None, chat_history: Sequence[ChatMessage] | None) -> list[ChatMessage]:
-    """The messages of a call, in a list of its own."""
+    """Return the messages of a call, as a new list."""
     last = ChatMessage(role=MessageRole.USER, content=user_msg) if isinstance(user_msg, str) else user_msg
     return [*(chat_history or ()), *([] if last is None else [last])]
 
 
 def to_tools(tools: Sequence[BaseTool], *, strict: bool | None) -> list[Json]:
-    """The tools in the form in which they are sent.
+    """Convert tools to the wire form.
 
     Raises:
-        InvalidRequestError: Two of them have the same name on the wire.
+        InvalidRequestError: Two tools have the same name on the wire.
     """
     wire = [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools]
     names = [tool["function"]["name"] for tool in wire]
     if len(set(names)) < len(names):
-        raise InvalidRequestError(f"Two tools have the same name; the names sent are {', '.join(names)}.")
+        raise InvalidRequestError(f"Two tools have the same name in the request: {', '.join(names)}.")
     if strict is not None:
         wire = [{**tool, "function": {**tool["function"], "strict": strict}} for tool in wire]
     return wire
@@ -62,17 +62,17 @@ def to_tool_arguments(
     required: bool,
     parallel: bool,
 ) -> Json:
-    """The arguments of `chat` that offer `tools`.
+    """Return the arguments of `chat` for `tools`.
 
     Args:
-        tools: What to offer; with none there is nothing to say.
-        strict: Hold arguments to their schemas strictly; None leaves that to the server.
+        tools: The tools. Without any, nothing is sent.
+        strict: Enforce the schemas of arguments strictly; None leaves that to the server.
         choice: The caller's `tool_choice`; None if it is not set.
-        required: The model must call one of them.
-        parallel: It may call several at once.
+        required: The model must call a tool.
+        parallel: The model may make several calls in one answer.
 
     Raises:
-        InvalidRequestError: The choice names no tool that is offered.
+        InvalidRequestError: `choice` names a tool that is not in `tools`.
     """
     wire = to_tools(tools, strict=strict)
     sent = {tool.metadata.get_name(): wired["function"]["name"] for tool, wired in zip(tools, wire, strict=True)}
@@ -118,7 +118,7 @@ def _selection(block: ToolCallBlock, response: ChatResponse, *, demanded: bool) 
 
 
 def first_call_only(response: ChatResponse) -> ChatResponse:
-    """`response` without the calls after its first, for a caller that can take only one."""
+    """Return `response` with only its first tool call, for a caller without parallel calls."""
     blocks = [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
     if len(blocks) <= 1:
         return response
@@ -129,11 +129,11 @@ def first_call_only(response: ChatResponse) -> ChatResponse:
 
 
 def only_offered(response: ChatResponse, tools: Sequence[BaseTool]) -> ChatResponse:
-    """`response`, all of whose calls can be run.
+    """Return `response` unchanged, if all its calls are of tools in `tools`.
 
     Raises:
-        ToolArgumentsError: The arguments of one are not a JSON object.
-        UnknownToolError: One is of no tool in `tools`.
+        ToolArgumentsError: The arguments of a call are not a JSON object.
+        UnknownToolError: A call is of another tool.
     """
     offered = [tool.metadata.get_name() for tool in tools]
     for block in response.message.blocks:

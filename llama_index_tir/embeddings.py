@@ -1,8 +1,9 @@
-"""`TIREmbedding`, the embedding model. Batches, caches, events and rate limits are those of LlamaIndex's base class."""
+"""TIREmbedding: the embedding model. Batches, caches, events and rate limits come from LlamaIndex's base class."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Mapping
 from contextlib import nullcontext
 from contextvars import ContextVar
@@ -21,11 +22,17 @@ if TYPE_CHECKING:
     from llama_index_tir._settings import EmbeddingArguments
 
 BATCHES_AT_ONCE = 4
-"""Requests of one async call in flight. LlamaIndex would send all of them at once, however many there are."""
+"""The concurrent requests of one async call. LlamaIndex would send all of them at once."""
+
+
+# LlamaIndex puts each override of these methods into a span of its own, so they call the methods below without theirs.
+_get_query: Any = inspect.unwrap(BaseEmbedding.get_query_embedding)
+_aget_query: Any = inspect.unwrap(BaseEmbedding.aget_query_embedding)
+_aget_texts: Any = inspect.unwrap(BaseEmbedding.aget_text_embedding_batch)
 
 
 class _Places(asyncio.Semaphore):
-    """The places for the requests of one async call. When one request fails, the others end."""
+    """Limits the concurrent requests of one async call. When one fails, the others are cancelled."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -46,7 +53,7 @@ class _Places(asyncio.Semaphore):
         self.release()
 
     def end(self) -> None:
-        """Cancel the requests under way; those that wait for a place are not sent."""
+        """Cancel the running requests; waiting ones are not sent."""
         if self._is_over:
             return
         self._is_over = True
@@ -56,17 +63,17 @@ class _Places(asyncio.Semaphore):
 
 
 places: ContextVar[_Places | None] = ContextVar("places", default=None)
-"""The places of the async call that is going on."""
+"""The limit of the current async call."""
 
 
 class TIREmbedding(ModelSettings, BaseEmbedding):
-    """An embedding model on TIR, or on any server that speaks its protocol.
+    """An embedding model on TIR, or any compatible server.
 
     Args:
         model: Slug of the model; by default "e5-mistral-7b-instruct". LlamaIndex's name for it, `model_name`, is
             accepted, too.
 
-    All other arguments are keywords, and are described at their fields (`TIREmbedding.model_fields`).
+    All other arguments are keywords, described in the fields (`TIREmbedding.model_fields`).
 
     ```python
     from llama_index_tir import TIREmbedding
@@ -76,9 +83,9 @@ class TIREmbedding(ModelSettings, BaseEmbedding):
     vectors = embedding.get_text_embedding_batch(["First text.", "Second text."])
     ```
 
-    Texts are sent as they are, line breaks included. Queries and texts get the instruction before them that their
-    model wants; `query_instruction` and `text_instruction` replace it, and an empty string is none. Where these
-    differ, an `embeddings_cache` serves texts only.
+    Texts are sent unchanged, line breaks included. Queries are prefixed with the instruction that the model expects;
+    `query_instruction` and `text_instruction` override it, and an empty string means none. If the two differ, only
+    texts use the `embeddings_cache`.
 
     Each error of a call is a `tir_client.TIRError`.
     """
@@ -87,21 +94,27 @@ class TIREmbedding(ModelSettings, BaseEmbedding):
     aliases: ClassVar[Mapping[str, str]] = EMBEDDING_ALIASES
 
     model_name: str = Field(
-        default=DEFAULT_EMBEDDING_MODEL, description="Slug of the model, or the name that your server has for it."
+        default=DEFAULT_EMBEDDING_MODEL, description="Slug of the model, or its name on your server."
     )
     dimensions: int | None = Field(default=None, description="Length of the vectors, for models that can shorten them.")
-    query_instruction: str | None = Field(default=None, description="Text to put before each query.")
-    text_instruction: str = Field(default="", description="Text to put before each text that is not a query.")
-    extra_body: dict[str, Any] | None = Field(default=None, description="What else to put into each request.")
+    query_instruction: str | None = Field(
+        default=None, description="Text before each query. Default: by the model's name."
+    )
+    text_instruction: str = Field(default="", description="Text before each text that is not a query.")
+    extra_body: dict[str, Any] | None = Field(
+        default=None, description="Further fields of the request body, sent unchanged."
+    )
     embed_batch_size: int = Field(default=32, gt=0, le=2048, description="Texts in one request.")
-    num_workers: int | None = Field(default=None, ge=1, description="Requests of one async call at a time. Default: 4.")
+    num_workers: int | None = Field(
+        default=None, ge=1, description="Concurrent requests of one async call. Default: 4."
+    )
 
     def __init__(self, model: str | None = None, **fields: Unpack[EmbeddingArguments]) -> None:
         super().__init__(**({} if model is None else {"model": model}), **fields)
 
     @property
     def model(self) -> str:
-        """The model, under the name that `TIR` has for it."""
+        """The model, under the name of the field in `TIR`."""
         return self.model_name
 
     @model.setter
@@ -116,29 +129,31 @@ class TIREmbedding(ModelSettings, BaseEmbedding):
     async def aget_text_embedding_batch(
         self, texts: list[str], show_progress: bool = False, **kwargs: Any
     ) -> list[Embedding]:
-        """Embed texts in batches, a few of them at a time; the vectors come in the order of the texts.
+        """Embed texts in concurrent batches, and return the vectors in the order of the texts.
 
-        When a batch fails, those under way are cancelled, and those that wait are not sent.
+        When a batch fails, running ones are cancelled, and waiting ones are not sent.
         """
         own = _Places(self.num_workers or BATCHES_AT_ONCE)
         token = places.set(own)
         try:
-            vectors: list[Embedding] = await super().aget_text_embedding_batch(texts, show_progress, **kwargs)
+            vectors: list[Embedding] = await _aget_texts(self, texts, show_progress, **kwargs)
         finally:
             own.end()
             places.reset(token)
         return vectors
 
     def get_query_embedding(self, query: str) -> Embedding:
-        """Embed a query, with the instruction that its model wants before it."""
-        return super(TIREmbedding, self._for_queries()).get_query_embedding(query)
+        """Embed a query, prefixed with the model's instruction."""
+        vector: Embedding = _get_query(self._for_queries(), query)
+        return vector
 
     async def aget_query_embedding(self, query: str) -> Embedding:
         """`get_query_embedding` for async code."""
-        return await super(TIREmbedding, self._for_queries()).aget_query_embedding(query)
+        vector: Embedding = await _aget_query(self._for_queries(), query)
+        return vector
 
     def _for_queries(self) -> TIREmbedding:
-        """This model, without a cache where queries differ from texts: LlamaIndex's knows both by their words alone."""
+        """Return this model, without its cache if queries and texts differ: the cache is keyed by the text alone."""
         same = self.embeddings_cache is None or self._query("") == self.text_instruction
         return self if same else self.model_copy(update={"embeddings_cache": None})
 

@@ -1,4 +1,4 @@
-"""`TIR`, the LLM. The methods hold no logic: fields and requests are in `_settings`, mapping in `_messages`.
+"""TIR: the LLM. Fields and requests are in `_settings`, conversions in `_messages` and `_stream`.
 
 Structured output is in `_structured_methods`.
 """
@@ -7,19 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llama_index.core.base.llms.types import (
-    ChatMessage,
-    ChatResponse,
-    ChatResponseAsyncGen,
-    ChatResponseGen,
-    CompletionResponse,
-    CompletionResponseAsyncGen,
-    CompletionResponseGen,
-)
-
 from llama_index_tir._instrumentation import CHAT, COMPLETION, Instrumentation
-from llama_index_tir._mapped import AsyncMapped, Mapped
-from llama_index_tir._messages import from_completion, to_completion
+from llama_index_tir._mapped_streams import AsyncMapped, Mapped
+from llama_index_tir._messages import from_completion, prompt_messages, to_completion
 from llama_index_tir._settings import TOOL_NAMES
 from llama_index_tir._stream import DeltaMapper
 from llama_index_tir._structured_methods import StructuredMethods
@@ -29,6 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Unpack
 
+    from llama_index.core.base.llms.types import (
+        ChatMessage,
+        ChatResponse,
+        ChatResponseAsyncGen,
+        ChatResponseGen,
+        CompletionResponse,
+        CompletionResponseAsyncGen,
+        CompletionResponseGen,
+    )
     from llama_index.core.chat_engine.types import AgentChatResponse
     from llama_index.core.llms.llm import ToolSelection
     from llama_index.core.tools.types import BaseTool
@@ -37,27 +36,27 @@ if TYPE_CHECKING:
 
 
 class TIR(StructuredMethods):
-    """An LLM on TIR, or on any server that speaks its protocol. It chats, completes and calls tools.
+    """An LLM on TIR, or any compatible server. It chats, completes and calls tools.
 
     Setup:
         Install `tir-llm[llama-index]`. Set `E2E_TIR_ACCESS_TOKEN` to the Auth Token that TIR shows when you create a
         token, and `E2E_TIR_PROJECT_ID` to the number in your project's URL; or pass `api_key` and `project_id`.
 
     Args:
-        model: Slug of the model; by default "gpt_oss_120b". On TIR it is part of the URL, also when a call names
-            another one.
+        model: Slug of the model; by default "gpt_oss_120b". On TIR it is part of the URL, also if a call
+            passes another one.
 
-    All other arguments are keywords, and are described at their fields (`TIR.model_fields`). By group:
-        Where to call: `project_id`, `host`; `endpoint_id` for a deployment of your own; `base_url` for another server.
-        As whom: `api_key`, a token or a function that returns it.
-        The answer: `temperature`, `max_tokens`, `stop`, `reasoning_effort`, `seed`, `logprobs` and the other
+    All other arguments are keywords, described in the fields (`TIR.model_fields`). By group:
+        Server: `project_id`, `host`; `endpoint_id` for a deployment of your own; `base_url` for another server.
+        Credentials: `api_key`, a token or a function that returns it.
+        Generation: `temperature`, `max_tokens`, `stop`, `reasoning_effort`, `seed`, `logprobs` and the other
             parameters of `tir_client.ChatRequest`. `extra_body` takes what has no field.
-        The connection: `timeout`, `max_retries`, `http_client`, `http_async_client`, `default_headers`,
+        Connection: `timeout`, `max_retries`, `http_client`, `http_async_client`, `default_headers`,
             `default_query`.
-        LlamaIndex's own: `system_prompt`, `callback_manager`, `context_window`, `is_function_calling_model`,
+        LlamaIndex: `system_prompt`, `callback_manager`, `context_window`, `is_function_calling_model`,
             `pydantic_program_mode`, `messages_to_prompt`, `completion_to_prompt`.
 
-    What is None is not sent, so the server's default holds. A call's arguments replace the constructor's:
+    None is not sent, so the server's default applies. A call's arguments override the constructor's:
     `llm.chat(..., temperature=None)` sends no temperature. Fields may be changed in place.
 
     Instantiate:
@@ -133,19 +132,19 @@ class TIR(StructuredMethods):
         response = llm.chat(messages)
         print([block.content for block in response.message.blocks if isinstance(block, ThinkingBlock)])
         ```
-        In a stream it is in `additional_kwargs["thinking_delta"]`. Put an answer back into the conversation as it is:
-        its reasoning is sent along, which gpt-oss needs between two calls of a tool.
+        In a stream it is in `additional_kwargs["thinking_delta"]`. Append answers to the conversation
+        unchanged: their reasoning is sent too, which gpt-oss needs between two tool calls.
 
     Token usage and metadata:
         ```python
         print(response.additional_kwargs["total_tokens"], response.additional_kwargs["finish_reason"])
         print(llm.metadata.context_window)
         ```
-        `count_tokens` counts a prompt, on servers that let vLLM's `/tokenize` be reached.
+        `count_tokens` counts the tokens of a prompt, on servers that expose vLLM's `/tokenize`.
 
     Errors:
-        Each error of a call is a `tir_client.TIRError`, with `status_code`, `request_id`, `body`, and in `partial`
-        what had arrived. A stream that ends early raises `StreamInterruptedError`.
+        Each error of a call is a `tir_client.TIRError`, with `status_code`, `request_id`, `body`, and the
+        received part of the answer in `partial`. A stream that ends early raises `StreamInterruptedError`.
         ```python
         from tir_client import RateLimitError, TIRError
 
@@ -161,9 +160,9 @@ class TIR(StructuredMethods):
         ```python
         patient = TIR(timeout={"connect": 5, "first_byte": 600, "chunk": 60}, max_retries=4)
         ```
-        A call is retried only before anything of its answer was seen.
+        A call is retried only before any part of its answer has arrived.
 
-    Saved parts of a pipeline find this class again after `llama_index_tir.register()`.
+    Call `llama_index_tir.register()` before loading a saved pipeline that uses this class.
     """
 
     def __init__(self, model: str | None = None, **fields: Unpack[ChatArguments]) -> None:
@@ -171,7 +170,7 @@ class TIR(StructuredMethods):
 
     @property
     def model_name(self) -> str:
-        """The model, under the name by which LlamaIndex's other LLMs have it."""
+        """The model, under the name of the field in LlamaIndex's other LLMs."""
         return self.model
 
     @classmethod
@@ -235,7 +234,7 @@ class TIR(StructuredMethods):
         """The tool calls of a response; in a stream, with as much of their arguments as has arrived.
 
         Raises:
-            NoToolCallError: There is none, and `error_on_no_tool_call` is set.
+            NoToolCallError: There is no call, and `error_on_no_tool_call` is set.
             ToolArgumentsError: A call was demanded or cut off, and its arguments are not a JSON object. Otherwise they
                 are returned as `invalid_arguments`, which a tool's function refuses.
         """
@@ -276,52 +275,51 @@ class TIR(StructuredMethods):
         calls = response if allow_parallel_tool_calls else first_call_only(response)
         return only_offered(calls, tools) if runs else calls
 
-    def predict_and_call(  # type: ignore[override]  # what else there is goes through as it is
+    def predict_and_call(  # type: ignore[override]  # further arguments are passed through
         self,
         tools: Sequence[BaseTool],
         user_msg: str | ChatMessage | None = None,
         chat_history: list[ChatMessage] | None = None,
         **kwargs: Any,
     ) -> AgentChatResponse:
-        """Let the model call one of `tools`, and run it. `system_prompt` comes first, unless it does already.
+        """Let the model call one of `tools`, and run it. `system_prompt` is put first, unless it is there already.
 
-        With `error_on_no_tool_call`, which is the default, a call is demanded of the server, unless `tool_required` is
-        False.
+        `error_on_no_tool_call` (the default) also requires a call from the server, unless `tool_required` is False.
 
         Raises:
             NoToolCallError: There is no call, and `error_on_no_tool_call` is set.
             ToolArgumentsError: The arguments of the call are not a JSON object.
-            UnknownToolError: The call is of no tool that was offered.
+            UnknownToolError: The call is of a tool that is not in `tools`.
         """
         return super().predict_and_call(tools, user_msg, self._prompted(chat_history), **self._to_run(kwargs))
 
-    async def apredict_and_call(  # type: ignore[override]  # likewise
+    async def apredict_and_call(  # type: ignore[override]  # as `predict_and_call`
         self,
         tools: Sequence[BaseTool],
         user_msg: str | ChatMessage | None = None,
         chat_history: list[ChatMessage] | None = None,
         **kwargs: Any,
     ) -> AgentChatResponse:
-        """`predict_and_call` for async code. LlamaIndex's async program relies on it for the system prompt."""
+        """`predict_and_call` for async code. LlamaIndex's async program needs it to add the system prompt."""
         history = self._prompted(chat_history)
         return await super().apredict_and_call(tools, user_msg, history, **self._to_run(kwargs))
 
-    # What the server knows
+    # Token counts
 
     def count_tokens(self, messages: Sequence[ChatMessage], **kwargs: Any) -> int:
-        """Tokens of a prompt, counted by the server, where it lets vLLM's `/tokenize` be reached."""
+        """Count the tokens of a prompt, on servers that expose vLLM's `/tokenize`."""
         return self.client.count_tokens(self._request(messages, kwargs))
 
     async def acount_tokens(self, messages: Sequence[ChatMessage], **kwargs: Any) -> int:
         """`count_tokens` for async code."""
         return await self.client.acount_tokens(self._request(messages, kwargs))
 
-    # What the methods above share
+    # Helpers
 
     def _to_run(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Arguments for a call that is run; without tools of its own, a model is asked by a ReAct agent."""
+        """Return the arguments of `predict_and_call`, which uses a ReAct agent for models without tool calls."""
         if not self.metadata.is_function_calling_model:
-            # LlamaIndex says None of what is not given here, which its agent refuses. To import it takes long.
+            # LlamaIndex passes None for these by default, which its agent refuses. Imported here because it is slow.
             from llama_index.core.agent.react import ReActChatFormatter, ReActOutputParser  # noqa: PLC0415
 
             return {"react_chat_formatter": ReActChatFormatter(), "output_parser": ReActOutputParser(), **kwargs}
@@ -333,8 +331,10 @@ class TIR(StructuredMethods):
         return history if history[:1] == extended[:1] else extended
 
     def _prompt(self, prompt: str, formatted: bool) -> list[ChatMessage]:
-        text = prompt if formatted or self.completion_to_prompt is None else self.completion_to_prompt(prompt)
-        return [ChatMessage(content=text)]
+        messages = prompt_messages(prompt)
+        if formatted or self.completion_to_prompt is None:
+            return messages
+        return prompt_messages(self.completion_to_prompt(prompt))
 
     def _chat(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
         return from_completion(self.client.chat(self._request(messages, kwargs)), kwargs.get(TOOL_NAMES))

@@ -1,4 +1,4 @@
-"""`StructuredTIR`: an LLM all of whose answers are objects of one pydantic class."""
+"""StructuredTIR: an LLM that always answers with an object of one pydantic class."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from llama_index.core.prompts import ChatPromptTemplate
 from pydantic import SerializeAsAny  # noqa: TC002 - pydantic reads the annotation
 
 from llama_index_tir._instrumentation import CHAT, COMPLETION, Instrumentation, Kind
-from llama_index_tir._mapped import AsyncMapped, Mapped
-from llama_index_tir._messages import to_completion
+from llama_index_tir._mapped_streams import AsyncMapped, Mapped
+from llama_index_tir._messages import prompt_messages, to_completion
 from llama_index_tir._settings import ChatSettings  # noqa: TC001 - pydantic reads the annotation
-from llama_index_tir._structured import StructuredTask
 from llama_index_tir._structured_calls import Step, apredict, astream_steps, predict, stream_steps
+from llama_index_tir._structured_task import StructuredTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 
 class StructuredTIR(StructuredLLM):
-    """What `TIR.as_structured_llm` returns.
+    """The LLM that `TIR.as_structured_llm` returns.
 
-    The text of an answer is the object's JSON, `raw` the object itself. In a stream, `raw` is the object so far, and
-    the deltas are the text that the model writes; they cannot be taken back, so an answer that turns out not to be the
-    object raises `StructuredOutputError` there, where `chat` would ask once more.
+    The text of an answer is the object's JSON, and `raw` is the object. In a stream, `raw` is the object so far, and
+    the deltas are the model's text. Deltas cannot be taken back, so an invalid answer raises `StructuredOutputError` in
+    a stream, where `chat` sends a second request.
 
     LlamaIndex's callbacks and events report two calls, this one and that of `llm`. Only the latter reports tokens, so
-    that each listener counts them once.
+    that each handler counts them once.
     """
 
     llm: SerializeAsAny[ChatSettings]
@@ -52,7 +52,7 @@ class StructuredTIR(StructuredLLM):
 
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: ARG002 - LlamaIndex's signature
         """Answer a prompt with an object."""
-        instrumented, messages = self._instrumented(COMPLETION, prompt, kwargs), [ChatMessage(content=prompt)]
+        instrumented, messages = self._instrumented(COMPLETION, prompt, kwargs), prompt_messages(prompt)
         return instrumented.call(lambda: to_completion(self._chat(messages, kwargs)))
 
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
@@ -61,7 +61,7 @@ class StructuredTIR(StructuredLLM):
 
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:  # noqa: ARG002 - LlamaIndex's signature
         """Answer a prompt with an object that grows."""
-        instrumented, messages = self._instrumented(COMPLETION, prompt, kwargs), [ChatMessage(content=prompt)]
+        instrumented, messages = self._instrumented(COMPLETION, prompt, kwargs), prompt_messages(prompt)
         return instrumented.stream(lambda: Mapped(self._stream(messages, kwargs), to_completion))
 
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
@@ -70,11 +70,12 @@ class StructuredTIR(StructuredLLM):
 
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: ARG002 - LlamaIndex's signature
         """`complete` for async code."""
+        instrumented, messages = self._instrumented(COMPLETION, prompt, kwargs), prompt_messages(prompt)
 
         async def answer() -> CompletionResponse:
-            return to_completion(await self._achat([ChatMessage(content=prompt)], kwargs))
+            return to_completion(await self._achat(messages, kwargs))
 
-        return await self._instrumented(COMPLETION, prompt, kwargs).acall(answer)
+        return await instrumented.acall(answer)
 
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """`stream_chat` for async code."""
@@ -87,7 +88,7 @@ class StructuredTIR(StructuredLLM):
         **kwargs: Any,
     ) -> CompletionResponseAsyncGen:
         """`stream_complete` for async code."""
-        instrumented, messages = self._instrumented(COMPLETION, prompt, kwargs), [ChatMessage(content=prompt)]
+        instrumented, messages = self._instrumented(COMPLETION, prompt, kwargs), prompt_messages(prompt)
 
         async def begin() -> CompletionResponseAsyncGen:
             return AsyncMapped(await self._astream(messages, kwargs), to_completion)
@@ -98,7 +99,7 @@ class StructuredTIR(StructuredLLM):
         return Instrumentation(kind, self, question, kwargs, counted=False)
 
     def _reporting_llm(self) -> ChatSettings:
-        """`llm` with the callback handlers of this LLM as well, for its calls report the tokens."""
+        """Return `llm` with the callback handlers of this LLM added, because its calls report the tokens."""
         own, others = _handlers(self.llm), _handlers(self)
         further = [handler for handler in others if handler not in own]
         if not further:
@@ -115,11 +116,11 @@ class StructuredTIR(StructuredLLM):
 
     def _chat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
         task = self._task(messages, kwargs)
-        return _answer(predict(self._reporting_llm(), task), task.output, task.result.model_dump_json())
+        return _answer(predict(self._reporting_llm(), task), task.output, _to_text(task.result))
 
     async def _achat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
         task = self._task(messages, kwargs)
-        return _answer(await apredict(self._reporting_llm(), task), task.output, task.result.model_dump_json())
+        return _answer(await apredict(self._reporting_llm(), task), task.output, _to_text(task.result))
 
     def _stream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseGen:
         task = self._task(messages, kwargs)
@@ -133,15 +134,15 @@ class StructuredTIR(StructuredLLM):
 
 
 class ProgramTIR(StructuredLLM):
-    """What `TIR.as_structured_llm` returns under a `pydantic_program_mode`: LlamaIndex's own, which also completes.
+    """LlamaIndex's structured LLM, for other values of `pydantic_program_mode`, with streamed completions.
 
-    A `TokenCountingHandler` of both this LLM and `llm` adds an estimate for this one to the true count.
+    A `TokenCountingHandler` on both this LLM and `llm` adds an estimate for this one to the true count.
     """
 
     @llm_completion_callback()
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:  # noqa: ARG002 - LlamaIndex's signature
         """Answer a prompt with an object that grows."""
-        return Mapped(self.stream_chat([ChatMessage(content=prompt)], **kwargs), to_completion)
+        return Mapped(self.stream_chat(prompt_messages(prompt), **kwargs), to_completion)
 
     @llm_completion_callback()
     async def astream_complete(
@@ -151,11 +152,11 @@ class ProgramTIR(StructuredLLM):
         **kwargs: Any,
     ) -> CompletionResponseAsyncGen:
         """`stream_complete` for async code."""
-        return AsyncMapped(await self.astream_chat([ChatMessage(content=prompt)], **kwargs), to_completion)
+        return AsyncMapped(await self.astream_chat(prompt_messages(prompt), **kwargs), to_completion)
 
 
 class _GrowingObject:
-    """Adds up the steps of a stream, and reports them."""
+    """Accumulates the steps of a stream, and reports them."""
 
     def __init__(self, task: StructuredTask[BaseModel]) -> None:
         self._task = task
@@ -165,24 +166,29 @@ class _GrowingObject:
         task.started()
 
     def add(self, step: Step) -> ChatResponse:
-        """The response for a step, with the object so far."""
+        """Return the response for a step, with the object so far."""
         self._response, output = step
         if output is not None:
             self._task.progressed(output)
-            self._object, self._text = output, output.model_dump_json()
+            self._object, self._text = output, _to_text(output)
         return _answer(self._response, self._object, self._text)
 
     def end(self) -> list[ChatResponse]:
-        """The last response: the whole object, unless it was yielded before."""
+        """Return the last response, with the whole object, unless it was yielded before."""
         self._task.finish(self._response)
         self._task.ended()
         whole = self._task.result
-        return [] if whole == self._object else [_answer(self._response, whole, whole.model_dump_json())]
+        return [] if whole == self._object else [_answer(self._response, whole, _to_text(whole))]
 
 
 def _handlers(llm: LLM) -> list[BaseCallbackHandler]:
-    manager: CallbackManager | None = llm.callback_manager  # somebody may have set it to None
+    manager: CallbackManager | None = llm.callback_manager  # the caller may have set it to None
     return [] if manager is None else manager.handlers
+
+
+def _to_text(output: BaseModel) -> str:
+    """Return the JSON of an object, with the names of the schema, so that its class can parse it."""
+    return output.model_dump_json(by_alias=True)
 
 
 def _answer(response: ChatResponse, output: Any, text: str) -> ChatResponse:

@@ -1,4 +1,4 @@
-"""The sandbox for these tests: one server, reset between tests."""
+"""Fixtures: one sandbox server, reset between tests."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ pytest.register_assert_rewrite("tests.llama_index.conformance")
 
 @pytest.fixture(autouse=True, scope="session")
 def _registered() -> None:
-    """Let LlamaIndex load saved objects of ours in every test, whatever the order of the tests."""
+    """Register our classes with LlamaIndex for every test."""
     register()
 
 
 @pytest.fixture(autouse=True)
 def _loop_of_the_thread(request: pytest.FixtureRequest) -> Iterator[None]:
-    """LlamaIndex's sync methods that call async ones take the thread's event loop, or make one that nobody closes."""
+    """Close the event loops that LlamaIndex's sync methods leave open."""
     if inspect.iscoroutinefunction(request.function):
         yield
         return
@@ -54,7 +54,7 @@ def sandbox(running_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 @pytest.fixture
 def make_llm(sandbox: Sandbox) -> Callable[..., TIR]:
-    """Makes a `TIR` that calls the sandbox, with further fields as given."""
+    """Return a function that makes a `TIR` for the sandbox."""
     return TIR
 
 

@@ -1,4 +1,4 @@
-"""Some documents to ask about, and a check for answers that come from them."""
+"""Sample documents, and a check for answers that come from them."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from tir_sandbox import Reply, ToolCall
 
 from .conformance.streams import wait_for_leaving
 
-# LlamaIndex's workflows look at every attribute of an agent, deprecated ones of pydantic included.
+# LlamaIndex's workflows read every attribute of an agent, including deprecated ones of pydantic.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The `__.*__` attribute is deprecated:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:is_running called from within a step:DeprecationWarning"),
@@ -71,7 +71,7 @@ async def test_a_function_agent_calls_a_tool_and_answers(llm, sandbox, memory, s
     assert answer.tool_calls[0].tool_output.content == "42"
 
 
-async def test_its_thoughts_go_back_to_the_model(llm, sandbox, memory):
+async def test_reasoning_is_sent_back_to_the_model(llm, sandbox, memory):
     sandbox.script(
         Reply(reasoning="Multiply.", tool_calls=[ToolCall("multiply", {"a": 6, "b": 7}, id="c1")]),
         Reply(text="It is 42."),
@@ -113,7 +113,7 @@ async def test_the_first_tool_can_be_demanded(llm, sandbox, memory):
     assert choices[1] is None
 
 
-async def test_a_tool_that_does_not_exist_is_told_to_the_model(llm, sandbox, memory):
+async def test_a_call_of_an_unknown_tool_is_reported_to_the_model(llm, sandbox, memory):
     sandbox.script(Reply(tool_calls=[ToolCall("divide", {"a": 6, "b": 7})]), Reply(text="I cannot."))
     answer = await FunctionAgent(tools=[MULTIPLY], llm=llm).run("6 by 7?", memory=memory)
     assert str(answer) == "I cannot."
@@ -177,7 +177,7 @@ async def test_agents_hand_over_to_each_other(llm, sandbox):
 
 @pytest.mark.filterwarnings("ignore:Skipping serialization of known unserializable key. memory")  # with pydantic 2.14
 async def test_a_context_and_its_messages_survive_as_json(llm, sandbox, memory):
-    """With thoughts, calls and results in them; the conversation goes on where it was."""
+    """With thoughts, calls and results; the conversation continues after loading."""
     sandbox.script(
         Reply(reasoning="Multiply.", tool_calls=[ToolCall("multiply", {"a": 6, "b": 7})]),
         Reply(text="It is 42."),

@@ -1,4 +1,4 @@
-"""Any conversation that LlamaIndex can hold is either sent or refused with a reason, and stays as it was."""
+"""Any conversation in LlamaIndex's types is sent or refused with a reason, and is not changed."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ MESSAGES = st.builds(
 
 @settings(max_examples=200)
 @given(st.lists(MESSAGES, max_size=4))
-def test_it_is_sent_or_refused(history):
+def test_any_history_is_sent_or_refused(history):
     before = [message.model_dump_json() for message in history]
     with suppress(InvalidRequestError):
         body = ChatRequest.of(model="m", messages=to_wire(history)).whole()

@@ -1,4 +1,4 @@
-"""`TIR` keeps every promise of an LLM of LlamaIndex. How others fare is in `docs/llama_index_conformance.md`."""
+"""`TIR` passes the conformance suite. `docs/llama_index_conformance.md` compares other LLMs."""
 
 from __future__ import annotations
 

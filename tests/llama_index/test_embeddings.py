@@ -1,4 +1,4 @@
-"""`TIREmbedding`: what is sent, in which batches, and what comes back in which order."""
+"""`TIREmbedding`: requests, batches, and the order of the vectors."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import threading
 import pytest
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
+from llama_index.core.instrumentation import get_dispatcher
+from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
 from llama_index.core.storage.kvstore import SimpleKVStore
 
 from llama_index_tir import TIREmbedding
@@ -63,7 +65,7 @@ def test_instructions_can_be_given(sandbox):
     assert inputs(sandbox) == [["query: a"], ["passage: b"], ["passage: c"]]
 
 
-def test_an_empty_instruction_is_none(sandbox):
+def test_an_empty_instruction_disables_the_default(sandbox):
     TIREmbedding(query_instruction="").get_query_embedding("a")
     assert inputs(sandbox) == [["a"]]
 
@@ -93,20 +95,20 @@ async def test_async_batches_keep_the_order(sandbox):
 
 
 async def test_async_batches_are_bounded_in_number(sandbox):
-    """LlamaIndex sends all at once unless it is told how many."""
+    """LlamaIndex sends all at once by default."""
     sandbox.script(*[Reply(delay=30)] * 4)
     call = TIREmbedding(embed_batch_size=1).aget_text_embedding_batch(TEXTS)
     assert await most_under_way(sandbox, call, 4) == 4
 
 
-async def test_as_many_requests_go_at_once_as_one_says(sandbox):
+async def test_num_workers_limits_concurrent_requests(sandbox):
     sandbox.script(*[Reply(delay=30)] * 10)
     call = TIREmbedding(embed_batch_size=1, num_workers=10).aget_text_embedding_batch(TEXTS)
     assert await most_under_way(sandbox, call, 10) == 10
 
 
-def test_a_batch_that_fails_ends_the_call_in_good_order(sandbox, recwarn):
-    """With the error, and without coroutines that nobody has awaited."""
+def test_a_failed_batch_raises_its_error_without_warnings(sandbox, recwarn):
+    """With the error, and without coroutines that were never awaited."""
     sandbox.script(Fault(status=400))
     with pytest.raises(BadRequestError):
         asyncio.run(TIREmbedding(embed_batch_size=1).aget_text_embedding_batch(TEXTS))
@@ -149,7 +151,7 @@ def test_each_event_loop_works(embedding):
 
 
 def test_vectors_come_in_the_order_of_the_texts(embedding, sandbox):
-    """Servers may send them in another; the index says which is which."""
+    """Servers may use another order; `index` gives the position."""
     sandbox.script(vectors((1, [2.0]), (0, [1.0])))
     assert embedding.get_text_embedding_batch(["a", "b"]) == [[1.0], [2.0]]
 
@@ -162,7 +164,7 @@ def test_vectors_that_do_not_fit_the_texts_are_an_error(embedding, sandbox, rows
         embedding.get_text_embedding_batch(["a", "b"])
 
 
-def test_dimensions_are_asked_for_and_checked(sandbox):
+def test_dimensions_are_sent_and_checked(sandbox):
     assert len(TIREmbedding(dimensions=8).get_text_embedding("a")) == 8
     assert sandbox.requests[-1].body["dimensions"] == 8
     sandbox.script(vectors((0, [1.0])))
@@ -186,7 +188,7 @@ def test_known_texts_come_from_the_cache(sandbox):
     assert len(sandbox.requests) == 1
 
 
-async def test_a_query_is_not_taken_from_the_cache_of_texts_nor_put_there(sandbox):
+async def test_queries_do_not_use_the_cache_of_texts(sandbox):
     embedding = TIREmbedding(embeddings_cache=SimpleKVStore())
     query, later = embedding.get_query_embedding("a"), await embedding.aget_query_embedding("a")
     assert query == later != embedding.get_text_embedding("a")
@@ -195,7 +197,7 @@ async def test_a_query_is_not_taken_from_the_cache_of_texts_nor_put_there(sandbo
     assert len(sandbox.requests) == 4
 
 
-async def test_the_rate_limiter_is_asked_for_each_request(sandbox):
+async def test_the_rate_limiter_is_acquired_for_each_request(sandbox):
     limiter = Limiter()
     embedding = TIREmbedding(embed_batch_size=5, rate_limiter=limiter)
     embedding.get_text_embedding_batch(TEXTS)
@@ -214,7 +216,7 @@ def test_callbacks_get_the_texts(sandbox):
 SECRET = "a-secret-that-nobody-may-see"
 
 
-def test_the_key_is_shown_nowhere(sandbox):
+def test_the_key_is_in_no_representation(sandbox):
     embedding = TIREmbedding(api_key=SECRET, default_headers={"X-Key": SECRET})
     shown = [repr(embedding), embedding.to_json(), str(embedding.to_payload())]
     assert not [text for text in shown if SECRET in text]
@@ -242,3 +244,14 @@ def test_threads_share_it(embedding):
 
 def test_the_name_of_the_model_can_be_given_as_model(sandbox):
     assert TIREmbedding(model="bge-large-en-v1_5").model_name == "bge-large-en-v1_5"
+
+
+async def test_each_call_is_one_span(embedding, monkeypatch):
+    handler = SimpleSpanHandler()
+    monkeypatch.setattr(get_dispatcher(), "span_handlers", [handler])
+    embedding.get_query_embedding("Pune?")
+    await embedding.aget_query_embedding("Pune?")
+    await embedding.aget_text_embedding_batch(["Pune."])
+    public = [span.id_.partition("-")[0] for span in handler.completed_spans if "._" not in span.id_]
+    names = ("get_query_embedding", "aget_query_embedding", "aget_text_embedding_batch")
+    assert public == [f"TIREmbedding.{name}" for name in names]

@@ -1,4 +1,4 @@
-"""LlamaIndex's evaluators, extractors and pipelines on TIR. They make an event loop of their own for each call."""
+"""LlamaIndex's evaluators, extractors and pipelines on TIR. They create an event loop for each call."""
 
 from __future__ import annotations
 
@@ -113,13 +113,13 @@ def test_a_pipeline_extracts(pipeline):
 
 
 def test_a_pipeline_extracts_for_async_code(pipeline):
-    """Each run has a loop of its own."""
+    """Each run has its own event loop."""
     for _ in range(2):
         pipeline.disable_cache = True
         assert asyncio.run(pipeline.arun(documents=DOCUMENTS, show_progress=False))
 
 
-def test_a_pipeline_asks_only_once_for_the_same(llm, sandbox):
+def test_a_pipeline_caches_answers(llm, sandbox):
     """An equal LLM made later finds what was cached: its saved form is the same."""
     cache = IngestionCache()
 

@@ -1,4 +1,4 @@
-"""The events and callbacks are those of LlamaIndex's own decorators; those of chunks are made only for a listener."""
+"""Events and callbacks equal those of LlamaIndex's decorators; chunk events need a handler."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_ca
 from llama_index.core.tools import FunctionTool
 
 from llama_index_tir import TIR
-from llama_index_tir._mapped import AsyncMapped, Mapped
+from llama_index_tir._mapped_streams import AsyncMapped, Mapped
 from llama_index_tir._messages import to_completion
 from tests.llama_index.conformance.events import Recorder
 from tir_client import TIRError
@@ -22,7 +22,7 @@ from .conformance.base import asked
 
 
 class Decorated(TIR):
-    """The calls as they would be with LlamaIndex's decorators."""
+    """`TIR` with LlamaIndex's decorators."""
 
     @llm_chat_callback()
     def chat(self, messages: Any, **kwargs: Any) -> Any:
@@ -66,7 +66,7 @@ def recorder():
 
 
 async def consume(llm: TIR, way: str, leave_after: int | None, **kwargs: Any) -> None:
-    """Get an answer; read a stream to its end, or leave it."""
+    """Get an answer; read a stream to its end, or close it early."""
     answer = getattr(llm, way)("Hi" if "complete" in way else asked(), **kwargs)
     if "stream" not in way:
         await answer if way.startswith("a") else answer
@@ -86,7 +86,7 @@ async def consume(llm: TIR, way: str, leave_after: int | None, **kwargs: Any) ->
 
 
 def story(event: Any) -> tuple[Any, ...]:
-    """What an event tells, without what differs from call to call: ids and times."""
+    """The content of an event, without ids and times."""
     told = event.model_dump(exclude={"timestamp", "id_", "span_id", "model_dict", "exception"})
     if response := told.get("response"):
         response["raw"] = (response["raw"] or {}).get("choices")
@@ -121,7 +121,7 @@ WAYS = [f"{prefix}{kind}" for prefix in ("", "a", "stream_", "astream_") for kin
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-async def test_they_are_those_of_the_decorators(sandbox, recorder, way, case):
+async def test_events_equal_those_of_the_decorators(sandbox, recorder, way, case):
     ours = await observed(TIR(max_retries=0), sandbox, recorder, way, case)
     sandbox.reset()
     theirs = await observed(Decorated(max_retries=0), sandbox, recorder, way, case)
@@ -131,7 +131,7 @@ async def test_they_are_those_of_the_decorators(sandbox, recorder, way, case):
 
 
 @pytest.mark.parametrize("place", ["root", "llama_index.core.llms.callbacks"])
-def test_who_begins_to_listen_in_mid_stream_hears_the_rest(llm, place):
+def test_a_handler_added_in_mid_stream_gets_the_remaining_events(llm, place):
     dispatcher, recorder = get_dispatcher(place), Recorder()
     responses = llm.stream_complete("Hi")
     next(responses)
@@ -147,7 +147,7 @@ def test_who_begins_to_listen_in_mid_stream_hears_the_rest(llm, place):
 
 
 @pytest.mark.parametrize("way", ["chat_with_tools", "stream_chat_with_tools"])
-def test_arguments_by_which_we_speak_to_ourselves_are_in_no_event(llm, recorder, sandbox, way):
+def test_internal_arguments_are_in_no_event(llm, recorder, sandbox, way):
     tool = FunctionTool.from_defaults(lambda city: city, name="weather[in]", description="The weather.")
     debug = LlamaDebugHandler(print_trace_on_end=False)
     llm.callback_manager = CallbackManager([debug])

@@ -1,4 +1,4 @@
-"""What importing the package does, in an interpreter of its own."""
+"""Effects of importing the package, each in a new interpreter."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def test_a_saved_embedding_can_be_loaded(embedding):
     assert load_embed_model(embedding.to_dict()).to_dict() == embedding.to_dict()
 
 
-def test_importing_writes_into_no_list_of_llama_index_and_loads_no_openai_sdk():
+def test_importing_registers_nothing_and_loads_no_openai_sdk():
     run(
         "import sys, llama_index_tir; assert 'openai' not in sys.modules; "
         + LISTS

@@ -1,4 +1,4 @@
-"""The mapping between LlamaIndex's messages and the wire, where it has more to say than the promises do."""
+"""Conversion between LlamaIndex's messages and the wire form, beyond the conformance suite."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
     VideoBlock,
 )
+from llama_index.core.prompts import PromptTemplate
 from pydantic import BaseModel
 
 from llama_index_tir._messages import from_completion, to_completion, to_wire
+from tests.llama_index.conformance.structured import City
 from tir_client import Choice, Completion, InvalidRequestError, ToolCall, Usage
 
 
@@ -51,12 +53,12 @@ def test_names_of_speakers_are_sent():
     assert wire(ChatMessage(content="Hi", additional_kwargs={"name": "asha"}))[0]["name"] == "asha"
 
 
-def test_a_developer_stays_one():
+def test_the_developer_role_is_sent():
     assert wire(ChatMessage(role=MessageRole.DEVELOPER, content="Be brief."))[0]["role"] == "developer"
 
 
-def test_the_model_s_own_wording_of_arguments_goes_back():
-    """So that the server finds the prefix in its cache."""
+def test_the_models_text_of_arguments_is_sent_back():
+    """The server's prefix cache needs the same text."""
     message = said(CALL, additional_kwargs={"tool_calls": [TOLD]})
     assert wire(message)[0]["tool_calls"] == [TOLD]
 
@@ -67,7 +69,7 @@ def test_arguments_that_were_edited_go_back_as_edited():
     assert wire(message)[0]["tool_calls"][0]["function"]["arguments"] == '{"zone": "UTC"}'
 
 
-def test_calls_that_stand_only_in_additional_kwargs_are_sent():
+def test_calls_only_in_additional_kwargs_are_sent():
     message = said(TextBlock(text=""), additional_kwargs={"tool_calls": [TOLD]})
     assert wire(message)[0]["tool_calls"] == [TOLD]
 
@@ -85,7 +87,7 @@ def test_calls_of_other_integrations_are_objects():
     assert wire(said(additional_kwargs={"tool_calls": [Call()]}))[0]["tool_calls"] == [TOLD]
 
 
-def test_text_in_arguments_keeps_its_letters():
+def test_non_ascii_arguments_are_sent_unescaped():
     call = CALL.model_copy(update={"tool_kwargs": {"stadt": "Köln"}})
     assert wire(said(call))[0]["tool_calls"][0]["function"]["arguments"] == '{"stadt": "Köln"}'
 
@@ -112,12 +114,12 @@ def test_calls_and_results_without_ids_are_matched_by_their_order():
 
 
 def test_a_result_of_an_unknown_call_is_sent():
-    """Memories cut conversations anywhere; vLLM takes it."""
+    """Memories truncate conversations anywhere; vLLM accepts this."""
     result = ChatMessage(role=MessageRole.TOOL, content="noon", additional_kwargs={"tool_call_id": "c9"})
     assert wire(result) == [{"role": "tool", "tool_call_id": "c9", "content": "noon"}]
 
 
-def test_thoughts_and_text_and_calls_go_back_together():
+def test_reasoning_text_and_calls_are_sent_back_together():
     message = said(ThinkingBlock(content="Hm."), ThinkingBlock(content=None), TextBlock(text="Wait."), CALL)
     (sent,) = wire(message)
     assert (sent["content"], sent["reasoning"], sent["reasoning_content"]) == ("Wait.", "Hm.", "Hm.")
@@ -152,7 +154,7 @@ MEDIA = {
 
 
 def without_data(part: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-    """A part with the media type in place of a URL that holds data, and the data."""
+    """Return a part with its `data:` URL replaced by the media type, and the data."""
     if part["type"] == "input_audio":
         data = part["input_audio"].pop("data")
     else:
@@ -224,7 +226,7 @@ def test_documents_that_are_text_are_sent(kind):
     ],
     ids=["pdf", "bytes", "url", "frames", "no audio", "no image", "thought of a user", "call of a user"],
 )
-def test_what_cannot_be_sent_is_refused_by_name(block, named):
+def test_unsupported_blocks_are_refused_by_name(block, named):
     with pytest.raises(InvalidRequestError, match=named):
         wire(ChatMessage(blocks=[block]))
 
@@ -241,23 +243,23 @@ def test_raw_is_the_server_s_json():
     assert raw["usage"] == {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
 
 
-def test_a_refusal_is_told():
+def test_a_refusal_is_in_additional_kwargs():
     assert from_completion(answer(refusal="No.")).additional_kwargs["refusal"] == "No."
 
 
-def test_arguments_that_are_no_object_stay_the_model_s_text():
+def test_arguments_that_are_not_an_object_stay_text():
     (block,) = from_completion(answer(tool_calls=[ToolCall("c1", "now", "[1]")])).message.blocks[1:]
     assert block.tool_kwargs == "[1]"
 
 
-def test_the_chosen_token_comes_first_and_once():
+def test_the_chosen_token_is_first_and_not_repeated():
     top = [{"token": "b", "logprob": -0.1, "bytes": [98]}, {"token": "a", "logprob": -2.0, "bytes": None}]
     token = {"token": "a", "logprob": -2.0, "bytes": [97], "top_logprobs": top}
     ((first, second),) = from_completion(answer(logprobs=[token])).logprobs
     assert (first.token, first.bytes, second.token) == ("a", [97], "b")
 
 
-def test_a_completion_has_what_the_chat_had():
+def test_a_completion_has_the_same_data_as_the_chat():
     response = from_completion(answer(text="Hi", tool_calls=[ToolCall("c1", "now", "{}")], logprobs=[]))
     completion = to_completion(response)
     assert (completion.text, completion.logprobs, completion.raw) == ("Hi", [], response.raw)
@@ -280,3 +282,15 @@ def test_a_file_that_is_missing_is_named(tmp_path, cls):
     path.unlink()
     with pytest.raises(InvalidRequestError, match=rf"{cls.__name__}.*lost\.txt"):
         wire(ChatMessage(blocks=[block]))
+
+
+@pytest.mark.parametrize("prompt", [PromptTemplate("Hello {name}"), None, ["Hello"]], ids=["template", "None", "list"])
+async def test_a_prompt_that_is_not_a_string_is_refused(make_llm, sandbox, prompt):
+    for llm in (make_llm(), make_llm().as_structured_llm(City)):
+        for complete in (llm.complete, llm.stream_complete):
+            with pytest.raises(InvalidRequestError, match="not a string"):
+                complete(prompt)
+        for acomplete in (llm.acomplete, llm.astream_complete):
+            with pytest.raises(InvalidRequestError, match="not a string"):
+                await acomplete(prompt)
+    assert not sandbox.requests

@@ -1,4 +1,4 @@
-"""LlamaIndex's indexes and query engines on TIR: the real ones, over a real socket, with the sandbox's simple rules."""
+"""LlamaIndex's indexes and query engines on TIR, over a real socket to the sandbox."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def index(embedding):
 
 @pytest.fixture
 def tools(index, llm):
-    """Two query engines, one of which knows."""
+    """Two query engines; only one has the answer."""
     summary = SummaryIndex.from_documents(DOCUMENTS)
     return [
         QueryEngineTool.from_defaults(
@@ -69,7 +69,7 @@ async def test_a_vector_index_answers_async_code(index, llm):
 
 
 def test_a_vector_index_streams_its_answer(index, llm, sandbox):
-    """How finely the pieces are passed on is LlamaIndex's: up to 0.14.24 it collected them."""
+    """LlamaIndex up to 0.14.24 collects the pieces, so their number is not checked."""
     answer = index.as_query_engine(llm=llm, streaming=True, similarity_top_k=1).query(QUESTION)
     assert PLACE in "".join(answer.response_gen)
     assert sandbox.requests[-1].body["stream"] is True
@@ -113,8 +113,8 @@ async def test_a_summary_index_answers_async_code_in_all_modes(llm, mode):
     assert PLACE in str(await index.as_query_engine(llm=llm, response_mode=mode).aquery(QUESTION))
 
 
-def test_refining_holds_to_the_structured_form(llm):
-    """`structured_answer_filtering` goes through a program that demands a call."""
+def test_refining_uses_structured_output(llm):
+    """`structured_answer_filtering` uses a program that requires a call."""
     engine = SummaryIndex.from_documents(DOCUMENTS).as_query_engine(
         llm=llm, response_mode="refine", structured_answer_filtering=True
     )
@@ -167,7 +167,7 @@ def test_a_router_chooses_several_engines(llm, tools, selector):
 
 
 def test_the_default_router_is_made_for_this_llm(llm, tools):
-    """`select_multi` picks a selector by what the LLM says of itself."""
+    """`select_multi` chooses a selector by the LLM's metadata."""
     router = RouterQueryEngine.from_defaults(tools, llm=llm, select_multi=True)
     assert isinstance(router._selector, PydanticMultiSelector)
     assert str(router.query(QUESTION))

@@ -1,4 +1,4 @@
-"""How `TIR` and `TIREmbedding` find their server, and what becomes of the fields that say where it is."""
+"""Settings of `TIR` and `TIREmbedding`: server, credentials, aliases, copies and pickles."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_url_follows_the_model_of_the_call(llm, sandbox):
     assert request.body["model"] == "qwen3_32b"
 
 
-def test_an_endpoint_of_ones_own_has_its_url(sandbox):
+def test_endpoint_id_selects_its_url(sandbox):
     TIR(endpoint_id=77, model="/mnt/models").chat(asked())
     assert sandbox.requests[-1].path == f"/project/p-{sandbox.project_id}/endpoint/is-77/v1/chat/completions"
 
@@ -55,7 +55,7 @@ def test_a_missing_project_is_named_at_once(cls):
 
 
 @BOTH
-def test_names_that_users_know_from_elsewhere_are_accepted(cls):
+def test_argument_names_of_other_integrations_are_accepted(cls):
     client = httpx.AsyncClient()
     made = cls(api_base="https://example.com/v1", api_key="t", async_http_client=client)
     assert made.base_url == "https://example.com/v1"
@@ -78,7 +78,7 @@ def test_a_misspelt_field_is_refused_without_its_value(cls):
 
 
 @BOTH
-def test_what_is_so_anyway_may_be_said(cls, sandbox):
+def test_arguments_with_their_usual_value_are_accepted(cls, sandbox):
     cls(reuse_client=True, api_version=None, tokenizer=None, should_use_structured_outputs=True)
     cls(modalities=["text"], audio_config=None)
 
@@ -95,14 +95,14 @@ def test_what_is_so_anyway_may_be_said(cls, sandbox):
         {"audio_config": {"voice": "alloy"}},
     ],
 )
-def test_what_has_no_effect_here_is_named(cls, sandbox, field):
-    """So that a program with another LLM need change only the name of the class."""
+def test_arguments_without_effect_warn(cls, sandbox, field):
+    """A program for another LLM needs to change only the class name."""
     with pytest.warns(UserWarning, match=rf"`{next(iter(field))}` has no effect") as caught:
         cls(**field)
     assert caught[0].filename == __file__
 
 
-def test_the_other_name_for_the_most_tokens(sandbox):
+def test_max_completion_tokens_is_max_tokens(sandbox):
     llm = TIR(max_completion_tokens=7)
     llm.complete("x")
     llm.complete("x", max_completion_tokens=8)
@@ -157,33 +157,33 @@ def test_pickling_is_silent(cls, sandbox, caplog):
     assert not caplog.records
 
 
-def test_what_was_pickled_takes_its_token_from_the_environment(llm, sandbox):
+def test_unpickled_objects_read_the_token_from_the_environment(llm, sandbox):
     pickle.loads(pickle.dumps(llm)).chat(asked())
     assert sandbox.requests[-1].headers["authorization"] == f"Bearer {sandbox.token}"
 
 
-def test_what_was_pickled_says_what_it_misses_when_it_calls(llm, monkeypatch):
+def test_unpickled_objects_name_missing_settings_at_the_call(llm, monkeypatch):
     pickled = pickle.dumps(llm)
     monkeypatch.delenv("E2E_TIR_ACCESS_TOKEN")
     with pytest.raises(ConfigurationError, match="E2E_TIR_ACCESS_TOKEN"):
         pickle.loads(pickled).chat(asked())
 
 
-def test_a_client_of_ones_own_cannot_be_pickled(sandbox):
+def test_a_custom_http_client_cannot_be_pickled(sandbox):
     with httpx.Client() as client, pytest.raises(TypeError, match="http_client"):
         pickle.dumps(TIR(http_client=client))
 
 
 @BOTH
 @pytest.mark.parametrize("secret", ["default_headers", "default_query"])
-def test_what_may_be_secret_keeps_an_object_from_being_pickled(cls, secret):
+def test_possible_secrets_prevent_pickling(cls, secret):
     with pytest.raises(TypeError, match=secret):
         pickle.dumps(cls(api_key="k", project_id=1, **{secret: {"X-Key": "hunter2"}}))
 
 
 @BOTH
 @pytest.mark.parametrize("given", ["another-token", lambda: "another-token"], ids=["text", "lambda"])
-def test_a_token_given_in_code_keeps_an_object_from_being_pickled(cls, given):
+def test_a_token_given_in_code_prevents_pickling(cls, given):
     with pytest.raises(TypeError, match=f"{cls.__name__} with `api_key` cannot be pickled.*E2E_TIR_ACCESS_TOKEN"):
         pickle.dumps(cls(api_key=given, project_id=1))
 
@@ -210,7 +210,7 @@ async def test_an_async_context_manager_closes(sandbox):
     assert len(sandbox.requests) == 2
 
 
-async def test_the_server_tells_its_models_and_their_windows(llm):
+async def test_list_models_returns_context_windows(llm):
     for cards in (llm.list_models(), await llm.alist_models()):
         assert {card.max_model_len for card in cards} == {131_072}
 
@@ -234,7 +234,7 @@ async def test_the_server_counts_the_tokens_of_tools_too(make_llm, sandbox, way)
     }
 
 
-def test_no_tools_are_as_good_as_none(llm, sandbox):
+def test_an_empty_list_of_tools_is_not_sent(llm, sandbox):
     for tools in ([], None):
         llm.chat_with_tools(tools, "Hi")
         assert not {"tools", "tool_choice", "parallel_tool_calls"} & set(sandbox.requests[-1].body)
@@ -253,8 +253,8 @@ def test_no_tools_are_as_good_as_none(llm, sandbox):
         ({"model": "my_own", "context_window": 32_768}, 32_768, 256, True),
     ],
 )
-def test_metadata_is_what_is_known_unless_it_is_said(sandbox, fields, window, output, calls):
-    """The room for answers never eats the room for prompts."""
+def test_metadata_comes_from_the_model_unless_set(sandbox, fields, window, output, calls):
+    """The reserved output never exceeds half of the window."""
     metadata = TIR(**fields).metadata
     assert (metadata.context_window, metadata.num_output) == (window, output)
     assert metadata.is_function_calling_model is calls
@@ -267,7 +267,7 @@ def test_one_answer_is_requested_where_several_are_wanted(llm, sandbox):
     assert sandbox.requests[-1].body.get("n") in (None, 1)
 
 
-def test_extra_bodies_add_up(sandbox):
+def test_extra_bodies_are_merged(sandbox):
     llm = TIR(extra_body={"a": 1, "b": 1}, additional_kwargs={"extra_body": {"b": 2, "c": 2}})
     llm.chat(asked(), extra_body={"c": 3})
     body = sandbox.requests[-1].body
@@ -283,7 +283,7 @@ def test_extra_bodies_add_up(sandbox):
         {"additional_kwargs": {"extra_body": {"temperature": 0.9}}},
     ],
 )
-def test_the_call_beats_the_constructor_wherever_that_says_it(sandbox, fields):
+def test_the_call_overrides_each_way_of_setting_a_parameter(sandbox, fields):
     llm = TIR(**fields)
     llm.complete("x", temperature=0.1)
     llm.complete("x")

@@ -1,4 +1,4 @@
-"""What the items of a stream hold, and what they cost: nothing may grow with the square of an answer's length."""
+"""The content of stream items, and their cost: linear in the answer's length."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_arguments_are_an_object_that_grows(llm, sandbox):
         {"tool_calls": [{"id": "c1", "index": 0, "function": {"name": "f", "arguments": "{}"}}]},
     ],
 )
-def test_an_item_is_the_same_as_llama_indexs_constructors_make_it(delta):
+def test_an_item_equals_one_from_llama_indexs_constructors(delta):
     (added,) = Accumulator().add({"choices": [{"index": 0, "delta": delta, "finish_reason": "stop"}]})
     made = DeltaMapper().map(added)
     blocks = [type(block)(**block.model_dump()) for block in made.message.blocks]
@@ -68,7 +68,7 @@ def test_earlier_items_do_not_change(llm, sandbox):
     assert [response.model_dump_json() for response in responses] == copies
 
 
-def test_an_item_may_be_changed_and_those_that_follow_do_not_change():
+def test_changing_an_item_does_not_change_later_ones():
     answer = [
         {"reasoning": "Hm."},
         {"tool_calls": [{"id": "c1", "index": 0, "function": {"name": "f", "arguments": '{"a": 1}'}}]},
@@ -115,7 +115,7 @@ def test_what_arrived_before_a_failure_is_in_the_error(llm, sandbox):
 
 
 def seconds_for(chunks: int) -> float:
-    """CPU to turn a call whose arguments come in so many pieces into responses."""
+    """CPU time to convert a call whose arguments come in this many pieces."""
     accumulator, mapper = Accumulator(), DeltaMapper()
     events = [chunk({"tool_calls": [piece(0, '{"a": "', name="write", id="c1")]})]
     events += [chunk({"tool_calls": [piece(0, "word ")]}) for _ in range(chunks)]
@@ -126,7 +126,7 @@ def seconds_for(chunks: int) -> float:
     return time.process_time() - began
 
 
-def test_a_long_call_costs_in_proportion():
+def test_a_long_call_takes_linear_time():
     """Eight times as many pieces cost far less than sixty-four times as much."""
     seconds_for(100)
     short = min(seconds_for(300) for _ in range(3))
@@ -145,13 +145,13 @@ def seconds_with(history: int, chunks: int = 200) -> float:
 
 
 def test_a_long_history_costs_nothing_at_each_chunk(recorder):
-    """With somebody who listens; each event holds all of it."""
+    """With an event handler; each event holds the whole history."""
     short = min(seconds_with(1) for _ in range(5))
     assert min(seconds_with(1_000) for _ in range(5)) < 2 * short
     assert all(len(event.messages) in {1, 1_000} for event in recorder.seen)
 
 
-def test_blocks_of_a_call_have_names_as_they_were(llm, sandbox):
+def test_blocks_of_a_call_have_the_original_names(llm, sandbox):
     sandbox.script(Reply(tool_calls=[ToolCall("add_int_", {"a": 1})]))
     *_, last = llm.stream_chat(asked(), tool_names={"add_int_": "add[int]"})
     assert [block.tool_name for block in last.message.blocks if isinstance(block, ToolCallBlock)] == ["add[int]"]

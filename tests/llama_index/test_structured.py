@@ -1,4 +1,4 @@
-"""Structured answers beyond the promises: the other modes, what a stream gives, what stays the caller's."""
+"""Structured output beyond the conformance suite: modes, streams, second requests, callers' arguments."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_name_that_servers_refuse_is_changed(llm, sandbox):
     assert sandbox.requests[-1].body["response_format"]["json_schema"]["name"] == "Box_int_"
 
 
-def test_strict_is_said(make_llm, sandbox):
+def test_strict_is_sent(make_llm, sandbox):
     make_llm(strict=True).structured_predict(City, PROMPT, name="Pune")
     assert sandbox.requests[-1].body["response_format"]["json_schema"]["strict"] is True
 
@@ -47,8 +47,8 @@ def test_chat_prompts_are_filled(llm, sandbox):
     assert [message["content"] for message in messages] == ["Be brief.", "Tell me of Pune."]
 
 
-def test_arguments_for_tools_say_nothing_here(llm, sandbox):
-    """Programs pass them in any mode; the caller's dictionary stays as it was."""
+def test_arguments_for_tools_are_not_sent(llm, sandbox):
+    """Programs pass them in any mode; the caller's dictionary is not changed."""
     kwargs = {"tool_choice": "City", "tool_required": True, "allow_parallel_tool_calls": False, "seed": 3}
     llm.structured_predict(City, PROMPT, llm_kwargs=kwargs, name="Pune")
     body = sandbox.requests[-1].body
@@ -58,7 +58,7 @@ def test_arguments_for_tools_say_nothing_here(llm, sandbox):
 
 
 @pytest.mark.parametrize("way", ["structured_predict", "stream_structured_predict"])
-async def test_the_caller_s_arguments_stay_as_they_were_in_the_function_mode(make_llm, sandbox, way):
+async def test_function_mode_does_not_change_the_callers_arguments(make_llm, sandbox, way):
     kwargs = {"tool_choice": "City", "tool_required": True, "allow_parallel_tool_calls": False, "seed": 3}
     llm = make_llm(pydantic_program_mode=FUNCTION)
     list(getattr(llm, way)(City, PROMPT, llm_kwargs=kwargs, name="Pune"))
@@ -67,8 +67,8 @@ async def test_the_caller_s_arguments_stay_as_they_were_in_the_function_mode(mak
     assert len(kwargs) == 4
 
 
-def test_what_is_no_class_is_refused_before_a_request(llm, sandbox):
-    with pytest.raises(InvalidRequestError, match="no pydantic class"):
+def test_a_non_class_is_refused_before_a_request(llm, sandbox):
+    with pytest.raises(InvalidRequestError, match="not a pydantic class"):
         llm.structured_predict(list[City], PROMPT, name="Pune")
     assert not sandbox.requests
 
@@ -77,7 +77,7 @@ WAYS = ["structured_predict", "astructured_predict", "stream_structured_predict"
 
 
 async def predicted(llm, way):
-    """What an LLM's method gives for `PROMPT`; of a stream, its last object."""
+    """Return the result of an LLM's method for `PROMPT`; of a stream, the last object."""
     answer = getattr(llm, way)(City, PROMPT, name="Pune")
     if way == "astream_structured_predict":
         return (await collect(answer))[-1]
@@ -85,7 +85,7 @@ async def predicted(llm, way):
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_the_second_question_shows_the_answer_and_says_what_is_wrong(llm, sandbox, way):
+async def test_the_second_request_has_the_answer_and_the_problem(llm, sandbox, way):
     sandbox.script(Reply(text='{"name": "Pune", "people": "many"}'), Reply(text=JSON))
     assert await predicted(llm, way) == PUNE
     first, second = (request.body["messages"] for request in sandbox.requests)
@@ -95,7 +95,7 @@ async def test_the_second_question_shows_the_answer_and_says_what_is_wrong(llm, 
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_the_second_question_has_the_arguments_and_the_schema_of_the_first(make_llm, sandbox, way):
+async def test_the_second_request_has_the_same_arguments_and_schema(make_llm, sandbox, way):
     sandbox.script(Reply(text='{"name": 7}'), Reply(text=JSON))
     await predicted(make_llm(temperature=0.25), way)
     changing = {"messages", "stream", "stream_options"}
@@ -104,7 +104,7 @@ async def test_the_second_question_has_the_arguments_and_the_schema_of_the_first
     assert second["response_format"]["json_schema"]["name"] == "City"
 
 
-def test_the_error_of_an_answer_that_never_fits_has_all_there_is(llm, sandbox):
+def test_the_error_after_two_invalid_answers_has_text_and_body(llm, sandbox):
     sandbox.script(*[Reply(text='{"name": 7}')] * 2)
     with pytest.raises(StructuredOutputError, match=r"City.*finish_reason 'stop'") as caught:
         llm.structured_predict(City, PROMPT, name="Pune")
@@ -112,7 +112,7 @@ def test_the_error_of_an_answer_that_never_fits_has_all_there_is(llm, sandbox):
     assert caught.value.body["choices"][0]["message"]["content"] == '{"name": 7}'
 
 
-def test_an_answer_that_was_cut_off_is_not_asked_for_again(llm, sandbox):
+def test_a_truncated_answer_is_not_requested_again(llm, sandbox):
     sandbox.script(Reply(text='{"name": "Pu', finish_reason="length"))
     with pytest.raises(StructuredOutputError, match="max_tokens"):
         llm.structured_predict(City, PROMPT, name="Pune")
@@ -120,7 +120,7 @@ def test_an_answer_that_was_cut_off_is_not_asked_for_again(llm, sandbox):
 
 
 REFUSED = "the model refused: 'I will not.'"
-FILTERED = "a filter of the server stopped it"
+FILTERED = "the server's content filter stopped it"
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ FILTERED = "a filter of the server stopped it"
         ("stream_structured_predict", Reply(text='{"na', finish_reason="content_filter"), FILTERED),
     ],
 )
-def test_an_answer_that_was_refused_is_not_asked_for_again(llm, sandbox, way, answer, why):
+def test_a_refused_answer_is_not_requested_again(llm, sandbox, way, answer, why):
     sandbox.script(answer)
     with pytest.raises(StructuredOutputError, match=why):
         list(getattr(llm, way)(City, PROMPT, name="Pune"))
@@ -140,7 +140,7 @@ def test_an_answer_that_was_refused_is_not_asked_for_again(llm, sandbox, way, an
 
 
 @pytest.mark.parametrize("text", ["", "null", "[]"])
-def test_no_object_is_asked_for_again(llm, sandbox, text):
+def test_an_answer_without_an_object_is_requested_again(llm, sandbox, text):
     sandbox.script(Reply(text=text), Reply(text=JSON))
     assert llm.structured_predict(City, PROMPT, name="Pune") == PUNE
 
@@ -150,7 +150,7 @@ class Trip(BaseModel):
     note: str = ""
 
 
-def test_a_stream_gives_each_new_object_once(llm, sandbox):
+def test_a_stream_yields_each_new_object_once(llm, sandbox):
     text = '{"cities": [{"name": "Pune", "people": 7}], "note": "go"}'
     sandbox.script(Reply(reasoning=["Hm", "m"], text=[text[:12], text[12:41], text[41:]]))
     objects = list(llm.stream_structured_predict(Trip, PROMPT, name="Pune"))
@@ -167,7 +167,7 @@ def test_a_structured_llm_cannot_take_back_what_it_has_streamed(llm, sandbox, wa
     assert len(sandbox.requests) == 1
 
 
-def test_a_structured_llm_tells_what_it_used(llm):
+def test_a_structured_llm_reports_usage(llm):
     structured = llm.as_structured_llm(City)
     assert isinstance(structured, StructuredTIR)
     assert structured.chat(asked()).additional_kwargs["total_tokens"] > 0
@@ -185,7 +185,7 @@ def test_the_system_prompt_comes_before_a_structured_question(make_llm, sandbox)
 
 
 @pytest.mark.parametrize("way", ["structured_predict", "stream_structured_predict"])
-def test_the_function_mode_demands_a_call(make_llm, sandbox, way):
+def test_the_function_mode_requires_a_call(make_llm, sandbox, way):
     answer = getattr(make_llm(pydantic_program_mode=FUNCTION), way)(City, PROMPT, name="Pune")
     last = list(answer)[-1] if "stream" in way else answer
     assert isinstance(last, City)
@@ -193,7 +193,7 @@ def test_the_function_mode_demands_a_call(make_llm, sandbox, way):
     assert (body["tool_choice"], "response_format" in body) == ("required", False)
 
 
-async def test_the_function_mode_demands_a_call_in_async_code(make_llm, sandbox):
+async def test_the_function_mode_requires_a_call_in_async_code(make_llm, sandbox):
     llm = make_llm(pydantic_program_mode=FUNCTION, system_prompt="Be brief.")
     assert isinstance(await llm.astructured_predict(City, PROMPT, name="Pune"), City)
     assert isinstance((await collect(llm.astream_structured_predict(City, PROMPT, name="Pune")))[-1], City)
@@ -202,7 +202,7 @@ async def test_the_function_mode_demands_a_call_in_async_code(make_llm, sandbox)
         assert request.body["messages"][0]["content"] == "Be brief."
 
 
-def test_the_text_mode_asks_in_words(make_llm, sandbox):
+def test_the_text_mode_puts_the_schema_in_the_prompt(make_llm, sandbox):
     sandbox.script(Reply(text=JSON))
     assert make_llm(pydantic_program_mode=LLM).structured_predict(City, PromptTemplate("{name}"), name="Pune") == PUNE
     assert not {"tools", "response_format"} & set(sandbox.requests[-1].body)
@@ -218,10 +218,10 @@ WRONG = {
 @pytest.mark.filterwarnings("ignore:The `json` method is deprecated")  # LlamaIndex's own `stream_chat` calls it
 @pytest.mark.parametrize("mode", WRONG)
 async def test_a_stream_of_another_mode_ends_with_the_object_or_an_error(make_llm, sandbox, mode):
-    """LlamaIndex's programs end with whatever they could read, of a class that nobody asked for."""
+    """LlamaIndex's programs may end with an object of another class."""
     sandbox.script(*WRONG[mode] * 3)
     llm = make_llm(pydantic_program_mode=mode)
-    with pytest.raises(StructuredOutputError, match=r"City; it got as far as FlexibleCity\(name='Pu"):
+    with pytest.raises(StructuredOutputError, match=r"City; its last object is FlexibleCity\(name='Pu"):
         list(llm.stream_structured_predict(City, PROMPT, name="Pune"))
     with pytest.raises(StructuredOutputError, match="City"):
         await collect(llm.astream_structured_predict(City, PROMPT, name="Pune"))
@@ -240,8 +240,8 @@ async def test_a_call_that_misses_the_schema_is_requested_once_more(make_llm, sa
     assert list(llm.as_structured_llm(City).stream_chat(asked()))[-1].raw == PUNE
 
 
-async def test_a_program_that_streams_by_itself_demands_its_call_if_it_is_told_to(llm, sandbox):
-    """By itself it says nothing of it to the LLM, and to be offered one is not to be told to call it."""
+async def test_a_streaming_program_requires_its_call_with_must_call(llm, sandbox):
+    """By default it sends the tool without requiring a call."""
     program = FunctionCallingProgram.from_defaults(City, "Tell me of {name}.", llm=llm, tool_choice="required")
     assert isinstance(list(program.stream_call(name="Pune"))[-1], City)
     assert isinstance((await collect(program.astream_call(name="Pune")))[-1], City)
@@ -271,7 +271,7 @@ async def test_a_structured_llm_of_another_mode_streams_completions(make_llm):
 @pytest.mark.parametrize("way", ["stream_chat", "stream_complete"])
 def test_a_structured_llm_s_stream_that_was_cut_off_says_so(llm, sandbox, way):
     sandbox.script(Reply(text='{"name": "Pu', finish_reason="length"))
-    with pytest.raises(StructuredOutputError, match="cut off; raise `max_tokens`"):
+    with pytest.raises(StructuredOutputError, match="truncated; raise `max_tokens`"):
         list(getattr(llm.as_structured_llm(City), way)("Pune?" if way == "stream_complete" else asked()))
 
 
@@ -282,7 +282,7 @@ class Visit(BaseModel):
 
 
 class Picky(BaseModel):
-    """Its validator does not expect half of a list."""
+    """Its validator fails on half of a list."""
 
     pair: list[int]
 

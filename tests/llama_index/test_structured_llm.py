@@ -1,4 +1,4 @@
-"""What LlamaIndex's callbacks, events and rate limiters get to know of a structured LLM, and of the LLM inside it."""
+"""Callbacks, events and rate limiters of a structured LLM and of the LLM inside it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from llama_index.core.callbacks import (
     TokenCountingHandler,
 )
 from llama_index.core.instrumentation import get_dispatcher
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from llama_index_tir import StructuredOutputError
 from tir_sandbox import Reply
@@ -29,7 +29,7 @@ ANSWER = Reply(text=JSON, usage={"prompt_tokens": 100, "completion_tokens": 10, 
 
 
 async def answer(llm: Any, way: str) -> Any:
-    """The last response of a call."""
+    """Return the last response of a call."""
     given = getattr(llm, way)("Pune?" if way.endswith("complete") else asked())
     if way.startswith("astream"):
         return (await collect(given))[-1]
@@ -38,22 +38,22 @@ async def answer(llm: Any, way: str) -> Any:
     return list(given)[-1] if way.startswith("stream") else given
 
 
-def heard_inside(make_llm: Any, handler: Any) -> Any:
+def on_inner_llm(make_llm: Any, handler: Any) -> Any:
     return make_llm(callback_manager=CallbackManager([handler])).as_structured_llm(City)
 
 
-def heard_outside(make_llm: Any, handler: Any) -> Any:
+def on_structured_llm(make_llm: Any, handler: Any) -> Any:
     return make_llm().as_structured_llm(City, callback_manager=CallbackManager([handler]))
 
 
-def heard_twice(make_llm: Any, handler: Any) -> Any:
+def on_both_llms(make_llm: Any, handler: Any) -> Any:
     manager = CallbackManager([handler])
     return make_llm(callback_manager=manager).as_structured_llm(City, callback_manager=manager)
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("make_structured", [heard_inside, heard_outside, heard_twice])
-async def test_tokens_are_counted_once_wherever_one_listens(make_llm, sandbox, make_structured, way):
+@pytest.mark.parametrize("make_structured", [on_inner_llm, on_structured_llm, on_both_llms])
+async def test_tokens_are_counted_once_by_any_handler(make_llm, sandbox, make_structured, way):
     counter = TokenCountingHandler()
     sandbox.script(ANSWER)
     await answer(make_structured(make_llm, counter), way)
@@ -64,7 +64,7 @@ async def test_tokens_are_counted_once_wherever_one_listens(make_llm, sandbox, m
 @pytest.mark.filterwarnings("ignore:is_running called from within a step:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:Accessing the '.*' attribute on the instance:DeprecationWarning")
 async def test_the_tokens_of_an_agent_that_ends_with_an_object_are_counted_once(make_llm, sandbox, monkeypatch):
-    """With a counter for all of LlamaIndex, as its documentation sets it."""
+    """With a global counter, as in LlamaIndex's documentation."""
     counter = TokenCountingHandler()
     monkeypatch.setattr(Settings, "_callback_manager", CallbackManager([counter]))
     sandbox.script(*[ANSWER] * 2)
@@ -92,7 +92,7 @@ class Bill(BaseModel):
     usage: str
 
 
-def test_an_object_with_a_field_called_usage_is_not_taken_for_the_usage(make_llm, sandbox):
+def test_a_field_called_usage_is_not_counted_as_token_usage(make_llm, sandbox):
     """A `TokenCountingHandler` looks for it in `raw`, which is the object here."""
     counter = TokenCountingHandler()
     llm = make_llm(callback_manager=CallbackManager([counter]))
@@ -101,10 +101,10 @@ def test_an_object_with_a_field_called_usage_is_not_taken_for_the_usage(make_llm
     assert counter.total_llm_token_count > 0
 
 
-def test_who_listens_to_both_hears_both_calls(make_llm, sandbox):
+def test_a_handler_on_both_llms_gets_both_calls(make_llm, sandbox):
     sandbox.script(ANSWER)
     debug = LlamaDebugHandler(print_trace_on_end=False)
-    heard_twice(make_llm, debug).chat(asked())
+    on_both_llms(make_llm, debug).chat(asked())
     outer, inner = sorted(debug.get_event_pairs(CBEventType.LLM), key=lambda pair: pair[0].time)
     assert [start.payload[EventPayload.MESSAGES][0].content for start, _ in (outer, inner)] == ["How are you?"] * 2
     assert isinstance(outer[1].payload[EventPayload.RESPONSE].raw, City)
@@ -112,11 +112,11 @@ def test_who_listens_to_both_hears_both_calls(make_llm, sandbox):
 
 
 @pytest.mark.parametrize("way", ["chat", "achat"])
-async def test_both_hear_of_a_failure(make_llm, sandbox, way):
+async def test_both_llms_report_a_failure(make_llm, sandbox, way):
     sandbox.script(Reply(text="{", finish_reason="length"))
     debug = LlamaDebugHandler(print_trace_on_end=False)
     with pytest.raises(StructuredOutputError) as caught:
-        await answer(heard_outside(make_llm, debug), way)
+        await answer(on_structured_llm(make_llm, debug), way)
     (outer, _) = sorted(debug.get_event_pairs(CBEventType.LLM), key=lambda pair: pair[0].time)
     assert outer[1].payload == {EventPayload.EXCEPTION: caught.value}
 
@@ -135,7 +135,7 @@ async def test_its_events_enclose_those_of_the_call(llm, sandbox, way, kind):
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_both_rate_limiters_are_asked(make_llm, way):
+async def test_both_rate_limiters_are_acquired(make_llm, way):
     inner, outer = Limiter(), Limiter()
     await answer(make_llm(rate_limiter=inner).as_structured_llm(City, rate_limiter=outer), way)
     assert (inner.acquired, outer.acquired) == (1, 1)
@@ -146,3 +146,17 @@ async def test_it_answers_without_a_callback_manager(llm, way):
     structured = llm.as_structured_llm(City)
     structured.callback_manager = llm.callback_manager = None
     assert isinstance((await answer(structured, way)).raw, City)
+
+
+class Person(BaseModel):
+    """A person."""
+
+    first_name: str = Field(alias="firstName")
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_the_text_of_an_object_with_aliases_can_be_parsed(make_llm, sandbox, way):
+    sandbox.script(Reply(text='{"firstName": "Asha"}'))
+    response = await answer(make_llm().as_structured_llm(Person), way)
+    text = response.text if way.endswith("complete") else response.message.content
+    assert Person.model_validate_json(text) == response.raw

@@ -1,4 +1,4 @@
-"""Tools beyond the promises: what is refused, what is said strictly, what a response without calls is."""
+"""Tools beyond the conformance suite: refused tools, `strict`, and responses without calls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .conformance.tools import ADD, NOW, add
 
 
 def test_two_tools_of_one_name_are_refused(llm, sandbox):
-    """Nobody could say which of them a call means; names are compared as they are sent."""
+    """A call would be ambiguous; names are compared in their wire form."""
     twin = FunctionTool.from_defaults(add, name="add_int_")
     odd = FunctionTool.from_defaults(add, name="add[int]")
     with pytest.raises(InvalidRequestError, match="add_int_"):
@@ -22,18 +22,18 @@ def test_two_tools_of_one_name_are_refused(llm, sandbox):
     assert not sandbox.requests
 
 
-def test_strict_is_said_of_each_tool(make_llm, sandbox):
+def test_strict_is_sent_with_each_tool(make_llm, sandbox):
     make_llm(strict=True).chat_with_tools([ADD, NOW], "?")
     assert [tool["function"]["strict"] for tool in sandbox.requests[-1].body["tools"]] == [True, True]
 
 
 @pytest.mark.parametrize("choice", ["subtract", {"type": "function", "function": {"name": "subtract"}}])
-def test_a_choice_that_is_not_offered_is_refused(llm, choice):
+def test_a_choice_of_an_unknown_tool_is_refused(llm, choice):
     with pytest.raises(InvalidRequestError, match="subtract"):
         llm.chat_with_tools([ADD], "?", tool_choice=choice)
 
 
-def test_a_demand_without_tools_is_refused(llm):
+def test_a_required_call_without_tools_is_refused(llm):
     with pytest.raises(InvalidRequestError, match="no tools"):
         llm.chat_with_tools([], "?", tool_required=True)
 
@@ -51,7 +51,7 @@ def test_a_long_description_is_sent_whole(llm, sandbox):
 
 
 def test_errors_are_of_both_kinds(llm, sandbox):
-    """Callers of LlamaIndex expect a `ValueError`; users of this library catch its own."""
+    """Callers of LlamaIndex expect a `ValueError`; users of this library catch a `TIRError`."""
     broken, other = ToolCall("add", "{"), ToolCall("erase", {})
     sandbox.script(Reply(text="No."), Reply(tool_calls=[broken], finish_reason="length"), Reply(tool_calls=[other]))
     with pytest.raises(NoToolCallError, match="'stop'") as none:
@@ -66,12 +66,12 @@ def test_errors_are_of_both_kinds(llm, sandbox):
 
 
 @pytest.mark.parametrize("way", ["chat_with_tools", "achat_with_tools"])
-async def test_only_the_first_call_is_left_for_a_caller_that_takes_one(llm, sandbox, way):
-    """In the blocks and in `additional_kwargs`, from where LlamaIndex's agents read it, too."""
+async def test_only_the_first_call_is_kept_without_parallel_calls(llm, sandbox, way):
+    """In the blocks and in `additional_kwargs`; LlamaIndex's agents read both."""
     made = [
         {"id": f"c{place}", "type": "function", "function": {"name": name, "arguments": "{}"}}
         for place, name in enumerate(("add", "now"))
-    ]  # in a body of its own, for the sandbox obeys `parallel_tool_calls`
+    ]  # a raw body, because the sandbox honours `parallel_tool_calls`
     choice = {"index": 0, "message": {"content": None, "tool_calls": made}, "finish_reason": "tool_calls"}
     sandbox.script(Reply(body={"choices": [choice]}))
     answer = getattr(llm, way)([ADD, NOW], "?")
@@ -80,15 +80,15 @@ async def test_only_the_first_call_is_left_for_a_caller_that_takes_one(llm, sand
     assert [call["function"]["name"] for call in answer.message.additional_kwargs["tool_calls"]] == ["add"]
 
 
-def test_all_calls_are_left_for_a_caller_that_takes_several(llm, sandbox):
+def test_all_calls_are_kept_with_parallel_calls(llm, sandbox):
     sandbox.script(Reply(tool_calls=[ToolCall("add", {"a": 1, "b": 2}), ToolCall("now", {})]))
     answer = llm.chat_with_tools([ADD, NOW], "?", allow_parallel_tool_calls=True)
     assert [call.tool_name for call in calls(answer)] == ["add", "now"]
     assert [call["function"]["name"] for call in answer.message.additional_kwargs["tool_calls"]] == ["add", "now"]
 
 
-async def test_a_call_that_is_needed_is_demanded(llm, sandbox):
-    """And got out of a model that answers in prose."""
+async def test_predict_and_call_requires_a_call(llm, sandbox):
+    """Also from a model that answers in prose."""
     prose = Reply(text="It is 3, I think.")
     sandbox.script(*[prose, Reply(text='{"a": 1, "b": 2}')] * 2)
     assert llm.predict_and_call([ADD], "1 and 2?").response == "3"
@@ -96,14 +96,14 @@ async def test_a_call_that_is_needed_is_demanded(llm, sandbox):
     assert sandbox.requests[0].body["tool_choice"] == "required"
 
 
-def test_a_call_that_may_be_missing_is_not_demanded(llm, sandbox):
+def test_an_optional_call_is_not_required(llm, sandbox):
     sandbox.script(Reply(text="It is 3, I think."))
     answer = llm.predict_and_call([ADD], "1 and 2?", error_on_no_tool_call=False)
     assert answer.response == "It is 3, I think."
     assert sandbox.requests[0].body.get("tool_choice", "auto") == "auto"
 
 
-def test_a_call_is_not_demanded_of_a_server_that_the_caller_knows_not_to_understand_that(llm, sandbox):
+def test_tool_required_false_does_not_require_a_call(llm, sandbox):
     sandbox.script(Reply(tool_calls=[ToolCall("add", {"a": 1, "b": 2})]), Reply(text="It is 3, I think."))
     assert llm.predict_and_call([ADD], "1 and 2?", tool_required=False).response == "3"
     assert sandbox.requests[0].body.get("tool_choice", "auto") == "auto"
@@ -112,7 +112,7 @@ def test_a_call_is_not_demanded_of_a_server_that_the_caller_knows_not_to_underst
 
 
 async def test_an_agent_may_see_a_call_of_a_tool_that_was_not_offered(llm, sandbox):
-    """It tells the model, which then knows better."""
+    """The agent reports the error to the model."""
     sandbox.script(Reply(tool_calls=[ToolCall("erase", {})]))
     assert llm.get_tool_calls_from_response(await llm.achat_with_tools([ADD], "?"))[0].tool_name == "erase"
 
@@ -126,7 +126,7 @@ def test_the_system_prompt_comes_once(make_llm, sandbox):
 
 
 async def test_a_call_that_was_cut_off_before_its_arguments_is_not_run(llm, sandbox):
-    """Nor is it a call without arguments, though it looks like one."""
+    """It looks like a call without arguments, and is not one."""
     sandbox.script(*[Reply(tool_calls=[ToolCall("wipe", "")], finish_reason="length")] * 4)
     runs = []
     wipe = FunctionTool.from_defaults(lambda: runs.append(1), name="wipe", description="Wipe all.")
@@ -141,6 +141,6 @@ async def test_a_call_that_was_cut_off_before_its_arguments_is_not_run(llm, sand
     assert not runs
 
 
-def test_a_call_without_arguments_is_one_with_none(llm, sandbox):
+def test_a_call_without_arguments_has_empty_arguments(llm, sandbox):
     sandbox.script(Reply(tool_calls=[ToolCall("now", "")]))
     assert llm.get_tool_calls_from_response(llm.chat_with_tools([NOW], "?"))[0].tool_kwargs == {}

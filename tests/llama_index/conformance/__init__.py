@@ -1,4 +1,4 @@
-"""What an LLM of LlamaIndex owes its callers, one test for each promise, over a real socket.
+"""The contract of a LlamaIndex LLM, one test for each promise, over a real socket.
 
 LlamaIndex has no standard tests for LLMs. To put one to this test, subclass and give it the fixture `make`:
 

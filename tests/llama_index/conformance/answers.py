@@ -45,7 +45,7 @@ class AnswerPromises(Promises):
         assert (await llm.acomplete("How are you?")).text == "Fine."
 
     async def test_async_calls_do_not_block_the_loop(self, llm, sandbox):
-        """The server has four requests before it answers the first."""
+        """The server receives four requests before it answers the first."""
         sandbox.script(*[Reply(text="Fine.", delay=30)] * 4)
         calls = asyncio.gather(*(llm.achat(asked()) for _ in range(4)))
         assert await most_under_way(sandbox, calls, 4) == 4
@@ -60,8 +60,8 @@ class AnswerPromises(Promises):
         assert texts(list(llm.stream_chat(asked()))[-1]) == ["abc"]
 
     @pytest.mark.parametrize("field", ["reasoning", "reasoning_content", "both"])
-    def test_reasoning_is_apart_from_text(self, llm, sandbox, field):
-        """Whatever name the version of vLLM has for it, and once where it sends both."""
+    def test_reasoning_is_separate_from_text(self, llm, sandbox, field):
+        """Under either field name of vLLM, and once if both are sent."""
         sandbox.script(Reply(text="Fine.", reasoning="Think.", reasoning_field=field))
         response = llm.chat(asked())
         assert (thinking(response), response.message.content) == ("Think.", "Fine.")
@@ -72,7 +72,7 @@ class AnswerPromises(Promises):
         assert (thinking(response), response.message.content) == ("Think.", "Fine.")
 
     def test_thinking_deltas_reach_agents(self, llm, sandbox):
-        """They stand in the response's `additional_kwargs`, where agents look for them."""
+        """Agents read them from the response's `additional_kwargs`."""
         sandbox.script(Reply(text="Fine.", reasoning=["first ", "second"]))
         told = [response.additional_kwargs.get("thinking_delta") for response in llm.stream_chat(asked())]
         assert "".join(filter(None, told)) == "first second"
@@ -85,11 +85,11 @@ class AnswerPromises(Promises):
         assert thinking(responses[-1]) == "first second"
 
     def test_an_answer_without_text_has_an_empty_text(self, llm, sandbox):
-        """Null content, all budget spent on reasoning: `content` is a string all the same."""
+        """Null content, because reasoning used the whole budget: `content` is still a string."""
         sandbox.script(Reply(reasoning="Hm", finish_reason="length"))
         assert llm.chat(asked()).message.content == ""
 
-    def test_usage_is_in_raw_and_told(self, llm, sandbox):
+    def test_usage_is_in_raw_and_additional_kwargs(self, llm, sandbox):
         sandbox.script(Reply(text="Fine.", usage={"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}))
         response = llm.chat(asked())
         assert dict(response.raw)["usage"] is not None
@@ -102,7 +102,7 @@ class AnswerPromises(Promises):
 
     @pytest.mark.parametrize("way", ["chat", "stream_chat", "complete", "stream_complete"])
     def test_token_counting_handler_counts_what_the_server_reports(self, make, sandbox, way):
-        """Once, and not by guessing with a tokenizer."""
+        """Once, and not estimated with a tokenizer."""
         sandbox.script(Reply(text="Fine.", usage={"prompt_tokens": 50, "completion_tokens": 70, "total_tokens": 120}))
         counter = TokenCountingHandler()
         llm = make(callback_manager=CallbackManager([counter]))
@@ -116,7 +116,7 @@ class AnswerPromises(Promises):
         assert llm.chat(asked()).message.blocks[0].num_tokens == 3
 
     @pytest.mark.parametrize("way", ["chat", "stream_chat"])
-    def test_the_finish_reason_is_told(self, llm, sandbox, way):
+    def test_the_finish_reason_is_in_additional_kwargs(self, llm, sandbox, way):
         sandbox.script(Reply(text="Fi", finish_reason="length"))
         answer = getattr(llm, way)(asked())
         last = answer if way == "chat" else list(answer)[-1]

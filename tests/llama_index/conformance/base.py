@@ -1,4 +1,4 @@
-"""What the promises share."""
+"""Promises: the base class of the conformance tests, and helpers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Promises:
-    """The LLM under test comes from the fixture `make`, which takes fields of its constructor."""
+    """The LLM under test comes from the fixture `make`, which takes constructor fields."""
 
     @pytest.fixture
     def make(self) -> Callable[..., FunctionCallingLLM]:

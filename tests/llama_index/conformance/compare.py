@@ -33,7 +33,7 @@ except where the defaults are what is tested.
 
 
 class Outcomes:
-    """A pytest plugin that keeps what became of each test: an empty string, or why it failed."""
+    """A pytest plugin that records each test's outcome: an empty string, or the failure."""
 
     def __init__(self) -> None:
         self.sections: dict[str, str] = {}

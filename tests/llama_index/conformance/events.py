@@ -1,4 +1,4 @@
-"""Promises about callbacks and events: those that `llm_chat_callback` of LlamaIndex gives."""
+"""Promises about callbacks and events: the same as with LlamaIndex's `llm_chat_callback`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .structured import PROMPT, City
 
 
 class Recorder(BaseEventHandler):
-    """Keeps the events that it is given."""
+    """Records events."""
 
     seen: list[Any] = Field(default_factory=list)
 
@@ -30,7 +30,7 @@ class Recorder(BaseEventHandler):
 
 
 class Limiter(BaseRateLimiter):
-    """Counts how often it was asked."""
+    """Counts its calls."""
 
     acquired: int = 0
 
@@ -55,7 +55,7 @@ class EventPromises(Promises):
         assert events.names() == ["LLMChatStartEvent", "LLMChatEndEvent"]
 
     def test_a_completion_starts_and_ends_and_is_no_chat(self, llm, events):
-        """Otherwise it is counted twice."""
+        """A chat event too would count it twice."""
         llm.complete("Hi")
         assert events.names() == ["LLMCompletionStartEvent", "LLMCompletionEndEvent"]
 
@@ -112,7 +112,7 @@ class EventPromises(Promises):
         names = [name for name in events.names() if "Structured" in name]
         assert names == ["LLMStructuredPredictStartEvent", "LLMStructuredPredictEndEvent"]
 
-    def test_the_rate_limiter_is_asked_once_for_each_call(self, make):
+    def test_the_rate_limiter_is_acquired_once_for_each_call(self, make):
         limiter = Limiter()
         llm = make(rate_limiter=limiter)
         llm.chat(asked())
@@ -121,7 +121,7 @@ class EventPromises(Promises):
         list(llm.stream_complete("Hi"))
         assert limiter.acquired == 4
 
-    async def test_the_rate_limiter_is_asked_once_for_each_async_call(self, make):
+    async def test_the_rate_limiter_is_acquired_once_for_each_async_call(self, make):
         limiter = Limiter()
         llm = make(rate_limiter=limiter)
         await llm.achat(asked())
@@ -131,6 +131,6 @@ class EventPromises(Promises):
         assert limiter.acquired == 4
 
     def test_it_streams_without_a_callback_manager(self, llm):
-        """Somebody may have set it to None."""
+        """The caller may have set it to None."""
         llm.callback_manager = None
         assert list(llm.stream_chat(asked()))

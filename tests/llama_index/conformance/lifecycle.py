@@ -30,7 +30,7 @@ def to_payload(llm):
 
 class LifecyclePromises(Promises):
     def test_each_event_loop_works_at_the_first_try(self, make, sandbox):
-        """LlamaIndex's evaluators and extractors make a loop for each call."""
+        """LlamaIndex's evaluators and extractors create an event loop for each call."""
         llm = make(max_retries=0)
         for _ in range(3):
             assert asyncio.run(llm.achat(asked())).message.content
@@ -58,11 +58,11 @@ class LifecyclePromises(Promises):
         assert llm.chat(asked()).message.content
 
     @pytest.mark.parametrize("shown", [repr, str, to_json, to_payload])
-    def test_the_key_is_shown_nowhere(self, make, shown):
+    def test_the_key_is_in_no_representation(self, make, shown):
         assert SECRET not in shown(make(api_key=SECRET))
 
     @pytest.mark.parametrize("shown", [repr, to_json])
-    def test_values_of_headers_are_shown_nowhere(self, make, shown):
+    def test_values_of_headers_are_in_no_representation(self, make, shown):
         assert SECRET not in shown(make(default_headers={"X-Key": SECRET}))
 
     def test_the_key_is_not_pickled(self, make):
@@ -76,7 +76,7 @@ class LifecyclePromises(Promises):
         assert all(SECRET not in request.headers.get("authorization", "") for request in sandbox.requests)
 
     def test_its_saved_form_is_always_the_same(self, make):
-        """The cache of an ingestion pipeline is keyed by it."""
+        """It is the cache key of an ingestion pipeline."""
         first = make().to_json()
         assert make().to_json() == first
         assert " at 0x" not in first
@@ -92,7 +92,7 @@ class LifecyclePromises(Promises):
         asyncio.run(llm.aclose())
 
     def test_it_can_be_the_default_llm(self, llm):
-        """`Settings` sets a field of it."""
+        """`Settings` sets one of its fields."""
         before = Settings._llm
         try:
             Settings.llm = llm
@@ -119,22 +119,22 @@ class LifecyclePromises(Promises):
         with pytest.raises(Exception, match="choice"):
             llm.chat(asked())
 
-    def test_a_failure_is_retried_as_often_as_was_asked(self, make, sandbox):
-        """One layer of retries: two layers multiply."""
+    def test_a_failure_is_retried_max_retries_times(self, make, sandbox):
+        """Retries happen in one layer only."""
         sandbox.strict = False  # the number of requests is what is tested
         sandbox.script(*[Fault(status=500)] * 20)
         with pytest.raises(Exception, match=r"."):
             make(max_retries=1).chat(asked())
         assert len(sandbox.requests) == 2
 
-    def test_a_failure_is_not_retried_if_that_was_asked(self, make, sandbox):
+    def test_max_retries_zero_disables_retries(self, make, sandbox):
         sandbox.strict = False  # the number of requests is what is tested
         sandbox.script(*[Fault(status=500)] * 5)
         with pytest.raises(Exception, match=r"."):
             make(max_retries=0).chat(asked())
         assert len(sandbox.requests) == 1
 
-    def test_a_wish_to_wait_is_heeded(self, make, sandbox):
+    def test_retry_after_is_honoured(self, make, sandbox):
         sandbox.script(Fault(status=429, headers={"Retry-After": "1"}), Reply(text="Fine."))
         began = time.monotonic()
         assert make(max_retries=1).chat(asked()).message.content == "Fine."

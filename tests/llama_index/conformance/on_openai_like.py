@@ -9,7 +9,7 @@ from . import LLMConformance
 
 
 class TestOpenAILike(LLMConformance):
-    """With the flags that its documentation asks for, except where the defaults are what is tested."""
+    """With the flags that its documentation recommends, except where defaults are tested."""
 
     @pytest.fixture
     def make(self, sandbox):

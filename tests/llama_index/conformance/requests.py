@@ -26,7 +26,7 @@ PIXEL = base64.b64decode(
 
 
 class RequestPromises(Promises):
-    def test_nothing_is_sent_that_nobody_set(self, llm, sandbox):
+    def test_unset_parameters_are_not_sent(self, llm, sandbox):
         llm.chat(asked())
         assert set(sandbox.requests[-1].body) == {"model", "messages"}
 
@@ -52,12 +52,12 @@ class RequestPromises(Promises):
         make(reasoning_effort="low").chat(asked())
         assert sandbox.requests[-1].body.get("reasoning_effort") == "low"
 
-    def test_what_the_deployment_knows_besides_goes_through_extra_body(self, make, sandbox):
+    def test_other_parameters_of_the_server_go_through_extra_body(self, make, sandbox):
         make(additional_kwargs={"extra_body": {"top_k": 5}}).chat(asked())
         assert sandbox.requests[-1].body["top_k"] == 5
 
     def test_a_misspelt_argument_is_refused(self, llm):
-        """The server would ignore it without a word."""
+        """The server would ignore it silently."""
         with pytest.raises(Exception, match="temprature"):
             llm.chat(asked(), temprature=0.5)
 
@@ -77,8 +77,8 @@ class RequestPromises(Promises):
             (MessageRole.MODEL, "assistant"),
         ],
     )
-    def test_roles_are_those_the_server_knows(self, llm, sandbox, role, sent):
-        """Histories that were made with other providers' models go on."""
+    def test_roles_are_sent_under_the_servers_names(self, llm, sandbox, role, sent):
+        """Histories of other providers' models can be continued."""
         llm.chat([ChatMessage(role=role, content="Hi"), *asked()])
         assert sandbox.requests[-1].body["messages"][0]["role"] == sent
 
@@ -105,7 +105,7 @@ class RequestPromises(Promises):
         image = sandbox.requests[-1].body["messages"][0]["content"][1]
         assert image["image_url"]["url"] == "https://example.com/a.png"
 
-    def test_a_cache_point_is_no_harm(self, llm, sandbox):
+    def test_cache_points_are_ignored(self, llm, sandbox):
         point = CachePoint(cache_control=CacheControl(type="ephemeral"))
         llm.chat([ChatMessage(blocks=[TextBlock(text="Hi"), point])])
         assert sandbox.requests[-1].body["messages"][0]["content"] == "Hi"
@@ -131,7 +131,7 @@ class RequestPromises(Promises):
         llm.chat(messages)
         assert [message.model_dump() for message in messages] == before
 
-    def test_system_messages_may_stand_anywhere(self, llm, sandbox):
-        """Agents put one at the end when they stop early."""
+    def test_system_messages_may_be_anywhere(self, llm, sandbox):
+        """Agents append one when they stop early."""
         llm.chat([*asked(), ChatMessage(role=MessageRole.SYSTEM, content="Stop now.")])
         assert [message["role"] for message in sandbox.requests[-1].body["messages"]] == ["user", "system"]

@@ -1,4 +1,4 @@
-"""Promises about streams: what their items hold, what ends them, and who notices."""
+"""Promises about streams: the content of items, early ends, and closing."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ LONG = Reply(text=["word "] * 3000, chunk_delay=0.01)
 
 
 def wait_for_leaving(sandbox) -> bool:
-    """Whether the server sees the client go, long before the answer ends."""
+    """Whether the server notices the disconnect long before the answer ends."""
     return until(lambda: sandbox.requests[-1].disconnected)
 
 
 class StreamPromises(Promises):
     @pytest.fixture
     def no_gc(self):
-        """Nothing may depend on when the garbage collector comes by."""
+        """Nothing may depend on the garbage collector."""
         gc.disable()
         yield
         gc.enable()
 
     def test_deltas_add_up_to_the_content(self, llm, sandbox):
-        """Each item holds the whole text so far and the part that is new."""
+        """Each item holds the whole text so far and the new part."""
         sandbox.script(Reply(text=["a", "b", "c"]))
         responses = list(llm.stream_chat(asked()))
         so_far = ""
@@ -104,8 +104,8 @@ class StreamPromises(Promises):
         assert sandbox.connections - before == 1
 
     @pytest.mark.parametrize("fault", [Fault(no_finish=True, no_done=True), Fault(cut_after=3)], ids=["ends", "cut"])
-    def test_a_stream_that_breaks_off_is_an_error(self, llm, sandbox, fault):
-        """An answer without its end must not pass for an answer."""
+    def test_a_truncated_stream_is_an_error(self, llm, sandbox, fault):
+        """A truncated stream must not look like a whole answer."""
         sandbox.script(Fault(**{**fault.__dict__, "after": Reply(text=["a"] * 8)}))
         with pytest.raises(Exception, match=r"."):
             list(llm.stream_chat(asked()))
@@ -115,6 +115,6 @@ class StreamPromises(Promises):
         with pytest.raises(Exception, match="the engine died"):
             list(llm.stream_chat(asked()))
 
-    def test_a_busy_server_is_asked_again_before_a_stream_begins(self, make, sandbox):
+    def test_a_busy_server_is_retried_before_a_stream_begins(self, make, sandbox):
         sandbox.script(Fault(status=503), Reply(text="Fine."))
         assert list(make(max_retries=1).stream_chat(asked()))[-1].message.content == "Fine."

@@ -1,4 +1,4 @@
-"""Promises about answers that are objects."""
+"""Promises about structured output."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ JSON = '{"name": "Pune", "people": 7}'
 
 
 class StructuredPromises(Promises):
-    """The rules of the sandbox fill JSON schemas and call offered tools, so either way of asking is answered."""
+    """The sandbox fills JSON schemas and calls tools, so both methods get an answer."""
 
     def test_structured_predict_gives_the_object(self, llm):
         assert isinstance(llm.structured_predict(City, PROMPT, name="Pune"), City)
@@ -47,15 +47,15 @@ class StructuredPromises(Promises):
         assert isinstance(objects[-1], City)
 
     @pytest.mark.parametrize("way", ["structured_predict", "stream_structured_predict"])
-    def test_the_server_is_made_to_obey(self, llm, sandbox, way):
-        """By a schema or by a demanded call; asking nicely is not enough."""
+    def test_the_server_enforces_the_schema(self, llm, sandbox, way):
+        """By a schema or a required call; a prompt alone is not enough."""
         answer = getattr(llm, way)(City, PROMPT, name="Pune")
         if "stream" in way:
             list(answer)
         body = sandbox.requests[-1].body
         assert "response_format" in body or body["tool_choice"] not in {None, "auto"}
 
-    def test_a_server_that_ignores_demanded_calls_gives_the_object(self, make):
+    def test_a_server_that_ignores_required_calls_returns_the_object(self, make):
         with Sandbox(ignores_forced_tools=True, strict=False) as server:
             server.script(Reply(text=JSON), Reply(text=JSON))
             assert make(server, max_retries=0).structured_predict(City, PROMPT, name="Pune") == PUNE
@@ -76,7 +76,7 @@ class StructuredPromises(Promises):
         await program.acall(name="Pune")
         assert sandbox.requests[-1].body["messages"][0] == {"role": "system", "content": "Be brief."}
 
-    def test_programs_demand_the_call(self, llm, sandbox):
+    def test_programs_require_the_call(self, llm, sandbox):
         FunctionCallingProgram.from_defaults(City, prompt_template_str="Tell me of {name}.", llm=llm)(name="Pune")
         assert sandbox.requests[-1].body["tool_choice"] != "auto"
 
@@ -100,7 +100,7 @@ class StructuredPromises(Promises):
             assert isinstance((await collect(stream))[-1].raw, City)
 
     def test_a_structured_llm_streams_deltas(self, llm):
-        """What query engines that stream put out."""
+        """Streaming query engines show these."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             stream = llm.as_structured_llm(City).stream_chat(asked("Pune?"))
@@ -111,7 +111,7 @@ class StructuredPromises(Promises):
         llm.as_structured_llm(City).chat([ChatMessage(content='What is {name} in {"a": 1}?')])
         assert sandbox.requests[-1].body["messages"][0]["content"] == 'What is {name} in {"a": 1}?'
 
-    def test_an_answer_that_was_cut_off_is_an_error_that_says_so(self, llm, sandbox):
+    def test_a_truncated_answer_is_an_error_that_says_so(self, llm, sandbox):
         """And not an object with its fields missing."""
         sandbox.strict = False  # an LLM may try again
         sandbox.script(*[Reply(text='{"name": "Pu', finish_reason="length")] * 3)
@@ -121,21 +121,21 @@ class StructuredPromises(Promises):
     @pytest.mark.parametrize(
         "text", ["```json\n" + JSON + "\n```", "```\n" + JSON + "```", f"  {JSON}\n"], ids=["json", "plain", "spaces"]
     )
-    def test_fences_around_the_object_are_no_harm(self, llm, sandbox, text):
+    def test_fences_around_the_object_are_ignored(self, llm, sandbox, text):
         sandbox.script(Reply(text=text))
         assert llm.structured_predict(City, PROMPT, name="Pune") == PUNE
 
     @pytest.mark.parametrize("way", ["structured_predict", "stream_structured_predict"])
-    def test_an_object_that_does_not_fit_is_asked_for_once_more(self, llm, sandbox, way):
+    def test_an_invalid_object_is_requested_once_more(self, llm, sandbox, way):
         sandbox.script(Reply(text='{"name": "Pune", "people": "many"}'), Reply(text=JSON))
         answer = getattr(llm, way)(City, PROMPT, name="Pune")
         assert (list(answer)[-1] if "stream" in way else answer) == PUNE
 
-    async def test_an_object_that_does_not_fit_is_asked_for_once_more_by_async_code(self, llm, sandbox):
+    async def test_an_invalid_object_is_requested_once_more_by_async_code(self, llm, sandbox):
         sandbox.script(Reply(text='{"name": "Pune", "people": "many"}'), Reply(text=JSON))
         assert await llm.astructured_predict(City, PROMPT, name="Pune") == PUNE
 
-    def test_an_object_that_never_fits_is_an_error_with_the_text(self, llm, sandbox):
+    def test_two_invalid_objects_are_an_error_with_the_text(self, llm, sandbox):
         sandbox.strict = False  # an LLM may try again
         sandbox.script(*[Reply(text="I would rather chat.")] * 3)
         with pytest.raises(ValueError, match="I would rather chat"):

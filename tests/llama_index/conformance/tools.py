@@ -1,4 +1,4 @@
-"""Promises about tools: what is offered, how calls are put together, what happens when a demanded one is not made."""
+"""Promises about tools: what is sent, how calls are assembled, and missing required calls."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ class ToolPromises(Promises):
         assert (tool["type"], tool["function"]["name"]) == ("function", "add")
         assert tool["function"]["parameters"]["required"] == ["a", "b"]
 
-    def test_without_tools_nothing_is_said_of_tools(self, llm, sandbox):
-        """No nulls, which some servers refuse."""
+    def test_without_tools_no_tool_parameters_are_sent(self, llm, sandbox):
+        """Not even null, which some servers refuse."""
         llm.chat(asked())
         assert not {"tools", "tool_choice", "parallel_tool_calls"} & set(sandbox.requests[-1].body)
 
@@ -84,7 +84,7 @@ class ToolPromises(Promises):
         assert call.tool_id
 
     def test_calls_are_plain_dicts_in_additional_kwargs_too(self, llm, sandbox):
-        """Programs of LlamaIndex look only there."""
+        """LlamaIndex's programs read only those."""
         sandbox.script(ONE_CALL)
         (told,) = llm.chat_with_tools([ADD], "1 + 2?").message.additional_kwargs["tool_calls"]
         assert isinstance(told, dict)
@@ -99,8 +99,8 @@ class ToolPromises(Promises):
         assert made == [("add", {"a": 1, "b": 2}), ("add", {"a": 3, "b": 4})]
         assert len({selection.tool_id for selection in selections}) == 2
 
-    async def test_calls_can_be_asked_for_at_each_item(self, llm, sandbox):
-        """As agents do: arguments that have only begun do not raise."""
+    async def test_calls_can_be_read_at_each_item(self, llm, sandbox):
+        """As agents do: partial arguments do not raise."""
         sandbox.script(ONE_CALL)
         responses = await collect(llm.astream_chat_with_tools([ADD], "1 + 2?"))
         seen = [llm.get_tool_calls_from_response(response, error_on_no_tool_call=False) for response in responses]
@@ -109,8 +109,8 @@ class ToolPromises(Promises):
 
     @pytest.mark.parametrize("way", ["chat_with_tools", "stream_chat_with_tools"])
     @pytest.mark.parametrize("arguments", ['{"a": 1, "b"', "[1, 2]", "one and two"], ids=["cut", "list", "prose"])
-    def test_arguments_that_are_no_object_are_an_error(self, llm, sandbox, way, arguments):
-        """Calling the tool with nothing would be the wrong call, silently."""
+    def test_arguments_that_are_not_an_object_are_an_error(self, llm, sandbox, way, arguments):
+        """Calling the tool without arguments would be silently wrong."""
         sandbox.script(Reply(tool_calls=[ToolCall("add", arguments)]))
         answer = getattr(llm, way)([ADD], "1 + 2?")
         last = list(answer)[-1] if "stream" in way else answer
@@ -132,7 +132,7 @@ class ToolPromises(Promises):
 
     @pytest.mark.parametrize("choice", [{}, {"tool_choice": None}], ids=["not given", "None"])
     def test_required_is_sent(self, llm, sandbox, choice):
-        """`tool_choice=None`, which LlamaIndex's programs pass, means that it was not given."""
+        """`tool_choice=None`, which LlamaIndex's programs pass, means not set."""
         sandbox.script(ONE_CALL)
         llm.chat_with_tools([ADD], "?", tool_required=True, **choice)
         assert sandbox.requests[-1].body["tool_choice"] == "required"
@@ -143,13 +143,13 @@ class ToolPromises(Promises):
         assert sandbox.requests[-1].body["tool_choice"] == {"type": "function", "function": {"name": "add"}}
 
     @pytest.mark.parametrize("allowed", [True, False])
-    def test_whether_calls_may_be_parallel_is_said(self, llm, sandbox, allowed):
+    def test_whether_calls_may_be_parallel_is_sent(self, llm, sandbox, allowed):
         sandbox.script(ONE_CALL)
         llm.chat_with_tools([ADD], "?", allow_parallel_tool_calls=allowed)
         assert sandbox.requests[-1].body["parallel_tool_calls"] is allowed
 
-    def test_one_call_is_one_call(self, llm, sandbox):
-        """Where parallel calls are not allowed and a server makes two all the same."""
+    def test_extra_calls_are_dropped_without_parallel_calls(self, llm, sandbox):
+        """Without parallel calls, although the server makes two."""
         two = [piece(None, '{"a": 1, "b": 2}', name="add", id="c1"), piece(None, "{}", name="now", id="c2")]
         message = {"role": "assistant", "content": None, "tool_calls": two}
         choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
@@ -173,14 +173,14 @@ class ToolPromises(Promises):
         assert (await llm.apredict_and_call([ADD], "1 + 2?")).response == "3"
 
     def test_a_tool_with_an_odd_name_is_called_by_it(self, llm, sandbox):
-        """A name that cannot be sent as it is comes back as it was."""
+        """A name that is changed for sending is restored."""
         odd = FunctionTool.from_defaults(add, name="add[int]")
         sandbox.script(Reply(tool_calls=[ToolCall("add_int_", {"a": 1, "b": 2})]))
         assert llm.predict_and_call([odd], "1 + 2?").response == "3"
 
     @pytest.mark.parametrize("way", ["chat_with_tools", "stream_chat_with_tools"])
-    def test_a_demanded_call_is_made_although_the_server_ignores_it(self, make, way):
-        """gpt-oss on vLLM before 0.26: HTTP 200, and prose instead of the call."""
+    def test_a_required_call_is_made_although_the_server_ignores_it(self, make, way):
+        """gpt-oss on vLLM before 0.26 answers HTTP 200 with prose instead of the call."""
         with Sandbox(ignores_forced_tools=True) as server:
             llm = make(server, max_retries=0)
             server.script(Reply(text="I would rather chat."), Reply(text='{"a": 1, "b": 2}'))
@@ -197,7 +197,7 @@ class ToolPromises(Promises):
         assert result["content"] == "3"
 
     def test_reasoning_goes_back_with_the_call(self, llm, sandbox):
-        """gpt-oss needs its own thoughts between two calls."""
+        """gpt-oss needs its reasoning between two calls."""
         llm.chat([*asked("1 + 2?"), *_loop()])
         message = sandbox.requests[-1].body["messages"][1]
         assert message.get("reasoning") == message.get("reasoning_content") == "Add them."
@@ -209,7 +209,7 @@ class ToolPromises(Promises):
 
 
 def _loop() -> list[ChatMessage]:
-    """A call with the thought before it, and its result."""
+    """A call with reasoning before it, and its result."""
     blocks = [
         ThinkingBlock(content="Add them."),
         ToolCallBlock(tool_call_id="c1", tool_name="add", tool_kwargs={"a": 1, "b": 2}),

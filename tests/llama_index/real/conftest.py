@@ -1,4 +1,4 @@
-"""Makes the real servers available to the tests of this folder."""
+"""Fixtures for the real servers."""
 
 from tests.real.plugin import gpt_oss_server, pytest_collection_modifyitems, real_server
 

@@ -16,7 +16,7 @@ from tests.real.gpt_oss.scenarios import SYSTEM, Verdict, asking, get_time, get_
 from tests.real.plugin import RealServer
 from tir_client import ContextOverflowError
 
-# LlamaIndex's workflows look at every attribute of an agent, deprecated ones of pydantic included.
+# LlamaIndex's workflows read every attribute of an agent, including deprecated ones of pydantic.
 pytestmark = [
     pytest.mark.real,
     pytest.mark.filterwarnings("ignore:The `__.*__` attribute is deprecated:DeprecationWarning"),

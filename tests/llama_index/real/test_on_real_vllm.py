@@ -124,7 +124,7 @@ def test_usage_is_counted(make):
     assert counter.prompt_llm_token_count > 10
 
 
-def test_reasoning_is_apart_from_text(make):
+def test_reasoning_is_separate_from_text(make):
     """The server's parser splits what its template has opened."""
     llm = make(extra_body={"chat_template_kwargs": {"thinking": True}})
     response = list(llm.stream_chat(asked()))[-1]

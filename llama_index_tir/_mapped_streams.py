@@ -1,7 +1,7 @@
-"""Streams made of other streams, item by item: objects, so that closing one is one call that closes all below it.
+"""Mapped and AsyncMapped: apply a function to each item of a stream; closing one closes the stream below.
 
-LlamaIndex asks whether a stream is a `Generator`; an async generator inside another one would be closed twice when its
-event loop ends.
+They are `Generator`s because LlamaIndex checks for that type. Nested async generator functions would be closed twice
+when their event loop ends.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ class Closable(Protocol[Covariant_co]):
 
 
 class AsyncClosable(Protocol[Covariant_co]):
-    """The same in async code."""
+    """`Closable` for async code."""
 
     async def __anext__(self) -> Covariant_co: ...
     async def aclose(self) -> Any: ...
 
 
 class Mapped(Generator[Result, None, None], Generic[Item, Result]):
-    """The items of `stream`, each turned into something else.
+    """The items of `stream`, each converted by a function.
 
     Args:
-        stream: What is read, and closed.
-        turn: Makes a result of an item.
-        end: Makes further results when the stream has ended.
+        stream: The stream to read and close.
+        turn: Converts an item to a result.
+        end: Returns further results when the stream has ended.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Mapped(Generator[Result, None, None], Generic[Item, Result]):
         self._stream.close()
 
     def send(self, _: None, /) -> Result:
-        """As `next`: nothing can be sent."""
+        """Return the next item; the sent value is ignored."""
         return next(self)
 
     def throw(self, error: Any, /, *_: Any) -> NoReturn:
@@ -108,7 +108,7 @@ class AsyncMapped(AsyncGenerator[Result, None], Generic[Item, Result]):
         await self._stream.aclose()
 
     async def asend(self, _: None, /) -> Result:
-        """As `anext`: nothing can be sent."""
+        """Return the next item; the sent value is ignored."""
         return await self.__anext__()
 
     async def athrow(self, error: Any, /, *_: Any) -> NoReturn:

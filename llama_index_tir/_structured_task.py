@@ -1,4 +1,4 @@
-"""Structured output: answers that are objects of a pydantic class, by its JSON schema, read and once repaired. Pure."""
+"""StructuredTask: builds requests for structured output, parses answers, and decides on a second request. Pure."""
 
 from __future__ import annotations
 
@@ -36,29 +36,29 @@ if TYPE_CHECKING:
 dispatcher = get_dispatcher("llama_index.core.llms.llm")
 
 Template = tuple["BasePromptTemplate", dict[str, Any]]
-"""A prompt and the arguments that it was filled with."""
+"""A prompt template and its arguments."""
 
 TOOL_ARGUMENTS = ("tools", "tool_choice", "tool_required", "allow_parallel_tool_calls", "parallel_tool_calls")
-"""Arguments that LlamaIndex's programs pass for their way, which is through tools: a schema does not need them."""
+"""Arguments that LlamaIndex's programs pass for tool calls. A schema does not need them."""
 
 
 class StructuredTask(Generic[Model]):
-    """One object to get out of the model.
+    """One request for an object of a pydantic class.
 
     Args:
         output_cls: The object's class.
         template: The prompt, for the events.
-        messages: What to ask.
+        messages: The messages to send.
         kwargs: The caller's arguments for the call.
-        strict: Hold the answer to the schema strictly; None leaves that to the server.
+        strict: Enforce the schema strictly; None leaves that to the server.
 
     Raises:
-        InvalidRequestError: It is no pydantic class.
+        InvalidRequestError: `output_cls` is not a pydantic class.
 
     Attributes:
         kwargs: The arguments of the call, with the schema.
-        second: The messages that ask again, once an answer could not be read.
-        output: The object, once an answer could be.
+        second: The messages of the second request, after an invalid answer.
+        output: The object, after a valid answer.
     """
 
     def __init__(
@@ -71,7 +71,9 @@ class StructuredTask(Generic[Model]):
         strict: bool | None,
     ) -> None:
         if not hasattr(output_cls, "model_json_schema"):
-            raise InvalidRequestError(f"{output_cls!r} is no pydantic class: put it into a field of one.")
+            raise InvalidRequestError(
+                f"{output_cls!r} is not a pydantic class. Define a pydantic class that has it as a field."
+            )
         self._output_cls = output_cls
         self._template = template
         self._partial: PartialObject | None = None
@@ -83,7 +85,7 @@ class StructuredTask(Generic[Model]):
         self.kwargs: Json = {**caller, "response_format": format_}
 
     def partial(self, response: ChatResponse) -> Model | FlexibleModel | None:
-        """The object so far, or None if a response of the stream adds nothing to it."""
+        """Return the object so far, or None if the response did not change it."""
         if self._partial is None:
             self._partial = PartialObject(self._output_cls)
         output: Model | FlexibleModel | None = self._partial.read(
@@ -92,10 +94,10 @@ class StructuredTask(Generic[Model]):
         return output
 
     def accepts(self, response: ChatResponse) -> bool:
-        """Read an answer: True if it is the object, else `second` is set.
+        """Parse an answer: return True if it is valid, else set `second` and return False.
 
         Raises:
-            StructuredOutputError: The answer was cut off or refused, which asking again would not change.
+            StructuredOutputError: The answer was truncated or refused; a second request would not help.
         """
         self._check_end(response)
         problem = self._read(response)
@@ -103,15 +105,15 @@ class StructuredTask(Generic[Model]):
             self.second = [
                 *self.messages,
                 ChatMessage(role=MessageRole.ASSISTANT, content=_text(response)),
-                ChatMessage(content=f"That cannot be read: {problem}\nAnswer with the corrected JSON object only."),
+                ChatMessage(content=f"That is invalid: {problem}\nAnswer with the corrected JSON object only."),
             ]
         return not problem
 
     def finish(self, response: ChatResponse) -> None:
-        """Read the last answer that there will be.
+        """Parse the last answer.
 
         Raises:
-            StructuredOutputError: It is not the object.
+            StructuredOutputError: It is invalid.
         """
         self._check_end(response)
         problem = self._read(response)
@@ -119,17 +121,17 @@ class StructuredTask(Generic[Model]):
             raise self._error(response, StructuredOutputError, problem)
 
     def _check_end(self, response: ChatResponse) -> None:
-        """Raise an error for an answer that was not written to its end, even if what there is can be read."""
+        """Raise an error for a truncated or refused answer, even if its text is valid."""
         if refusal := response.additional_kwargs.get("refusal"):
             raise self._error(response, RefusedOutputError, f"the model refused: {refusal!r}")
         match response.additional_kwargs.get("finish_reason"):
             case "length":
-                raise self._error(response, TruncatedOutputError, "it was cut off; raise `max_tokens`")
+                raise self._error(response, TruncatedOutputError, "it was truncated; raise `max_tokens`")
             case "content_filter":
-                raise self._error(response, RefusedOutputError, "a filter of the server stopped it")
+                raise self._error(response, RefusedOutputError, "the server's content filter stopped it")
 
     def _read(self, response: ChatResponse) -> str:
-        """Read an answer; return what is wrong with it."""
+        """Parse an answer; return the problem, or an empty string."""
         try:
             self.output = self._output_cls.model_validate_json(extract_json(_text(response)))
         except ValidationError as error:
@@ -143,22 +145,22 @@ class StructuredTask(Generic[Model]):
         finish = response.additional_kwargs.get("finish_reason")
         return cls(
             f"The answer is not a {self._output_cls.__name__}: {problem} (finish_reason {finish!r}). "
-            f"It is {_text(response)!r}.",
+            f"Its text is {_text(response)!r}.",
             text=response.additional_kwargs.get("refusal") or _text(response),
             body=response.raw,
         )
 
     @property
     def result(self) -> Model:
-        """The object, of a task that is done."""
+        """The object of a finished task."""
         if self.output is None:
-            raise RuntimeError("The task is not done.")
+            raise RuntimeError("The task has no result yet.")
         return self.output
 
-    # LlamaIndex's events of such a task
+    # Events of LlamaIndex
 
     def started(self) -> None:
-        """Report that the task begins."""
+        """Report the start of the task."""
         prompt, arguments = self._template
         dispatcher.event(
             LLMStructuredPredictStartEvent(output_cls=self._output_cls, template=prompt, template_args=arguments)
@@ -175,9 +177,9 @@ class StructuredTask(Generic[Model]):
 
 
 class PartialObject:
-    """Reads an object while it arrives: of its own class as soon as it fits, until then one with anything missing.
+    """Parses an object while it arrives: of its own class as soon as it is valid, else of one with optional fields.
 
-    This is a preview: what the object is in the end is read from the whole answer.
+    This is a preview. The final object is parsed from the whole answer.
     """
 
     def __init__(self, output_cls: type[BaseModel]) -> None:
@@ -187,7 +189,7 @@ class PartialObject:
         self._last: Json = {}
 
     def read(self, text: str, *, whole: bool) -> Any:
-        """The object so far, or None if `text` adds nothing to it."""
+        """Return the object so far, or None if `text` did not change it."""
         value = self._json.parse(text, whole=whole)
         if value == self._last:
             return None
@@ -196,7 +198,7 @@ class PartialObject:
             return self._output_cls.model_validate_json(to_json(value))
         except ValidationError:
             return self._flexible.model_validate(value)
-        except Exception:  # noqa: BLE001 - the class's own validator may not expect half of an object
+        except Exception:  # noqa: BLE001 - a custom validator may fail on half of an object
             return None
 
 
@@ -205,14 +207,14 @@ def _text(response: ChatResponse) -> str:
 
 
 def check_last(last: Any, output_cls: type[BaseModel]) -> None:
-    """Raise `StructuredOutputError` if what a stream ended with is not an object of `output_cls`."""
+    """Raise `StructuredOutputError` if the last object of a stream is not of `output_cls`."""
     if not isinstance(last, output_cls):
         raise StructuredOutputError(
-            f"The stream ended before LlamaIndex's program had read a {output_cls.__name__}; it got as far as "
-            f"{last!r}. If the answer was cut off, raise `max_tokens`."
+            f"The stream ended before LlamaIndex's program had a valid {output_cls.__name__}; its last object is "
+            f"{last!r}. If the answer was truncated, raise `max_tokens`."
         )
 
 
 def _name(output_cls: type[Any]) -> str:
-    """A name for the schema, of the characters and the length that servers allow."""
+    """Return a name for the schema, with the characters and the length that servers allow."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", output_cls.__name__)[:64]
