@@ -56,6 +56,15 @@ class _Final(_Traced):
     is_retryable = False
 
 
+class _Connection(_Traced):
+    """A connection error; a rejected certificate is not retryable."""
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message, **details)
+        if self.phase == "certificate":
+            self.is_retryable = False
+
+
 class _Refusal(_Traced):
     """An error with `raw_message`, the refusal, which LangChain's middleware reads."""
 
@@ -88,7 +97,7 @@ class RefusedOutputError(_Refusal, StructuredOutputError, tir.RefusedOutputError
 _MODEL_ERRORS: dict[type[tir.TIRError], tuple[type[_Traced], type[lc.ModelError]]] = {
     tir.ConfigurationError: (_Traced, lc.ModelInvalidRequestError),
     tir.InvalidRequestError: (_Traced, lc.ModelInvalidRequestError),
-    tir.APIConnectionError: (_Traced, lc.ModelConnectionError),
+    tir.APIConnectionError: (_Connection, lc.ModelConnectionError),
     tir.APITimeoutError: (_Traced, lc.ModelTimeoutError),
     tir.APIStatusError: (_Final, lc.ModelAPIError),  # a redirect, which asking again does not change
     tir.BadRequestError: (_Traced, lc.ModelInvalidRequestError),

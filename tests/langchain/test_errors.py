@@ -97,6 +97,14 @@ async def test_a_status_code_has_its_class_in_both_hierarchies(  # noqa: PLR0913
         assert sandbox.token not in repr(error.__dict__) + str(error)
 
 
+@pytest.mark.parametrize(("phase", "retryable"), [("connect", True), ("certificate", False)])
+def test_a_rejected_certificate_is_not_retryable(phase: str, retryable: bool):
+    error = _errors.to_model_error(tir.APIConnectionError("No.", phase=phase))
+
+    assert pickle.loads(pickle.dumps(error)).is_retryable is retryable
+    assert isinstance(error, lc.ModelConnectionError)
+
+
 @pytest.mark.parametrize("message", OVERFLOWS)
 async def test_every_wording_of_an_overflow_is_recognised(model: ChatTIR, sandbox: Sandbox, message: str):
     sandbox.script(*[Fault(status=400, body={"error": {"message": message, "code": 400}})] * 4)
