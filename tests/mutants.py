@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import io
+import shutil
 import subprocess
 import sys
 import tokenize
@@ -28,8 +29,10 @@ from mutmut.utils.file_utils import walk_mutatable_files
 GOAL = 0.9
 EQUIVALENT = Path(__file__).with_suffix(".toml")
 UNNOTICED = {"survived", "no tests", "not checked"}
-LISTED = 4
-"""Columns in front of a survivor's change."""
+KILLED, SURVIVOR = "killed", "survivor"
+
+Key = tuple[str, str, str]
+"""A function, the lines that a mistake removes, and those that it adds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,11 @@ class Mutant:
         """Dotted name of the module."""
         return self.name.rpartition(".")[0]
 
+    @property
+    def key(self) -> Key:
+        """What it is listed under; mutmut's own numbers change with each line of the function."""
+        return self.function, self.removed, self.added
+
     def is_wording(self) -> bool:
         """Whether it changes nothing but the words of a sentence."""
         before, after = _tokens(self.removed), _tokens(self.added)
@@ -75,8 +83,13 @@ def main() -> int:
     arguments = parser.parse_args()
     names = [f"{module}.*" for module in arguments.modules]
     if not arguments.report:
+        shutil.rmtree("mutants", ignore_errors=True)  # it has results of earlier tests, which mutmut would take over
         subprocess.run([sys.executable, "-m", "mutmut", "run", "--max-children", arguments.jobs, *names], check=True)
-    return report([mutant for mutant in mutants() if not names or mutant.module in arguments.modules])
+    found = [mutant for mutant in mutants() if not names or mutant.module in arguments.modules]
+    equivalent = read_equivalent()
+    if not names:
+        report_unused(found, equivalent)
+    return report(found, equivalent)
 
 
 def mutants() -> list[Mutant]:
@@ -91,54 +104,55 @@ def mutants() -> list[Mutant]:
     return found
 
 
-def report(found: list[Mutant]) -> int:
-    """Print how many mistakes were noticed in each module, and those that were not."""
-    equivalent = {
-        (entry["function"], entry["removed"].strip(), entry["added"].strip())
-        for entry in tomllib.loads(EQUIVALENT.read_text("utf-8")).get("equivalent", [])
-    }
+def report(found: list[Mutant], equivalent: set[Key]) -> int:
+    """Print how many mistakes were noticed in each module, and those that were not; 1 if these are too many."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    survivors, used = [], set()
     for mutant in found:
-        key = (mutant.function, mutant.removed, mutant.added)
-        unnoticed = mutant.status in UNNOTICED
-        used |= {key} & equivalent
-        kind = "wording" if mutant.is_wording() else "equivalent" if unnoticed and key in equivalent else "counted"
+        kind = _kind(mutant, equivalent)
         counts[mutant.module][kind] += 1
-        counts[mutant.module]["killed"] += kind == "counted" and not unnoticed
-        if kind == "counted" and unnoticed:
-            survivors.append(mutant)
-    _print(counts, survivors)
-    stale = equivalent - used if len({mutant.module for mutant in found}) == len(counts) and len(counts) > 1 else set()
-    for function, removed, added in sorted(stale):
-        sys.stdout.write(f"listed as equivalent, and not planted any more: {function}: {removed} -> {added}\n")
-    total = sum(counts.values(), Counter())
-    unchecked = sum(mutant.status == "not checked" for mutant in found)
-    if unchecked:
-        sys.stdout.write(f"{unchecked} were not tried\n")
-    return int(unchecked > 0 or not found or total["killed"] < GOAL * total["counted"])
-
-
-def _print(counts: dict[str, Counter[str]], survivors: list[Mutant]) -> None:
-    for mutant in survivors:
-        sys.stdout.write(
-            f"{mutant.name} ({mutant.status})\n{_indented('- ', mutant.removed)}{_indented('+ ', mutant.added)}\n"
-        )
+        if kind == SURVIVOR:
+            change = _indented("- ", mutant.removed) + _indented("+ ", mutant.added)
+            sys.stdout.write(f"{mutant.name} ({mutant.status})\n{change}\n")
     for module, count in sorted(counts.items()):
         sys.stdout.write(f"{module}: {_summary(count)}\n")
-    sys.stdout.write(f"all: {_summary(sum(counts.values(), Counter()))}\n")
+    total = sum(counts.values(), Counter())
+    sys.stdout.write(f"all: {_summary(total)}\n")
+    return int(not found or total[KILLED] < GOAL * (total[KILLED] + total[SURVIVOR]))
+
+
+def report_unused(found: list[Mutant], equivalent: set[Key]) -> None:
+    """Print what `tests/mutants.toml` lists although it is not planted any more."""
+    for function, removed, added in sorted(equivalent - {mutant.key for mutant in found}):
+        sys.stdout.write(f"not planted any more: {function}: {removed} -> {added}\n")
+
+
+def read_equivalent() -> set[Key]:
+    """The mistakes that change nothing."""
+    entries = tomllib.loads(EQUIVALENT.read_text("utf-8"))["equivalent"]
+    if unexplained := [entry["function"] for entry in entries if not entry["reason"]]:
+        raise ValueError(f"no reason is given for {unexplained}")
+    return {(entry["function"], entry["removed"], entry["added"]) for entry in entries}
+
+
+def _kind(mutant: Mutant, equivalent: set[Key]) -> str:
+    if mutant.is_wording():
+        return "wording"
+    if mutant.status not in UNNOTICED:
+        return KILLED
+    return "equivalent" if mutant.key in equivalent else SURVIVOR
 
 
 def _summary(count: Counter[str]) -> str:
-    share = count["killed"] / count["counted"] if count["counted"] else 1.0
+    counted = count[KILLED] + count[SURVIVOR]
+    share = count[KILLED] / counted if counted else 1.0
     return (
-        f"killed {count['killed']} of {count['counted']} ({share:.1%}), {count['equivalent']} equivalent; "
+        f"killed {count[KILLED]} of {counted} ({share:.1%}), {count['equivalent']} equivalent, "
         f"{count['wording']} wordings not counted"
     )
 
 
 def _indented(sign: str, text: str) -> str:
-    return "".join(f"{' ' * LISTED}{sign}{line}\n" for line in text.splitlines())
+    return "".join(f"    {sign}{line}\n" for line in text.splitlines())
 
 
 def _change(name: str, path: Path) -> tuple[str, str]:

@@ -54,6 +54,7 @@ def test_an_own_deployment_takes_any_model_name(endpoint):
         " https://host/v1// ",
         "https://host/v1/chat/completions",
         "https://host/v1/embeddings/",
+        "https://host/v1//chat/completions",
     ],
 )
 def test_a_base_url_is_used_as_given_whatever_its_end(given):
