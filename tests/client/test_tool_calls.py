@@ -170,7 +170,7 @@ def test_entries_of_a_whole_answer_may_have_one_index_or_no_name():
     ],
 )
 def test_a_call_that_is_no_object_is_refused(event, name):
-    with pytest.raises(ResponseError, match=re.escape(f"`{name}` is not an object")):
+    with pytest.raises(ResponseError, match=re.escape(f"`{name}` must be an object")):
         assemble(event)
 
 

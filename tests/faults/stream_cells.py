@@ -159,7 +159,7 @@ CELLS = [
         "a delta that is a text",
         _X,
         stream(*FIRST, {**chunk({}), "choices": [{"index": 0, "delta": "x"}]}),
-        _broken("`message` is not an object"),
+        _broken("`message` must be an object"),
     ),
     _cell("a text that is a number", _X, stream(*FIRST, chunk({"content": 5})), _broken("not a string")),
     _cell("an event of 10 MB", _X, stream(*chunks("x" * 10_000_000)), Right(text="x" * 10_000_000)),
