@@ -54,7 +54,7 @@ class _Stream:
             deltas = self._answer.close()
         else:
             deltas = self._answer.feed(data)
-        self._deltas = filter(self._second.pass_through, deltas)
+        self._deltas = filter(self._forced.pass_through, deltas)
 
     def _fail(self, failure: TIRError) -> None:
         self._attempt.failure = self._answer.broken_by(failure)
