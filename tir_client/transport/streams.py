@@ -42,19 +42,19 @@ class _Stream:
 
     def _next_delta(self) -> Delta | None:
         """The next delta that was read, or None."""
-        delta = next(self._deltas, None)
-        if delta is None:
-            self._complete = self._complete or self._answer.done
-        return delta
+        for delta in self._deltas:
+            if self._second.pass_through(delta):
+                return delta
+        self._complete = self._complete or self._answer.done
+        return None
 
     def _take(self, data: bytes | None) -> None:
         """Parse a piece of the body, or its end (None)."""
         if data is None:
             self._complete = True
-            deltas = self._answer.close()
+            self._deltas = self._answer.close()
         else:
-            deltas = self._answer.feed(data)
-        self._deltas = filter(self._forced.pass_through, deltas)
+            self._deltas = self._answer.feed(data)
 
     def _fail(self, failure: TIRError) -> None:
         self._attempt.failure = self._answer.broken_by(failure)
