@@ -298,7 +298,7 @@ def test_arguments_that_are_no_object_are_an_error(text):
 
 
 def test_arguments_of_another_type_are_shown():
-    with pytest.raises(ValueError, match=r"^the arguments are not an object but '5'$"):
+    with pytest.raises(ValueError, match=r"^the arguments must be a JSON object, not '5'$"):
         ToolCall("c", "add", "5").parsed()
 
 
