@@ -92,8 +92,8 @@ def test_function_calling_forces_a_call_that_is_strict_unless_it_is_set():
         (None, "json_schema", None, "`schema` is missing: `method='json_schema'` needs one."),
         (None, "function_calling", None, "`schema` is missing: `method='function_calling'` needs one."),
         (Person, "x", None, "`method` is 'json_schema', 'function_calling' or 'json_mode', not 'x'."),
-        (NUMBERS, "function_calling", None, "The schema is of type 'array', and a tool's arguments are an object: use"),
-        ({"enum": [1]}, "function_calling", None, "The schema is of type 'any', and"),
+        (NUMBERS, "function_calling", None, "type 'array', but tool arguments must be an object."),
+        ({"enum": [1]}, "function_calling", None, "type 'any', but"),
     ],
 )
 def test_a_request_that_cannot_be_sent_is_refused(schema: Any, method: Any, strict: bool | None, said: str):

@@ -197,7 +197,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "a grammar": (
         {"type": "custom", "name": "sql", "format": {"type": "grammar"}},
-        "'sql' cannot be offered as a tool: its grammar cannot be sent.",
+        "'sql' is a custom tool with a grammar",
     ),
 }
 

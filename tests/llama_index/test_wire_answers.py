@@ -205,12 +205,13 @@ def test_the_wording_of_a_call_is_that_of_its_own_id():
 
 
 @pytest.mark.parametrize(
-    "call", ["f", {"id": "1"}, {"function": {"name": "f", "arguments": "{}"}}, {"id": "1", "function": {"name": "f"}}]
+    "call", ["f", {"id": "1"}, {"id": "1", "function": {"arguments": "{}"}}, {"id": "1", "function": {"name": "f"}}]
 )
 def test_a_call_in_additional_kwargs_that_cannot_be_read_is_shown(call: Any):
     with pytest.raises(InvalidRequestError) as raised:
         said(tool_calls=[call])
-    assert str(raised.value) == f"messages[0]: A tool call in `additional_kwargs` cannot be read: {call!r}."
+    assert str(raised.value).endswith(f": {call!r}.")
+    assert "messages[0]: " in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_a_long_description_is_sent():
 def test_two_tools_of_one_name_are_refused():
     with pytest.raises(InvalidRequestError) as raised:
         to_tools([WEATHER, TIME, WEATHER], strict=None)
-    assert str(raised.value) == ("Two tools have the same name; the names sent are get_weather, get_time, get_weather.")
+    assert str(raised.value).endswith(": get_weather, get_time, get_weather.")
 
 
 @pytest.mark.parametrize(
@@ -153,10 +153,16 @@ def test_a_demanded_call_that_is_missing_is_an_error():
 )
 def test_arguments_that_are_no_object_are_an_error(finish: str, arguments: str, advice: str):
     with pytest.raises(ToolArgumentsError) as raised:
-        to_selections(response(block("f", arguments), finish=finish), demanded=False)
+        to_selections(response(block("f", arguments), finish=finish), demanded=finish == "stop")
     assert str(raised.value) == (
         f"The model called 'f' with arguments that are not a JSON object: {arguments!r}.{advice}"
     )
+
+
+def test_arguments_that_are_no_object_are_passed_on_for_the_tool_to_refuse():
+    (selection,) = to_selections(response(block("f", "[1]")), demanded=False)
+
+    assert selection.tool_kwargs == {"invalid_arguments": "[1]"}
 
 
 def test_only_the_first_call_is_kept():
@@ -188,5 +194,5 @@ def test_arguments_without_effect_are_left_out_with_a_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert without_meaningless({"model": "m", "reuse_client": True, "tokenizer": None}) == {"model": "m"}
-    with pytest.warns(UserWarning, match=r"`reuse_client` has no effect on TIR's models: connections are always kept"):
+    with pytest.warns(UserWarning, match=r"`reuse_client` has no effect on TIR's models: connections are"):
         assert without_meaningless({"model": "m", "reuse_client": False}) == {"model": "m"}
