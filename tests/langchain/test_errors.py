@@ -77,6 +77,13 @@ def test_every_error_of_the_core_has_a_class_in_langchain():
     assert all(both.__name__ == base.__name__ for base, both in _errors._COMBINED.items())
 
 
+def test_a_combined_class_has_the_name_and_words_of_the_core_and_the_module_where_pickle_finds_it():
+    cls = _errors._combine(tir.ServerError, _errors._Traced, lc.ModelAPIError)
+
+    assert (cls.__name__, cls.__doc__, cls.__module__) == ("ServerError", tir.ServerError.__doc__, _errors.__name__)
+    assert cls.__bases__ == (_errors._Traced, tir.ServerError, lc.ModelAPIError)
+
+
 @pytest.mark.parametrize(("status", "ours", "theirs", "retryable"), OF_STATUS)
 async def test_a_status_code_has_its_class_in_both_hierarchies(  # noqa: PLR0913 - the columns of a table
     *, model: ChatTIR, sandbox: Sandbox, status: int, ours: Any, theirs: Any, retryable: bool

@@ -1,0 +1,131 @@
+"""Structured output without a server: the request for an object, what is read of an answer, and the second request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
+from llama_index.core.prompts import PromptTemplate
+from pydantic import BaseModel
+
+from llama_index_tir._structured_task import StructuredTask
+from tir_client import InvalidRequestError, RefusedOutputError, StructuredOutputError, TruncatedOutputError
+
+TEXT = '{"name": "Ada", "age": 36}'
+QUESTION = [ChatMessage(content="Who?")]
+
+
+class Person(BaseModel):
+    """A person."""
+
+    name: str
+    age: int
+
+
+class Generic1(BaseModel):
+    """A class with a long name of odd characters."""
+
+
+Generic1.__name__ = "A[ü]-_9" + "x" * 70
+
+
+def task(cls: Any = Person, kwargs: Any = None, strict: bool | None = None) -> StructuredTask[Any]:
+    return StructuredTask(cls, (PromptTemplate("Who?"), {}), QUESTION, kwargs, strict=strict)
+
+
+def answer(text: str | None, **kwargs: Any) -> ChatResponse:
+    message = ChatMessage(role=MessageRole.ASSISTANT, content=text)
+    return ChatResponse(message=message, raw={"a": 1}, additional_kwargs=kwargs)
+
+
+def wire_format(cls: type[BaseModel] = Person, name: str = "Person", **strict: Any) -> dict[str, Any]:
+    schema = {"name": name, "schema": cls.model_json_schema(), **strict}
+    return {"type": "json_schema", "json_schema": schema}
+
+
+def test_the_schema_is_sent_beside_the_callers_arguments():
+    caller = dict.fromkeys(
+        ("tools", "tool_choice", "tool_required", "allow_parallel_tool_calls", "parallel_tool_calls"), 1
+    )
+
+    assert task().kwargs == {"response_format": wire_format()}
+    assert task(kwargs={**caller, "seed": 1}).kwargs == {"seed": 1, "response_format": wire_format()}
+    assert task(strict=True).kwargs == {"response_format": wire_format(strict=True)}
+    assert task(Generic1).kwargs == {"response_format": wire_format(Generic1, "A___-_9" + "x" * 57)}
+
+
+def test_what_is_no_pydantic_class_is_refused():
+    with pytest.raises(InvalidRequestError, match="<class 'int'> is "):
+        task(int)
+
+
+@pytest.mark.parametrize("text", [TEXT, f"```json\n{TEXT}\n```"])
+def test_an_answer_that_is_the_object_is_accepted(text: str):
+    made = task()
+
+    assert made.accepts(answer(text, finish_reason="stop"))
+    assert (made.result, made.second) == (Person(name="Ada", age=36), [])
+    made = task()
+    made.finish(answer(text))
+    assert made.result == Person(name="Ada", age=36)
+
+
+def test_the_second_request_says_what_was_wrong():
+    made = task()
+
+    assert not made.accepts(answer('{"age": "x"}'))
+
+    question, said, asked = made.second
+    assert (question, said) == (QUESTION[0], ChatMessage(role=MessageRole.ASSISTANT, content='{"age": "x"}'))
+    assert asked.role == MessageRole.USER
+    assert "name: Field required; age: Input should be a valid integer" in (asked.content or "")
+    assert made.messages == QUESTION
+    with pytest.raises(RuntimeError):
+        _ = made.result
+
+
+@pytest.mark.parametrize(("text", "problem"), [("Hi", "is not JSON"), (None, "is not JSON"), ("[1]", "Person")])
+def test_text_that_is_not_the_object_is_a_problem(text: str | None, problem: str):
+    made = task()
+
+    assert not made.accepts(answer(text))
+    assert problem in (made.second[-1].content or "") or problem == "Person"
+
+
+def test_a_last_answer_that_is_not_the_object_is_an_error_with_its_text():
+    with pytest.raises(StructuredOutputError) as raised:
+        task().finish(answer('{"name": "Ada"}', finish_reason="stop"))
+    said = str(raised.value)
+    assert "Person: age: Field required (finish_reason 'stop')" in said
+    assert said.endswith("""'{"name": "Ada"}'.""")
+    assert (raised.value.text, raised.value.body) == ('{"name": "Ada"}', {"a": 1})
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "cls", "text"),
+    [
+        ({"finish_reason": "length"}, TruncatedOutputError, TEXT),
+        ({"finish_reason": "content_filter"}, RefusedOutputError, TEXT),
+        ({"refusal": "No.", "finish_reason": "stop"}, RefusedOutputError, "No."),
+    ],
+)
+@pytest.mark.parametrize("last", [False, True])
+def test_an_answer_that_did_not_end_well_is_an_error_at_once(kwargs: Any, cls: Any, text: str, last: bool):
+    made = task()
+
+    with pytest.raises(cls) as raised:
+        made.finish(answer(TEXT, **kwargs)) if last else made.accepts(answer(TEXT, **kwargs))
+    assert (type(raised.value), raised.value.text, made.second) == (cls, text, [])
+
+
+def test_an_object_grows_until_it_is_of_its_class():
+    made = task()
+
+    first = made.partial(answer('{"name": "A'))
+    assert (first.name, isinstance(first, Person)) == ("A", False)
+    assert made.partial(answer('{"name": "A')) is None
+    assert made.partial(answer('{"name": "Ada", "age": 3')) == Person(name="Ada", age=3)
+    assert made.partial(answer(TEXT, finish_reason="stop")) == Person(name="Ada", age=36)
+    assert made.partial(answer(TEXT, finish_reason="stop")) is None
+    assert task().partial(answer(None)) is None

@@ -1,0 +1,198 @@
+"""LlamaIndex's tools, choices and calls in their wire form, without a server."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pytest
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, TextBlock, ToolCallBlock
+from llama_index.core.tools import FunctionTool
+
+from llama_index_tir._aliases import without_meaningless
+from llama_index_tir._settings import TOOL_NAMES
+from llama_index_tir._tools import (
+    NoToolCallError,
+    ToolArgumentsError,
+    UnknownToolError,
+    first_call_only,
+    only_offered,
+    to_messages,
+    to_selections,
+    to_tool_arguments,
+    to_tools,
+)
+from tir_client import InvalidRequestError
+
+
+def get_weather(city: str) -> str:
+    """Get the weather of a city."""
+    return city
+
+
+def get_time(city: str) -> str:
+    """Get the time in a city."""
+    return city
+
+
+WEATHER, TIME = FunctionTool.from_defaults(get_weather), FunctionTool.from_defaults(get_time)
+NAMED = {"type": "function", "function": {"name": "get_time"}}
+
+
+def test_a_question_follows_its_history():
+    history = [ChatMessage(content="Hi")]
+    question = ChatMessage(content="So?")
+
+    assert to_messages("So?", history) == [*history, ChatMessage(role=MessageRole.USER, content="So?")]
+    assert to_messages(question, None) == [question]
+    assert to_messages(None, history) == history
+    assert to_messages(None, history) is not history
+    assert to_messages("", None) == [ChatMessage(content="")]
+
+
+def test_tools_are_sent_in_openais_form():
+    plain = [tool.metadata.to_openai_tool(skip_length_check=True) for tool in (WEATHER, TIME)]
+
+    assert to_tools([WEATHER, TIME], strict=None) == plain
+    for strict in (True, False):
+        assert to_tools([WEATHER], strict=strict) == [
+            {"type": "function", "function": {**plain[0]["function"], "strict": strict}}
+        ]
+
+
+def test_a_long_description_is_sent():
+    long = FunctionTool.from_defaults(get_time, description="x" * 2_000)
+
+    assert to_tools([long], strict=None)[0]["function"]["description"] == "x" * 2_000
+
+
+def test_two_tools_of_one_name_are_refused():
+    with pytest.raises(InvalidRequestError) as raised:
+        to_tools([WEATHER, TIME, WEATHER], strict=None)
+    assert str(raised.value).endswith(": get_weather, get_time, get_weather.")
+
+
+@pytest.mark.parametrize(
+    ("choice", "required", "sent"),
+    [
+        (None, False, None),
+        (None, True, "required"),
+        ("auto", True, "auto"),
+        ("none", False, "none"),
+        ("any", False, "required"),
+        ("get_time", False, NAMED),
+        (NAMED, True, NAMED),
+    ],
+)
+def test_the_callers_choice_comes_before_a_required_call(choice: Any, required: bool, sent: Any):
+    arguments = to_tool_arguments([WEATHER, TIME], strict=True, choice=choice, required=required, parallel=False)
+
+    assert arguments.pop("tool_choice", None) == sent
+    assert arguments == {"tools": to_tools([WEATHER, TIME], strict=True), "parallel_tool_calls": False}
+
+
+def test_no_tools_are_no_arguments():
+    assert to_tool_arguments([], strict=None, choice=None, required=False, parallel=True) == {}
+    with pytest.raises(InvalidRequestError, match="no tools are offered"):
+        to_tool_arguments([], strict=None, choice=None, required=True, parallel=True)
+
+
+def test_a_name_that_is_changed_for_the_wire_is_kept(monkeypatch: pytest.MonkeyPatch):
+    def renamed(metadata: Any, **_: Any) -> dict[str, Any]:
+        return {"type": "function", "function": {"name": metadata.get_name().replace("time", "hour")}}
+
+    monkeypatch.setattr(type(TIME.metadata), "to_openai_tool", renamed)
+
+    arguments = to_tool_arguments([WEATHER, TIME], strict=None, choice="get_time", required=False, parallel=True)
+
+    assert arguments == {
+        "tools": [{"type": "function", "function": {"name": name}} for name in ("get_weather", "get_hour")],
+        "tool_choice": {"type": "function", "function": {"name": "get_hour"}},
+        "parallel_tool_calls": True,
+        TOOL_NAMES: {"get_hour": "get_time"},
+    }
+
+
+def block(name: str, arguments: Any, call_id: str | None = "1") -> ToolCallBlock:
+    return ToolCallBlock(tool_call_id=call_id, tool_name=name, tool_kwargs=arguments)
+
+
+def response(*blocks: Any, finish: str = "stop", **kwargs: Any) -> ChatResponse:
+    message = ChatMessage(role=MessageRole.ASSISTANT, blocks=[TextBlock(text="Hm."), *blocks], additional_kwargs=kwargs)
+    return ChatResponse(message=message, raw={"a": 1}, additional_kwargs={"finish_reason": finish})
+
+
+def test_calls_are_selections():
+    made = response(block("f", {"a": 1}), block("g", '{"b": 2}', None), block("h", ""))
+
+    selections = to_selections(made, demanded=True)
+
+    assert [(each.tool_id, each.tool_name, each.tool_kwargs) for each in selections] == [
+        ("1", "f", {"a": 1}),
+        ("", "g", {"b": 2}),
+        ("1", "h", {}),
+    ]
+    assert to_selections(response(), demanded=False) == []
+
+
+def test_a_demanded_call_that_is_missing_is_an_error():
+    with pytest.raises(NoToolCallError) as raised:
+        to_selections(response(), demanded=True)
+    assert str(raised.value) == (
+        "Expected at least one tool call, but the model made none (finish_reason 'stop'). Its answer is 'Hm.'."
+    )
+
+
+@pytest.mark.parametrize(
+    ("finish", "arguments", "advice"),
+    [
+        ("stop", "[1]", ""),
+        ("length", '{"a', " The answer was cut off: raise `max_tokens`."),
+        ("length", "", " The answer was cut off: raise `max_tokens`."),
+    ],
+)
+def test_arguments_that_are_no_object_are_an_error(finish: str, arguments: str, advice: str):
+    with pytest.raises(ToolArgumentsError) as raised:
+        to_selections(response(block("f", arguments), finish=finish), demanded=finish == "stop")
+    assert str(raised.value) == (
+        f"The model called 'f' with arguments that are not a JSON object: {arguments!r}.{advice}"
+    )
+
+
+def test_arguments_that_are_no_object_are_passed_on_for_the_tool_to_refuse():
+    (selection,) = to_selections(response(block("f", "[1]")), demanded=False)
+
+    assert selection.tool_kwargs == {"invalid_arguments": "[1]"}
+
+
+def test_only_the_first_call_is_kept():
+    calls = [{"id": "1"}, {"id": "2"}]
+    made = response(block("f", {}), block("g", {}, "2"), tool_calls=calls, more=1)
+
+    first = first_call_only(made)
+
+    assert first.message.blocks == [TextBlock(text="Hm."), block("f", {})]
+    assert first.message.additional_kwargs == {"tool_calls": [{"id": "1"}], "more": 1}
+    assert len(made.message.blocks) == 3
+    assert made.message.additional_kwargs["tool_calls"] == calls
+    assert first_call_only(response(block("f", {}), block("g", {}))).message.additional_kwargs == {"tool_calls": []}
+    for few in (response(), response(block("f", {}))):
+        assert first_call_only(few) is few
+
+
+def test_a_call_of_a_tool_that_was_not_offered_is_an_error():
+    good = response(block("get_time", {}))
+
+    assert only_offered(good, [WEATHER, TIME]) is good
+    with pytest.raises(UnknownToolError) as raised:
+        only_offered(response(block("f", {})), [WEATHER, TIME])
+    assert raised.value.message == "The model called 'f', which was not offered; the tools are get_weather, get_time."
+    assert raised.value.body == {"a": 1}
+
+
+def test_arguments_without_effect_are_left_out_with_a_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert without_meaningless({"model": "m", "reuse_client": True, "tokenizer": None}) == {"model": "m"}
+    with pytest.warns(UserWarning, match=r"`reuse_client` has no effect on TIR's models: connections are"):
+        assert without_meaningless({"model": "m", "reuse_client": False}) == {"model": "m"}
