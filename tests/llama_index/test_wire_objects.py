@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageR
 from llama_index.core.prompts import PromptTemplate
 from pydantic import BaseModel
 
-from llama_index_tir._structured_task import StructuredTask
+from llama_index_tir import _structured_task
+from llama_index_tir._structured_task import StructuredTask, check_last
 from tir_client import InvalidRequestError, RefusedOutputError, StructuredOutputError, TruncatedOutputError
 
 TEXT = '{"name": "Ada", "age": 36}'
@@ -129,3 +131,34 @@ def test_an_object_grows_until_it_is_of_its_class():
     assert made.partial(answer(TEXT, finish_reason="stop")) == Person(name="Ada", age=36)
     assert made.partial(answer(TEXT, finish_reason="stop")) is None
     assert task().partial(answer(None)) is None
+
+
+def test_the_end_of_a_stream_is_an_object_of_its_class():
+    check_last(Person(name="Ada", age=36), Person)
+    with pytest.raises(StructuredOutputError, match="Person"):
+        check_last(None, Person)
+
+
+def test_an_ending_is_named_in_the_error():
+    for kwargs, said in (({"finish_reason": "length"}, "max_tokens"), ({"finish_reason": "content_filter"}, "filter")):
+        with pytest.raises(StructuredOutputError, match=said):
+            task().finish(answer(TEXT, **kwargs))
+    with pytest.raises(StructuredOutputError, match=r"refused: 'No\.'"):
+        task().finish(answer(TEXT, refusal="No."))
+    with pytest.raises(StructuredOutputError, match=r"''\.$"):
+        task().finish(answer(None))
+
+
+def test_events_report_the_prompt_and_the_object(monkeypatch: pytest.MonkeyPatch):
+    events: list[Any] = []
+    monkeypatch.setattr(_structured_task, "dispatcher", SimpleNamespace(event=events.append))
+    made = task()
+
+    made.started()
+    made.finish(answer(TEXT))
+    made.progressed(made.result)
+    made.ended()
+
+    start, progress, end = events
+    assert (start.output_cls, start.template, start.template_args) == (Person, PromptTemplate("Who?"), {})
+    assert progress.output == end.output == made.result
