@@ -30,7 +30,7 @@ SHOWN = {
     "An agent": r"Delhi: 31 °C, haze",
     "Structured output": r"name='Pune' population=\d+\n\Z",
     "Structured output, while it is written": r"name'?[=:] ?'Pune'.*population'?[=:] ?\d+\}?\n\Z",
-    "Content that cannot be sent": r"'file'.* cannot be sent|is application/pdf: extract its text",
+    "Content that cannot be sent": r"'file'.* cannot be sent|has media type 'application/pdf', which cannot be sent",
     "Errors": r"NotFoundError 404 [0-9a-f]{32}\n.*`nope` does not exist",
     "Embeddings": r"0\.0\d .*Ganges.*\n0\.2\d .*Kaveri.*\n0\.0\d .*Python",
     "A query engine that names its sources": r"Western Ghats\.\n0\.\d\d text 1: The Kaveri(.|\n)*text 0: The Ganges",
