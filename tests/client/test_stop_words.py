@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.client.paths import EVERY, PATHS, Ask
-from tir_client import ChatRequest, Choice, Config, RetryPolicy, TIRClient
-from tir_client.protocol.stop_words import continuation, cut_at_stop, stop_words
+from tir_client import ChatRequest, Config, RetryPolicy, TIRClient
+from tir_client.protocol.stop_words import cut_at_stop, stop_words
 from tir_sandbox import Fault, Reply, Sandbox, ToolCall
 
 USAGE = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
@@ -154,6 +154,7 @@ async def test_hidden_reasoning_counts_as_reasoning(sandbox: Sandbox, client: TI
         ("abc", ["x"], ("abc", None)),
         ("abc", ["c", "b"], ("a", "b")),
         ("abc", ["abc"], ("", "abc")),
+        ("a STOP b STOP c", ["STOP"], ("a ", "STOP")),
         ("a\nObservation: b", ["\nObservation"], ("a", "\nObservation")),
     ],
 )
@@ -166,12 +167,3 @@ def test_stop_words_of_a_request():
     assert stop_words(request(["a", "b"])) == ["a", "b"]
     assert stop_words(request("a", extra_body={"stop": "b"})) == ["b"]
     assert stop_words(request(None)) == []
-
-
-def test_calls_after_a_stop_word_in_the_text_are_dropped():
-    choice = Choice(text="a STOP b", tool_calls=[], finish_reason="length", logprobs=[{"token": "a"}])
-
-    wire = continuation(choice, "", ["STOP"])
-
-    assert (wire["message"]["content"], wire["finish_reason"], wire["stop_reason"]) == ("a ", "stop", "STOP")
-    assert wire["logprobs"] == {"content": [{"token": "a"}]}

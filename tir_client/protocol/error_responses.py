@@ -130,7 +130,7 @@ def _advice_for_url(cls: type[APIStatusError], status_code: int, url: str) -> st
     if url and "v1" not in parts.path.split("/"):
         return _NO_VERSION.format(root=f"{parts.scheme}://{parts.netloc}{root.removesuffix('/chat')}")
     model = parts.path.partition("/genai/")[2].partition("/")[0]
-    slug = nearest_slug(model) if model else None
+    slug = nearest_slug(model)
     return f"{_ADVICE[NotFoundError]} Did you mean the model `{slug}`?" if slug not in (None, model) else ""
 
 

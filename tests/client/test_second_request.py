@@ -1,0 +1,223 @@
+"""Whether an answer takes a second request, and how the second answer continues the first; without a server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.client.paths import request
+from tir_client import Choice, ForcedToolError, ToolCall, Usage
+from tir_client.protocol.accumulator import Accumulator, Delta
+from tir_client.protocol.second_request import SecondRequest
+from tir_client.protocol.stop_words import StoppedReasoning, continuation, request_without_stop
+
+TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
+USAGE = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
+TOKENS = [{"token": "a", "logprob": -0.1}]
+
+
+def event(message: dict[str, Any], finish: str | None = "stop", index: int = 0, **more: Any) -> dict[str, Any]:
+    choice = {"index": index, "delta": message, "finish_reason": finish, "stop_reason": None, **more}
+    return {"id": "c", "choices": [choice], "usage": USAGE}
+
+
+def stopped(reasoning: str = "The", index: int = 0) -> dict[str, Any]:
+    return event({"reasoning": reasoning}, index=index, stop_reason="User:")
+
+
+def read(*events: dict[str, Any], expected: int = 1) -> tuple[Accumulator, list[Delta]]:
+    accumulator = Accumulator(("add",), expected=expected)
+    return accumulator, [delta for each in events for delta in accumulator.add(each)]
+
+
+# Stop words inside the reasoning
+
+
+@pytest.mark.parametrize(
+    ("answer", "fields"),
+    [
+        (event({"reasoning": "The"}, "length", stop_reason="User:"), {}),
+        (event({"reasoning": "The"}, stop_reason="other"), {}),
+        (event({"reasoning": "The"}), {}),
+        (event({"reasoning": "The", "content": "Hi"}, stop_reason="User:"), {}),
+        (event({"reasoning": "The", "tool_calls": [{"index": 0, "id": "c"}]}, stop_reason="User:"), {}),
+        (event({}, stop_reason="User:"), {}),
+        (event({}, stop_reason="User:"), {"include_reasoning": True}),
+    ],
+)
+def test_only_an_answer_without_text_that_a_stop_word_ended_is_requested_again(answer, fields):
+    check = StoppedReasoning(request(stop=["User:"], **fields))
+    accumulator, (delta,) = read(answer)
+
+    assert check.check(accumulator)
+    assert check.second is None
+    assert check.pass_through(delta)
+    assert delta.finish_reason is not None
+
+
+@pytest.mark.parametrize("message", [{"reasoning": "The"}, {}])
+def test_hidden_reasoning_counts(message):
+    check = StoppedReasoning(request(stop="User:", include_reasoning=False, seed=1))
+
+    assert not check.check(read(event(message, stop_reason="User:"))[0])
+    assert check.second == request(include_reasoning=False, seed=1)
+
+
+def test_deltas_before_the_end_pass():
+    _, (delta,) = read(event({"reasoning": "The"}, None))
+
+    assert StoppedReasoning(request(stop="User:")).pass_through(delta)
+
+
+@pytest.mark.parametrize(
+    ("more", "passes"),
+    [({}, False), ({"logprobs": {"content": TOKENS}}, True), ({"token_ids": [1]}, True)],
+)
+def test_the_end_of_a_stopped_choice_is_held_back_but_not_what_came_with_it(more, passes):
+    _, (_, last) = read(event({"reasoning": "The"}, None), event({}, stop_reason="User:", **more))
+
+    assert StoppedReasoning(request(stop="User:")).pass_through(last) is passes
+    assert last.finish_reason is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "choices", "again"),
+    [
+        ({"stop": "a"}, 1, {}),
+        ({"stop": "a", "n": 3}, 2, {"n": 2}),
+        ({"extra_body": {"stop": "a", "x": 1}}, 1, {"extra_body": {"x": 1}}),
+        ({"stop": "a", "extra_body": {"stop": "a"}}, 1, {}),
+    ],
+)
+def test_the_second_request_has_no_stop_words(asked, choices, again):
+    first = request(seed=1, **asked)
+
+    assert request_without_stop(first, choices) == request(seed=1, **again)
+    assert first == request(seed=1, **asked)
+
+
+CALL = ToolCall("c1", "add", "{}")
+
+
+def test_a_second_answer_is_added_with_all_that_it_has():
+    choice = Choice(
+        text="Hi.",
+        reasoning="The User: greets.",
+        tool_calls=[CALL],
+        finish_reason="tool_calls",
+        stop_reason=7,
+        refusal="No.",
+        logprobs=TOKENS,
+        token_ids=[1],
+    )
+
+    assert continuation(choice, "The", ["User:"]) == {
+        "message": {
+            "reasoning": " User: greets.",
+            "content": "Hi.",
+            "tool_calls": [{"id": "c1", "function": {"name": "add", "arguments": "{}"}}],
+            "refusal": "No.",
+        },
+        "finish_reason": "tool_calls",
+        "stop_reason": 7,
+        "logprobs": {"content": TOKENS},
+        "token_ids": [1],
+    }
+
+
+def test_a_second_answer_is_cut_at_its_first_stop_word_with_its_calls():
+    choice = Choice(text="Hi. User: END", tool_calls=[CALL], finish_reason="length")
+
+    assert continuation(choice, "", ["END", "User:"]) == {
+        "message": {"reasoning": "", "content": "Hi. ", "tool_calls": [], "refusal": None},
+        "finish_reason": "stop",
+        "stop_reason": "User:",
+        "logprobs": None,
+        "token_ids": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "more"),
+    [
+        ("The", "The end", " end"),
+        ("The", "An end", "\n\nAn end"),
+        ("The", "The", ""),
+        ("The", "", ""),
+        ("", "An end", "An end"),
+    ],
+)
+def test_reasoning_goes_on_or_follows_after_an_empty_line(first, second, more):
+    assert continuation(Choice(reasoning=second), first, [])["message"]["reasoning"] == more
+
+
+def test_only_the_stopped_choices_go_on():
+    check = StoppedReasoning(request(stop="User:", n=3))
+    first, _ = read(stopped("A", 0), event({"content": "Done."}, index=1), stopped("C", 2), expected=3)
+    assert not check.check(first)
+    assert check.second == request(n=2)
+
+    answers = [event({"reasoning": "A!", "content": "one"}), event({"content": "two User: 2"}, index=1)]
+    second, _ = read(*answers, event({"content": "more"}, index=2))
+    *deltas, last = check.rescue(first, second)
+
+    assert [(delta.index, delta.reasoning, delta.text) for delta in deltas] == [(0, "!", "one"), (2, "", "two ")]
+    assert [(choice.text, choice.stop_reason) for choice in first.completion().choices] == [
+        ("one", None),
+        ("Done.", None),
+        ("two ", "User:"),
+    ]
+    assert (last.final, last.usage) == (True, Usage(10, 4, 14))
+    assert check.check(first)
+
+
+# Stop words and demanded calls together
+
+
+def test_an_answer_that_needs_nothing_passes():
+    second = SecondRequest(request(stop="User:", tools=[TOOL], tool_choice="required"))
+    first, (delta,) = read(event({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "add"}}]}, "tool_calls"))
+
+    assert second.pass_through(delta)
+    assert second.pass_through(first.finish())
+    assert second.check(first) is second.pending is None
+
+
+def test_a_stopped_answer_is_requested_again_and_then_its_call():
+    asked = request(stop="User:", tools=[TOOL], tool_choice="required")
+    second = SecondRequest(asked)
+    first, (delta,) = read(stopped())
+
+    assert second.pass_through(delta)  # its reasoning
+    assert delta.finish_reason is None
+    assert not second.pass_through(first.finish())
+    assert second.pending == request(tools=[TOOL], tool_choice="required")
+
+    second.merge(first, read(event({"reasoning": "The end", "content": "No."}))[0])
+    assert second.pending is None
+    assert second.check(first).response_format["json_schema"]["name"] == "add"
+    second.merge(first, read(event({"content": "{}"}))[0])
+    assert second.check(first) is None
+    assert [call.name for call in first.completion().choice.tool_calls] == ["add"]
+    assert first.usage == Usage(15, 6, 21)
+
+
+@pytest.mark.parametrize("lenient", [False, True])
+def test_leniency_is_that_of_the_forced_call(lenient):
+    second = SecondRequest(request(tools=[TOOL], tool_choice="required"), lenient=lenient)
+    first, _ = read(event({"content": "N"}, "length"))
+
+    if lenient:
+        assert second.check(first) is None
+    else:
+        with pytest.raises(ForcedToolError, match="max_tokens"):
+            second.check(first)
+
+
+def test_a_second_answer_without_usage_leaves_what_is_known():
+    first, _ = read(stopped())
+    first.add_second_answer({"choices": [{"index": 0, "delta": {}}]}, Usage(1, 1, 2))
+    first.add_second_answer({"choices": [{"index": 0, "delta": {}}]}, None)
+
+    assert first.usage == Usage(6, 3, 9)
