@@ -113,7 +113,9 @@ async def test_a_call_leaves_no_task(sandbox: Sandbox) -> None:
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-@pytest.mark.skipif(EAGER is None, reason="eager tasks: https://docs.python.org/3/whatsnew/3.12.html#asyncio")
+@pytest.mark.skipif(
+    EAGER is None, reason="new in Python 3.12: https://docs.python.org/3/library/asyncio-task.html#eager-task-factory"
+)
 async def test_eager_tasks(sandbox: Sandbox) -> None:
     asyncio.get_running_loop().set_task_factory(EAGER)
     async with client_for(sandbox) as client:
