@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 LOWEST := .venvs/lowest
 NEWEST := .venvs/newest
-EXTRAS := .[langchain,llama-index,sandbox]
+EXTRAS := .[langchain,llama-index,sandbox,cli,parquet]
 JOBS ?= 2
 PARALLEL := --numprocesses $(JOBS) --dist worksteal
 
