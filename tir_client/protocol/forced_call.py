@@ -122,18 +122,11 @@ def _can_be_replaced(request: ChatRequest, answer: Completion) -> bool:
 
 def _has_call(request: ChatRequest, choice: Choice, *, replaceable: bool) -> bool:
     """Whether a choice has a call whose arguments can be read and, if a call can be replaced, may fit the schema."""
-    readable = [(call.name, arguments) for call in choice.tool_calls if (arguments := _read(call)) is not None]
+    readable = [call for call in choice.tool_calls if call.is_readable()]
     if not replaceable:
         return bool(readable)
     schemas = {tool["function"]["name"]: _arguments_schema(tool) for tool in request.tools or ()}
-    return any(may_fit(arguments, schemas.get(name)) for name, arguments in readable)
-
-
-def _read(call: ToolCall) -> Json | None:
-    try:
-        return call.parsed()
-    except ValueError:
-        return None
+    return any(may_fit(call.parsed(), schemas.get(call.name)) for call in readable)
 
 
 def _check_refusal(request: ChatRequest, answer: Completion, partial: Completion) -> None:
@@ -157,7 +150,7 @@ def _why_none(request: ChatRequest, answer: Completion) -> str:
 
 def _broken_call(answer: Completion) -> ToolCall | None:
     calls = (call for choice in answer.choices for call in choice.tool_calls)
-    return next((call for call in calls if _read(call) is None), None)
+    return next((call for call in calls if not call.is_readable()), None)
 
 
 def _describe(call: ToolCall) -> str:
