@@ -77,8 +77,8 @@ class TIRClient:
             request: The request.
             lenient: Return an answer that lacks the tool call which `request` demands, instead of raising.
 
-        If a stop word ended the reasoning, or the server ignored `tool_choice`, a second request is sent, and `usage`
-        counts both.
+        If a stop word ended the answer before its text, or a demanded tool call is missing or cannot be used, a second
+        request is sent, and `usage` counts both.
 
         Raises:
             ForcedToolError: A tool call was demanded, and there is none.

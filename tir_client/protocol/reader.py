@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from tir_client.protocol.accumulator import Accumulator, Delta
 from tir_client.protocol.error_responses import describe_body, error_from_event, read_body
 from tir_client.protocol.responses import Embeddings, Json, ModelCard, Usage
 from tir_client.protocol.sse import BOM, SSEDecoder
+from tir_client.protocol.stop_words import stop_cutter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,6 +44,7 @@ def accumulator_for(request: ChatRequest, request_id: str | None = None) -> Accu
         tools_allowed=request.tool_choice != "none",
         only_tool=request.demanded_tool(),
     )
+    accumulator.stop_cutter = partial(stop_cutter, request)
     accumulator.request_id = request_id
     return accumulator
 

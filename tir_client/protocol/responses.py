@@ -109,6 +109,14 @@ class ToolCall:
             raise ValueError(f"the arguments must be a JSON object, not {self.arguments!r}")  # noqa: TRY004 - bad JSON
         return value
 
+    def is_readable(self) -> bool:
+        """Whether the arguments are an object."""
+        try:
+            self.parsed()
+        except ValueError:
+            return False
+        return True
+
 
 @dataclass(slots=True)
 class ToolCallDelta:
