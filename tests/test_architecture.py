@@ -38,7 +38,12 @@ FRAMEWORKS = {"langchain_tir": "langchain_core", "llama_index_tir": "llama_index
 EXTRAS = {"langchain_tir": "langchain", "llama_index_tir": "llama-index"}
 
 SPEAKS_HTTP = {f"tir_client.transport.{name}" for name in ("aiohttp", "attempt", "clients", "connections")}
-WAITS = ("client", "settings", *(f"transport.{name}" for name in ("body", "clock", "streams", "token")))
+WAITS = (
+    "client",
+    "rerankers",
+    "settings",
+    *(f"transport.{name}" for name in ("body", "clock", "concurrency", "streams", "token")),
+)
 DOES_IO = {f"tir_client.{name}" for name in WAITS} | SPEAKS_HTTP
 IO_MODULES = {
     "aiohttp",

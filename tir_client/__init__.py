@@ -36,12 +36,14 @@ from tir_client.errors import (
 )
 from tir_client.models import ModelInfo, model_info
 from tir_client.protocol.accumulator import Delta
-from tir_client.protocol.requests import ChatRequest, EmbeddingRequest
+from tir_client.protocol.requests import ChatRequest, EmbeddingRequest, RerankRequest
 from tir_client.protocol.responses import (
     Choice,
     Completion,
     Embeddings,
     ModelCard,
+    Reranking,
+    RerankResult,
     ToolCall,
     Usage,
 )
@@ -79,6 +81,9 @@ __all__ = [
     "RefusedCallError",
     "RefusedOutputError",
     "ReportedError",
+    "RerankRequest",
+    "RerankResult",
+    "Reranking",
     "ResponseError",
     "RetryPolicy",
     "ServerError",

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from tir_client.config import DEFAULT_MODEL, Config
 from tir_client.errors import TIRError
 from tir_client.protocol.reader import read_answer, read_embeddings, read_models, read_token_count
-from tir_client.protocol.requests import ChatRequest, EmbeddingRequest, to_bytes
+from tir_client.protocol.requests import ChatRequest, EmbeddingRequest, RerankRequest, to_bytes
+from tir_client.protocol.rerank import read_reranking
 from tir_client.protocol.second_request import SecondRequest
 from tir_client.transport.attempt import Attempt
 from tir_client.transport.body import aread_refusal, aread_whole, read_refusal, read_whole
@@ -29,7 +30,7 @@ from tir_client.transport.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from tir_client.protocol.accumulator import Accumulator
-    from tir_client.protocol.responses import Completion, Embeddings, Json, ModelCard
+    from tir_client.protocol.responses import Completion, Embeddings, Json, ModelCard, Reranking
 
 Result = TypeVar("Result")
 Reader = Callable[[bytes, str | None], Result]
@@ -124,6 +125,16 @@ class TIRClient:
         attempt = self._attempt(request.model, "embeddings", request.body())
         return await self._afetch(attempt, partial(read_embeddings, request))
 
+    def rerank(self, request: RerankRequest) -> Reranking:
+        """Score documents by their relevance to a query; the best come first."""
+        attempt = self._attempt(request.model, request.path, request.body())
+        return self._fetch(attempt, partial(read_reranking, request))
+
+    async def arerank(self, request: RerankRequest) -> Reranking:
+        """`rerank` for async code."""
+        attempt = self._attempt(request.model, request.path, request.body())
+        return await self._afetch(attempt, partial(read_reranking, request))
+
     def models(self, model: str = DEFAULT_MODEL) -> list[ModelCard]:
         """List the models that the endpoint of `model` serves."""
         return self._fetch(self._attempt(model, "models"), read_models)
@@ -153,7 +164,7 @@ class TIRClient:
 
     def _tokenize(self, request: ChatRequest, retry: RetryPolicy | None) -> Attempt:
         body: Json = {name: value for name, value in request.body().items() if name in PROMPT}
-        url = f"{self.config.root_for(request.model)}/tokenize"
+        url = self.config.url_for(request.model, "/tokenize")
         return Attempt(self.config, self.timeouts, retry or self.retry, url, to_bytes(body))
 
     def _ask(self, request: ChatRequest) -> Accumulator:

@@ -210,6 +210,34 @@ class Embeddings:
 
 
 @dataclass(slots=True)
+class RerankResult:
+    """The score of one document.
+
+    Args:
+        index: Which of the request's documents, from 0.
+        score: Its relevance to the query; higher is more relevant. The range depends on the model.
+    """
+
+    index: int
+    score: float
+
+
+@dataclass(slots=True)
+class Reranking:
+    """The scores of a request's documents.
+
+    Args:
+        results: The most relevant first; equal scores in the order of the documents.
+        model: The model that scored them.
+        usage: Token counts.
+    """
+
+    results: list[RerankResult]
+    model: str = ""
+    usage: Usage | None = None
+
+
+@dataclass(slots=True)
 class ModelCard:
     """A model that an endpoint serves.
 
