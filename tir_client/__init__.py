@@ -47,7 +47,7 @@ from tir_client.protocol.responses import (
     ToolCall,
     Usage,
 )
-from tir_client.transport.retry import RetryPolicy
+from tir_client.transport.retry import RetryPolicy, StartPolicy
 from tir_client.transport.streams import AsyncChatStream, ChatStream
 from tir_client.transport.timeouts import Timeouts
 
@@ -87,6 +87,7 @@ __all__ = [
     "ResponseError",
     "RetryPolicy",
     "ServerError",
+    "StartPolicy",
     "StreamError",
     "StreamInterruptedError",
     "StreamServerError",
