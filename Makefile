@@ -10,12 +10,15 @@ EXTRAS := .[langchain,llama-index,sandbox,cli,parquet]
 JOBS ?= 2
 PARALLEL := --numprocesses $(JOBS) --dist worksteal
 
-.PHONY: demo test test-real test-lowest test-newest constraints lint format type pytest mutants soak reliability bench build clean
+.PHONY: demo docs test test-real test-lowest test-newest constraints lint format type pytest mutants soak reliability bench build clean
 
 demo: $(READY)  ## LangChain and LlamaIndex through TIR, or through a local sandbox
 	@$(BIN)/python -m demo
 
-test: lint type pytest  ## all that CI checks
+test: lint type docs pytest  ## all that CI checks
+
+docs: $(READY)  ## the site, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 pytest: $(READY)
 	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term
@@ -56,7 +59,7 @@ mutants: $(READY)  ## plants small mistakes in the pure modules, and lists those
 soak: $(READY)  ## ten minutes of a hundred concurrent streams with random faults, on loopback
 	$(BIN)/python -m tests.faults.soak --seconds 600
 
-reliability: $(READY)  ## plays the fault matrix against the peers, too, and writes docs/reliability.md
+reliability: $(READY)  ## plays the fault matrix against the peers, too, and writes docs/measured/reliability.md
 	$(BIN)/python -m tests.faults.report
 
 bench: $(READY)  ## what a chunk and a request cost, beside the peers; ARGS="--quick", "--against REV", "--help"
@@ -66,7 +69,7 @@ build: $(READY)  ## a wheel and an sdist in dist/
 	$(BIN)/python -m build
 
 clean:
-	rm -rf .venv .venvs mutants dist .coverage .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venvs mutants dist site .coverage .pytest_cache .mypy_cache .ruff_cache
 
 $(READY): pyproject.toml tests/constraints.txt
 	$(PYTHON) -m venv .venv

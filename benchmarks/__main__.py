@@ -1,7 +1,8 @@
 """Measure what a chunk and a request cost with our packages and with others: `make bench`, or `python -m benchmarks`.
 
-A whole run writes `benchmarks/results.json` and the tables and plot in `docs/`. A run with `--quick`, `--only` or
-`--contenders` only prints what it finds; so does one with `--against`, beside writing what a whole run writes.
+A whole run writes `benchmarks/results.json`, and the tables and the plot in `docs/measured/`. A run with `--quick`,
+`--only` or `--contenders` only prints what it finds; so does one with `--against`, which also writes what a whole run
+writes.
 
 Examples:
     python -m benchmarks                                      all contenders, all experiments
@@ -29,8 +30,8 @@ from benchmarks.processes import Fleet
 from benchmarks.results import Samples
 
 RESULTS = ROOT / "benchmarks" / "results.json"
-PAGE = ROOT / "docs" / "performance.md"
-PLOT = ROOT / "docs" / "performance.svg"
+PAGE = ROOT / "docs" / "measured" / "performance.md"
+PLOT = ROOT / "docs" / "measured" / "performance.svg"
 ROUNDS = 5
 BUSY = 0.5
 """A load average at which the figures are not worth much: other processes take the cores and the caches."""

@@ -1,4 +1,4 @@
-"""Writes the results of a run as the tables of `docs/performance.md`."""
+"""Writes the results of a run as the tables of `docs/measured/performance.md`."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def query_engine(endpoint: Endpoint, console: Console, tally: Tally) -> None:
 
 
 def _engine(endpoint: Endpoint, llm: TIR, console: Console) -> BaseQueryEngine:
-    paths = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    paths = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     documents = [Document(text=path.read_text("utf-8"), metadata={"file": path.name}) for path in sorted(paths)]
     nodes = MarkdownNodeParser().get_nodes_from_documents(documents)
     embedding = TIREmbedding(model_name=endpoint.embedding_model, **endpoint.settings)

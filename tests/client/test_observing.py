@@ -1,4 +1,4 @@
-"""respx, vcrpy and event hooks see async calls, as `docs/observing_calls.md` describes."""
+"""respx, vcrpy and event hooks see async calls, as `docs/guides/observing_calls.md` describes."""
 
 from __future__ import annotations
 

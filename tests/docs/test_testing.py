@@ -1,4 +1,4 @@
-"""The examples of docs/testing.md run as they are written."""
+"""The examples of docs/guides/testing.md run as they are written."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOADED = (langchain.agents, langchain_tir, vcr)
-PAGE = (ROOT / "docs" / "testing.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "guides" / "testing.md").read_text("utf-8")
 FILES = dict(re.findall(r"^```python\n# (\w+\.py)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE))
 RECORDED = ("conftest.py", "test_recorded.py")
 TESTS = [name for name in FILES if name.startswith("test_") and name not in RECORDED]

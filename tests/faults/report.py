@@ -1,4 +1,4 @@
-"""Writes the table of `docs/reliability.md`: the fault matrix, played against this library and its peers.
+"""Writes the table of `docs/measured/reliability.md`: the fault matrix, played against this library and its peers.
 
 `python -m tests.faults.report` makes an environment of its own under `.venvs/`, installs the peers there, plays the
 matrix, and puts the result between the markers of the document. `--from FILE` takes outcomes that were written before.
@@ -19,7 +19,7 @@ from tests.faults.peers import ALL, OURS, REQUIREMENTS
 
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / ".venvs" / "reliability"
-DOCUMENT = ROOT / "docs" / "reliability.md"
+DOCUMENT = ROOT / "docs" / "measured" / "reliability.md"
 BEGIN, END = "<!-- the table begins -->", "<!-- the table ends -->"
 GOOD = ("right", "typed error")
 LINES_OF_HEAD = 2

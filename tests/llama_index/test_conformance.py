@@ -1,4 +1,4 @@
-"""`TIR` passes the conformance suite. `docs/llama_index_conformance.md` compares other LLMs."""
+"""`TIR` passes the conformance suite. `docs/measured/llama_index_conformance.md` compares other LLMs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes `docs/llama_index_conformance.md`: which promises `TIR` keeps, and which `OpenAILike` does.
+"""Writes `docs/measured/llama_index_conformance.md`: which promises `TIR` keeps, and which `OpenAILike` does.
 
 In an environment of its own, for OpenAILike brings an openai SDK:
 pip install --editable ".[llama-index,sandbox]" --group test llama-index-llms-openai-like
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-REPORT = HERE.parents[2] / "docs" / "llama_index_conformance.md"
+REPORT = HERE.parents[2] / "docs" / "measured" / "llama_index_conformance.md"
 SUBJECTS = {"TIR": HERE.parent / "test_conformance.py", "OpenAILike": HERE / "on_openai_like.py"}
 PACKAGES = ("llama-index-core", "llama-index-llms-openai-like", "llama-index-llms-openai", "openai")
 
