@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_tir._aliases import LANGCHAIN_UNSUPPORTED
 from llama_index_tir._aliases import MEANINGLESS
 from tir_client.aliases import ALIASES
-from tir_client.models import _KNOWN, ModelInfo
+from tir_client.models import KNOWN, ModelInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ def models() -> Iterator[str]:
     """What is known of each slug."""
     yield "| slug | context window | reasoning | tools | images | vector length |"
     yield "|---|---:|---|---|---|---:|"
-    for slug, info in _KNOWN.items():
+    for slug, info in KNOWN.items():
         yield f"| `{slug}` | {' | '.join(_facts(info))} |"
 
 

@@ -44,7 +44,7 @@ _GPT_OSS = ModelInfo(
     inline_think=False,
 )
 
-_KNOWN: dict[str, ModelInfo] = {
+KNOWN: dict[str, ModelInfo] = {
     "gpt_oss_120b": _GPT_OSS,
     "gpt_oss_20b": _GPT_OSS,
     "qwen3_32b": ModelInfo(context_window=40_960, reasoning=True),
@@ -58,11 +58,12 @@ _KNOWN: dict[str, ModelInfo] = {
     "phi_4": ModelInfo(context_window=16_384),
     "gemma_7b": ModelInfo(context_window=8_192, tools=False),
     "llama_guard_3_8b": ModelInfo(context_window=131_072, tools=False),
-    "e5_mistral_7b_instruct": ModelInfo(
+    "e5-mistral-7b-instruct": ModelInfo(
         context_window=4_096, tools=False, dimensions=4_096, query_instruction=_E5_INSTRUCTION
     ),
-    "bge_large_en_v1_5": ModelInfo(context_window=512, tools=False, dimensions=1_024),
+    "bge-large-en-v1_5": ModelInfo(context_window=512, tools=False, dimensions=1_024),
 }
+"""The facts by slug. Slugs of embedding models have dashes."""
 
 
 def model_info(model: str) -> ModelInfo:
@@ -70,17 +71,17 @@ def model_info(model: str) -> ModelInfo:
 
     A model is found by its slug on TIR and by its Hugging Face id, such as `openai/gpt-oss-120b`.
     """
-    return _KNOWN.get(_key(model), UNKNOWN)
+    slug = nearest_slug(model)
+    return UNKNOWN if slug is None else KNOWN[slug]
 
 
 def nearest_slug(model: str) -> str | None:
     """The slug on TIR of a model given by another name, such as `openai/gpt-oss-120b`; None if it is unknown."""
-    info = _KNOWN.get(_key(model))
-    if info is None:
-        return None
-    name = model.rpartition("/")[2].lower().replace(".", "_")
-    return name if info.dimensions else _key(model)  # the slugs of embedding models keep their dashes
+    return _SLUGS.get(_key(model))
 
 
 def _key(model: str) -> str:
     return model.rpartition("/")[2].lower().replace("-", "_").replace(".", "_")
+
+
+_SLUGS = {_key(slug): slug for slug in KNOWN}
