@@ -111,8 +111,7 @@ class Endpoint:
 
     async def models(self, request: HttpRequest) -> Response:
         """Answer `GET models`."""
-        slug = request.path_params.get("model")
-        names = [slug] if slug else self._state.served
+        names = [self._model(request, {})] if "model" in request.path_params else self._state.served
         window = self._state.context_window
         return JSONResponse({"object": "list", "data": [_model_card(name, window) for name in names]})
 
