@@ -18,7 +18,7 @@ from tir_sandbox.faults import Fault
 from tir_sandbox.generation import generate
 from tir_sandbox.middleware import as_response
 from tir_sandbox.replies import Reply
-from tir_sandbox.rerank import rerank, texts_of, tokens_of
+from tir_sandbox.rerank import check_documents, rerank
 from tir_sandbox.rules import answer_by_rule
 from tir_sandbox.script import Answer, ScriptError
 
@@ -83,7 +83,7 @@ class Endpoint:
         body = request_models.embedding(_json_body(request))
         model = self._model(request, body)
         texts = inputs(body["input"])
-        for text in texts:
+        for text in texts if body.get("truncate_prompt_tokens") is None else ():
             checks.check_prompt(tokenizer.count(text), self._state.context_window, model)
         item = self._state.script.take(request.scope["tir_request"], embeds=True)
         fault = item if isinstance(item, Fault) else None
@@ -101,9 +101,7 @@ class Endpoint:
         """Answer `POST rerank`."""
         body = request_models.rerank(_json_body(request))
         model = self._model(request, body)
-        for text in texts_of(body):
-            if body.get("truncate_prompt_tokens") is None:
-                checks.check_prompt(tokens_of(body["query"], text), self._state.context_window, model)
+        check_documents(body, self._state.context_window, model)
         item = self._state.script.take(request.scope["tir_request"], embeds=True)
         fault = item if isinstance(item, Fault) else None
         reply = item if isinstance(item, Reply) else Reply()
@@ -188,7 +186,7 @@ class Endpoint:
 def _embedding_usage(texts: Sequence[str]) -> dict[str, Any]:
     tokens = sum(map(tokenizer.count, texts))
     counted = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return counted | {"completion_tokens": 0, "prompt_tokens_details": None}
+    return counted | {"completion_tokens": 0, "prompt_tokens_details": None, "completion_tokens_details": None}
 
 
 def _json_body(request: HttpRequest) -> dict[str, Any]:
