@@ -12,7 +12,7 @@ from langchain_tir._aliases import rename_parameters
 from langchain_tir._content_blocks import PROVIDER
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import from_completion, set_only, to_wire
-from langchain_tir._profile import profile_of
+from langchain_tir._profile import own_profile, profile_for
 from langchain_tir._settings import ChatSettings
 from langchain_tir._stream import DeltaMapper
 from langchain_tir._structured import Method, beside_raw, check_free, structured_call, traced_format
@@ -187,10 +187,21 @@ class ChatTIR(ChatSettings, BaseChatModel):
     if not TYPE_CHECKING:  # a type checker would take any attribute for settable
 
         def __setattr__(self, name, value):  # noqa: ANN001, ANN204
-            follows = name == "model" and self.profile == profile_of(self.model)
+            follows = name == "model" and self.profile == profile_for(self)
             super().__setattr__(name, value)
             if follows:
-                self.profile = profile_of(value)
+                self.profile = profile_for(self)
+
+    def __copy__(self) -> Self:
+        return own_profile(super().__copy__())
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return own_profile(super().__deepcopy__(memo))
+
+    def __getstate__(self) -> dict[Any, Any]:
+        state = super().__getstate__()
+        state["__dict__"]["profile"] = self.profile  # not that of the copy which was made for the pickle
+        return state
 
     _lenient: bool = PrivateAttr(default=False)
     """Return an answer without the tool call that was demanded, for a parser to judge."""
@@ -232,7 +243,7 @@ class ChatTIR(ChatSettings, BaseChatModel):
         return super()._get_llm_string(stop, **kwargs) + self.secret_digest()
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        return profile_of(self.model)
+        return profile_for(self)
 
     def _combine_llm_outputs(self, llm_outputs: list[Json | None], /) -> Json:
         outputs = [output for output in llm_outputs if output]

@@ -63,7 +63,8 @@ class ChatSettings(ModelSettings, Parameters, FunctionCallingLLM):
     )
     context_window: int | None = Field(
         default=None,
-        description="Tokens of prompt and answer. Default: by the model's name. `list_models` asks the server.",
+        description="Tokens of prompt and answer. Default: by the model's name, else what the server's list of models "
+        "says, which is read when `metadata` is first used.",
     )
     is_chat_model: bool = Field(default=True, description="Whether LlamaIndex sends messages rather than a text.")
     is_function_calling_model: bool | None = Field(
@@ -72,9 +73,14 @@ class ChatSettings(ModelSettings, Parameters, FunctionCallingLLM):
 
     @property
     def metadata(self) -> LLMMetadata:
-        """The limits and abilities that LlamaIndex plans with. Unknown models get LlamaIndex's defaults."""
+        """The limits and abilities that LlamaIndex plans with.
+
+        For a model that this library does not know, the context window is read from the server's list of models, once,
+        within 5 seconds; in a running event loop, within one, which `await llm.alist_models()` beforehand avoids. If
+        the server does not say it, a warning is logged, and LlamaIndex's default of 3,900 tokens holds.
+        """
         info = model_info(self.model)
-        window = self.context_window or info.context_window or DEFAULT_CONTEXT_WINDOW
+        window = self.context_window or self.served_window() or DEFAULT_CONTEXT_WINDOW
         output = self.max_tokens or (REASONING_OUTPUT if info.reasoning else DEFAULT_NUM_OUTPUTS)
         calls = info.tools if self.is_function_calling_model is None else self.is_function_calling_model
         return LLMMetadata(

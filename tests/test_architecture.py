@@ -37,7 +37,11 @@ FRAMEWORKS = {"langchain_tir": "langchain_core", "llama_index_tir": "llama_index
 EXTRAS = {"langchain_tir": "langchain", "llama_index_tir": "llama-index"}
 
 SPEAKS_HTTP = {f"tir_client.transport.{name}" for name in ("aiohttp", "attempt", "clients", "connections")}
-WAITS = ("client", "settings", *(f"transport.{name}" for name in ("body", "clock", "streams", "token")))
+WAITS = (
+    "client",
+    "settings",
+    *(f"transport.{name}" for name in ("body", "clock", "context_windows", "streams", "token")),
+)
 DOES_IO = {f"tir_client.{name}" for name in WAITS} | SPEAKS_HTTP
 IO_MODULES = {
     "aiohttp",

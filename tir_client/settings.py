@@ -18,6 +18,7 @@ from tir_client.aliases import ALIASES, UNSUPPORTED, refuse_unknown, refuse_unsu
 from tir_client.client import TIRClient
 from tir_client.config import TOKEN_VARIABLES, ApiKey, Config, project_from_environment, token_from_environment
 from tir_client.errors import ConfigurationError
+from tir_client.models import model_info
 from tir_client.transport.retry import RetryPolicy
 from tir_client.transport.timeouts import Timeouts
 
@@ -189,9 +190,23 @@ class Connection(BaseModel):
         return self._client
 
     def list_models(self) -> list[ModelCard]:
-        """List the models that the endpoint of `model` serves, with their context windows if the server sends them."""
+        """List the models that the endpoint of `model` serves, with their context windows if the server sends them.
+
+        The window of `model` is remembered, so that nothing has to ask for it later.
+        """
         with self._framework_errors():
             return self.client.models(self.model)
+
+    def served_window(self) -> int | None:
+        """The context window of `model`: what this library knows, or what the server's list of models says.
+
+        `TIRClient.context_window` says when and how the server is asked. It never raises.
+        """
+        try:
+            client = self.client
+        except ConfigurationError:  # after a change of the fields
+            return model_info(self.model).context_window
+        return client.context_window(self.model)
 
     async def alist_models(self) -> list[ModelCard]:
         """`list_models` for async code."""

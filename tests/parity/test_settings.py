@@ -8,7 +8,8 @@ from llama_index.core.llms import ChatMessage
 
 from langchain_tir import ChatTIR, TIREmbeddings
 from llama_index_tir import TIR, TIREmbedding
-from tir_client import ConfigurationError, InvalidRequestError, TIRError
+from tir_client import APITimeoutError, ConfigurationError, InvalidRequestError, ServerError, TIRError
+from tir_sandbox import Fault
 
 CHAT = pytest.mark.parametrize("cls", [ChatTIR, TIR])
 ALL = pytest.mark.parametrize("cls", [ChatTIR, TIR, TIREmbeddings, TIREmbedding])
@@ -18,6 +19,11 @@ VARIABLES = ("E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN", "E2E_TIR_PROJECT_ID", "TIR
 
 def call(model, /, **kwargs):
     return getattr(model, CALLS[type(model)])("Hi", **kwargs)
+
+
+async def acall(model) -> None:
+    name = CALLS[type(model)]
+    await getattr(model, name.replace("get_", "aget_") if name.startswith("get_") else f"a{name}")("Hi")
 
 
 @pytest.fixture(autouse=True)
@@ -183,6 +189,67 @@ async def test_the_models_of_a_server_are_listed(cls, endpoint):
 
     for cards in (model.list_models(), await model.alist_models()):
         assert {card.max_model_len for card in cards} == {131_072}
+
+
+@CHAT
+def test_the_window_of_an_own_deployment_is_read_from_its_server(cls, sandbox, endpoint):
+    model = cls("/mnt/models", **endpoint, endpoint_id=45)
+
+    assert window_of(model) == 131_072
+    assert [request.path for request in sandbox.requests] == ["/project/p-12345/endpoint/is-45/v1/models"]
+
+
+@CHAT
+async def test_a_window_that_was_listed_is_not_asked_for(cls, sandbox, endpoint):
+    listed, ready = (cls("/mnt/models", **endpoint, endpoint_id=45) for _ in range(2))
+    await listed.alist_models()
+    await ready.await_until_ready()
+    sandbox.reset()
+
+    assert (window_of(listed), window_of(ready), sandbox.requests) == (131_072, 131_072, [])
+
+
+@CHAT
+def test_a_window_that_cannot_be_read_is_no_error(cls, sandbox, endpoint, caplog):
+    model = cls("/mnt/models", **{**endpoint, "host": None, "base_url": "http://127.0.0.1:1/v1"})
+
+    assert [window_of(model) for _ in range(2)] == [None if cls is ChatTIR else 3_900] * 2
+    assert len(caplog.records) == 1
+    model.base_url, model.api_key = None, ""
+    assert window_of(model) in {None, 3_900}
+
+
+def window_of(model) -> int | None:
+    return model.profile["max_input_tokens"] if isinstance(model, ChatTIR) else model.metadata.context_window
+
+
+@ALL
+async def test_every_model_waits_for_a_deployment_that_starts(cls, sandbox, endpoint, caplog):
+    waiting = cls(**endpoint, wait_for_start=60)
+    sandbox.strict = False
+    starting = [Fault(status=503, headers={"Retry-After": "0.01"})] * 4
+    sandbox.script(*starting)
+    call(waiting)
+    sandbox.script(*starting)
+    await acall(waiting)
+
+    assert len(sandbox.requests) == 10
+    waiting.wait_for_start = 0
+    sandbox.script(Fault(status=503))
+    with pytest.raises(ServerError):
+        call(waiting)
+
+
+@ALL
+async def test_every_model_can_be_waited_for(cls, endpoint):
+    model = cls(**{**endpoint, "host": None, "base_url": "http://127.0.0.1:1/v1"})
+    with pytest.raises(APITimeoutError, match="did not start"):
+        model.wait_until_ready(0.01)
+    with pytest.raises(APITimeoutError, match="did not start"):
+        await model.await_until_ready(0.01)
+
+    model = cls(**endpoint)
+    assert model.wait_until_ready() == await model.await_until_ready() == model.list_models()
 
 
 @CHAT
