@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from llama_index.core.base.llms.types import ChatMessage, LLMMetadata
-from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW, DEFAULT_NUM_OUTPUTS
+from llama_index.core.constants import DEFAULT_NUM_OUTPUTS
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from pydantic import ConfigDict, Field
 
@@ -32,6 +32,10 @@ TOOL_NAMES = "tool_names"
 """The internal argument of a call with the original names of tools that were renamed to be sent."""
 
 _PARAMETERS = frozenset(ChatRequest.model_fields) - {"messages"}
+
+FALLBACK_WINDOW = 8_192
+"""The context window of a model of which neither this library nor the server knows it. LlamaIndex's default of 3,900 is
+that of models from 2023, and would cut prompts and memories far too short."""
 
 REASONING_OUTPUT = 4_096
 """Tokens to reserve for the answer of a reasoning model, reasoning included."""
@@ -77,10 +81,10 @@ class ChatSettings(ModelSettings, Parameters, FunctionCallingLLM):
 
         For a model that this library does not know, the context window is read from the server's list of models, once,
         within 5 seconds; in a running event loop, within one, which `await llm.alist_models()` beforehand avoids. If
-        the server does not say it, a warning is logged, and LlamaIndex's default of 3,900 tokens holds.
+        the server does not say it, a warning is logged, and 8,192 tokens are assumed.
         """
         info = model_info(self.model)
-        window = self.context_window or self.served_window() or DEFAULT_CONTEXT_WINDOW
+        window = self.context_window or self.served_window() or FALLBACK_WINDOW
         output = self.max_tokens or (REASONING_OUTPUT if info.reasoning else DEFAULT_NUM_OUTPUTS)
         calls = info.tools if self.is_function_calling_model is None else self.is_function_calling_model
         return LLMMetadata(
