@@ -68,6 +68,7 @@ class ChatTIR(ChatSettings, BaseChatModel):
             parameters of `tir_client.ChatRequest`. `extra_body` takes what has no field.
         The connection: `timeout`, `max_retries`, `http_client`, `http_async_client`, `default_headers`,
             `default_query`.
+        Its cost: `prices`.
         LangChain's own: `streaming`, `disable_streaming`, `output_version`, `rate_limiter`, `cache`, `callbacks`.
 
     What is None is not sent, so the server's default holds. A call's arguments replace the constructor's:
@@ -145,7 +146,12 @@ class ChatTIR(ChatSettings, BaseChatModel):
         ```python
         print(answer.usage_metadata["total_tokens"])
         ```
-        `count_tokens` counts a prompt, on servers that let vLLM's `/tokenize` be reached.
+        `count_tokens` counts a prompt, on servers that let vLLM's `/tokenize` be reached. With `prices`, each
+        answer has its cost:
+        ```python
+        model = ChatTIR("gpt_oss_120b", prices={"gpt_oss_120b": (0.15, 0.6)})
+        print(model.invoke("Why is the sky blue?").response_metadata["cost"]["total_cost"])
+        ```
 
     Response metadata:
         ```python
@@ -271,8 +277,9 @@ class ChatTIR(ChatSettings, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         with model_errors():
-            completion = self.client.chat(self._request(messages, stop, kwargs), lenient=self._lenient)
-            return from_completion(completion, self.output_version)
+            request = self._request(messages, stop, kwargs)
+            completion = self.client.chat(request, lenient=self._lenient)
+            return from_completion(completion, self.output_version, self.price_of(request.model))
 
     async def _agenerate(
         self,
@@ -282,8 +289,9 @@ class ChatTIR(ChatSettings, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         with model_errors():
-            completion = await self.client.achat(self._request(messages, stop, kwargs), lenient=self._lenient)
-            return from_completion(completion, self.output_version)
+            request = self._request(messages, stop, kwargs)
+            completion = await self.client.achat(request, lenient=self._lenient)
+            return from_completion(completion, self.output_version, self.price_of(request.model))
 
     def _stream(
         self,
@@ -292,9 +300,9 @@ class ChatTIR(ChatSettings, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        mapper = DeltaMapper()
         with model_errors():
             request = self._request(messages, stop, kwargs)
+            mapper = DeltaMapper(self.price_of(request.model))
             with self.client.stream(request, lenient=self._lenient) as deltas:
                 for chunk in filter(None, map(mapper.map, deltas)):
                     if run_manager:
@@ -308,9 +316,9 @@ class ChatTIR(ChatSettings, BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        mapper = DeltaMapper()
         with model_errors():
             request = self._request(messages, stop, kwargs)
+            mapper = DeltaMapper(self.price_of(request.model))
             async with self.client.astream(request, lenient=self._lenient) as deltas:
                 async for delta in deltas:
                     if chunk := mapper.map(delta):

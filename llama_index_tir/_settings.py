@@ -15,7 +15,7 @@ from llama_index_tir._messages import to_wire
 from tir_client import DEFAULT_MODEL, ChatRequest, model_info
 from tir_client.aliases import refuse_unknown_parameters, rename
 from tir_client.protocol.parameters import PARAMETER_ALIASES, ParameterArguments, Parameters, merge_parameters
-from tir_client.settings import Connection, ConnectionArguments
+from tir_client.settings import ChatParameters, Connection, ConnectionArguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -49,7 +49,7 @@ class ModelSettings(Connection):
         return super()._fields_from(without_meaningless(arguments))
 
 
-class ChatSettings(ModelSettings, Parameters, FunctionCallingLLM):
+class ChatSettings(ModelSettings, ChatParameters, FunctionCallingLLM):
     """The fields of `TIR`. None is not sent, so the server's default applies."""
 
     model_config = CONFIG
@@ -142,6 +142,7 @@ class ChatArguments(ConnectionArguments, ParameterArguments, LLMArguments, total
 
     strict: bool | None
     additional_kwargs: dict[str, Any]
+    prices: dict[str, tuple[float, float]] | None
     extra_body: dict[str, Any] | None
     context_window: int | None
     is_chat_model: bool

@@ -7,6 +7,7 @@ own aliases.
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
@@ -19,12 +20,15 @@ from tir_client.client import TIRClient
 from tir_client.config import TOKEN_VARIABLES, ApiKey, Config, project_from_environment, token_from_environment
 from tir_client.errors import ConfigurationError
 from tir_client.models import model_info
+from tir_client.protocol.parameters import Parameters
 from tir_client.transport.retry import RetryPolicy
 from tir_client.transport.timeouts import Timeouts
 
 if TYPE_CHECKING:
+    from tir_client.protocol.cost import Price
     from tir_client.protocol.responses import ModelCard
 
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Token = Annotated[SecretStr | Callable[[], Any], WithJsonSchema({"type": "string", "writeOnly": True})]
 
 ADDRESS = ("api_key", "project_id", "endpoint_id", "base_url", "host", "default_headers", "default_query", "allow_http")
@@ -294,6 +298,23 @@ class Connection(BaseModel):
             f"A {type(self).__name__} with `api_key` cannot be pickled: a pickle would hold the token. Leave `api_key` "
             f"out and set {TOKEN_VARIABLES[0]} in each process, or pass a function that a module defines."
         )
+
+
+class ChatParameters(Parameters):
+    """The parameters of the requests of a chat model, and the prices of its answers."""
+
+    prices: dict[str, tuple[Amount, Amount]] | None = Field(
+        default=None,
+        description="Prices of a million tokens of prompt and of answer, by model: `{'gpt_oss_120b': (0.15, 0.6)}`. "
+        "With them, each answer has its cost, in the same currency. None are built in.",
+    )
+
+    def price_of(self, model: str) -> Price | None:
+        """The price of a model; without one, a warning if there are others."""
+        if self.prices and model not in self.prices:
+            names = ", ".join(sorted(self.prices))
+            warnings.warn(f"`prices` has no {model!r}, so its answers have no cost; it has: {names}.", stacklevel=2)
+        return (self.prices or {}).get(model)
 
 
 class ConnectionArguments(TypedDict, total=False):
