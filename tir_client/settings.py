@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Token = Annotated[SecretStr | Callable[[], Any], WithJsonSchema({"type": "string", "writeOnly": True})]
 
-ADDRESS = ("api_key", "project_id", "endpoint_id", "base_url", "host", "default_headers", "default_query", "allow_http")
+SECRETS = ("default_headers", "default_query")
+ADDRESS = ("api_key", "project_id", "endpoint_id", "base_url", "host", "model_in_url", *SECRETS, "allow_http")
 CLIENTS = ("http_client", "http_async_client")
 POLICIES = ("timeout", "max_retries", "wait_for_start")
-SECRETS = ("default_headers", "default_query")
 SHARED = (*CLIENTS, "rate_limiter", "cache", "callbacks", "callback_manager")
 """Fields that a deep copy shares with the original, because they refer to something outside."""
 
@@ -82,6 +82,11 @@ class Connection(BaseModel):
     host: str | None = Field(
         default=None,
         description="TIR's host in another region, or a gateway in front of it. Environment: MODEL_API_CLIENT_HOST.",
+    )
+    model_in_url: bool = Field(
+        default=True,
+        description="Whether the URL of a model that TIR hosts contains its slug, as with models of text and embeddings. "
+        "False for models of speech, images and translation, which share one URL; the request names the model.",
     )
     allow_http: bool = Field(default=False, description="Allow plain http to a host that is not this machine.")
     timeout: float | dict[str, float | None] | None = Field(
@@ -325,6 +330,7 @@ class ConnectionArguments(TypedDict, total=False):
     endpoint_id: int | str | None
     base_url: str | None
     host: str | None
+    model_in_url: bool
     allow_http: bool
     timeout: Any
     max_retries: int | None

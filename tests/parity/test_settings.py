@@ -13,6 +13,7 @@ from tir_sandbox import Fault
 
 CHAT = pytest.mark.parametrize("cls", [ChatTIR, TIR])
 ALL = pytest.mark.parametrize("cls", [ChatTIR, TIR, TIREmbeddings, TIREmbedding])
+PATHS = dict.fromkeys((ChatTIR, TIR), "chat/completions") | dict.fromkeys((TIREmbeddings, TIREmbedding), "embeddings")
 CALLS = {ChatTIR: "invoke", TIR: "complete", TIREmbeddings: "embed_query", TIREmbedding: "get_query_embedding"}
 VARIABLES = ("E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN", "E2E_TIR_PROJECT_ID", "TIR_BASE_URL", "MODEL_API_CLIENT_HOST")
 
@@ -189,6 +190,20 @@ async def test_the_models_of_a_server_are_listed(cls, endpoint):
 
     for cards in (model.list_models(), await model.alist_models()):
         assert {card.max_model_len for card in cards} == {131_072}
+
+
+@ALL
+def test_models_that_share_a_url_are_named_in_the_body_only(cls, sandbox, endpoint):
+    model = cls("IndicTrans2/en", **endpoint, model_in_url=False)
+    call(model)
+    model.list_models()
+
+    base = "/project/p-12345/genai/v1/"
+    assert [request.path.removeprefix(base) for request in sandbox.requests] == [PATHS[cls], "models"]
+    assert sandbox.requests[0].body["model"] == "IndicTrans2/en"
+    model.model_in_url, model.model = True, "bge-large-en-v1_5"
+    call(model)
+    assert "/genai/bge-large-en-v1_5/v1/" in sandbox.requests[-1].path
 
 
 @CHAT
