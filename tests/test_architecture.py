@@ -43,7 +43,7 @@ WAITS = (
     "client",
     "rerankers",
     "settings",
-    *(f"transport.{name}" for name in ("body", "clock", "concurrency", "streams", "token")),
+    *(f"transport.{name}" for name in ("body", "clock", "concurrency", "context_windows", "streams", "token")),
 )
 DOES_IO = {f"tir_client.{name}" for name in WAITS} | SPEAKS_HTTP
 IO_MODULES = {
