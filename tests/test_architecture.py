@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "tir_client": {"aiohttp", "httpx", "yarl"},
     "langchain_tir": {"tir_client", "langchain_core"},
     "llama_index_tir": {"tir_client", "llama_index", "llama_index_instrumentation"},
-    "tir_cli": {"tir_client", "typer"},
+    "tir_cli": {"rich", "tir_client", "typer"},
     "tir_sandbox": {"jsonschema", "rstr", "starlette", "uvicorn"},
 }
 """What a package's extra installs; the standard library and the package itself are not listed."""

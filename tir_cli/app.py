@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
+from tir_cli.bulk import EPILOG, bulk
 from tir_client import __version__
 
 app = typer.Typer(
     name="tir",
     help="Work with E2E Networks' TIR, or with any server that speaks its protocol, from the command line.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,  # a local variable may be a secret
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -31,3 +33,6 @@ def options(
     ] = False,
 ) -> None:
     """Take the options that stand before the command."""
+
+
+app.command("bulk", epilog=EPILOG)(bulk)
