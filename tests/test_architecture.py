@@ -30,6 +30,7 @@ MAY_IMPORT = {
 """What a package's extra installs; the standard library and the package itself are not listed."""
 
 ONLY_IN = {
+    "tir_client/bulk/sources.py": {"pyarrow"},  # in a function that reads Parquet files
     "langchain_tir/_register.py": {"langchain"},  # in a function that users of `langchain` call
     "tir_sandbox/pytest_plugin.py": {"pytest"},  # which pytest imports
 }
@@ -38,7 +39,8 @@ FRAMEWORKS = {"langchain_tir": "langchain_core", "llama_index_tir": "llama_index
 EXTRAS = {"langchain_tir": "langchain", "llama_index_tir": "llama-index"}
 
 SPEAKS_HTTP = {f"tir_client.transport.{name}" for name in ("aiohttp", "attempt", "clients", "connections")}
-WAITS = ("client", "settings", *(f"transport.{name}" for name in ("body", "clock", "streams", "token")))
+BULK = ("bulk", *(f"bulk.{name}" for name in ("gate", "output", "run", "sources")))
+WAITS = ("client", "settings", *BULK, *(f"transport.{name}" for name in ("body", "clock", "streams", "token")))
 DOES_IO = {f"tir_client.{name}" for name in WAITS} | SPEAKS_HTTP
 IO_MODULES = {
     "aiohttp",
