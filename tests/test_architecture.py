@@ -24,12 +24,13 @@ MAY_IMPORT = {
     "tir_client": {"aiohttp", "httpx", "yarl"},
     "langchain_tir": {"tir_client", "langchain_core"},
     "llama_index_tir": {"tir_client", "llama_index", "llama_index_instrumentation"},
-    "tir_cli": {"tir_client", "typer"},
+    "tir_cli": {"rich", "tir_client", "typer"},
     "tir_sandbox": {"jsonschema", "rstr", "starlette", "uvicorn"},
 }
 """What a package's extra installs; the standard library and the package itself are not listed."""
 
 ONLY_IN = {
+    "tir_client/bulk/sources.py": {"pyarrow"},  # in a function that reads Parquet files
     "langchain_tir/_register.py": {"langchain"},  # in a function that users of `langchain` call
     "langchain_tir/embeddings.py": {"tqdm"},  # for `show_progress_bar`
     "tir_sandbox/pytest_plugin.py": {"pytest"},  # which pytest imports
@@ -39,12 +40,9 @@ FRAMEWORKS = {"langchain_tir": "langchain_core", "llama_index_tir": "llama_index
 EXTRAS = {"langchain_tir": "langchain", "llama_index_tir": "llama-index"}
 
 SPEAKS_HTTP = {f"tir_client.transport.{name}" for name in ("aiohttp", "attempt", "clients", "connections")}
-WAITS = (
-    "client",
-    "rerankers",
-    "settings",
-    *(f"transport.{name}" for name in ("body", "clock", "concurrency", "context_windows", "streams", "token")),
-)
+BULK = ("bulk", *(f"bulk.{name}" for name in ("gate", "output", "run", "sources")))
+TRANSPORT = ("body", "clock", "concurrency", "context_windows", "streams", "token")
+WAITS = ("client", "rerankers", "settings", *BULK, *(f"transport.{name}" for name in TRANSPORT))
 DOES_IO = {f"tir_client.{name}" for name in WAITS} | SPEAKS_HTTP
 IO_MODULES = {
     "aiohttp",

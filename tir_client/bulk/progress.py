@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tir_client.protocol.responses import Usage
 
 if TYPE_CHECKING:
-    from tir_client.bulk.results import Result
+    from tir_client.bulk.results import Result, RowError
 
 MILLION = 1_000_000
 
@@ -41,7 +41,7 @@ class Progress:
     under_way: int = 0
     fraction: float | None = None
     paused_until: float = 0.0
-    last_failure: str = ""
+    last_failure: RowError | None = None
     started_at: float | None = None
     start_fraction: float | None = None
 

@@ -15,7 +15,7 @@ from tir_client.bulk.gate import Gate
 from tir_client.bulk.output import Output
 from tir_client.bulk.progress import Progress
 from tir_client.bulk.prompts import Prompts
-from tir_client.bulk.results import answered, failed
+from tir_client.bulk.results import RowError, answered, failed
 from tir_client.bulk.sources import open_source
 from tir_client.errors import ConfigurationError, InvalidRequestError, TIRError
 
@@ -214,7 +214,7 @@ class _Run:
         Raises:
             TIRError: The run has to end.
         """
-        self.progress.last_failure = failure.message
+        self.progress.last_failure = RowError.of(failure)
         any_answer, now = self.progress.answered > 0, _now()
         verdict = judge(failure, any_answer=any_answer)
         if verdict is Verdict.REFUSED:
