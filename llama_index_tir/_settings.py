@@ -34,8 +34,17 @@ TOOL_NAMES = "tool_names"
 
 _PARAMETERS = frozenset(ChatRequest.model_fields) - {"messages"}
 
+_GENERATION = ("temperature", "top_p", "max_tokens", "seed", "reasoning_effort")
+"""The parameters that observers show beside the model's name."""
+
 REASONING_OUTPUT = 4_096
 """Tokens to reserve for the answer of a reasoning model, reasoning included."""
+
+
+class Metadata(LLMMetadata):
+    """LlamaIndex's metadata with the generation parameters that are set, as OpenInference's spans show them."""
+
+    model_config = ConfigDict(extra="allow")
 
 
 class ModelSettings(Connection):
@@ -78,12 +87,14 @@ class ChatSettings(ModelSettings, Parameters, FunctionCallingLLM):
         window = self.context_window or info.context_window or DEFAULT_CONTEXT_WINDOW
         output = self.max_tokens or (REASONING_OUTPUT if info.reasoning else DEFAULT_NUM_OUTPUTS)
         calls = info.tools if self.is_function_calling_model is None else self.is_function_calling_model
-        return LLMMetadata(
+        parameters = {name: getattr(self, name) for name in _GENERATION}
+        return Metadata(
             context_window=window,
             num_output=min(output, window // 2),
             is_chat_model=self.is_chat_model,
             is_function_calling_model=calls,
             model_name=self.model,
+            **{name: value for name, value in parameters.items() if value is not None},
         )
 
     def _request(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatRequest:
