@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -19,11 +21,12 @@ from llama_index.core.base.llms.types import (
 
 from llama_index_tir._content import Json, to_content
 from llama_index_tir._past_calls import parse_arguments, past_calls
+from llama_index_tir._raw import to_raw, to_wire_call
 from tir_client import InvalidRequestError
 from tir_client.protocol.messages import assistant_message, chat_message, convert_messages, tool_message
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from tir_client import Choice, Completion, ToolCall, Usage
 
@@ -41,7 +44,17 @@ def to_wire(messages: Sequence[ChatMessage]) -> list[Json]:
     Raises:
         InvalidRequestError: A message, or a block in one, cannot be sent; the error names both.
     """
+    check_messages(messages)
     return convert_messages(messages, _wire_messages)
+
+
+def check_messages(messages: object) -> None:
+    """Raise `InvalidRequestError` if `messages` is not a list of `ChatMessage` objects."""
+    if isinstance(messages, str) or not isinstance(messages, Sequence):
+        raise InvalidRequestError(f"`messages` is a {type(messages).__name__}, not a list of ChatMessage objects.")
+    for position, message in enumerate(messages):
+        if not isinstance(message, ChatMessage):
+            raise InvalidRequestError(f"messages[{position}] is a {type(message).__name__}, not a ChatMessage.")
 
 
 def _wire_messages(message: ChatMessage) -> list[Json]:
@@ -97,6 +110,8 @@ def from_completion(completion: Completion, names: Mapping[str, str] | None = No
         names: Original tool names by the names sent, for tools that were renamed.
     """
     choice = completion.choice
+    if advice := choice.advice():
+        warnings.warn(advice, UserWarning, stacklevel=2)
     return ChatResponse(
         message=from_choice(choice, completion.usage, names or {}),
         raw=to_raw(completion),
@@ -128,34 +143,11 @@ def to_block(call: ToolCall, names: Mapping[str, str], arguments: Json | None) -
     return ToolCallBlock(tool_call_id=call.id, tool_name=names.get(call.name, call.name), tool_kwargs=kwargs)
 
 
-def to_wire_call(call: ToolCall, names: Mapping[str, str]) -> Json:
-    """Convert a call to the form in `additional_kwargs`, with the model's own text of the arguments."""
-    function = {"name": names.get(call.name, call.name), "arguments": call.arguments}
-    return {"id": call.id, "type": "function", "function": function}
-
-
 def response_kwargs(choice: Choice, usage: Usage | None) -> Json:
     """Return the `additional_kwargs` of a response: token counts, finish reason, stop reason and refusal."""
     more = {"finish_reason": choice.finish_reason, "stop_reason": choice.stop_reason, "refusal": choice.refusal or None}
     counts = {} if usage is None else asdict(usage)
     return {name: value for name, value in {**counts, **more}.items() if value is not None}
-
-
-def to_raw(completion: Completion) -> Json:
-    """Return an answer as plain JSON in the server's form, the same for streamed and whole answers."""
-    raw: Json = {"object": "chat.completion", "choices": [_raw_choice(choice) for choice in completion.choices]}
-    raw |= {name: getattr(completion, name) for name in ("id", "model", "created", "system_fingerprint")}
-    usage = completion.usage
-    if usage is not None:
-        raw["usage"] = {**(completion.raw_usage or {}), **usage.counts()}
-    return raw
-
-
-def _raw_choice(choice: Choice) -> Json:
-    message: Json = {"role": "assistant", "content": choice.text, "reasoning": choice.reasoning or None}
-    message["tool_calls"] = [to_wire_call(call, {}) for call in choice.tool_calls]
-    rest = ("index", "finish_reason", "stop_reason", "logprobs", "token_ids")
-    return {"message": message, **{name: getattr(choice, name) for name in rest}}
 
 
 def from_logprobs(logprobs: Sequence[Json] | None) -> list[list[LogProb]] | None:

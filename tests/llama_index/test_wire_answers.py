@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from llama_index_tir._messages import (
     to_wire,
 )
 from llama_index_tir._stream import DeltaMapper
-from tir_client import Choice, Completion, InvalidRequestError, ToolCall, Usage
+from tir_client import Choice, Completion, ToolCall, Usage
 from tir_client.protocol.accumulator import Accumulator
 
 USAGE = Usage(3, 4, 7, 2, 1)
@@ -204,14 +205,16 @@ def test_the_wording_of_a_call_is_that_of_its_own_id():
     assert said(unnumbered, tool_calls=CALLS)["tool_calls"][0]["function"]["arguments"] == '{"city": "Pune"}'
 
 
-@pytest.mark.parametrize(
-    "call", ["f", {"id": "1"}, {"id": "1", "function": {"arguments": "{}"}}, {"id": "1", "function": {"name": "f"}}]
-)
+@pytest.mark.parametrize("call", ["f", {"number": 1}, {"function": {"arguments": "{}"}}, {"function": "f"}])
 def test_a_call_in_additional_kwargs_that_cannot_be_read_is_shown(call: Any):
-    with pytest.raises(InvalidRequestError) as raised:
-        said(tool_calls=[call])
-    assert str(raised.value).endswith(f": {call!r}.")
-    assert "messages[0]: " in str(raised.value)
+    sent = said(TextBlock(text="So"), tool_calls=[call, *CALLS])
+    assert sent["content"] == f"So\n[tool_call: {json.dumps(call)}]"
+    assert [call["id"] for call in sent["tool_calls"]] == [call["id"] for call in CALLS]
+
+
+def test_a_call_in_additional_kwargs_may_have_no_arguments():
+    (call,) = said(tool_calls=[{"id": "1", "function": {"name": "f"}}])["tool_calls"]
+    assert call == {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
 
 @pytest.mark.parametrize(
