@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llama_index.core.base.llms.types import (
@@ -20,7 +21,7 @@ from llama_index.core.base.llms.types import (
 )
 
 from llama_index_tir._content import Json, to_content
-from llama_index_tir._past_calls import parse_arguments, past_calls
+from llama_index_tir._past_calls import arguments_problem, parse_arguments, past_calls
 from llama_index_tir._raw import to_raw, to_wire_call
 from tir_client import InvalidRequestError
 from tir_client.protocol.messages import assistant_message, chat_message, convert_messages, tool_message
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tir_client import Choice, Completion, ToolCall, Usage
+
+INVALID_CALLS = "invalid_tool_calls"
+"""The key in `additional_kwargs` of a message for calls whose arguments cannot be read. They are no part of a request:
+the calls themselves are in the blocks."""
 
 ROLES = {
     MessageRole.CHATBOT: "assistant",
@@ -128,7 +133,17 @@ def from_choice(choice: Choice, usage: Usage | None, names: Mapping[str, str]) -
         blocks.append(ThinkingBlock(content=choice.reasoning, num_tokens=tokens))
     blocks.append(TextBlock(text=choice.text))
     blocks.extend(to_block(call, names, parse_arguments(call.arguments, cut=call.cut)) for call in choice.tool_calls)
-    return to_message(blocks, [to_wire_call(call, names) for call in choice.tool_calls])
+    message = to_message(blocks, [to_wire_call(call, names) for call in choice.tool_calls])
+    if invalid := [call for call in map(partial(_invalid_call, names), choice.tool_calls) if call is not None]:
+        message.additional_kwargs[INVALID_CALLS] = invalid
+    return message
+
+
+def _invalid_call(names: Mapping[str, str], call: ToolCall) -> Json | None:
+    """Return a call whose arguments cannot be read, with the model's text of them and the reason; None for others."""
+    error = arguments_problem(call.arguments, cut=call.cut)
+    name = names.get(call.name, call.name)
+    return {"id": call.id, "name": name, "arguments": call.arguments, "error": error} if error else None
 
 
 def to_message(blocks: list[ContentBlock], calls: list[Json]) -> ChatMessage:

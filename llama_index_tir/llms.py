@@ -104,7 +104,7 @@ class TIR(StructuredMethods):
         ```
         `tool_required=True` requires a call; an answer without one raises `ForcedToolError`. Arguments that are not a
         JSON object raise `ToolArgumentsError` where a call is required or was cut off; an agent reports others to the
-        model.
+        model, and `response.message.additional_kwargs["invalid_tool_calls"]` lists them with the reason.
 
     Structured output:
         ```python
@@ -236,8 +236,8 @@ class TIR(StructuredMethods):
 
         Raises:
             NoToolCallError: There is no call, and `error_on_no_tool_call` is set.
-            ToolArgumentsError: A call was demanded or cut off, and its arguments are not a JSON object. Otherwise they
-                are returned as `invalid_arguments`, which a tool's function refuses.
+            ToolArgumentsError: A call was demanded or cut off, and its arguments are not a JSON object. Otherwise the
+                selection is of a tool that does not exist, whose name says what is wrong: an agent tells the model.
         """
         return to_selections(response, demanded=error_on_no_tool_call)
 

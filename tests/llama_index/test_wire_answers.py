@@ -56,6 +56,8 @@ def wire_call(call_id: str, name: str, arguments: str) -> dict[str, Any]:
 
 
 CALLS = [wire_call("1", "get weather", CALL.arguments), wire_call("2", "get_time", "[1]")]
+PROBLEM = "the arguments must be a JSON object, not '[1]'"
+INVALID = {"id": "2", "name": "get_time", "arguments": "[1]", "error": PROBLEM}
 CALL_BLOCKS = [
     ToolCallBlock(tool_call_id="1", tool_name="get weather", tool_kwargs={"city": "Pune"}),
     ToolCallBlock(tool_call_id="2", tool_name="get_time", tool_kwargs="[1]"),
@@ -71,7 +73,7 @@ def test_a_response_holds_all_of_an_answer():
         TextBlock(text="It is 31."),
         *CALL_BLOCKS,
     ]
-    assert response.message.additional_kwargs == {"tool_calls": CALLS}
+    assert response.message.additional_kwargs == {"tool_calls": CALLS, "invalid_tool_calls": [INVALID]}
     assert response.logprobs == [[LogProb(token="It", logprob=-0.5)]]
     assert response.additional_kwargs == {**COUNTS, "finish_reason": "stop", "stop_reason": 7, "refusal": "No."}
     assert response.raw == {
@@ -171,7 +173,7 @@ def test_a_completion_is_made_of_a_chat():
 
     assert (made.text, made.delta, made.raw) == ("It is 31.", "31.", response.raw)
     assert made.logprobs == response.logprobs
-    assert made.additional_kwargs == {"tool_calls": CALLS, **response.additional_kwargs}
+    assert made.additional_kwargs == {**response.message.additional_kwargs, **response.additional_kwargs}
     assert to_completion(ChatResponse(message=ChatMessage(blocks=[]))).text == ""
 
 
