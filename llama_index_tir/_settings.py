@@ -97,6 +97,10 @@ class ChatSettings(ModelSettings, Parameters, FunctionCallingLLM):
             **{name: value for name, value in parameters.items() if value is not None},
         )
 
+    def to_payload(self) -> Json:
+        """What events and callbacks show of the model, without secrets. Observers read `model`, as OpenAI's has it."""
+        return {**super().to_payload(), "model": self.model}
+
     def _request(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatRequest:
         """Return the request for one call. Its arguments override the constructor's; None sends nothing.
 

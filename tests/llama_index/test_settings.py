@@ -235,6 +235,7 @@ async def test_tokens_of_a_string_are_those_of_a_users_message(make_llm, sandbox
 def test_metadata_have_the_parameters_that_observers_show(make_llm, fields, shown):
     metadata = make_llm(**fields).metadata.model_dump(exclude_unset=True)
     assert {name: metadata[name] for name in metadata if name not in LLMMetadata.model_fields} == shown
+    assert make_llm(**fields).to_payload().items() >= {**shown, "model": "gpt_oss_120b", "class_name": "TIR"}.items()
 
 
 @pytest.mark.parametrize("way", ["count_tokens", "acount_tokens"])
