@@ -38,8 +38,17 @@ FALLBACK_WINDOW = 8_192
 """The context window of a model of which neither this library nor the server knows it. LlamaIndex's default of 3,900 is
 that of models from 2023, and would cut prompts and memories far too short."""
 
+_GENERATION = ("temperature", "top_p", "max_tokens", "seed", "reasoning_effort")
+"""The parameters that observers show beside the model's name."""
+
 REASONING_OUTPUT = 4_096
 """Tokens to reserve for the answer of a reasoning model, reasoning included."""
+
+
+class Metadata(LLMMetadata):
+    """LlamaIndex's metadata with the generation parameters that are set, as OpenInference's spans show them."""
+
+    model_config = ConfigDict(extra="allow")
 
 
 class ModelSettings(Connection):
@@ -88,13 +97,19 @@ class ChatSettings(ModelSettings, ChatParameters, FunctionCallingLLM):
         window = self.context_window or self.served_window() or FALLBACK_WINDOW
         output = self.max_tokens or (REASONING_OUTPUT if info.reasoning else DEFAULT_NUM_OUTPUTS)
         calls = info.tools if self.is_function_calling_model is None else self.is_function_calling_model
-        return LLMMetadata(
+        parameters = {name: getattr(self, name) for name in _GENERATION}
+        return Metadata(
             context_window=window,
             num_output=min(output, window // 2),
             is_chat_model=self.is_chat_model,
             is_function_calling_model=calls,
             model_name=self.model,
+            **{name: value for name, value in parameters.items() if value is not None},
         )
+
+    def to_payload(self) -> Json:
+        """What events and callbacks show of the model, without secrets. Observers read `model`, as OpenAI's has it."""
+        return {**super().to_payload(), "model": self.model}
 
     def _request(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatRequest:
         """Return the request for one call. Its arguments override the constructor's; None sends nothing.
