@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 LOWEST := .venvs/lowest
 NEWEST := .venvs/newest
-EXTRAS := .[langchain,llama-index,sandbox]
+EXTRAS := .[langchain,llama-index,sandbox,cli,parquet]
 JOBS ?= 2
 PARALLEL := --numprocesses $(JOBS) --dist worksteal
 
@@ -65,8 +65,9 @@ reliability: $(READY)  ## plays the fault matrix against the peers, too, and wri
 bench: $(READY)  ## what a chunk and a request cost, beside the peers; ARGS="--quick", "--against REV", "--help"
 	$(BIN)/python -m benchmarks $(ARGS)
 
-build: $(READY)  ## a wheel and an sdist in dist/
+build: $(READY)  ## wheels and sdists in dist/: tir-llm, and the distributions under the frameworks' conventional names
 	$(BIN)/python -m build
+	for folder in distributions/*/; do $(BIN)/python -m build --outdir dist "$$folder" || exit 1; done
 
 clean:
 	rm -rf .venv .venvs mutants dist site .coverage .pytest_cache .mypy_cache .ruff_cache

@@ -16,6 +16,7 @@ from langchain_tir._errors import RefusedOutputError, StructuredOutputError, Tru
 from langchain_tir._register import register
 from langchain_tir.chat_models import ChatTIR
 from langchain_tir.embeddings import TIREmbeddings
+from langchain_tir.rerankers import TIRRerank
 from tir_client import __version__
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "RefusedOutputError",
     "StructuredOutputError",
     "TIREmbeddings",
+    "TIRRerank",
     "TruncatedOutputError",
     "__version__",
     "register",

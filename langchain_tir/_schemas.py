@@ -1,12 +1,13 @@
-"""The JSON schemas of pydantic classes and TypedDicts, with their references. Pure.
+"""The JSON schemas of pydantic classes and TypedDicts, with their references, and the types of functions. Pure.
 
-LangChain's own conversion resolves references, which leaves `{}` in place of a recursive class, and fails on a
-recursive `TypedDict`.
+LangChain's own conversion resolves references, which leaves `{}` in place of a recursive class, fails on a recursive
+`TypedDict`, and shows the model the injected arguments of a function whose annotations are texts.
 """
 
 from __future__ import annotations
 
 import inspect
+from functools import update_wrapper
 from types import UnionType
 from typing import (
     TYPE_CHECKING,
@@ -22,6 +23,7 @@ from typing import (
     get_type_hints,
 )
 
+from langchain_core.runnables import RunnableConfig
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, Field, create_model
 from pydantic.errors import PydanticUserError
@@ -58,6 +60,29 @@ def schema_of_class(cls: Any) -> Json | None:
 def _schema_v1(cls: Any) -> Json:
     schema: Json = cls.schema()
     return schema
+
+
+def with_types(function: Any) -> Any:
+    """A substitute for a function, with types in place of annotations that are texts (PEP 563), and without its config.
+
+    Raises:
+        NameError: An annotation names what the function's module does not have.
+    """
+    hints = get_type_hints(function, include_extras=True)
+    hints = {name: hint for name, hint in hints.items() if hint is not RunnableConfig}
+    signature = inspect.signature(function)
+    kept = [
+        parameter.replace(annotation=hints.get(name, parameter.annotation))
+        for name, parameter in signature.parameters.items()
+        if name in hints or parameter.annotation is parameter.empty
+    ]
+
+    def substitute() -> None: ...
+
+    update_wrapper(substitute, function)
+    substitute.__annotations__ = hints
+    vars(substitute)["__signature__"] = signature.replace(parameters=kept)
+    return substitute
 
 
 class _TypedDicts:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from langchain_tir._content import Json
     from tir_client import Completion, Delta, ToolCall
+    from tir_client.protocol.accumulator import Accumulator
     from tir_client.protocol.responses import ToolCallDelta
 
 
@@ -38,7 +39,7 @@ class DeltaMapper:
     def map(self, delta: Delta) -> ChatGenerationChunk | None:
         """The chunk for a delta, or None if it belongs to another choice."""
         if delta.final:
-            return self._last(delta.accumulator.completion())
+            return self._last(delta.accumulator)
         if delta.index:
             return None
         metadata: Json = {"model_provider": PROVIDER}
@@ -56,16 +57,18 @@ class DeltaMapper:
             [self._arguments.chunk(piece) for piece in delta.tool_calls],
         )
 
-    def _last(self, completion: Completion) -> ChatGenerationChunk:
+    def _last(self, accumulator: Accumulator) -> ChatGenerationChunk:
+        completion = accumulator.completion()
         first = completion.choice
-        endings = {call.id: ending for call in first.tool_calls if (ending := end_of_broken_call(call))}
+        calls = accumulator.choice(first.index).tools.shown(cut=first.finish_reason == "length")
+        endings = {call.id: ending for call in calls if (ending := end_of_broken_call(call))}
         message = AIMessageChunk(
             content="",
             chunk_position="last",
             response_metadata={**self._end(completion), **set_only(**{CLOSED: endings or None})},
             tool_call_chunks=[
                 tool_call_chunk(args=endings[call.id], index=index)
-                for index, call in enumerate(first.tool_calls)
+                for index, call in enumerate(calls)
                 if call.id in endings
             ],
             usage_metadata=usage_metadata(completion.usage) if completion.usage else None,

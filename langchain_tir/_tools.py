@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from enum import Enum
+from inspect import isroutine
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.tools import BaseTool, Tool, create_schema_from_function
 
-from langchain_tir._schemas import FAILURES, schema_of_class
+from langchain_tir._schemas import FAILURES, schema_of_class, with_types
 from langchain_tir._tool_forms import (
     OBJECT,
     TEXT_INPUT,
@@ -81,7 +82,7 @@ def _function_of_callable(function: Any) -> Json:
         raise TypeError("it is none of them")
     model: Any = create_schema_from_function(
         function.__name__,
-        function,
+        with_types(function) if isroutine(function) else function,
         parse_docstring=True,
         error_on_invalid_docstring=False,
         filter_args=(),

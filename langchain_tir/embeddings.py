@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.embeddings import Embeddings
@@ -13,12 +10,13 @@ from pydantic import ConfigDict, Field
 from langchain_tir._errors import model_errors
 from langchain_tir._settings import ModelSettings
 from tir_client import DEFAULT_EMBEDDING_MODEL, EmbeddingRequest, ResponseError, model_info
+from tir_client.transport.concurrency import arun_each, run_each
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Unpack
 
     from langchain_tir._settings import EmbeddingArguments
+    from tir_client import Embeddings as EmbeddingAnswer
 
 
 class TIREmbeddings(ModelSettings, Embeddings):
@@ -69,24 +67,12 @@ class TIREmbeddings(ModelSettings, Embeddings):
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Embed texts; one vector for each, in their order."""
         with model_errors():
-            requests = self._requests(texts)
-            if len(requests) <= 1:
-                return self._joined(self.client.embed(request).vectors for request in requests)
-            context = copy_context()
-            with ThreadPoolExecutor(self.max_concurrency) as pool:
-                answers = pool.map(lambda request: context.copy().run(self.client.embed, request), requests)
-                return self._joined(answer.vectors for answer in answers)
+            return _joined(run_each(self.client.embed, self._requests(texts), self.max_concurrency))
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
         """`embed_documents` for async code. A request that fails ends the others."""
         with model_errors():
-            free = asyncio.Semaphore(self.max_concurrency)
-            tasks = [asyncio.ensure_future(self._aembed(request, free)) for request in self._requests(texts)]
-            try:
-                return self._joined(await asyncio.gather(*tasks))
-            finally:
-                for task in tasks:
-                    task.cancel()
+            return _joined(await arun_each(self.client.aembed, self._requests(texts), self.max_concurrency))
 
     def embed_query(self, text: str) -> list[float]:
         """Embed a query, with the model's instruction before it."""
@@ -95,10 +81,6 @@ class TIREmbeddings(ModelSettings, Embeddings):
     async def aembed_query(self, text: str) -> list[float]:
         """`embed_query` for async code."""
         return (await self.aembed_documents([self._query(text)]))[0]
-
-    async def _aembed(self, request: EmbeddingRequest, free: asyncio.Semaphore) -> list[list[float]]:
-        async with free:
-            return (await self.client.aembed(request)).vectors
 
     def _query(self, text: Any) -> Any:
         instruction = self.query_instruction
@@ -110,11 +92,11 @@ class TIREmbeddings(ModelSettings, Embeddings):
         starts = range(0, len(texts), self.chunk_size)
         return [EmbeddingRequest.of(input=texts[start : start + self.chunk_size], **fields) for start in starts]
 
-    @staticmethod
-    def _joined(answers: Iterable[list[list[float]]]) -> list[list[float]]:
-        """Join the vectors of all batches, and check that their lengths agree across batches."""
-        vectors = [vector for answer in answers for vector in answer]
-        lengths = {len(vector) for vector in vectors}
-        if len(lengths) > 1:
-            raise ResponseError(f"The server returned vectors of different lengths: {sorted(lengths)}.")
-        return vectors
+
+def _joined(answers: list[EmbeddingAnswer]) -> list[list[float]]:
+    """Join the vectors of all batches, and check that their lengths agree across batches."""
+    vectors = [vector for answer in answers for vector in answer.vectors]
+    lengths = {len(vector) for vector in vectors}
+    if len(lengths) > 1:
+        raise ResponseError(f"The server returned vectors of different lengths: {sorted(lengths)}.")
+    return vectors

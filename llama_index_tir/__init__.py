@@ -1,4 +1,4 @@
-"""TIR's models in LlamaIndex: `TIR`, an LLM that calls tools, and `TIREmbedding`.
+"""TIR's models in LlamaIndex: `TIR`, an LLM that calls tools, `TIREmbedding` and `TIRRerank`.
 
 from llama_index_tir import TIR
 llm = TIR(model="gpt_oss_120b", project_id=123)
@@ -16,6 +16,7 @@ from llama_index_tir._register import register
 from llama_index_tir._tools import NoToolCallError, ToolArgumentsError, UnknownToolError
 from llama_index_tir.embeddings import TIREmbedding
 from llama_index_tir.llms import TIR
+from llama_index_tir.rerankers import TIRRerank
 from tir_client import RefusedOutputError, StructuredOutputError, TruncatedOutputError, __version__
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "RefusedOutputError",
     "StructuredOutputError",
     "TIREmbedding",
+    "TIRRerank",
     "ToolArgumentsError",
     "TruncatedOutputError",
     "UnknownToolError",

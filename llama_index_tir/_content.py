@@ -1,4 +1,9 @@
-"""Converts content blocks to the parts of a message on the wire. Pure, except for reading local files."""
+"""Converts content blocks to the parts of a message on the wire. Pure, except for reading local files.
+
+A block that cannot be sent raises an error that names it if a person wrote it. In an answer of a model or a result of a
+tool it is replaced by a text that names it (`_stand_ins`): an error would end the conversation, since the same
+history is sent with every later turn.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +22,9 @@ from llama_index.core.base.llms.types import (
     VideoBlock,
 )
 
+from llama_index_tir._stand_ins import stand_in
 from tir_client import InvalidRequestError
-from tir_client.protocol.messages import audio_part, data_url, join_content, media_part, text_part
+from tir_client.protocol.messages import audio_part, data_url, join_content, media_part, read_data_url, text_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,6 +32,9 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 Part = Json
+
+MACHINES = frozenset({"assistant", "tool"})
+"""Roles whose content a model or a program wrote."""
 
 TEXT_TYPES = ("json", "xml", "yaml", "csv", "javascript", "toml", "sql")
 """Endings of media types that are text, although they do not begin with `text/`."""
@@ -35,7 +44,7 @@ def to_content(blocks: Iterable[ContentBlock], role: str) -> str | list[Part]:
     """Return the `content` of a message: a string if there is only text, which every server accepts, else parts.
 
     Raises:
-        InvalidRequestError: A block cannot be sent; the message names it.
+        InvalidRequestError: A block of a person's message cannot be sent; the error names it.
     """
     return join_content(_to_parts(blocks, role), role)
 
@@ -52,10 +61,23 @@ def _block_parts(block: ContentBlock, role: str) -> list[Part]:
             return _block_parts(block.cited_content, role)
         case CachePoint():
             return []  # a hint for servers that bill for caching; vLLM caches automatically
+    return [_machines_part(block, role) if role in MACHINES else _part(block, role)]
+
+
+def _machines_part(block: ContentBlock, role: str) -> Part:
+    """Return the part for a block of a model or a tool. An assistant message holds nothing but text."""
+    try:
+        part = _part(block, role)
+    except InvalidRequestError:
+        return text_part(stand_in(block))
+    return text_part(stand_in(block)) if role == "assistant" and part["type"] != "text" else part
+
+
+def _part(block: ContentBlock, role: str) -> Part:
     make = next((make for cls, make in _PARTS.items() if isinstance(block, cls)), None)
     if make is None:
         raise InvalidRequestError(f"A block of type {type(block).__name__} cannot be sent in a {role} message.")
-    return [make(block)]
+    return make(block)
 
 
 # One function for each kind of block
@@ -89,19 +111,26 @@ def _document(block: DocumentBlock) -> Part:
 
 
 def _document_text(block: DocumentBlock) -> str:
-    media_type = (block.document_mimetype or "").lower()
+    media_type = (block.document_mimetype or "").lower().partition(";")[0].strip()
     name = f"The DocumentBlock {block.title!r}"
-    if block.data is None and block.path is None:
+    if not (block.data or block.path or (block.url or "").startswith("data:")):
         raise InvalidRequestError(f"{name} has only a URL. Load the document and pass its text.")
     if media_type and not media_type.startswith("text/") and not media_type.endswith(TEXT_TYPES):
         advice = "Extract its text with a LlamaIndex reader first."
         raise InvalidRequestError(f"{name} has media type {media_type!r}, which cannot be sent. {advice}")
     try:
-        return bytes(block.resolve_document().read()).decode()
-    except ValueError as error:
+        data = _document_data(block)
+        return data if isinstance(data, str) else bytes(data).decode()
+    except UnicodeDecodeError as error:
         raise InvalidRequestError(f"{name} is not text in UTF-8: {error}.") from None
-    except OSError as error:
+    except (ValueError, TypeError, OSError) as error:
         raise InvalidRequestError(f"{name} cannot be read: {error}.") from None
+
+
+def _document_data(block: DocumentBlock) -> Any:
+    if not (block.data or block.path) and block.url:
+        return read_data_url(block.url)
+    return block.resolve_document().read()
 
 
 _PARTS: dict[type[Any], Callable[[Any], Part]] = {
@@ -123,5 +152,5 @@ def _inline(block: ContentBlock, resolve: Callable[[], IOBase], media_type: str 
 def _base64(block: ContentBlock, resolve: Callable[[], IOBase]) -> str:
     try:
         return base64.b64encode(resolve().read()).decode()
-    except (ValueError, OSError) as error:
+    except (ValueError, TypeError, OSError) as error:
         raise InvalidRequestError(f"The data of the {type(block).__name__} cannot be read: {error}.") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -16,16 +16,16 @@ from llama_index.core.base.llms.types import (
     ThinkingBlock,
     ToolCallBlock,
 )
-from pydantic import BaseModel
 
 from llama_index_tir._content import Json, to_content
-from tir_client import InvalidRequestError, ToolCall
-from tir_client.protocol.messages import assistant_message, chat_message, convert_messages, tool_call, tool_message
+from llama_index_tir._past_calls import parse_arguments, past_calls
+from tir_client import InvalidRequestError
+from tir_client.protocol.messages import assistant_message, chat_message, convert_messages, tool_message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tir_client import Choice, Completion, Usage
+    from tir_client import Choice, Completion, ToolCall, Usage
 
 ROLES = {
     MessageRole.CHATBOT: "assistant",
@@ -52,53 +52,40 @@ def _wire_messages(message: ChatMessage) -> list[Json]:
         case "tool":
             return [_tool_result(message)]
         case _:
-            name = message.additional_kwargs.get("name")
-            return [chat_message(role, to_content(message.blocks, role), name=name)]
+            return [chat_message(role, to_content(message.blocks, role), name=_name(message))]
+
+
+def _name(message: ChatMessage) -> str | None:
+    name = message.additional_kwargs.get("name")
+    if name is not None and not isinstance(name, str):
+        raise InvalidRequestError(f"`name` in `additional_kwargs` is {name!r}, not a string.")
+    return name
 
 
 def _assistant(message: ChatMessage) -> Json:
-    thoughts = [block.content for block in message.blocks if isinstance(block, ThinkingBlock) and block.content]
+    calls, unreadable = past_calls(message)
     content = [block for block in message.blocks if not isinstance(block, ThinkingBlock | ToolCallBlock)]
+    stand_ins = [TextBlock(text=text) for text in unreadable]
     return assistant_message(
-        to_content(content, "assistant"), reasoning="\n".join(thoughts), tool_calls=_calls(message)
+        to_content([*content, *stand_ins], "assistant"), reasoning=_reasoning(message), tool_calls=calls
     )
 
 
-def _calls(message: ChatMessage) -> list[Json]:
-    """Return the tool calls of a message, with the model's own text of the arguments where it is kept."""
-    calls = [_read_call(call) for call in message.additional_kwargs.get("tool_calls") or ()]
-    blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
-    if not blocks:
-        return calls
-    wording = {call["id"]: call["function"]["arguments"] for call in calls}
-    return [_block_call(block, wording.get(block.tool_call_id or "")) for block in blocks]
-
-
-def _read_call(call: Any) -> Json:
-    """Read a call from `additional_kwargs`, where other integrations keep dictionaries or objects of their SDK."""
-    plain = call.model_dump() if isinstance(call, BaseModel) else call
-    try:
-        function = plain["function"]
-        call_id = plain.get("id")
-        return tool_call(None if call_id is None else str(call_id), str(function["name"]), function["arguments"])
-    except (AttributeError, TypeError, KeyError, InvalidRequestError):
-        raise InvalidRequestError(
-            f"A tool call in `additional_kwargs` has no function with a name: {call!r}."
-        ) from None
-
-
-def _block_call(block: ToolCallBlock, wording: str | None) -> Json:
-    arguments = block.tool_kwargs
-    unchanged = wording is not None and (arguments == wording or arguments == parse_arguments(wording))
-    return tool_call(block.tool_call_id, block.tool_name, wording if unchanged else arguments)
+def _reasoning(message: ChatMessage) -> str:
+    """Return the reasoning of an answer, from its blocks, or from where other integrations keep it."""
+    thoughts = [block.content for block in message.blocks if isinstance(block, ThinkingBlock) and block.content]
+    beside = (message.additional_kwargs.get(name) for name in ("reasoning_content", "reasoning", "thinking"))
+    return "\n".join(thoughts) or next((text for text in beside if isinstance(text, str) and text), "")
 
 
 def _tool_result(message: ChatMessage) -> Json:
-    call_id = message.additional_kwargs.get("tool_call_id")
+    kwargs = message.additional_kwargs
+    call_id = next((kwargs[name] for name in ("tool_call_id", "call_id") if kwargs.get(name) is not None), None)
+    name = kwargs.get("name")
     return tool_message(
         None if call_id is None else str(call_id),
         to_content(message.blocks, "tool"),
-        name=message.additional_kwargs.get("name"),
+        name=name if isinstance(name, str) else None,
     )
 
 
@@ -145,17 +132,6 @@ def to_wire_call(call: ToolCall, names: Mapping[str, str]) -> Json:
     """Convert a call to the form in `additional_kwargs`, with the model's own text of the arguments."""
     function = {"name": names.get(call.name, call.name), "arguments": call.arguments}
     return {"id": call.id, "type": "function", "function": function}
-
-
-def parse_arguments(text: str, *, cut: bool = False) -> Json | None:
-    """Return the arguments of a finished call, or None if they are not a JSON object.
-
-    An empty text is an empty object, unless the answer was truncated (`cut`): then the arguments are missing.
-    """
-    try:
-        return ToolCall("", "", text, cut).parsed()
-    except ValueError:
-        return None
 
 
 def response_kwargs(choice: Choice, usage: Usage | None) -> Json:

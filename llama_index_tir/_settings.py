@@ -15,6 +15,7 @@ from llama_index_tir._messages import to_wire
 from tir_client import DEFAULT_MODEL, ChatRequest, model_info
 from tir_client.aliases import refuse_unknown_parameters, rename
 from tir_client.protocol.parameters import PARAMETER_ALIASES, ParameterArguments, Parameters, merge_parameters
+from tir_client.rerankers import RerankArguments as SharedRerankArguments
 from tir_client.settings import Connection, ConnectionArguments
 
 if TYPE_CHECKING:
@@ -151,3 +152,10 @@ class EmbeddingArguments(ConnectionArguments, total=False):
     callback_manager: CallbackManager | None
     embeddings_cache: BaseKVStore | None
     rate_limiter: Any
+
+
+class RerankArguments(SharedRerankArguments, total=False):
+    """The fields of `TIRRerank` except `model`, for type checkers."""
+
+    keep_retrieval_score: bool
+    callback_manager: CallbackManager | None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
 
-from llama_index_tir._messages import parse_arguments
+from llama_index_tir._past_calls import parse_arguments
 from llama_index_tir._settings import TOOL_NAMES
 from tir_client import InvalidRequestError, ResponseError
 from tir_client.protocol.messages import INVALID_ARGUMENTS

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-OURS = ("tir_client", "langchain_tir", "llama_index_tir", "tir_sandbox")
+OURS = ("tir_client", "langchain_tir", "llama_index_tir", "tir_cli", "tir_sandbox")
 
 ALWAYS_THERE = {"pydantic", "pydantic_core", "typing_extensions"}
 """What any of our packages may import: a dependency without any extra, and what it brings. httpx has its own rule."""
@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "tir_client": {"aiohttp", "httpx", "yarl"},
     "langchain_tir": {"tir_client", "langchain_core"},
     "llama_index_tir": {"tir_client", "llama_index", "llama_index_instrumentation"},
+    "tir_cli": {"tir_client", "typer"},
     "tir_sandbox": {"jsonschema", "rstr", "starlette", "uvicorn"},
 }
 """What a package's extra installs; the standard library and the package itself are not listed."""
@@ -37,7 +38,12 @@ FRAMEWORKS = {"langchain_tir": "langchain_core", "llama_index_tir": "llama_index
 EXTRAS = {"langchain_tir": "langchain", "llama_index_tir": "llama-index"}
 
 SPEAKS_HTTP = {f"tir_client.transport.{name}" for name in ("aiohttp", "attempt", "clients", "connections")}
-WAITS = ("client", "settings", *(f"transport.{name}" for name in ("body", "clock", "streams", "token")))
+WAITS = (
+    "client",
+    "rerankers",
+    "settings",
+    *(f"transport.{name}" for name in ("body", "clock", "concurrency", "streams", "token")),
+)
 DOES_IO = {f"tir_client.{name}" for name in WAITS} | SPEAKS_HTTP
 IO_MODULES = {
     "aiohttp",
@@ -199,3 +205,10 @@ def test_the_sandbox_runs_alone() -> None:
     others = (*FRAMEWORKS.values(), *(set(OURS) - {"tir_sandbox"}), "httpx")
 
     report("from tir_sandbox import Sandbox, Reply, Fault\nwith Sandbox() as sandbox: sandbox.env", *others)
+
+
+def test_the_command_without_its_extra_names_it() -> None:
+    done = run("from tir_cli.__main__ import main\nmain()", "typer")
+
+    assert done.returncode == 1
+    assert 'The command `tir` needs `typer`. Install it with `pip install "tir-llm[cli]"`.' in done.stderr

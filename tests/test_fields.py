@@ -11,10 +11,13 @@ import pytest
 from pydantic import BaseModel
 
 from langchain_tir import ChatTIR, TIREmbeddings
+from langchain_tir import TIRRerank as LangChainRerank
 from langchain_tir import _settings as of_langchain
 from llama_index_tir import TIR, TIREmbedding
+from llama_index_tir import TIRRerank as LlamaIndexRerank
 from llama_index_tir import _settings as of_llama_index
 from tir_client.protocol.parameters import ParameterArguments, Parameters
+from tir_client.rerankers import RerankArguments
 from tir_client.settings import Connection, ConnectionArguments
 
 PACKAGES = ("tir_client", "langchain_tir", "llama_index_tir")
@@ -68,13 +71,15 @@ def test_every_attribute_of_a_dataclass_is_in_its_docstring(cls: Any):
         (TIREmbeddings, of_langchain.EmbeddingArguments, {"model"}),
         (TIR, of_llama_index.ChatArguments, {"model"}),
         (TIREmbedding, of_llama_index.EmbeddingArguments, set()),
+        (LangChainRerank, RerankArguments, {"model"}),
+        (LlamaIndexRerank, of_llama_index.RerankArguments, {"model"}),
     ],
 )
 def test_the_arguments_for_type_checkers_are_the_fields(cls: type[BaseModel], arguments: type, positional: set[str]):
     assert set(arguments.__annotations__) == cls.model_fields.keys() - positional
 
 
-@pytest.mark.parametrize("cls", [ChatTIR, TIREmbeddings, TIR, TIREmbedding])
+@pytest.mark.parametrize("cls", [ChatTIR, TIREmbeddings, TIR, TIREmbedding, LangChainRerank, LlamaIndexRerank])
 def test_the_model_comes_first_and_the_signature_shows_every_field(cls: type[BaseModel]):
     parameters = inspect.signature(cls).parameters
 

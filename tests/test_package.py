@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from email.message import Message
     from pathlib import Path
 
-PACKAGES = {"tir_client", "langchain_tir", "llama_index_tir", "tir_sandbox"}
+PACKAGES = {"tir_client", "langchain_tir", "llama_index_tir", "tir_cli", "tir_sandbox"}
 
 
 def run(*command: str) -> None:
@@ -111,6 +111,7 @@ def test_every_dependency_has_a_floor_which_make_test_lowest_installs(metadata: 
         ("tir_client", ["langchain_core", "llama_index"]),
         ("langchain_tir", ["llama_index"]),
         ("llama_index_tir", ["langchain_core"]),
+        ("tir_cli.app", ["langchain_core", "llama_index", "tir_sandbox"]),
         ("tir_sandbox.server", ["langchain_core", "llama_index", "httpx"]),
     ],
 )

@@ -5,6 +5,8 @@ A wrong use has an ignore for its error, and mypy reports an ignore that it does
 
 from __future__ import annotations
 
+import langchain_tir
+import llama_index_tir
 from langchain_tir import ChatTIR, TIREmbeddings
 from llama_index_tir import TIR, TIREmbedding
 from tir_client import ChatRequest, Config, Timeouts, TIRClient
@@ -27,6 +29,12 @@ TIR(max_tokens="many")  # type: ignore[arg-type]
 TIREmbedding("e5-mistral-7b-instruct", embed_batch_size=8)
 TIREmbedding(model_name="e5-mistral-7b-instruct")
 TIREmbedding(batch_size=8)  # type: ignore[call-arg]
+
+langchain_tir.TIRRerank("bge-reranker-v2-m3", top_n=4, endpoint_id=45)
+langchain_tir.TIRRerank("bge-reranker-v2-m3", top_n="many")  # type: ignore[arg-type]
+langchain_tir.TIRRerank("bge-reranker-v2-m3", keep_retrieval_score=True)  # type: ignore[call-arg]
+llama_index_tir.TIRRerank("bge-reranker-v2-m3", top_n=4, keep_retrieval_score=True)
+llama_index_tir.TIRRerank("bge-reranker-v2-m3", topn=4)  # type: ignore[call-arg]
 
 model: ChatTIR = ChatTIR()
 model.temperature = None

@@ -36,16 +36,18 @@ from tir_client.errors import (
 )
 from tir_client.models import ModelInfo, model_info
 from tir_client.protocol.accumulator import Delta
-from tir_client.protocol.requests import ChatRequest, EmbeddingRequest
+from tir_client.protocol.requests import ChatRequest, EmbeddingRequest, RerankRequest
 from tir_client.protocol.responses import (
     Choice,
     Completion,
     Embeddings,
     ModelCard,
+    Reranking,
+    RerankResult,
     ToolCall,
     Usage,
 )
-from tir_client.transport.retry import RetryPolicy
+from tir_client.transport.retry import RetryPolicy, StartPolicy
 from tir_client.transport.streams import AsyncChatStream, ChatStream
 from tir_client.transport.timeouts import Timeouts
 
@@ -79,9 +81,13 @@ __all__ = [
     "RefusedCallError",
     "RefusedOutputError",
     "ReportedError",
+    "RerankRequest",
+    "RerankResult",
+    "Reranking",
     "ResponseError",
     "RetryPolicy",
     "ServerError",
+    "StartPolicy",
     "StreamError",
     "StreamInterruptedError",
     "StreamServerError",

@@ -16,20 +16,21 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from tir_client.config import DEFAULT_MODEL, Config
 from tir_client.errors import TIRError
 from tir_client.protocol.reader import read_answer, read_embeddings, read_models, read_token_count
-from tir_client.protocol.requests import ChatRequest, EmbeddingRequest, to_bytes
+from tir_client.protocol.requests import ChatRequest, EmbeddingRequest, RerankRequest, to_bytes
+from tir_client.protocol.rerank import read_reranking
 from tir_client.protocol.second_request import SecondRequest
 from tir_client.transport.attempt import Attempt
 from tir_client.transport.body import aread_refusal, aread_whole, read_refusal, read_whole
 from tir_client.transport.clients import Clients
 from tir_client.transport.clock import Clock
 from tir_client.transport.failures import transport_errors
-from tir_client.transport.retry import RetryPolicy
+from tir_client.transport.retry import RetryPolicy, StartPolicy
 from tir_client.transport.streams import AsyncChatStream, ChatStream
 from tir_client.transport.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from tir_client.protocol.accumulator import Accumulator
-    from tir_client.protocol.responses import Completion, Embeddings, Json, ModelCard
+    from tir_client.protocol.responses import Completion, Embeddings, Json, ModelCard, Reranking
 
 Result = TypeVar("Result")
 Reader = Callable[[bytes, str | None], Result]
@@ -39,6 +40,11 @@ CHAT = "chat/completions"
 PROMPT = ("model", "messages", "tools")
 REQUEST_ID = "x-request-id"
 
+READY_SECONDS = 900.0
+"""How long `wait_until_ready` waits by default: a large model takes 10 to 15 minutes to load."""
+POLL_SECONDS = 30.0
+"""How long one poll of `wait_until_ready` waits for an answer."""
+
 
 class TIRClient:
     """Calls TIR, or any server that speaks its protocol.
@@ -47,6 +53,8 @@ class TIRClient:
         config: Token and address; `Config.resolve` fills it from arguments and environment.
         timeout: Seconds, a mapping of phases (`connect`, `first_byte`, `chunk`, `total`), or an httpx timeout.
         retry: How failures are retried.
+        wait_for_start: Seconds for which a call keeps trying while a deployment starts that was idle; by default it
+            does not. See `wait_until_ready`.
         http_client: An httpx (or httpx2) client for sync calls; the client does not close it.
         http_async_client: The same for async calls.
 
@@ -54,18 +62,20 @@ class TIRClient:
     and copied. Every method raises `TIRError`s only, each described in `tir_client.errors`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument per setting
         self,
         config: Config,
         *,
         timeout: object = None,
         retry: RetryPolicy | None = None,
+        wait_for_start: float | StartPolicy | None = None,
         http_client: Any = None,
         http_async_client: Any = None,
     ) -> None:
         self.config = config
         self.timeouts = Timeouts.of(timeout)
         self.retry = retry or RetryPolicy()
+        self.start = StartPolicy.of(wait_for_start)
         self._clients = Clients(http_client, http_async_client)
 
     # Chat, whole
@@ -77,8 +87,8 @@ class TIRClient:
             request: The request.
             lenient: Return an answer that lacks the tool call which `request` demands, instead of raising.
 
-        If a stop word ended the reasoning, or the server ignored `tool_choice`, a second request is sent, and `usage`
-        counts both.
+        If a stop word ended the answer before its text, or a demanded tool call is missing or cannot be used, a second
+        request is sent, and `usage` counts both.
 
         Raises:
             ForcedToolError: A tool call was demanded, and there is none.
@@ -124,6 +134,16 @@ class TIRClient:
         attempt = self._attempt(request.model, "embeddings", request.body())
         return await self._afetch(attempt, partial(read_embeddings, request))
 
+    def rerank(self, request: RerankRequest) -> Reranking:
+        """Score documents by their relevance to a query; the best come first."""
+        attempt = self._attempt(request.model, request.path, request.body())
+        return self._fetch(attempt, partial(read_reranking, request))
+
+    async def arerank(self, request: RerankRequest) -> Reranking:
+        """`rerank` for async code."""
+        attempt = self._attempt(request.model, request.path, request.body())
+        return await self._afetch(attempt, partial(read_reranking, request))
+
     def models(self, model: str = DEFAULT_MODEL) -> list[ModelCard]:
         """List the models that the endpoint of `model` serves."""
         return self._fetch(self._attempt(model, "models"), read_models)
@@ -132,12 +152,33 @@ class TIRClient:
         """`models` for async code."""
         return await self._afetch(self._attempt(model, "models"), read_models)
 
+    def wait_until_ready(self, model: str = DEFAULT_MODEL, *, seconds: float | None = None) -> list[ModelCard]:
+        """Wait until the endpoint of `model` lists its models, and return the list.
+
+        It polls `/models`, at first every second and later every 15 seconds. An idle deployment starts when a request
+        reaches it; where a gateway does not count this one, send a chat request with `wait_for_start` instead.
+
+        Args:
+            model: The model to wait for.
+            seconds: How long to wait. Default: `wait_for_start` of this client, or 15 minutes if that is not set. The
+                timeout `total` holds here, too.
+
+        Raises:
+            APITimeoutError: It was not ready in time; the message has the last failure.
+            APIStatusError: The endpoint answered, but with an error that waiting does not cure, such as a 401.
+        """
+        return self._fetch(self._poll(model, seconds), read_models)
+
+    async def await_until_ready(self, model: str = DEFAULT_MODEL, *, seconds: float | None = None) -> list[ModelCard]:
+        """`wait_until_ready` for async code."""
+        return await self._afetch(self._poll(model, seconds), read_models)
+
     def count_tokens(self, request: ChatRequest, *, retry: RetryPolicy | None = None) -> int:
         """Count the tokens of a prompt with vLLM's `/tokenize`, where the server exposes it.
 
         Args:
             request: The prompt.
-            retry: How failures are retried, if not as those of other calls.
+            retry: How failures are retried, if not as those of other calls; then it does not wait for a start either.
         """
         return self._fetch(self._tokenize(request, retry), read_token_count)
 
@@ -149,12 +190,19 @@ class TIRClient:
 
     def _attempt(self, model: str, path: str, body: Json | None = None) -> Attempt:
         content = None if body is None else to_bytes(body)
-        return Attempt(self.config, self.timeouts, self.retry, self.config.url_for(model, path), content)
+        return Attempt(self.config, self.timeouts, self.retry, self.start, self.config.url_for(model, path), content)
+
+    def _poll(self, model: str, seconds: float | None) -> Attempt:
+        start = StartPolicy.of(self.start if seconds is None else seconds)
+        start = start if start.seconds else StartPolicy(READY_SECONDS)
+        timeouts = self.timeouts.shortened(min(POLL_SECONDS, start.seconds))
+        return Attempt(self.config, timeouts, self.retry, start, self.config.url_for(model, "models"), None)
 
     def _tokenize(self, request: ChatRequest, retry: RetryPolicy | None) -> Attempt:
         body: Json = {name: value for name, value in request.body().items() if name in PROMPT}
-        url = f"{self.config.root_for(request.model)}/tokenize"
-        return Attempt(self.config, self.timeouts, retry or self.retry, url, to_bytes(body))
+        url = self.config.url_for(request.model, "/tokenize")
+        start = self.start if retry is None else StartPolicy()
+        return Attempt(self.config, self.timeouts, retry or self.retry, start, url, to_bytes(body))
 
     def _ask(self, request: ChatRequest) -> Accumulator:
         return self._fetch(self._attempt(request.model, CHAT, request.whole()), partial(read_answer, request))
@@ -250,6 +298,7 @@ class TIRClient:
             self.config,
             timeout=self.timeouts,
             retry=self.retry,
+            wait_for_start=self.start,
             http_client=self._clients.given,
             http_async_client=self._clients.given_async,
         )
@@ -262,7 +311,8 @@ class TIRClient:
             raise TypeError(
                 "A TIRClient with a custom `http_client` cannot be pickled: the client holds open connections."
             )
-        return {"config": self.config, "timeout": self.timeouts, "retry": self.retry}
+        policies = {"timeout": self.timeouts, "retry": self.retry, "wait_for_start": self.start}
+        return {"config": self.config, **policies}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]

@@ -97,12 +97,9 @@ class Config:
         )
 
     def url_for(self, model: str, path: str = "chat/completions") -> str:
-        """The URL to send a request for `model` to, without its query."""
-        return f"{self._root(check_model(model))}/{path}"
-
-    def root_for(self, model: str) -> str:
-        """The server's root for `model`, above `/v1`, where vLLM keeps `/tokenize`."""
-        return self._root(check_model(model)).removesuffix("/v1")
+        """The URL to send a request for `model` to, without its query. A `path` with a leading `/` is above `/v1`."""
+        root = self._root(check_model(model))
+        return f"{root.removesuffix('/v1')}{path}" if path.startswith("/") else f"{root}/{path}"
 
     def _root(self, model: str) -> str:
         if self.base_url is not None:
@@ -288,7 +285,9 @@ def _base_url(url: str, name: str, *, allow_http: bool) -> str:
             f"`{name}`: plain http to {parts.hostname!r} would send your token readable by anyone on the way. "
             "Use https, or pass `allow_http=True` if the network is yours."
         )
-    path = parts.path.rstrip("/").removesuffix("/chat/completions").removesuffix("/embeddings").rstrip("/")
+    path = parts.path.rstrip("/")
+    for call in ("/chat/completions", "/embeddings", "/rerank"):
+        path = path.removesuffix(call).rstrip("/")
     return f"{parts.scheme}://{parts.netloc}{path}"
 
 

@@ -49,8 +49,9 @@ class TIRError(Exception):
         headers: The answer's headers, lower-case names; never the request's, which hold the token.
         partial: What had arrived of the answer before the failure.
         retry_after: Seconds the server asked to wait.
-        phase: Where it failed, and which timeout ran out: "connect", "first_byte", "chunk" or "total"; "certificate" if
-            the server's certificate was not accepted.
+        phase: Where it failed, and which timeout ran out: "connect", "first_byte", "chunk" or "total"; "start" if
+            a deployment did not start within `wait_for_start`; "certificate" if the server's certificate was not
+            accepted.
     """
 
     def __init__(  # noqa: PLR0913 - one keyword per fact
@@ -104,7 +105,7 @@ class APIConnectionError(TIRError):
 
 
 class APITimeoutError(APIConnectionError, TimeoutError):
-    """The server took longer than the timeout of the phase that the message names."""
+    """The server took longer than the timeout of the phase that the message names, or than `wait_for_start`."""
 
 
 class APIStatusError(TIRError):

@@ -28,6 +28,7 @@ Token = Annotated[SecretStr | Callable[[], Any], WithJsonSchema({"type": "string
 
 ADDRESS = ("api_key", "project_id", "endpoint_id", "base_url", "host", "default_headers", "default_query", "allow_http")
 CLIENTS = ("http_client", "http_async_client")
+POLICIES = ("timeout", "max_retries", "wait_for_start")
 SECRETS = ("default_headers", "default_query")
 SHARED = (*CLIENTS, "rate_limiter", "cache", "callbacks", "callback_manager")
 """Fields that a deep copy shares with the original, because they refer to something outside."""
@@ -85,6 +86,16 @@ class Connection(BaseModel):
     )
     max_retries: int = Field(
         default=2, ge=0, description="How often to retry a call that failed before any part of its answer arrived."
+    )
+    wait_for_start: float = Field(
+        default=0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds for which a call keeps trying while a deployment of your own (`endpoint_id`, `base_url`) "
+        "starts that was idle: while it answers with HTTP 502, 503 or 504, refuses the connection, or is silent until "
+        "a timeout. By default it does not. A large model takes 10 to 15 minutes: 900. These tries do not count for "
+        "`max_retries`; a pause grows from 1 to 15 seconds, or is as long as the server asks. The timeout `total` "
+        "bounds it; `first_byte` bounds each try.",
     )
     default_headers: Mapping[str, str] | None = Field(
         default=None, exclude=True, repr=False, description="Headers to send with each request; treated as secrets."
@@ -163,13 +174,14 @@ class Connection(BaseModel):
         Raises:
             ConfigurationError: Token, project or URL are missing or malformed.
         """
-        settings = {name: _snapshot(getattr(self, name)) for name in (*ADDRESS, *CLIENTS, "timeout", "max_retries")}
+        settings = {name: _snapshot(getattr(self, name)) for name in (*ADDRESS, *CLIENTS, *POLICIES)}
         if self._client is None or self._client_settings != settings:
             with self._framework_errors():
                 self._client = TIRClient(
                     Config.resolve(**{name: settings[name] for name in ADDRESS}),
                     timeout=self.timeout,
                     retry=RetryPolicy(max_retries=self.max_retries),
+                    wait_for_start=self.wait_for_start,
                     http_client=self.http_client,
                     http_async_client=self.http_async_client,
                 )
@@ -185,6 +197,28 @@ class Connection(BaseModel):
         """`list_models` for async code."""
         with self._framework_errors():
             return await self.client.amodels(self.model)
+
+    def wait_until_ready(self, seconds: float | None = None) -> list[ModelCard]:
+        """Wait until the endpoint of `model` is ready, which an idle deployment is not, and list its models.
+
+        ```python
+        model.wait_until_ready()
+        ```
+
+        Args:
+            seconds: How long to wait. Default: `wait_for_start`, or 15 minutes if that is not set. The timeout `total`
+                bounds it, too.
+
+        Raises:
+            APITimeoutError: It was not ready in time; the message has the last failure.
+        """
+        with self._framework_errors():
+            return self.client.wait_until_ready(self.model, seconds=seconds)
+
+    async def await_until_ready(self, seconds: float | None = None) -> list[ModelCard]:
+        """`wait_until_ready` for async code."""
+        with self._framework_errors():
+            return await self.client.await_until_ready(self.model, seconds=seconds)
 
     def close(self) -> None:
         """Close the connections of sync calls. A later call opens new ones."""
@@ -258,6 +292,7 @@ class ConnectionArguments(TypedDict, total=False):
     allow_http: bool
     timeout: Any
     max_retries: int | None
+    wait_for_start: float | None
     default_headers: Mapping[str, str] | None
     default_query: Mapping[str, Any] | None
     http_client: Any

@@ -18,6 +18,7 @@ from tir_sandbox.faults import Fault
 from tir_sandbox.generation import generate
 from tir_sandbox.middleware import as_response
 from tir_sandbox.replies import Reply
+from tir_sandbox.rerank import rerank, texts_of, tokens_of
 from tir_sandbox.rules import answer_by_rule
 from tir_sandbox.script import Answer, ScriptError
 
@@ -42,10 +43,12 @@ def build(state: "State") -> Starlette:
         for path, handler, method in (
             (f"{base}/chat/completions", endpoint.chat, "POST"),
             (f"{base}/embeddings", endpoint.embed, "POST"),
+            (f"{base}/rerank", endpoint.rerank, "POST"),
             (f"{base}/models", endpoint.models, "GET"),
         )
     ]
     routes += [
+        Route("/rerank", endpoint.rerank, methods=["POST"]),
         Route("/tokenize", endpoint.tokenize, methods=["POST"]),
         Route("/version", _version, methods=["GET"]),
         Route("/health", _alive, methods=["GET"]),
@@ -93,6 +96,18 @@ class Endpoint:
         head = {"id": self._id(request, body, "embd"), "object": "list", "created": self._state.clock()}
         answer = head | {"model": model, "data": data, "usage": _embedding_usage(texts)}
         return self._deliver(reply, fault, whole=answer)
+
+    async def rerank(self, request: HttpRequest) -> Delivery:
+        """Answer `POST rerank`."""
+        body = request_models.rerank(_json_body(request))
+        model = self._model(request, body)
+        for text in texts_of(body):
+            if body.get("truncate_prompt_tokens") is None:
+                checks.check_prompt(tokens_of(body["query"], text), self._state.context_window, model)
+        item = self._state.script.take(request.scope["tir_request"], embeds=True)
+        fault = item if isinstance(item, Fault) else None
+        reply = item if isinstance(item, Reply) else Reply()
+        return self._deliver(reply, fault, whole=rerank(self._id(request, body, "score"), model, body))
 
     async def models(self, request: HttpRequest) -> Response:
         """Answer `GET models`."""

@@ -39,6 +39,7 @@ class Middleware:
         send = _marked(seen, send)
         try:
             self._check_access(seen)
+            self._check_start()
         except errors.ApiError as refusal:
             await as_response(refusal)(scope, receive, send)
         else:
@@ -54,6 +55,11 @@ class Middleware:
             self._state.script.failed(message)
             _LOG.error(message)
             _LOG.debug("It failed here:", exc_info=True)
+
+    def _check_start(self) -> None:
+        if self._state.starting > 0:
+            self._state.starting -= 1
+            raise errors.error(503, "The deployment is starting.", "ServiceUnavailableError")
 
     def _check_access(self, seen: Request) -> None:
         if not seen.path.startswith(("/v1", "/project")):

@@ -108,6 +108,14 @@ class _Embedding(_Model):
     encoding_format: Literal["float", "base64"] = "float"
 
 
+class _Rerank(_Model):
+    query: str
+    documents: str | list[str]
+    model: str | None = None
+    top_n: int = Field(default=0, ge=0)
+    truncate_prompt_tokens: int | None = Field(None, ge=-1)
+
+
 class _Tokenize(_Model):
     prompt: str = ""
     messages: list[_Message] | None = None
@@ -126,6 +134,11 @@ def chat(body: Mapping[str, Any]) -> Json:
 def embedding(body: Mapping[str, Any]) -> Json:
     """Return a request for embeddings with its values converted."""
     return _validated(_Embedding, body)
+
+
+def rerank(body: Mapping[str, Any]) -> Json:
+    """Return a request to rerank documents with its values converted."""
+    return _validated(_Rerank, body)
 
 
 def tokenize(body: Mapping[str, Any]) -> Json:

@@ -53,6 +53,7 @@ class Sandbox:
         models: The slugs to serve; by default all but `unknown_models`.
         unknown_models: Slugs that are not found, if `models` is not given.
         context_window: The most tokens of a prompt.
+        starting: How many requests to answer with HTTP 503 at first, as for a deployment that starts.
         ignores_forced_tools: Treat every `tool_choice` but `none` as `auto`, as gpt-oss did before vLLM 0.26.
         token: The token to accept; by default one is generated.
         project_id: The project to serve.
@@ -69,6 +70,7 @@ class Sandbox:
         models: Sequence[str] | None = None,
         unknown_models: Sequence[str] = ("nope",),
         context_window: int = 131_072,
+        starting: int = 0,
         ignores_forced_tools: bool = False,
         token: str | None = None,
         project_id: str | int = "12345",
@@ -87,6 +89,7 @@ class Sandbox:
             models=models,
             unknown_models=unknown_models,
             context_window=context_window,
+            starting=starting,
             ignores_forced_tools=ignores_forced_tools,
         )
         self.script(*replies)

@@ -24,6 +24,7 @@ class State:
     models: Sequence[str] | None
     unknown_models: Sequence[str]
     context_window: int
+    starting: int
     ignores_forced_tools: bool
     connections: Connections = field(default_factory=Connections)
     requests: list[Request] = field(default_factory=list)

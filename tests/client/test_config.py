@@ -55,19 +55,20 @@ def test_an_own_deployment_takes_any_model_name(endpoint):
         "https://host/v1/chat/completions",
         "https://host/v1/embeddings/",
         "https://host/v1//chat/completions",
+        "https://host/v1/rerank",
     ],
 )
 def test_a_base_url_is_used_as_given_whatever_its_end(given):
     assert config(base_url=given).url_for("any/model") == "https://host/v1/chat/completions"
-    assert config(base_url=given).root_for("any/model") == "https://host"
+    assert config(base_url=given).url_for("any/model", "/tokenize") == "https://host/tokenize"
 
 
-def test_the_root_of_a_server_is_above_its_version():
-    assert config(project_id=1).root_for("m") == "https://infer.e2enetworks.net/project/p-1/genai/m"
-    assert config(base_url="https://host/v1").root_for("m") == "https://host"
-    assert config(base_url="https://host/api").root_for("m") == "https://host/api"
+def test_a_path_with_a_leading_slash_is_above_the_version():
+    assert config(project_id=1).url_for("m", "/rerank") == "https://infer.e2enetworks.net/project/p-1/genai/m/rerank"
+    assert config(base_url="https://host/v1").url_for("m", "/rerank") == "https://host/rerank"
+    assert config(base_url="https://host/api").url_for("m", "/rerank") == "https://host/api/rerank"
     with pytest.raises(ConfigurationError, match="`model`"):
-        config(base_url="https://host/v1").root_for("")
+        config(base_url="https://host/v1").url_for("", "/tokenize")
 
 
 @pytest.mark.parametrize(

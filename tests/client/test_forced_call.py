@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 
 import jsonschema
 import pytest
@@ -96,10 +97,20 @@ def of_calls(*arguments, finish="tool_calls"):
     return accumulator
 
 
-@pytest.mark.parametrize("lenient", [True, False])
-@pytest.mark.parametrize(("text", "left"), [('{"a": 1}', '{"a": 1}'), ("No.", "{}")])
-def test_the_call_of_the_second_answer_replaces_it_if_there_is_one(text, left, lenient):
-    first, second = of_calls("{}"), Accumulator()
+@pytest.mark.parametrize(
+    ("text", "arguments", "left", "lenient"),
+    [
+        ('{"a": 1}', "{}", '{"a": 1}', True),
+        ('{"a": 1}', "{}", '{"a": 1}', False),
+        ("No.", "{}", "{}", True),
+        ("No.", "{}", "{}", False),
+        ('{"a": 1}', "{", '{"a": 1}', True),
+        ('{"a": 1}', "{", '{"a": 1}', False),
+        ("No.", "{", "{", True),
+    ],
+)
+def test_the_call_of_the_second_answer_replaces_it_if_there_is_one(text, arguments, left, lenient):
+    first, second = of_calls(arguments), Accumulator()
     second.add({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]})
     forced = ForcedCall(request("required", ADD), lenient=lenient)
 
@@ -107,24 +118,70 @@ def test_the_call_of_the_second_answer_replaces_it_if_there_is_one(text, left, l
     *added, last = forced.rescue(first, second)
 
     assert [call.arguments for call in first.completion().choice.tool_calls] == [left]
-    assert [piece.index for delta in added for piece in delta.tool_calls] == ([] if left == "{}" else [1])
+    assert [piece.index for delta in added for piece in delta.tool_calls] == ([] if left == arguments else [1])
     assert last.final
 
 
+def test_a_second_answer_without_a_call_beside_a_broken_one_is_an_error():
+    first, second = of_calls("{"), Accumulator()
+    second.add({"choices": [{"message": {"content": "No."}, "finish_reason": "stop"}]})
+    forced = ForcedCall(request("required", ADD))
+    forced.check(first)
+
+    with pytest.raises(ForcedToolError, match="not a JSON object"):
+        forced.rescue(first, second)
+
+
+BROKEN = ['{"a": ', "5", "[1]", "{'a': 1}", '{"a": 1}}', "[" * 3000]
+
+
+@pytest.mark.parametrize("arguments", BROKEN, ids=lambda arguments: arguments[:9])
+@pytest.mark.parametrize("choice", ["required", named("add")])
+def test_a_call_of_broken_json_is_requested_again(choice, arguments):
+    calls = [ToolCall("c", "add", arguments), ToolCall("d", "add", "{}")]
+
+    for first in (answer(calls=calls[:1]), answer(calls=calls, finish="tool_calls")):
+        assert rescue_request(request(choice, ADD), first).response_format["json_schema"]["schema"] == SCHEMA
+
+
+def test_a_broken_call_beside_a_good_one_is_kept():
+    calls = [ToolCall("c", "add", '{"a": '), ToolCall("d", "add", '{"a": 1}')]
+
+    for first in (answer(calls=calls), answer(calls=calls, finish="length"), answer(calls=calls[::-1])):
+        assert rescue_request(request("required", ADD), first) is None
+
+
+SEVERAL = {"n": 2}
+
+
 @pytest.mark.parametrize(
-    ("call", "finish", "words"),
+    ("call", "finish", "fields", "words"),
     [
-        (ToolCall("c", "add", '{"a": '), "stop", "strict"),
-        (ToolCall("c", "add", '{"a": ', cut=True), "length", "raise `max_tokens`"),
-        (ToolCall("c", "add", "", cut=True), "length", "raise `max_tokens`"),
-        (ToolCall("c", "add", "5"), "tool_calls", "strict"),
+        (ToolCall("c", "add", '{"a": ', cut=True), "length", {}, "raise `max_tokens`"),
+        (ToolCall("c", "add", "", cut=True), "length", {}, "raise `max_tokens`"),
+        (ToolCall("c", "add", '{"a": '), "stop", SEVERAL, "its answer has several choices"),
+        (ToolCall("c", "add", '{"a": ', cut=True), "length", SEVERAL, "raise `max_tokens`"),
     ],
 )
 @pytest.mark.parametrize("choice", ["required", named("add")])
-def test_a_demanded_call_that_is_broken_is_an_error(call, finish, words, choice):
+def test_a_broken_call_that_cannot_be_requested_again_is_an_error(call, finish, fields, words, choice):
+    asked = request(choice, ADD).model_copy(update=fields)
+    start = f"The call of 'add' that was demanded has arguments that are not a JSON object: {call.arguments!r} ("
     with pytest.raises(ForcedToolError, match=words) as caught:
-        rescue_request(request(choice, ADD), answer(calls=[call], finish=finish))
+        rescue_request(asked, answer(calls=[call], finish=finish))
+    assert caught.value.message.startswith(start)
     assert caught.value.partial.choice.tool_calls == [call]
+
+
+def test_a_refusal_with_a_broken_call_is_a_refusal():
+    with pytest.raises(RefusedCallError):
+        rescue_request(request("required", ADD), answer(calls=[ToolCall("c", "add", "{")], finish="content_filter"))
+
+
+def test_a_broken_call_that_fails_twice_is_an_error_that_shows_both_answers():
+    words = re.escape("""not a JSON object: '{"a": '. A second request for the call as JSON returned 'No.' (finish_""")
+    with pytest.raises(ForcedToolError, match=words):
+        rescued_call(request("required", ADD), answer(calls=[ToolCall("c", "add", '{"a": ')]), answer("No."))
 
 
 def test_a_demanded_call_that_is_whole_passes_even_if_the_answer_was_cut_behind_it():
@@ -316,6 +373,22 @@ def test_an_answer_with_the_call_passes():
     assert passed == [("So.", None), ("", None), ("", "tool_calls")]
     assert forced.pass_through(accumulator.finish())
     assert forced.second is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "finish", "passed"),
+    [
+        ('{"a": 1}', "tool_calls", "tool_calls"),
+        ("{}", "tool_calls", None),
+        ("{", "stop", None),
+        ("{", "length", None),
+        ("{}", "length", "length"),
+    ],
+)
+def test_the_end_of_a_call_that_is_requested_again_is_held_back_but_not_the_call(arguments, finish, passed):
+    call = {"index": 0, "id": "c", "function": {"name": "add", "arguments": arguments}}
+
+    assert arriving(event({"tool_calls": [call]}, finish))[2] == [("", passed)]
 
 
 @pytest.mark.parametrize(

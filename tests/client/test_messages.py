@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from datetime import date
+
 import pytest
 
 from tir_client import InvalidRequestError
@@ -13,6 +16,7 @@ from tir_client.protocol.messages import (
     data_url,
     join_content,
     media_part,
+    read_data_url,
     sendable_arguments,
     text_part,
     tool_call,
@@ -80,16 +84,37 @@ def test_a_call_may_have_no_id_until_it_is_matched_with_its_result(call_id):
     assert tool_call(call_id, "add", {})["id"] is None
 
 
-def test_arguments_that_json_cannot_express_are_refused():
-    with pytest.raises(InvalidRequestError, match=r"arguments of the call of 'add' cannot be written as JSON: .*set"):
-        tool_call("c1", "add", {"a": {1}})
+def test_arguments_that_json_cannot_express_are_sent_as_text():
+    when = date(2026, 1, 2)
+
+    assert sendable_arguments({"on": when, "é": [1]}) == '{"on": "2026-01-02", "é": [1]}'
+    shown = json.loads(sendable_arguments({(1, 2): "x"}))
+    assert shown == {"invalid_arguments": '[arguments: {"(1, 2)": "x"}]'}
 
 
-def test_arguments_without_an_end_are_refused():
+def test_arguments_that_contain_themselves_are_sent_as_far_as_they_are_shown():
     endless = {}
     endless["a"] = endless
-    with pytest.raises(InvalidRequestError, match="cannot be written as JSON"):
-        tool_call("c1", "add", endless)
+
+    assert '{"a": {"a": ' in json.loads(sendable_arguments(endless))["invalid_arguments"]
+
+
+@pytest.mark.parametrize(
+    ("url", "data"),
+    [
+        ("data:text/plain;base64,SGkh", b"Hi!"),
+        ("data:text/plain,a%20b#c?d", b"a b#c?d"),
+        ("data:,", b""),
+        ("data:text/plain;BASE64,SGkh", b"Hi!"),
+    ],
+)
+def test_a_data_url_holds_its_data(url, data):
+    assert read_data_url(url) == data
+
+
+def test_a_data_url_with_broken_base64_is_an_error():
+    with pytest.raises(ValueError, match="base64"):
+        read_data_url("data:text/plain;base64,a?b")
 
 
 # Lists of messages

@@ -15,6 +15,7 @@ from tir_client import (
     ResponseError,
     RetryPolicy,
     ServerError,
+    StartPolicy,
     StreamInterruptedError,
 )
 from tir_client.protocol.error_responses import error_from_response
@@ -103,3 +104,66 @@ def test_jitter_shortens_a_pause_by_its_share():
 @pytest.mark.parametrize(("wish", "pause"), [(3.0, 3.0), (60.0, 60.0), (60.5, None), (0.0, 0.5), (None, 0.5)])
 def test_the_servers_wish_is_granted_up_to_ones_patience(wish, pause):
     assert pause == PLAIN.delay(1, RateLimitError("x", status_code=429, retry_after=wish))
+
+
+START = StartPolicy(900, base=1, ceiling=15, jitter=0)
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_gateways_errors_are_those_of_a_deployment_that_starts(status):
+    assert START.delay(1, error_from_response(status, {}, b""), waited=0) == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 429, 500, 501, 529])
+def test_other_errors_are_not_waited_for(status):
+    failure = error_from_response(status, {}, b"")
+
+    assert not START.applies(failure)
+    assert START.delay(1, failure, waited=0) is None
+
+
+@pytest.mark.parametrize("cls", [APIConnectionError, APITimeoutError])
+def test_no_connection_and_silence_are_waited_for_but_a_broken_answer_is_not(cls):
+    assert [START.applies(cls("x", phase=phase)) for phase in ("connect", "first_byte")] == [True, True]
+    assert not any(START.applies(cls("x", phase=phase)) for phase in ("chunk", "total", "certificate", None))
+    for failure in (StreamInterruptedError("cut"), ResponseError("x"), ConfigurationError("x")):
+        assert not START.applies(failure)
+
+
+def test_pauses_of_a_start_grow_to_a_bound_and_the_last_try_is_at_the_end():
+    failure = ServerError("x", status_code=503)
+
+    assert [START.delay(n, failure, waited=0) for n in range(1, 7)] == [1, 2, 4, 8, 15, 15]
+    assert START.delay(5_000, failure, waited=0) == 15
+    assert START.delay(9, failure, waited=896) == 4
+    assert START.delay(9, failure, waited=900) is None
+    assert START.delay(9, failure, waited=1_500) is None
+
+
+def test_clients_do_not_try_at_the_same_time_while_a_deployment_starts():
+    policy = StartPolicy(900)
+    failure = ServerError("x", status_code=503)
+
+    assert (policy.delay(1, failure, waited=0, chance=0), policy.delay(1, failure, waited=0, chance=1)) == (1, 0.75)
+    assert 0.75 <= policy.delay(1, failure, waited=0) <= 1
+
+
+@pytest.mark.parametrize(("wish", "pause"), [(40.0, 40.0), (100.0, 100.0), (100.5, None), (0.0, 1.0), (None, 1.0)])
+def test_the_servers_wish_is_granted_while_there_is_time_to_start(wish, pause):
+    assert pause == START.delay(1, ServerError("x", status_code=503, retry_after=wish), waited=800)
+
+
+def test_by_default_nothing_is_waited_for():
+    failure = ServerError("x", status_code=503)
+
+    for none in (StartPolicy(), StartPolicy.of(None), StartPolicy.of(0)):
+        assert not none.applies(failure)
+        assert none.delay(1, failure, waited=0) is None
+    assert StartPolicy.of(30) == StartPolicy(30.0)
+    assert StartPolicy.of(START) is START
+
+
+@pytest.mark.parametrize("value", [-1, float("inf"), float("nan"), True, "900", [900]])
+def test_a_wait_that_is_no_number_of_seconds_is_refused(value):
+    with pytest.raises(ConfigurationError, match="`wait_for_start` must be a number of seconds"):
+        StartPolicy.of(value)

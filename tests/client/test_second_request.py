@@ -10,7 +10,7 @@ from tests.client.paths import request
 from tir_client import Choice, ForcedToolError, ToolCall, Usage
 from tir_client.protocol.accumulator import Accumulator, Delta
 from tir_client.protocol.second_request import SecondRequest
-from tir_client.protocol.stop_words import StoppedReasoning, continuation, request_without_stop
+from tir_client.protocol.stop_words import StoppedAnswer, continuation, request_without_stop
 
 TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
 USAGE = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
@@ -42,12 +42,13 @@ def read(*events: dict[str, Any], expected: int = 1) -> tuple[Accumulator, list[
         (event({"reasoning": "The"}), {}),
         (event({"reasoning": "The", "content": "Hi"}, stop_reason="User:"), {}),
         (event({"reasoning": "The", "tool_calls": [{"index": 0, "id": "c"}]}, stop_reason="User:"), {}),
+        (event({"tool_calls": [{"index": 0, "function": {"arguments": "{"}}]}, "tool_calls", stop_reason=2), {}),
         (event({}, stop_reason="User:"), {}),
         (event({}, stop_reason="User:"), {"include_reasoning": True}),
     ],
 )
 def test_only_an_answer_without_text_that_a_stop_word_ended_is_requested_again(answer, fields):
-    check = StoppedReasoning(request(stop=["User:"], **fields))
+    check = StoppedAnswer(request(stop=["User:"], **fields))
     accumulator, (delta,) = read(answer)
 
     assert check.check(accumulator)
@@ -58,7 +59,7 @@ def test_only_an_answer_without_text_that_a_stop_word_ended_is_requested_again(a
 
 @pytest.mark.parametrize("message", [{"reasoning": "The"}, {}])
 def test_hidden_reasoning_counts(message):
-    check = StoppedReasoning(request(stop="User:", include_reasoning=False, seed=1))
+    check = StoppedAnswer(request(stop="User:", include_reasoning=False, seed=1))
 
     assert not check.check(read(event(message, stop_reason="User:"))[0])
     assert check.second == request(include_reasoning=False, seed=1)
@@ -67,7 +68,7 @@ def test_hidden_reasoning_counts(message):
 def test_deltas_before_the_end_pass():
     _, (delta,) = read(event({"reasoning": "The"}, None))
 
-    assert StoppedReasoning(request(stop="User:")).pass_through(delta)
+    assert StoppedAnswer(request(stop="User:")).pass_through(delta)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_deltas_before_the_end_pass():
 def test_the_end_of_a_stopped_choice_is_held_back_but_not_what_came_with_it(more, passes):
     _, (_, last) = read(event({"reasoning": "The"}, None), event({}, stop_reason="User:", **more))
 
-    assert StoppedReasoning(request(stop="User:")).pass_through(last) is passes
+    assert StoppedAnswer(request(stop="User:")).pass_through(last) is passes
     assert last.finish_reason is None
 
 
@@ -112,7 +113,7 @@ def test_a_second_answer_is_added_with_all_that_it_has():
         token_ids=[1],
     )
 
-    assert continuation(choice, "The", ["User:"]) == {
+    assert continuation(choice, Choice(reasoning="The"), ["User:"]) == {
         "message": {
             "reasoning": " User: greets.",
             "content": "Hi.",
@@ -129,7 +130,7 @@ def test_a_second_answer_is_added_with_all_that_it_has():
 def test_a_second_answer_is_cut_at_its_first_stop_word_with_its_calls():
     choice = Choice(text="Hi. User: END", tool_calls=[CALL], finish_reason="length")
 
-    assert continuation(choice, "", ["END", "User:"]) == {
+    assert continuation(choice, Choice(), ["END", "User:"]) == {
         "message": {"reasoning": "", "content": "Hi. ", "tool_calls": [], "refusal": None},
         "finish_reason": "stop",
         "stop_reason": "User:",
@@ -148,12 +149,14 @@ def test_a_second_answer_is_cut_at_its_first_stop_word_with_its_calls():
         ("", "An end", "An end"),
     ],
 )
-def test_reasoning_goes_on_or_follows_after_an_empty_line(first, second, more):
-    assert continuation(Choice(reasoning=second), first, [])["message"]["reasoning"] == more
+def test_reasoning_and_text_go_on_or_follow_after_an_empty_line(first, second, more):
+    message = continuation(Choice(reasoning=second, text=second), Choice(reasoning=first, text=first), [])["message"]
+
+    assert (message["reasoning"], message["content"]) == (more, more)
 
 
 def test_only_the_stopped_choices_go_on():
-    check = StoppedReasoning(request(stop="User:", n=3))
+    check = StoppedAnswer(request(stop="User:", n=3))
     first, _ = read(stopped("A", 0), event({"content": "Done."}, index=1), stopped("C", 2), expected=3)
     assert not check.check(first)
     assert check.second == request(n=2)
@@ -170,6 +173,27 @@ def test_only_the_stopped_choices_go_on():
     ]
     assert (last.final, last.usage) == (True, Usage(10, 4, 14))
     assert check.check(first)
+
+
+def broken_call(finish: str = "tool_calls") -> dict[str, Any]:
+    call = {"index": 0, "id": "c", "function": {"name": "add", "arguments": '{"a": 1, "User:'}}
+    return event({"content": "So.", "reasoning": "The", "tool_calls": [call]}, finish, stop_reason="User:")
+
+
+@pytest.mark.parametrize("finish", ["stop", "tool_calls"])
+def test_a_call_that_a_stop_word_cut_is_requested_again(finish):
+    check = StoppedAnswer(request(stop="User:"))
+    first, (delta,) = read(broken_call(finish))
+
+    assert check.pass_through(delta)  # with the call, which streams have shown already
+    assert delta.finish_reason is None
+    assert not check.check(first)
+
+    calls = {"tool_calls": [{"index": 0, "id": "d", "function": {"name": "add", "arguments": "{}"}}]}
+    check.rescue(first, read(event({"content": "So.", "reasoning": "The end", **calls}, "tool_calls"))[0])
+    choice = first.completion().choice
+    assert (choice.text, choice.reasoning, choice.finish_reason) == ("So.", "The end", "tool_calls")
+    assert choice.tool_calls == [ToolCall("d", "add", "{}")]
 
 
 # Stop words and demanded calls together

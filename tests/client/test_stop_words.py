@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.client.paths import EVERY, PATHS, Ask
-from tir_client import ChatRequest, Config, RetryPolicy, TIRClient
-from tir_client.protocol.stop_words import cut_at_stop, stop_words
+from tests.complexity import growth
+from tir_client import ChatRequest, Config, RetryPolicy, StreamError, TIRClient
+from tir_client.protocol.stop_words import StopCutter, cut_at_stop, stop_words
 from tir_sandbox import Fault, Reply, Sandbox, ToolCall
 
 USAGE = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
@@ -160,6 +161,130 @@ async def test_hidden_reasoning_counts_as_reasoning(sandbox: Sandbox, client: TI
 )
 def test_text_is_cut_at_the_first_stop_word(text, words, expected):
     assert cut_at_stop(text, words) == expected
+    kept = cut_at_stop(text, words, keep=True)
+    assert kept == (expected[0] + (expected[1] or ""), expected[1])
+
+
+# The text of one answer
+
+KEEP = {"include_stop_str_in_output": True}
+
+
+@pytest.mark.parametrize("ask", PATHS)
+@pytest.mark.parametrize(
+    ("asked", "text"),
+    [
+        ({"stop": "User:"}, "Hi. "),
+        ({"stop": ["END", "User:"]}, "Hi. "),
+        ({"stop": "Hi"}, ""),
+        ({"stop": "nd"}, "Hi. User: a"),
+        ({"stop": "nowhere"}, "Hi. User: and you? END"),
+        ({"stop": "User:", "extra_body": KEEP}, "Hi. User:"),
+        ({"stop": "END", "min_tokens": 3}, "Hi. User: and you? "),
+    ],
+)
+async def test_the_stop_word_is_not_part_of_the_text(ask: Ask, asked, text, sandbox: Sandbox, client: TIRClient):
+    """The servers of gpt-oss leave it there, and so does the sandbox."""
+    sandbox.script(Reply(text="Hi. User: and you? END", reasoning="Greet."))
+
+    answer = await ask(client, request(**asked))
+
+    assert (answer.choice.text, answer.choice.finish_reason) == (text, "stop")
+    assert len(sandbox.requests) == 1
+
+
+@pytest.mark.parametrize("ask", PATHS)
+@pytest.mark.parametrize("left", ["<|channel|>analysis", "<|start|>assistant", "<|start|>assistant<|channel|>final"])
+async def test_a_stop_word_that_names_a_channel_leaves_no_markers(
+    ask: Ask, left: str, sandbox: Sandbox, client: TIRClient
+):
+    word = left.rpartition("|>")[2]
+    sandbox.script(Reply(text=left, stop_reason=word), THOUGHT)
+
+    answer = await ask(client, request([word, "User:"]))
+
+    assert (answer.choice.text, len(sandbox.requests)) == ("Hi. ", 2)
+
+
+@pytest.mark.parametrize("ask", PATHS)
+async def test_a_stop_word_in_a_tool_call_does_not_break_it(ask: Ask, sandbox: Sandbox, client: TIRClient):
+    cut = Reply(tool_calls=[ToolCall("add", '{"city": "Delhi", "unit')], stop_reason="unit", finish_reason="tool_calls")
+    sandbox.script(cut, Reply(tool_calls=[ToolCall("add", {"city": "Delhi", "unit": "C"})]))
+
+    answer = await ask(client, request(["unit"], tools=TOOLS))
+
+    assert [call.parsed() for call in answer.choice.tool_calls] == [{"city": "Delhi", "unit": "C"}]
+
+
+def test_a_stream_that_breaks_off_shows_the_text_that_was_held_back(sandbox: Sandbox, client: TIRClient):
+    sandbox.script(Fault(cut_after=2, after=Reply(text=["Hi. Use", "r"])))
+
+    with pytest.raises(StreamError) as raised:
+        list(client.stream(request()))
+    assert raised.value.partial.choice.text == "Hi. Use"
+
+
+WORDS = ["User:", "r:", "\nObs"]
+
+
+def fed(pieces: list[str], stop_reason: object, *, last: bool = False) -> tuple[list[str], StopCutter]:
+    cutter = StopCutter(WORDS, last=last)
+    released = [cutter.feed(piece, first=not place) for place, piece in enumerate(pieces)]
+    return [*released, cutter.end(stop_reason)], cutter
+
+
+@pytest.mark.parametrize(
+    ("pieces", "stop_reason", "released"),
+    [
+        (["a", "b"], None, ["a", "b", ""]),
+        (["a U", "se", "d"], None, ["a ", "", "Used", ""]),
+        (["a\n", "\n", "\nOb", "s"], "\nObs", ["a", "\n", "\n", "", ""]),
+        (["a Us", "er: b", "c"], "User:", ["a ", "", "", ""]),
+        (["a Us", "er: b", "c"], 200002, ["a ", "", "", "User: bc"]),
+        (["a Us", "er: b", "c"], "other", ["a ", "", "", "User: bc"]),
+        (["a Us", "er: b", "c"], ["odd"], ["a ", "", "", "User: bc"]),
+        (["for: ", "r:"], "r:", ["fo", "", ""]),
+        (["User: "], "r:", ["", ""]),
+        (["<|", "html|> "], "User:", ["", "", "<|html|> "]),
+        (["<|start|>", "User:"], "User:", ["", "", "<|start|>"]),
+        (["<", "b> "], "User:", ["", "<b> ", ""]),
+        ([" <|"], "User:", [" <|", ""]),
+    ],
+)
+def test_text_is_held_back_while_it_may_belong_to_a_stop_word(pieces, stop_reason, released):
+    assert fed(pieces, stop_reason)[0] == released
+
+
+def test_the_last_stop_word_ends_a_text_with_a_minimal_length():
+    assert fed(["a User: b", " r:"], "r:", last=True)[0] == ["a ", "", "User: b "]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "cut", "leaked"),
+    [(["a r:"], True, False), (["a"], False, False), (["User:"], True, False), (["<|channel|>User:"], True, False)],
+)
+def test_whether_the_text_was_cut_is_known(pieces, cut, leaked):
+    cutter = fed(pieces, "User:" if "User:" in pieces[0] else "r:")[1]
+
+    assert (cutter.cut, cutter.leaked) == (cut, leaked)
+
+
+def test_only_a_name_of_a_channel_is_a_leak():
+    cutter = StopCutter(["final"])
+
+    assert (cutter.feed("<|channel|>final", first=True), cutter.end("final")) == ("", "")
+    assert (cutter.cut, cutter.leaked) == (False, True)
+
+
+@pytest.mark.parametrize("unit", ["Use", "\nOb", "<|a", "User:", "<|a|>a"])
+def test_the_time_is_linear(unit: str):
+    def run(text: str) -> None:
+        cutter = StopCutter([*WORDS, "a"])
+        for place in range(0, len(text), 5):
+            cutter.feed(text[place : place + 5], first=not place)
+        cutter.end("a")
+
+    assert growth(run, lambda size: unit * (size // len(unit)), size=5_000) < 4
 
 
 def test_stop_words_of_a_request():

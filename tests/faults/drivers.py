@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 TOKEN = "tir-marked-token-0123456789"
 MODEL = "gpt_oss_120b"
 QUESTION = "What is an answer?"
+RERANKER = "bge-reranker-v2-m3"
+DOCUMENTS = ("Bread is baked.", "An answer is what a question wants.")
 
 
 @dataclass
@@ -138,6 +140,49 @@ def _raw_usage(raw: Any) -> dict[str, int] | None:
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
 
 
+class LangChainRerank(Driver):
+    """The reranker of an integration, which has no streams. The text of an outcome is that of the best document."""
+
+    name = "LangChain rerank"
+
+    def model(self, base_url: str, timeouts: dict[str, float]) -> Any:
+        return import_module("langchain_tir").TIRRerank(RERANKER, api_key=TOKEN, base_url=base_url, timeout=timeouts)
+
+    def whole(self, model: Any) -> Any:
+        return model.compress_documents(self._documents(), QUESTION)
+
+    async def awhole(self, model: Any) -> Any:
+        return await model.acompress_documents(self._documents(), QUESTION)
+
+    def read(self, answer: Any) -> tuple[str, dict[str, int] | None]:
+        return answer[0].page_content, None
+
+    @staticmethod
+    def _documents() -> Any:
+        return [import_module("langchain_core.documents").Document(text) for text in DOCUMENTS]
+
+
+class LlamaIndexRerank(Driver):
+    name = "LlamaIndex rerank"
+
+    def model(self, base_url: str, timeouts: dict[str, float]) -> Any:
+        return import_module("llama_index_tir").TIRRerank(RERANKER, api_key=TOKEN, base_url=base_url, timeout=timeouts)
+
+    def whole(self, model: Any) -> Any:
+        return model.postprocess_nodes(self._nodes(), query_str=QUESTION)
+
+    async def awhole(self, model: Any) -> Any:
+        return await model.apostprocess_nodes(self._nodes(), query_str=QUESTION)
+
+    def read(self, answer: Any) -> tuple[str, dict[str, int] | None]:
+        return answer[0].text, None
+
+    @staticmethod
+    def _nodes() -> Any:
+        schema = import_module("llama_index.core.schema")
+        return [schema.NodeWithScore(node=schema.TextNode(text=text)) for text in DOCUMENTS]
+
+
 @dataclass(frozen=True)
 class Way:
     """A library, in sync or async code, for a whole answer or a stream."""
@@ -181,6 +226,7 @@ class Way:
 
 
 OURS = (LangChain(), LlamaIndex())
+RERANKERS = (LangChainRerank(), LlamaIndexRerank())
 
 
 def ways(drivers: Iterable[Driver]) -> list[Way]:

@@ -29,7 +29,7 @@ from tests.faults.strategies import (
     rich_chunks,
     rich_completion,
 )
-from tir_client import APIStatusError, ChatRequest, Delta, EmbeddingRequest, TIRError
+from tir_client import APIStatusError, ChatRequest, Delta, EmbeddingRequest, RerankRequest, TIRError
 from tir_client.protocol.error_responses import error_from_response
 from tir_client.protocol.reader import (
     AnswerStream,
@@ -40,6 +40,7 @@ from tir_client.protocol.reader import (
     read_token_count,
 )
 from tir_client.protocol.requests import to_bytes
+from tir_client.protocol.rerank import read_reranking
 from tir_client.protocol.sse import BOM, SSEDecoder
 
 REQUEST = ChatRequest.of(
@@ -220,11 +221,13 @@ def test_any_refusal_is_our_error(status: int, headers: dict[str, str], content:
 @often
 @given(OBJECTS | JSON)
 def test_any_answer_about_something_else_is_read_or_our_error(value: Any) -> None:
-    """Embeddings, lists of models, counts of tokens."""
+    """Embeddings, scores of documents, lists of models, counts of tokens."""
     request = EmbeddingRequest.of(model="m", input=["a", "b"])
+    documents = RerankRequest.of(model="m", query="a", documents=["a", "b"])
     content = dumped(value)
     for read_it in (
         lambda: read_embeddings(request, content, None),
+        lambda: read_reranking(documents, content, None),
         lambda: read_models(content, None),
         lambda: read_token_count(content, None),
     ):
@@ -245,6 +248,21 @@ def test_changed_embeddings_are_embeddings_or_our_error(value: Any) -> None:
         assert len(vectors) == 2
         assert len({len(vector) for vector in vectors}) == 1
         assert all(isinstance(number, float) and isfinite(number) for vector in vectors for number in vector)
+
+
+SCORES = [{"index": 1, "relevance_score": 0.5, "document": {"text": "b"}}, {"index": 0, "score": 1}]
+
+
+@often
+@given(changed({"results": SCORES, "model": "m", "usage": {"prompt_tokens": 1}}) | changed(SCORES))
+def test_changed_scores_are_scores_or_our_error(value: Any) -> None:
+    """One finite number for each document, the highest first, or an error."""
+    with suppress(TIRError):
+        request = RerankRequest.of(model="m", query="a", documents=["a", "b"])
+        results = read_reranking(request, dumped(value), None).results
+        assert {result.index for result in results} == {0, 1}
+        assert all(isinstance(result.score, float) and isfinite(result.score) for result in results)
+        assert results[0].score >= results[1].score
 
 
 # Messages

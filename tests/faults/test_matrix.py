@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 
 import tir_client
+from tests.faults import connection_cells, status_cells
 from tests.faults.cells import CELLS
-from tests.faults.drivers import OURS, TOKEN, Outcome, Way, ways
-from tests.faults.matrix import Case, Cell, Fails, Right
+from tests.faults.drivers import DOCUMENTS, OURS, RERANKERS, TOKEN, Outcome, Way, ways
+from tests.faults.matrix import PATIENT, Case, Cell, Fails, Right
+from tests.faults.response_bytes import answer, as_json, refusal
 from tests.faults.servers import Places
 from tests.waiting import until
+from tests.wire_server import CLOSE
 
 SLACK = 15.0
 """Seconds that a call may take beyond its short timeouts on a busy machine: less than the long ones."""
@@ -20,9 +23,18 @@ PLAYED = [
     for way in ways(OURS)
     if getattr(cell, way.mode) is not None
 ]
+LEFT_OUT = ("context overflow", "50 MB", "1 GB, compressed to 1 MB")
+"""Cells that rerankers do not play: the advice is another one, and bodies are read in the same way by every call."""
+PLAYED_BY_RERANKERS = [
+    pytest.param(way, cell, id=f"{way} - {cell.group}: {cell.name}")
+    for cell in (*connection_cells.CELLS, *status_cells.CELLS)
+    for way in ways(RERANKERS)
+    if way.mode == "whole" and cell.whole and isinstance(cell.whole.expected, Fails) and cell.name not in LEFT_OUT
+]
+"""The cells that fail whatever is called."""
 
 
-@pytest.mark.parametrize(("way", "cell"), PLAYED)
+@pytest.mark.parametrize(("way", "cell"), [*PLAYED, *PLAYED_BY_RERANKERS])
 def test_outcome(way: Way, cell: Cell, places: Places, pauses: list[float]) -> None:
     """The outcome is the one in the table, after the number of requests in the table, within the timeouts."""
     case: Case = getattr(cell, way.mode)
@@ -44,6 +56,20 @@ def test_outcome(way: Way, cell: Cell, places: Places, pauses: list[float]) -> N
     until(lambda: places.requests >= expected)  # a silent server may read the request after its client gave up
     assert places.requests == expected
     assert outcome.seconds < limit(cell, case)
+
+
+@pytest.mark.parametrize("way", [way for way in ways(RERANKERS) if way.mode == "whole"], ids=str)
+def test_a_reranker_tries_again(way: Way, places: Places, pauses: list[float]) -> None:
+    """A failure that passes costs a second request."""
+    scores = {"results": [{"index": index, "relevance_score": float(index)} for index in range(len(DOCUMENTS))]}
+    places.play([refusal(503), CLOSE], [answer(as_json(scores)), CLOSE])
+    model = way.driver.model(places.address("{line}/v1"), PATIENT)
+
+    outcome = way.call(model)
+    model.close()
+
+    assert (outcome.text, outcome.error) == (DOCUMENTS[-1], None)
+    assert (places.requests, len(pauses)) == (2, 1)
 
 
 def check_right(outcome: Outcome, expected: Right) -> None:

@@ -19,7 +19,9 @@ from IPython.core.formatters import DisplayFormatter
 from langchain_core.load import dumpd, dumps
 
 from langchain_tir import ChatTIR, TIREmbeddings
+from langchain_tir import TIRRerank as LangChainRerank
 from llama_index_tir import TIR, TIREmbedding
+from llama_index_tir import TIRRerank as LlamaIndexRerank
 from tests.faults.drivers import OURS, QUESTION, TOKEN, Way, ways
 from tests.faults.matrix import PATIENT, hasty
 from tests.faults.response_bytes import answer, as_json, chunk, completion, head, refusal, stream
@@ -45,7 +47,7 @@ TROUBLE: dict[str, list[Any]] = {
 }
 LOGGERS = ("aiohttp", "httpx", "httpcore", "tir_client", "asyncio", "langchain_core", "llama_index")
 CHATS: list[Callable[..., Any]] = [ChatTIR, TIR]
-MAKERS: list[Callable[..., Any]] = [*CHATS, TIREmbeddings, TIREmbedding]
+MAKERS: list[Callable[..., Any]] = [*CHATS, TIREmbeddings, TIREmbedding, LangChainRerank, LlamaIndexRerank]
 OF_DRIVER = {"LangChain": ChatTIR, "LlamaIndex": TIR}
 
 
@@ -185,12 +187,13 @@ def test_nothing_that_langchain_stores_or_traces_has_a_secret() -> None:
     assert [view for view in views if found(repr(view))] == []
 
 
-@pytest.mark.parametrize("maker", [TIR, TIREmbedding])
+@pytest.mark.parametrize("maker", [TIR, TIREmbedding, LlamaIndexRerank])
 def test_no_serialised_form_of_llama_index_has_a_secret(maker: Callable[..., Any]) -> None:
     """What pipelines store and events carry."""
     model = made(maker)
 
-    assert found(json.dumps(model.to_dict()) + model.to_json() + repr(model.to_payload())) == []
+    payload = model.to_payload() if maker is not LlamaIndexRerank else {}  # rerankers have none
+    assert found(json.dumps(model.to_dict()) + model.to_json() + repr(payload)) == []
 
 
 @pytest.mark.parametrize("maker", MAKERS)

@@ -16,9 +16,10 @@ from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.events import BaseEvent
 from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
+from llama_index.core.schema import NodeWithScore, TextNode
 
 from langchain_tir import ChatTIR
-from llama_index_tir import TIR, TIREmbedding
+from llama_index_tir import TIR, TIREmbedding, TIRRerank
 from tests.faults.drivers import OURS, QUESTION, TOKEN, Way, ways
 from tests.faults.response_bytes import answer, as_json, chunks, completion, refusal, stream
 from tests.faults.secret_markers import SECRETS, found
@@ -153,3 +154,17 @@ def test_no_event_of_llama_index_about_embeddings_has_a_secret(places: Places, r
     assert vector == [0.5, 0.5]
     assert len(recorder.events) > 1
     assert [event for event in recorder.told() if found(event)] == []
+
+
+def test_no_event_of_llama_index_about_reranking_has_a_secret(places: Places, recorder: Recorder) -> None:
+    """Its events and payloads name the model, the query and the nodes."""
+    places.play([answer(as_json([{"index": 0, "score": 0.5}])), CLOSE])
+    debug = LlamaDebugHandler(print_trace_on_end=False)
+    reranker = TIRRerank(**SECRETS, base_url=places.address("{line}/v1"), callback_manager=CallbackManager([debug]))
+
+    (node,) = reranker.postprocess_nodes([NodeWithScore(node=TextNode(text="x"))], query_str=QUESTION)
+
+    assert node.score == 0.5
+    assert len(recorder.events) == 2
+    assert [event for event in recorder.told() if found(event)] == []
+    assert [event for event in debug.get_events() if found(repr(event.payload))] == []

@@ -206,7 +206,7 @@ def test_an_unusable_answer_is_an_error_with_the_text(  # noqa: PLR0913 - the ce
     *, model: ChatTIR, sandbox: Sandbox, text: str, reply: Any, error: type[Exception], method: Any, streamed: bool
 ):
     script(sandbox, method, text, **reply)
-    if method == "function_calling" and text == NOT_FITTING:
+    if method == "function_calling" and not reply:
         sandbox.script(Reply(text=text))  # as the object is requested once more
     chain = model.with_structured_output(Person, method=method)
 
@@ -390,11 +390,41 @@ def test_invalid_json_is_not_repaired_at_the_end(  # noqa: PLR0913 - the cells o
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_call_with_broken_arguments_is_not_reported_as_missing(model: ChatTIR, sandbox: Sandbox, streamed: bool):
-    sandbox.script(Reply(tool_calls=[ToolCall("Person", HALF)]))
+    sandbox.script(Reply(tool_calls=[ToolCall("Person", HALF)]), Reply(text="I cannot."))
     chain = model.with_structured_output(Person, method="function_calling")
 
     with pytest.raises(StructuredOutputError, match="not JSON"):
         list(chain.stream(PROMPT)) if streamed else chain.invoke(PROMPT)
+
+
+WRONG_CALLS = {
+    "cut short": HALF,
+    "without its last bracket": TEXT[:-1],
+    "with too many brackets": f"{TEXT}}}",
+    "in Python": "{'name': 'Bob', 'age': 1}",
+    "an array": "[1]",
+    "another schema": '{"title": "Ada"}',
+}
+
+
+@pytest.mark.parametrize("arguments", WRONG_CALLS.values(), ids=WRONG_CALLS)
+@pytest.mark.parametrize("schema", [Person, PersonDict])
+async def test_a_call_with_unusable_arguments_is_requested_again_as_json(
+    model: ChatTIR, sandbox: Sandbox, arguments: str, schema: Any
+):
+    usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
+    replies = [Reply(tool_calls=[ToolCall("Person", arguments)], usage=usage), Reply(text=TEXT, usage=usage)]
+    sandbox.script(*replies * 5)
+    chain = model.with_structured_output(schema, method="function_calling")
+    with_raw = model.with_structured_output(schema, method="function_calling", include_raw=True)
+
+    found = [chain.invoke(PROMPT), await chain.ainvoke(PROMPT), list(chain.stream(PROMPT))[-1]]
+    found.append([part async for part in chain.astream(PROMPT)][-1])
+    answer = with_raw.invoke(PROMPT)
+
+    assert [plain(value) for value in [*found, answer["parsed"]]] == [ADA] * 5
+    assert answer["raw"].usage_metadata["total_tokens"] == 14
+    assert answer["raw"].invalid_tool_calls == []
 
 
 def test_an_object_that_a_stop_word_cut_is_an_error(make: Callable[..., ChatTIR], sandbox: Sandbox):

@@ -193,6 +193,27 @@ async def test_a_forced_call_that_the_server_did_not_make_is_requested_as_json(
     assert "json_schema" in old.requests[-1].body["response_format"]
 
 
+@pytest.mark.parametrize("arguments", ['{"city": "Pun', "{'city': 'Pune'}", "7"])
+async def test_a_forced_call_of_broken_json_is_requested_again(
+    forced: Callable[..., Any], old: Sandbox, arguments: str
+):
+    """A stream has shown the broken call: it stays there as an invalid one, and the good one follows."""
+    chain = forced("get_time")
+    broken = Reply(tool_calls=[ToolCall("get_time", arguments, id="1")])
+    old.script(*[broken, Reply(text='{"city": "Pune"}')] * 4)
+
+    whole = [chain.invoke("Hi"), await chain.ainvoke("Hi")]
+    streamed = [sum(chain.stream("Hi"), AIMessageChunk("")), AIMessageChunk("")]
+    async for chunk in chain.astream("Hi"):
+        streamed[1] += chunk
+
+    for message in whole + streamed:
+        assert [call["args"] for call in message.tool_calls] == [{"city": "Pune"}]
+        assert message.response_metadata["finish_reason"] == "tool_calls"
+    assert [message.invalid_tool_calls for message in whole] == [[], []]
+    assert [[call["id"] for call in message.invalid_tool_calls] for message in streamed] == [["1"], ["1"]]
+
+
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_forced_call_that_fails_twice_is_an_error(forced: Callable[..., Any], old: Sandbox, streamed: bool):
     chain = forced("any")

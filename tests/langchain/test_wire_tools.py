@@ -57,9 +57,6 @@ def get_weather(city: str, token: Annotated[str, InjectedToolArg] = "") -> str:
     return city + token
 
 
-get_weather.__annotations__["token"] = Annotated[str, InjectedToolArg]  # LangChain does not see it in a string
-
-
 def undescribed(city: str) -> str:
     return city
 

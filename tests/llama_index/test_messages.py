@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import io
-from datetime import date
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from llama_index.core.base.llms.types import (
     AudioBlock,
+    CacheControl,
     ChatMessage,
+    CitableBlock,
     CitationBlock,
     DocumentBlock,
     ImageBlock,
@@ -92,10 +94,64 @@ def test_non_ascii_arguments_are_sent_unescaped():
     assert wire(said(call))[0]["tool_calls"][0]["function"]["arguments"] == '{"stadt": "Köln"}'
 
 
-@pytest.mark.parametrize("told", [{"id": "c1"}, "now()", 7])
-def test_a_call_that_cannot_be_read_is_refused(told):
-    with pytest.raises(InvalidRequestError, match="additional_kwargs"):
-        wire(said(additional_kwargs={"tool_calls": [told]}))
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"id": "c1", "function": {"name": "now", "arguments": {"zone": "IST"}}},  # Ollama
+        {"id": "c1", "name": "now", "input": {"zone": "IST"}},  # Anthropic
+        {"toolUseId": "c1", "name": "now", "input": {"zone": "IST"}},  # Bedrock
+        {"id": "c1", "name": "now", "args": {"zone": "IST"}},  # Google
+        {"call_id": "c1", "name": "now", "arguments": '{"zone": "IST"}', "type": "function_call"},  # Responses
+        SimpleNamespace(id="c1", function=SimpleNamespace(name="now", arguments='{"zone": "IST"}')),  # an SDK
+        SimpleNamespace(id="c1", name="now", parameters={"zone": "IST"}),  # Cohere
+    ],
+)
+def test_calls_of_other_integrations_are_sent(call):
+    function = {"name": "now", "arguments": '{"zone": "IST"}'}
+    (sent,) = wire(said(additional_kwargs={"tool_calls": [call]}))
+    assert sent["tool_calls"] == [{"id": "c1", "type": "function", "function": function}]
+
+
+@pytest.mark.parametrize(
+    ("calls", "shown"),
+    [
+        ([{"id": "c1"}], "[tool_call]"),
+        (["now()"], '[tool_call: "now()"]'),
+        (7, "[tool_call: 7]"),
+        ([{"function": {"name": 5, "arguments": "x"}}], '[tool_call: {"function": {"name": 5, "arguments": "x"}}]'),
+    ],
+)
+def test_a_call_that_cannot_be_read_is_shown(calls, shown):
+    (sent,) = wire(said(TextBlock(text="Wait."), additional_kwargs={"tool_calls": calls}))
+    assert sent == {"role": "assistant", "content": f"Wait.\n{shown}"}
+
+
+def test_an_old_function_call_is_sent():
+    old = {"name": "now", "arguments": "{}"}
+    asked, told = wire(
+        said(additional_kwargs={"function_call": old}),
+        ChatMessage(role=MessageRole.FUNCTION, content="noon", additional_kwargs={"name": "now"}),
+    )
+    assert asked["tool_calls"][0]["function"] == old
+    assert asked["tool_calls"][0]["id"] == told["tool_call_id"]
+
+
+@pytest.mark.parametrize("name", ["reasoning", "reasoning_content", "thinking"])
+def test_reasoning_that_other_integrations_keep_beside_the_blocks_is_sent(name):
+    (sent,) = wire(said(TextBlock(text="Noon."), additional_kwargs={name: "Hm."}))
+    assert sent["reasoning"] == "Hm."
+    (sent,) = wire(said(ThinkingBlock(content="Own."), TextBlock(text="Noon."), additional_kwargs={name: "Hm."}))
+    assert sent["reasoning"] == "Own."
+
+
+def test_a_result_is_matched_by_the_id_of_responses_too():
+    result = ChatMessage(role=MessageRole.TOOL, content="noon", additional_kwargs={"call_id": "c1", "name": 5})
+    assert wire(said(CALL), result)[1] == {"role": "tool", "tool_call_id": "c1", "name": "now", "content": "noon"}
+
+
+def test_a_name_that_is_no_string_is_refused():
+    with pytest.raises(InvalidRequestError, match=r"`name`.*5"):
+        wire(ChatMessage(content="Hi", additional_kwargs={"name": 5}))
 
 
 def test_a_call_without_an_id_gets_the_id_of_its_result():
@@ -191,10 +247,14 @@ def test_an_open_file_is_sent_as_its_bytes():
     assert part["image_url"]["url"] == "data:image/png;base64," + base64.b64encode(b"\x89PNG").decode()
 
 
-@pytest.mark.parametrize("role", [MessageRole.SYSTEM, MessageRole.ASSISTANT])
-def test_media_in_messages_that_hold_only_text_are_refused(role):
+def test_an_image_of_the_system_is_refused():
     with pytest.raises(InvalidRequestError, match="image_url"):
-        wire(ChatMessage(role=role, blocks=[ImageBlock(url="https://example.com/a.png")]))
+        wire(ChatMessage(role=MessageRole.SYSTEM, blocks=[ImageBlock(url="https://example.com/a.png")]))
+
+
+def test_an_image_of_a_model_is_named():
+    (sent,) = wire(said(TextBlock(text="Look."), ImageBlock(url="https://example.com/a.png")))
+    assert sent["content"] == "Look.\n[image: image/png, https://example.com/a.png]"
 
 
 def test_an_image_in_a_result_is_sent():
@@ -221,14 +281,70 @@ def test_documents_that_are_text_are_sent(kind):
         (VideoBlock(url="https://example.com/a.mp4", fps=2), "`fps` of a VideoBlock"),
         (AudioBlock(), "AudioBlock"),
         (ImageBlock(), "ImageBlock"),
+        (ImageBlock(image=io.StringIO("text")), "ImageBlock cannot be read"),
+        (DocumentBlock(url="data:text/plain;base64,a?b", title="a.txt"), "a.txt.* cannot be read"),
         (ThinkingBlock(content="Hm."), "ThinkingBlock"),
         (CALL, "ToolCallBlock"),
     ],
-    ids=["pdf", "bytes", "url", "frames", "no audio", "no image", "thought of a user", "call of a user"],
+    ids=[
+        "pdf",
+        "bytes",
+        "url",
+        "frames",
+        "no audio",
+        "no image",
+        "no bytes",
+        "no base64",
+        "thought of a user",
+        "call of a user",
+    ],
 )
 def test_unsupported_blocks_are_refused_by_name(block, named):
     with pytest.raises(InvalidRequestError, match=named):
         wire(ChatMessage(blocks=[block]))
+
+
+@pytest.mark.parametrize(
+    ("block", "text"),
+    [
+        (
+            DocumentBlock(data=b"%PDF-1.7", document_mimetype="application/pdf", title="a.pdf"),
+            "[document: a.pdf, application/pdf, 8 bytes]",
+        ),
+        (
+            DocumentBlock(url="https://example.com/a.txt", title="a.txt"),
+            "[document: a.txt, https://example.com/a.txt]",
+        ),
+        (AudioBlock(), "[audio]"),
+        (ImageBlock(image=io.StringIO("text"), image_mimetype="image/png"), "[image: image/png]"),
+        (VideoBlock(url="https://example.com/a.mp4", fps=2), "[video: video/mp4, https://example.com/a.mp4]"),
+        (ThinkingBlock(content="Hm."), '[thinking: "Hm."]'),
+        (CALL, '[tool_call now: {"zone": "IST"}]'),
+        (
+            CitableBlock(title="Rivers", source="atlas", content=[ImageBlock()]),
+            "Rivers (atlas):\n[image]",
+        ),
+    ],
+)
+def test_what_cannot_be_sent_of_a_tools_result_is_named(block, text):
+    result = ChatMessage(role=MessageRole.TOOL, blocks=[TextBlock(text="Here:"), block])
+    assert wire(result)[0]["content"] == f"Here:\n{text}"
+
+
+def test_a_block_of_an_unknown_class_is_refused_for_a_person_and_shown_for_a_tool():
+    asked, told = ChatMessage(content="Hi"), ChatMessage(role=MessageRole.TOOL, content="Done.")
+    for message in (asked, told):
+        message.blocks.append(CacheControl(type="ephemeral"))
+    with pytest.raises(InvalidRequestError, match="CacheControl"):
+        wire(asked)
+    assert wire(told)[0]["content"] == 'Done.\n[CacheControl: {"ttl": "5m"}]'
+
+
+def test_text_in_a_data_url_and_of_a_media_type_with_parameters_is_sent():
+    url = DocumentBlock(url="data:text/plain,a%20b#c", title="a", document_mimetype="text/plain")
+    data = DocumentBlock(data=b"{}", title="b", document_mimetype="application/json; charset=utf-8")
+    text = DocumentBlock(data=io.StringIO("Rivers."), title="c", document_mimetype="text/plain")
+    assert wire(ChatMessage(blocks=[url, data, text]))[0]["content"] == "a:\na b#c\nb:\n{}\nc:\nRivers."
 
 
 def answer(**fields) -> Completion:
@@ -266,12 +382,6 @@ def test_a_completion_has_the_same_data_as_the_chat():
     assert completion.additional_kwargs["tool_calls"]
     assert completion.additional_kwargs["total_tokens"] == 3
     assert "total_tokens" not in response.message.additional_kwargs
-
-
-@pytest.mark.parametrize("value", [{1, 2}, date(2026, 1, 2)], ids=["a set", "a date"])
-def test_arguments_that_are_not_json_are_refused_by_their_tool(value):
-    with pytest.raises(InvalidRequestError, match="call of 'now'"):
-        wire(said(ToolCallBlock(tool_call_id="c1", tool_name="now", tool_kwargs={"d": value})))
 
 
 @pytest.mark.parametrize("cls", [DocumentBlock, ImageBlock])

@@ -36,9 +36,9 @@ def test_a_block_inside_another_is_refused_with_the_role():
     document = DocumentBlock(data=b"x", title="t", document_mimetype="application/pdf")
     assert to_content([TextBlock(text="a")], "tool") == "a"
     with pytest.raises(InvalidRequestError) as raised:
-        to_content([THOUGHT], "tool")
+        to_content([THOUGHT], "user")
     assert "ThinkingBlock" in str(raised.value)
-    assert "tool" in str(raised.value)
+    assert "user" in str(raised.value)
     with pytest.raises(InvalidRequestError, match="reader"):
         to_content([citable(document)], "user")
 

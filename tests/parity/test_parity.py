@@ -280,6 +280,19 @@ async def test_broken_arguments_are_kept_as_the_model_wrote_them(sandbox, endpoi
     assert call.arguments.startswith('{"zone": ')
 
 
+@pytest.mark.parametrize("path", EVERY)
+async def test_a_demanded_call_of_broken_json_is_replaced(sandbox, endpoint, path):
+    """A LangChain stream has shown the broken call, and keeps it as an invalid one."""
+    broken = Reply(tool_calls=[ToolCall("get_time", '{"zone": ')], usage=USAGE)
+    sandbox.script(broken, Reply(text='{"zone": "IST"}', usage=USAGE))
+
+    answer = await path(Script(ASK, TOOLS, tool_choice="get_time"), endpoint)
+
+    assert [call.arguments for call in answer.calls if isinstance(call.arguments, dict)] == [{"zone": "IST"}]
+    assert len(answer.calls) == (2 if path.__name__ in ("langchain_stream", "langchain_astream") else 1)
+    assert (answer.finish_reason, answer.usage[:3]) == ("tool_calls", (14, 6, 20))
+
+
 async def test_arguments_that_open_brackets_without_end_are_broken_ones(sandbox, endpoint):
     """A model that repeats itself writes more of them than Python's JSON reader can bear."""
     arguments = '{"zone": ' + "[" * 1_100

@@ -175,11 +175,35 @@ async def test_a_broken_or_unknown_call_is_sent_back(endpoint, scenario, call, t
 
 
 async def test_a_stop_word_in_the_text(endpoint):
-    answer = await answered(script("hello", stop=["How"]), endpoint)
+    """The server leaves the word in the text, and the rest of its token."""
+    for stop in ("How", "Ho"):
+        answer = await answered(script("hello", stop=[stop]), endpoint)
 
-    assert answer.text.startswith("Hello! ")
-    assert "can I help" not in answer.text
-    assert answer.finish_reason == "stop"
+        assert (answer.text, answer.finish_reason) == ("Hello! ", "stop")
+
+
+@pytest.mark.parametrize("word", ["analysis", "final"])
+async def test_a_stop_word_that_names_a_channel(endpoint, word):
+    answer = await answered(script("hello", stop=[word]), endpoint)
+
+    assert answer.text == "Hello! How can I help you today?"
+
+
+@pytest.mark.parametrize("path", EVERY)
+async def test_a_stop_word_in_a_tool_call(endpoint, path):
+    asked = script("weather", stop=["unit"])
+
+    answer = await path(replace(asked, tools=TOOLS), endpoint)
+
+    arguments = [call.arguments for call in answer.calls if isinstance(call.arguments, dict)]
+    assert arguments == [{"city": "Delhi", "unit": "c"}]
+
+
+@pytest.mark.parametrize("path", EVERY)
+async def test_a_demanded_call_of_broken_json(endpoint, path):
+    answer = await path(with_tools("badargs", choice="get_weather"), endpoint)
+
+    assert [call.name for call in answer.calls if isinstance(call.arguments, dict)] == ["get_weather"]
 
 
 @pytest.mark.parametrize("path", EVERY)

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from langchain_core.documents import Document
 from llama_index.core.llms import ChatMessage
+from llama_index.core.schema import NodeWithScore, TextNode
 
 from langchain_tir import ChatTIR, TIREmbeddings
+from langchain_tir import TIRRerank as LangChainRerank
 from llama_index_tir import TIR, TIREmbedding
+from llama_index_tir import TIRRerank as LlamaIndexRerank
 from tir_client import ConfigurationError, InvalidRequestError, TIRError
 
 CHAT = pytest.mark.parametrize("cls", [ChatTIR, TIR])
-ALL = pytest.mark.parametrize("cls", [ChatTIR, TIR, TIREmbeddings, TIREmbedding])
+RERANKERS = [LangChainRerank, LlamaIndexRerank]
+ALL = pytest.mark.parametrize("cls", [ChatTIR, TIR, TIREmbeddings, TIREmbedding, *RERANKERS])
 CALLS = {ChatTIR: "invoke", TIR: "complete", TIREmbeddings: "embed_query", TIREmbedding: "get_query_embedding"}
 VARIABLES = ("E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN", "E2E_TIR_PROJECT_ID", "TIR_BASE_URL", "MODEL_API_CLIENT_HOST")
 
 
+def made(cls, **fields):
+    """A model; a reranker has no default."""
+    return cls("bge-reranker-v2-m3", **fields) if cls in RERANKERS else cls(**fields)
+
+
 def call(model, /, **kwargs):
+    if isinstance(model, LangChainRerank):
+        return model.compress_documents([Document("Hi")], "Hi")
+    if isinstance(model, LlamaIndexRerank):
+        return model.postprocess_nodes([NodeWithScore(node=TextNode(text="Hi"))], query_str="Hi")
     return getattr(model, CALLS[type(model)])("Hi", **kwargs)
 
 
@@ -50,7 +64,7 @@ def test_none_for_the_model_means_the_models_own(cls, sandbox, endpoint):
 
 @ALL
 def test_none_leaves_a_field_at_its_default(cls, endpoint):
-    assert cls(**{**endpoint, "max_retries": None, "allow_http": None}).max_retries == 2
+    assert made(cls, **{**endpoint, "max_retries": None, "allow_http": None}).max_retries == 2
 
 
 @CHAT
@@ -74,6 +88,18 @@ def test_parameters_changed_in_place_are_sent(cls, sandbox, endpoint):
     assert sandbox.requests[-1].path.endswith("/genai/qwen3_32b/v1/chat/completions")
 
 
+@pytest.mark.parametrize("cls", RERANKERS)
+def test_settings_of_rerankers_changed_in_place_are_used(cls, sandbox, endpoint):
+    model = made(cls, **endpoint)
+
+    model.model, model.path, model.truncate_prompt_tokens = "another", "/rerank", 5
+    model.base_url, model.host = sandbox.base_url, None
+    call(model)
+
+    assert sandbox.requests[-1].path == "/rerank"
+    assert sandbox.requests[-1].body.items() >= {"model": "another", "truncate_prompt_tokens": 5}.items()
+
+
 @pytest.mark.parametrize("cls", [TIREmbeddings, TIREmbedding])
 def test_the_model_of_embeddings_changed_in_place_is_called(cls, sandbox, endpoint):
     model = cls("e5-mistral-7b-instruct", **endpoint)
@@ -86,7 +112,7 @@ def test_the_model_of_embeddings_changed_in_place_is_called(cls, sandbox, endpoi
 
 @ALL
 def test_the_connection_follows_changes_in_place(cls, sandbox, endpoint):
-    model = cls(**{**endpoint, "api_key": "another", "default_headers": {"x-team": "blue"}})
+    model = made(cls, **{**endpoint, "api_key": "another", "default_headers": {"x-team": "blue"}})
 
     model.api_key, model.max_retries, model.timeout = sandbox.token, 5, httpx.Timeout(7.0)
     model.default_headers["x-team"] = "red"
@@ -104,7 +130,7 @@ def test_the_connection_follows_changes_in_place(cls, sandbox, endpoint):
 @ALL
 def test_a_field_that_does_not_exist_cannot_be_set_in_place(cls, endpoint):
     with pytest.raises((ValueError, AttributeError)):
-        cls(**endpoint).temprature = 0.1
+        made(cls, **endpoint).temprature = 0.1
 
 
 def test_what_is_known_of_a_model_follows_it(endpoint):
@@ -116,7 +142,7 @@ def test_what_is_known_of_a_model_follows_it(endpoint):
     assert (model.profile["max_input_tokens"], llm.metadata.context_window) == (40_960, 40_960)
 
 
-@pytest.mark.parametrize("cls", [TIR, TIREmbeddings, TIREmbedding])
+@pytest.mark.parametrize("cls", [TIR, TIREmbeddings, TIREmbedding, *RERANKERS])
 def test_a_misspelt_argument_of_the_constructor_is_refused_with_the_nearest(cls, endpoint):
     with pytest.raises(ConfigurationError, match=f"{cls.__name__} has no argument `max_retry`: did you mean `max_ret"):
         cls(**endpoint, max_retry=3)
@@ -152,22 +178,22 @@ def test_an_argument_of_the_constructor_is_refused_in_a_call_with_its_place(cls,
 )
 def test_arguments_that_users_bring_from_elsewhere_are_explained(cls, endpoint, arguments, message):
     with pytest.raises(ConfigurationError, match=message) as raised:
-        cls(**endpoint, **arguments)
+        made(cls, **endpoint, **arguments)
     assert "a-secret" not in str(raised.value)
 
 
 @ALL
 def test_names_that_users_bring_from_elsewhere_are_accepted(cls):
     with httpx.Client() as client:
-        made = cls(openai_api_base="https://example.com/v1", api_key="t", request_timeout=5, http_client=client)
+        model = made(cls, openai_api_base="https://example.com/v1", api_key="t", request_timeout=5, http_client=client)
 
-    assert (made.base_url, made.timeout) == ("https://example.com/v1", 5)
+    assert (model.base_url, model.timeout) == ("https://example.com/v1", 5)
 
 
 @ALL
 def test_a_missing_token_and_project_are_reported_together(cls):
     with pytest.raises(ConfigurationError, match=r"No token: .*E2E_TIR_ACCESS_TOKEN.*No project: .*E2E_TIR_PROJECT_ID"):
-        cls()
+        made(cls)
 
 
 @CHAT
@@ -179,7 +205,7 @@ def test_a_hugging_face_id_gets_the_slug_that_tir_has(cls, endpoint, name):
 
 @ALL
 async def test_the_models_of_a_server_are_listed(cls, endpoint):
-    model = cls(**endpoint)
+    model = made(cls, **endpoint)
 
     for cards in (model.list_models(), await model.alist_models()):
         assert {card.max_model_len for card in cards} == {131_072}

@@ -17,7 +17,9 @@ from tir_client.protocol.responses import Completion, Json, ToolCall, Usage
 from tir_client.protocol.tool_calls import ToolCallAssembler
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
+
+    from tir_client.protocol.stop_words import StopCutter
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,6 +57,10 @@ class Accumulator:
         expected: Number of requested choices (`n`).
         tools_allowed: False if the request forbids calls: vLLM then hides a call in a whole answer, and streams it.
         only_tool: The tool that must be called, if the request names one.
+
+    Attributes:
+        request_id: The id of the request, if the server sends one.
+        stop_cutter: Returns what cuts the text of a choice at a stop word, if anything does.
     """
 
     __slots__ = (
@@ -68,6 +74,7 @@ class Accumulator:
         "_tools_allowed",
         "_usage",
         "request_id",
+        "stop_cutter",
     )
 
     def __init__(
@@ -89,6 +96,7 @@ class Accumulator:
         self._usage: Json | None = None
         self._rescue_usage: Usage | None = None
         self.request_id: str | None = None
+        self.stop_cutter: Callable[[], StopCutter | None] = lambda: None
 
     def add(self, event: Json) -> list[Delta]:
         """Add one event, a chunk or a whole answer, and return its deltas; an empty chunk has none.
@@ -203,7 +211,9 @@ class Accumulator:
         seed = as_str(self._head.get("id"))
         tools = ToolCallAssembler(self._tool_names, f"{seed}-{index}" if index else seed, self._only_tool)
         think = ThinkSplitter() if self._inline_think else None
-        self._states[index] = ChoiceAccumulator(index, tools, think, tools_allowed=self._tools_allowed)
+        self._states[index] = ChoiceAccumulator(
+            index, tools, think, self.stop_cutter(), tools_allowed=self._tools_allowed
+        )
         return self._states[index]
 
     def _read_head(self, event: Json) -> None:

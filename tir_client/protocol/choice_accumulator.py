@@ -13,6 +13,7 @@ from tir_client.protocol.reasoning import State, ThinkSplitter
 from tir_client.protocol.responses import Choice, Json, ToolCallDelta
 
 if TYPE_CHECKING:
+    from tir_client.protocol.stop_words import StopCutter
     from tir_client.protocol.tool_calls import ToolCallAssembler
 
 
@@ -44,11 +45,18 @@ class ChoiceAccumulator:
         "error",
         "finish_reason",
         "index",
+        "stop_cutter",
         "stop_reason",
     )
 
     def __init__(
-        self, index: int, tools: ToolCallAssembler, think: ThinkSplitter | None, *, tools_allowed: bool
+        self,
+        index: int,
+        tools: ToolCallAssembler,
+        think: ThinkSplitter | None,
+        stop_cutter: StopCutter | None = None,
+        *,
+        tools_allowed: bool,
     ) -> None:
         self.index = index
         self.error = ""
@@ -60,6 +68,7 @@ class ChoiceAccumulator:
         self._tools = tools
         self._tools_allowed = tools_allowed
         self._think = think
+        self.stop_cutter = stop_cutter
         self._logprobs: list[Json] | None = None
         self._token_ids: list[int] | None = None
 
@@ -82,7 +91,7 @@ class ChoiceAccumulator:
         """A copy of what has arrived so far; later events do not change it."""
         return Choice(
             index=self.index,
-            text=self.text,
+            text=self.text + (self.stop_cutter.held if self.stop_cutter else ""),
             reasoning=self.reasoning,
             tool_calls=self._tools.calls(cut=self.finish_reason == "length"),
             finish_reason=self.finish_reason,
@@ -108,6 +117,10 @@ class ChoiceAccumulator:
         if self._think is not None and (text or finish):
             inline, text = self._split(self._think, text, finish=finish, reasoned=bool(reasoning))
             reasoning += inline
+        if self.stop_cutter is not None and (text or finish):
+            text = self.stop_cutter.feed(text, first=not self._text) + (
+                self.stop_cutter.end(self.stop_reason) if finish else ""
+            )
         if text:
             self._text.append(text)
         if reasoning:

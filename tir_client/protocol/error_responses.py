@@ -75,8 +75,9 @@ _ADVICE: dict[type[APIStatusError], str] = {
 
 _LONG_TEXTS = (
     "Split the texts into shorter ones (in LlamaIndex lower `Settings.chunk_size`), or have the server cut them with "
-    "`extra_body={'truncate_prompt_tokens': ...}`."
+    "`truncate_prompt_tokens`."
 )
+_RERANK_PATH = "If the server reranks at another path than `/v1/rerank`, pass it as `path`, such as `/rerank`."
 _NO_TOKENIZER = "The server, or a gateway in front of it, does not expose vLLM's `/tokenize`: it cannot count tokens."
 _NO_VERSION = "The URL has no `/v1`: most servers expect a `base_url` that ends in it, such as {root}/v1."
 _HIDDEN = (403, 404, 405, 501)
@@ -123,10 +124,12 @@ def _advice_for_url(cls: type[APIStatusError], status_code: int, url: str) -> st
     root, _, call = parts.path.rpartition("/")
     if call == "tokenize":
         return _NO_TOKENIZER if status_code in _HIDDEN else ""
-    if call == "embeddings" and cls is ContextOverflowError:
+    if call in {"embeddings", "rerank"} and cls is ContextOverflowError:
         return _LONG_TEXTS
     if cls is not NotFoundError:
         return ""
+    if call == "rerank":
+        return f"{_ADVICE[NotFoundError]} {_RERANK_PATH}"
     if url and "v1" not in parts.path.split("/"):
         return _NO_VERSION.format(root=f"{parts.scheme}://{parts.netloc}{root.removesuffix('/chat')}")
     model = parts.path.partition("/genai/")[2].partition("/")[0]

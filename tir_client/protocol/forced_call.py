@@ -1,4 +1,4 @@
-"""Replaces a tool call that `tool_choice` demands and that is missing, or misses the tool's schema. Pure.
+"""Replaces a tool call that `tool_choice` demands and that is missing, is broken JSON, or misses its schema. Pure.
 
 gpt-oss on vLLM before 0.26 accepts `tool_choice` "required" or a name and ignores it; later versions hold arguments to
 the schema only for tools with `strict`. The second request asks for an answer that must fit the tool's own JSON schema,
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tir_client.errors import ForcedToolError, RefusedCallError
 from tir_client.protocol.json_text import read_json
-from tir_client.protocol.responses import Completion, Json, ToolCall
+from tir_client.protocol.responses import Choice, Completion, Json, ToolCall
 from tir_client.protocol.schemas import map_schema, may_fit
 from tir_client.protocol.stop_words import request_without_stop
 from tir_client.protocol.tool_choice import response_format
@@ -62,27 +62,29 @@ class ForcedCall:
             return self.check(delta.accumulator)
         if delta.finish_reason and not self._has_call(delta):
             delta.finish_reason = None
-            return bool(delta.text or delta.reasoning or delta.refusal or delta.logprobs)
+            return bool(delta.text or delta.reasoning or delta.tool_calls or delta.refusal or delta.logprobs)
         return True
 
     def _has_call(self, delta: Delta) -> bool:
-        tools = delta.accumulator.choice(delta.index).tools
-        return bool(tools) and not _are_misfits(self.request, tools.calls())
+        answer = delta.accumulator.completion()
+        choice = delta.accumulator.choice(delta.index).choice()
+        return _has_call(self.request, choice, replaceable=_can_be_replaced(self.request, answer))
 
     def rescue(self, accumulator: Accumulator, second: Accumulator) -> list[Delta]:
         """Add the call from the second answer to the first one, and return its deltas.
 
-        It replaces calls whose arguments miss the schema; from a stream that has shown them they cannot be taken back.
+        It replaces the calls of the first answer. From a stream that has shown them they cannot be taken back: there
+        the new call follows them, and only the accumulator drops them.
 
         Raises:
-            ForcedToolError: The second answer has no call either.
+            ForcedToolError: The second answer has no call either, and those of the first one cannot be read.
         """
         self.second, self._demanded = None, False
         first, answer = accumulator.completion(), second.completion()
         try:
             call = rescued_call(self.request, first, answer)
         except ForcedToolError:
-            if not self._lenient and not first.choice.tool_calls:
+            if not self._lenient and not _has_call(self.request, first.choice, replaceable=False):
                 raise
             return [accumulator.finish()]
         accumulator.choice().tools.drop()
@@ -93,22 +95,17 @@ def rescue_request(request: ChatRequest, answer: Completion) -> ChatRequest | No
     """The request for a demanded call as JSON, or None if the answer has the call.
 
     Raises:
-        ForcedToolError: The answer was cut off before a call could be made, or the call is broken.
+        ForcedToolError: The answer was cut off before it had a call, or is one of several choices.
         RefusedCallError: The model refused, and so is not asked again.
     """
     if request.tool_choice in (None, "auto", "none"):
         return None
-    for call in (call for choice in answer.choices for call in choice.tool_calls):
-        _check_arguments(call, answer)
-    if all(choice.tool_calls for choice in answer.choices) and not _can_be_replaced(request, answer):
+    replaceable = _can_be_replaced(request, answer)
+    if all(_has_call(request, choice, replaceable=replaceable) for choice in answer.choices):
         return None
     _check_refusal(request, answer, partial=answer)
-    if answer.choice.finish_reason == "length" or len(answer.choices) > 1:
-        raise ForcedToolError(
-            f"The model made no call although `tool_choice` is {request.tool_choice!r}: its answer "
-            f"{'was cut off; raise `max_tokens`' if len(answer.choices) == 1 else 'has several choices'}.",
-            partial=answer,
-        )
+    if not replaceable:
+        raise ForcedToolError(_why_none(request, answer), partial=answer)
     tools = _demanded_tools(request)
     schema = _arguments_schema(tools[0]) if len(tools) == 1 else _any_call(tools)
     name = tools[0]["function"]["name"] if len(tools) == 1 else "tool_call"
@@ -117,22 +114,19 @@ def rescue_request(request: ChatRequest, answer: Completion) -> ChatRequest | No
 
 
 def _can_be_replaced(request: ChatRequest, answer: Completion) -> bool:
-    """Whether all calls of an answer that was not cut off have arguments that miss their tools' schemas."""
+    """Whether the calls of an answer may be requested again: it is one choice, and neither cut off nor refused."""
     choice = answer.choice
-    is_whole = len(answer.choices) == 1 and choice.finish_reason not in ("length", "content_filter")
-    return is_whole and not choice.refusal and _are_misfits(request, choice.tool_calls)
+    is_single = len(answer.choices) == 1 and request.n in (None, 1)
+    return is_single and choice.finish_reason not in ("length", "content_filter") and not choice.refusal
 
 
-def _are_misfits(request: ChatRequest, calls: list[ToolCall]) -> bool:
+def _has_call(request: ChatRequest, choice: Choice, *, replaceable: bool) -> bool:
+    """Whether a choice has a call whose arguments can be read and, if a call can be replaced, may fit the schema."""
+    readable = [call for call in choice.tool_calls if call.is_readable()]
+    if not replaceable:
+        return bool(readable)
     schemas = {tool["function"]["name"]: _arguments_schema(tool) for tool in request.tools or ()}
-    return not any(_fits(call, schemas.get(call.name)) for call in calls)
-
-
-def _fits(call: ToolCall, schema: Json | None) -> bool:
-    try:
-        return schema is None or may_fit(call.parsed(), schema)
-    except ValueError:
-        return True  # arguments that cannot be read are an error of their own
+    return any(may_fit(call.parsed(), schemas.get(call.name)) for call in readable)
 
 
 def _check_refusal(request: ChatRequest, answer: Completion, partial: Completion) -> None:
@@ -144,19 +138,24 @@ def _check_refusal(request: ChatRequest, answer: Completion, partial: Completion
         )
 
 
-def _check_arguments(call: ToolCall, answer: Completion) -> None:
-    # A stream cannot retract a partial call, so a whole answer does not replace one either.
-    try:
-        call.parsed()
-    except ValueError:
-        advice = (
-            "its answer was cut off; raise `max_tokens`" if call.cut else "`strict` tools keep a server to the schema"
-        )
-        raise ForcedToolError(
-            f"The call of {call.name!r} that was demanded has arguments that are not a JSON object: "
-            f"{call.arguments!r} ({advice}).",
-            partial=answer,
-        ) from None
+def _why_none(request: ChatRequest, answer: Completion) -> str:
+    """Why a call that is missing or broken is not requested again, as a sentence."""
+    is_cut = any(choice.finish_reason == "length" for choice in answer.choices)
+    why = "its answer was cut off; raise `max_tokens`" if is_cut else "its answer has several choices"
+    broken = _broken_call(answer)
+    if broken is not None:
+        return f"{_describe(broken)} ({why})."
+    return f"The model made no call although `tool_choice` is {request.tool_choice!r}: {why}."
+
+
+def _broken_call(answer: Completion) -> ToolCall | None:
+    calls = (call for choice in answer.choices for call in choice.tool_calls)
+    return next((call for call in calls if not call.is_readable()), None)
+
+
+def _describe(call: ToolCall) -> str:
+    begin = call.arguments[:500]
+    return f"The call of {call.name!r} that was demanded has arguments that are not a JSON object: {begin!r}"
 
 
 def rescued_call(request: ChatRequest, first: Completion, second: Completion) -> ToolCall:
@@ -170,8 +169,10 @@ def rescued_call(request: ChatRequest, first: Completion, second: Completion) ->
     try:
         name, arguments = _read_call(second.choice.text, _demanded_tools(request))
     except (ValueError, TypeError, KeyError):
+        broken = _broken_call(first)
+        ignored = f"The server ignored `tool_choice` {request.tool_choice!r}"
         raise ForcedToolError(
-            f"The server ignored `tool_choice` {request.tool_choice!r}. A second request for the call as JSON returned "
+            f"{_describe(broken) if broken else ignored}. A second request for the call as JSON returned "
             f"{second.choice.text!r} (finish_reason {second.choice.finish_reason!r}).",
             partial=first,
         ) from None

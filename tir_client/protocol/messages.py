@@ -9,12 +9,15 @@ fail: what cannot be sent of it is replaced (`stand_ins`).
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import unquote_to_bytes
 
 from tir_client.errors import InvalidRequestError
 from tir_client.protocol.call_ids import match_results
 from tir_client.protocol.json_text import escape_controls, escape_surrogates, parse_json, replace_surrogates
+from tir_client.protocol.stand_ins import value_stand_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -80,16 +83,8 @@ def tool_message(call_id: str | None, content: str | list[Json], *, name: str | 
 
 
 def tool_call(call_id: str | None, name: str | None, arguments: object) -> Json:
-    """A tool call in a past answer; without an id, it gets that of its result.
-
-    Raises:
-        InvalidRequestError: It has arguments that JSON cannot express.
-    """
-    try:
-        text = sendable_arguments(arguments)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidRequestError(f"the arguments of the call of {name!r} cannot be written as JSON: {error}") from None
-    function = {"name": replace_surrogates(name or ""), "arguments": text}
+    """A tool call in a past answer; without an id, it gets that of its result."""
+    function = {"name": replace_surrogates(name or ""), "arguments": sendable_arguments(arguments)}
     return {"id": replace_surrogates(call_id) if call_id else None, "type": "function", "function": function}
 
 
@@ -123,9 +118,10 @@ def sendable_arguments(arguments: object) -> str:
 
     Args:
         arguments: An object, or the model's own text. None and an empty text become `{}`, and a text that is not a
-            JSON object is sent inside one, so that the model sees what it wrote.
+            JSON object is sent inside one, so that the model sees what it wrote. Values that JSON cannot express, such
+            as dates, are sent as their text.
     """
-    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+    text = arguments if isinstance(arguments, str) else _arguments_text(arguments)
     try:
         value = parse_json(text) if text.strip() else None
     except ValueError:
@@ -135,6 +131,13 @@ def sendable_arguments(arguments: object) -> str:
     if not isinstance(value, dict):
         text = json.dumps({INVALID_ARGUMENTS: text}, ensure_ascii=False)
     return escape_surrogates(escape_controls(text))
+
+
+def _arguments_text(arguments: object) -> str:
+    try:
+        return json.dumps(arguments, ensure_ascii=False, default=str)
+    except (TypeError, ValueError, RecursionError):  # keys that are no strings, or an object inside itself
+        return value_stand_in("arguments", arguments)
 
 
 def join_content(parts: Sequence[Json], role: str, *, separator: str = "\n") -> str | list[Json]:
@@ -177,3 +180,14 @@ def audio_part(data: str, media_type: str) -> Json:
 def data_url(data: str, media_type: str) -> str:
     """A URL that holds the data itself, which is in Base64."""
     return f"data:{media_type};base64,{data}"
+
+
+def read_data_url(url: str) -> bytes:
+    """The data in a `data:` URL.
+
+    Raises:
+        ValueError: They are not in Base64, although the URL says so.
+    """
+    head, _, data = url.partition(",")
+    raw = unquote_to_bytes(data)
+    return base64.b64decode(raw, validate=True) if head.lower().endswith(";base64") else raw

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from tir_client.protocol.accumulator import Accumulator, Delta
 from tir_client.protocol.error_responses import describe_body, error_from_event, read_body
 from tir_client.protocol.responses import Embeddings, Json, ModelCard, Usage
 from tir_client.protocol.sse import BOM, SSEDecoder
+from tir_client.protocol.stop_words import stop_cutter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,6 +44,7 @@ def accumulator_for(request: ChatRequest, request_id: str | None = None) -> Accu
         tools_allowed=request.tool_choice != "none",
         only_tool=request.demanded_tool(),
     )
+    accumulator.stop_cutter = partial(stop_cutter, request)
     accumulator.request_id = request_id
     return accumulator
 
@@ -59,7 +62,7 @@ def read_answer(request: ChatRequest, content: bytes, request_id: str | None = N
 
 
 def _whole(content: bytes, accumulator: Accumulator) -> Iterator[Delta]:
-    answer = _read_object(content, accumulator.request_id)
+    answer = read_json(content, accumulator.request_id)
     try:
         yield from accumulator.add(answer)
         yield accumulator.finish()
@@ -186,7 +189,7 @@ def read_embeddings(request: EmbeddingRequest, content: bytes, request_id: str |
     Raises:
         ResponseError: There are more or fewer vectors than texts, they differ in length, or are not of finite numbers.
     """
-    answer = _read_object(content, request_id)
+    answer = read_json(content, request_id)
     try:
         rows = {row["index"]: row["embedding"] for row in answer["data"]}
         vectors = [_vector(rows[index]) for index in range(len(request.input))]
@@ -220,7 +223,7 @@ def _vector(row: Any) -> list[float]:
 
 def read_models(content: bytes, request_id: str | None) -> list[ModelCard]:
     """Read the list of models of an endpoint."""
-    answer = _read_object(content, request_id)
+    answer = read_json(content, request_id)
     rows = answer.get("data")
     if not isinstance(rows, list) or not all(isinstance(row, dict) and row.get("id") for row in rows):
         raise ResponseError("The answer is not a list of models.", body=answer, request_id=request_id)
@@ -232,18 +235,26 @@ def read_models(content: bytes, request_id: str | None) -> list[ModelCard]:
 
 def read_token_count(content: bytes, request_id: str | None) -> int:
     """Read the answer of vLLM's `/tokenize`."""
-    count = _read_object(content, request_id).get("count")
+    count = read_json(content, request_id).get("count")
     if not isinstance(count, int) or isinstance(count, bool):
         raise ResponseError("The answer has no token count.", request_id=request_id)
     return count
 
 
-def _read_object(content: bytes, request_id: str | None) -> Json:
+def read_json(content: bytes, request_id: str | None, *, arrays: bool = False) -> Any:
+    """Parse an answer: a JSON object, or with `arrays` also an array.
+
+    Raises:
+        ReportedError: It reports an error.
+        ResponseError: It is something else.
+    """
     try:
         answer = from_json(content.removeprefix(BOM))
     except ValueError:
         answer = None
     if isinstance(answer, dict) and error_from_event(answer, None) is None:
+        return answer
+    if arrays and isinstance(answer, list):
         return answer
     body = read_body(content) if answer is None else answer
     explanation = describe_body(body) or "an empty body"

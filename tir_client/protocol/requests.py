@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -11,11 +11,11 @@ from tir_client.errors import InvalidRequestError
 from tir_client.protocol.parameters import Parameters, did_you_mean
 from tir_client.protocol.responses import Json
 
-_OURS = ("model", "messages", "stream")
-
 
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    _own: ClassVar[tuple[str, ...]] = ("model", "stream")
+    """Members of the body that `extra_body` must not replace."""
 
     model: str = Field(description="Slug of the model, or the name that the server has for it.")
     extra_body: Json | None = Field(
@@ -48,7 +48,7 @@ class _Request(BaseModel):
         """The body to send: fields that are set, then `more`, then `extra_body`, which the user owns."""
         fields = {name: value for name, value in self.__dict__.items() if value is not None}
         extra = fields.pop("extra_body", {})
-        for name in _OURS:
+        for name in self._own:
             if name in extra:
                 raise InvalidRequestError(f"`extra_body` must not have {name!r}: it has an argument of its own.")
         return {**fields, **more, **extra}
@@ -60,6 +60,8 @@ class ChatRequest(Parameters, _Request):
     The fields are those that vLLM documents and the frameworks name. `extra_body` takes any other parameter of the
     deployment.
     """
+
+    _own = ("model", "messages", "stream")
 
     messages: list[Json] = Field(description="The conversation, in the protocol's own form.")
     n: int | None = Field(default=None, ge=1, description="Number of answers.")
@@ -112,10 +114,50 @@ class ChatRequest(Parameters, _Request):
 class EmbeddingRequest(_Request):
     """A request for the embeddings of some texts, sent as they are."""
 
+    _own = ("model", "input", "stream")
+
     input: list[str] = Field(min_length=1, description="The texts.")
     encoding_format: Literal["float"] = Field(default="float", description="How vectors are sent: as JSON numbers.")
     dimensions: int | None = Field(default=None, ge=1, description="Length of the vectors, for models that can choose.")
+    truncate_prompt_tokens: int | None = Field(
+        default=None, ge=-1, description="Tokens to which vLLM cuts each text; -1 for the model's context window."
+    )
     user: str | None = Field(default=None, description="Who the request is made for.")
+
+
+class RerankRequest(_Request):
+    """A request to score documents by their relevance to a query. All texts are sent as they are.
+
+    `path` and `documents_field` are not part of the body: they say where and how it is sent. The defaults suit vLLM,
+    SGLang and llama.cpp; text-embeddings-inference wants `path="/rerank"` and `documents_field="texts"`.
+    """
+
+    _own = ("model", "query", "documents", "texts", "top_n", "stream")
+
+    query: str = Field(description="What the documents should be about.")
+    documents: list[str] = Field(min_length=1, description="The documents.")
+    top_n: int | None = Field(default=None, ge=1, description="How many results to return, the best. Default: all.")
+    truncate_prompt_tokens: int | None = Field(
+        default=None,
+        ge=-1,
+        description="Tokens to which vLLM cuts a query and its document; -1 for the model's context window.",
+    )
+    user: str | None = Field(default=None, description="Who the request is made for.")
+    path: str = Field(
+        default="rerank",
+        pattern=r"^/?[\w.~-]+(/[\w.~-]+)*$",
+        description="Where the server reranks: below `/v1`, or with a leading `/` above it.",
+    )
+    documents_field: Literal["documents", "texts"] = Field(
+        default="documents", description="Name of the documents in the body."
+    )
+
+    def body(self, **more: Any) -> Json:
+        """The body to send, with the documents under the name that the server expects."""
+        body = super().body(**more)
+        del body["path"]
+        name, documents = body.pop("documents_field"), body.pop("documents")
+        return {**body, name: documents}
 
 
 def to_bytes(body: Json) -> bytes:

@@ -109,6 +109,14 @@ class ToolCall:
             raise ValueError(f"the arguments must be a JSON object, not {self.arguments!r}")  # noqa: TRY004 - bad JSON
         return value
 
+    def is_readable(self) -> bool:
+        """Whether the arguments are an object."""
+        try:
+            self.parsed()
+        except ValueError:
+            return False
+        return True
+
 
 @dataclass(slots=True)
 class ToolCallDelta:
@@ -197,6 +205,34 @@ class Embeddings:
     """
 
     vectors: list[list[float]]
+    model: str = ""
+    usage: Usage | None = None
+
+
+@dataclass(slots=True)
+class RerankResult:
+    """The score of one document.
+
+    Args:
+        index: Which of the request's documents, from 0.
+        score: Its relevance to the query; higher is more relevant. The range depends on the model.
+    """
+
+    index: int
+    score: float
+
+
+@dataclass(slots=True)
+class Reranking:
+    """The scores of a request's documents.
+
+    Args:
+        results: The most relevant first; equal scores in the order of the documents.
+        model: The model that scored them.
+        usage: Token counts.
+    """
+
+    results: list[RerankResult]
     model: str = ""
     usage: Usage | None = None
 

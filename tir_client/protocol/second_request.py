@@ -1,11 +1,11 @@
-"""Decides whether an answer takes a second request: after a stop word in the reasoning, or for a missing call. Pure."""
+"""Decides whether an answer takes a second request: after a stop word, or for a missing call. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from tir_client.protocol.forced_call import ForcedCall
-from tir_client.protocol.stop_words import StoppedReasoning
+from tir_client.protocol.stop_words import StoppedAnswer
 
 if TYPE_CHECKING:
     from tir_client.protocol.accumulator import Accumulator, Delta
@@ -27,8 +27,8 @@ class SecondRequest:
     def __init__(self, request: ChatRequest, *, lenient: bool = False) -> None:
         self.request = request
         self.pending: ChatRequest | None = None
-        self._checks: tuple[StoppedReasoning | ForcedCall, ...] = (
-            StoppedReasoning(request),
+        self._checks: tuple[StoppedAnswer | ForcedCall, ...] = (
+            StoppedAnswer(request),
             ForcedCall(request, lenient=lenient),
         )
 

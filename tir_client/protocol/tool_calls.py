@@ -60,7 +60,11 @@ class ToolCallAssembler:
 
     def calls(self, *, cut: bool = False) -> list[ToolCall]:
         """The calls so far, in the order in which they began. Set `cut` if the answer was truncated."""
-        return [ToolCall(call.id, call.name, call.text(), cut) for call in self._shown if not call.dropped]
+        return [call for call, part in zip(self.shown(cut=cut), self._shown, strict=True) if not part.dropped]
+
+    def shown(self, *, cut: bool = False) -> list[ToolCall]:
+        """The calls that deltas have shown, those that were dropped included, in the order of their indices."""
+        return [ToolCall(call.id, call.name, call.text(), cut) for call in self._shown]
 
     def drop(self) -> None:
         """Drop the calls up to here. Those that follow are counted on from them, as a stream may have shown them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import platform
 import time
 from functools import lru_cache
@@ -14,13 +15,13 @@ from pydantic import SecretStr
 
 from tir_client._version import __version__
 from tir_client.protocol.error_responses import cut, error_from_response, mask
-from tir_client.transport.failures import exhausted, timed_out, translate
+from tir_client.transport.failures import exhausted, not_started, timed_out, translate
 from tir_client.transport.token import fetch_token
 
 if TYPE_CHECKING:
     from tir_client.config import Config
     from tir_client.errors import TIRError
-    from tir_client.transport.retry import RetryPolicy
+    from tir_client.transport.retry import RetryPolicy, StartPolicy
     from tir_client.transport.timeouts import Timeouts
 
 logger = logging.getLogger("tir_client")
@@ -38,14 +39,25 @@ class Attempt:
 
     failure: TIRError
 
-    def __init__(self, config: Config, timeouts: Timeouts, policy: RetryPolicy, url: str, body: bytes | None) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - one argument per policy
+        self,
+        config: Config,
+        timeouts: Timeouts,
+        policy: RetryPolicy,
+        start: StartPolicy,
+        url: str,
+        body: bytes | None,
+    ) -> None:
         self.url = url
         self.timeouts = timeouts
         self.phase = "connect"
         self._config = config
         self._policy = policy
+        self._start = start
         self._body = body
+        self._began = math.nan
         self._failures = 0
+        self._not_started = 0
         self._deadline: float | None = None
         self._limits: dict[str, float | None] = {}
         self._request_id: str | None = None
@@ -73,6 +85,8 @@ class Attempt:
         """
         self.phase = "first_byte"
         self._request_id = None
+        if math.isnan(self._began):
+            self._began = time.monotonic()
         self.check_time()
         self._limits = {
             "connect": self._left(self.timeouts.connect),
@@ -113,6 +127,9 @@ class Attempt:
         self.phase = "chunk"
         self._request_id = response.headers.get("x-request-id")
         self._limits["read"] = self._left(self.timeouts.chunk)
+        if self._not_started and response.is_success:
+            logger.info("%s: the deployment has started; waited %.1f s", self.url, self._waited)
+            self._not_started = 0
 
     def draining(self, seconds: float) -> None:
         """Limit the next reads to `seconds`: only the end of the body is left."""
@@ -169,19 +186,44 @@ class Attempt:
         return self._identified(translate(failure, phase, self.url))
 
     def pause(self) -> float | None:
-        """Seconds to wait before the next try after the failure, or None to report it."""
-        self._failures += 1
-        pause = self._policy.delay(self._failures, self.failure)
+        """Seconds to wait before the next try after the failure, or None to report it.
+
+        Failures of a deployment that starts do not count as retries.
+        """
+        pause = self._start_pause() if self._start.applies(self.failure) else self._retry_pause()
         if pause is not None:
             self._last = mask(exhausted(self.failure), self._config.secrets(self._token))
             if pause >= self.seconds_left:
                 pause = None
                 self.failure = self._time_is_over()
-        name = type(self.failure).__name__
-        logger.debug("%s: try %d failed (%s), %s", self.url, self._failures, name, _next(pause))
+        name, tries = type(self.failure).__name__, self._failures + self._not_started
+        logger.debug("%s: try %d failed (%s), %s", self.url, tries, name, _next(pause))
         if pause is not None:
             del self.failure
         return pause
+
+    def _retry_pause(self) -> float | None:
+        self._failures += 1
+        return self._policy.delay(self._failures, self.failure)
+
+    def _start_pause(self) -> float | None:
+        """The pause while a deployment starts; the first one is announced in the log."""
+        self._not_started += 1
+        seconds, waited = self._start.seconds, self._waited
+        pause = self._start.delay(self._not_started, self.failure, waited)
+        if pause is None:
+            self.failure = not_started(self.failure, self._not_started, waited, seconds)
+        elif self._not_started == 1:
+            status = self.failure.status_code
+            reason = type(self.failure).__name__ if status is None else f"HTTP {status}"
+            text = "%s: not ready (%s); trying for up to %g s, because it may be a deployment that is starting"
+            logger.warning(text, self.url, reason, round(min(seconds, self.seconds_left), 1))
+        return pause
+
+    @property
+    def _waited(self) -> float:
+        """Seconds since the first try began."""
+        return 0.0 if math.isnan(self._began) else time.monotonic() - self._began
 
     def _time_is_over(self) -> TIRError:
         """The error for a call that took longer than `total`, with the last failure if there was one."""

@@ -58,6 +58,21 @@ def timed_out(phase: str) -> APITimeoutError:
 
 def exhausted(failure: TIRError) -> APITimeoutError:
     """The error for a call whose `total` ends before the next try, after `failure`."""
-    message = f"{timed_out('total').message}\nThe last try failed with {type(failure).__name__}: {failure.message}"
+    return _given_up(timed_out("total").message, failure, "total")
+
+
+def not_started(failure: TIRError, tries: int, waited: float, seconds: float) -> APITimeoutError:
+    """The error for a deployment that did not start while a call waited for it; the last try ended in `failure`."""
+    message = (
+        f"The deployment did not start: {tries} tries failed within {waited:.1f} s. If it takes longer, raise "
+        f"`wait_for_start`, which is {seconds:g} s."
+    )
+    if failure.retry_after:
+        message += f" The server asked to wait for {failure.retry_after:g} s before the next try."
+    return _given_up(message, failure, "start")
+
+
+def _given_up(message: str, failure: TIRError, phase: str) -> APITimeoutError:
+    message = f"{message}\nThe last try failed with {type(failure).__name__}: {failure.message}"
     details = {name: value for name, value in failure.details().items() if name != "text"}
-    return APITimeoutError(message, **{**details, "phase": "total"})
+    return APITimeoutError(message, **{**details, "phase": phase})

@@ -1,7 +1,8 @@
-"""The retry policy: which failures are retried, and after which pause. Pure."""
+"""Which failures are retried, and after which pause: those of a server that runs, and of one that starts. Pure."""
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from tir_client.errors import (
     APIConnectionError,
     APIStatusError,
     APITimeoutError,
+    ConfigurationError,
     EmptyAnswerError,
     ReportedError,
     StreamError,
@@ -17,6 +19,8 @@ from tir_client.errors import (
 from tir_client.transport.failures import CERTIFICATE
 
 RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+STARTING = frozenset({502, 503, 504})
+"""What a gateway answers while the deployment behind it starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,80 @@ class RetryPolicy:
         """
         if attempt > self.max_retries or not is_retryable(failure):
             return None
-        pause = min(self.ceiling, self.base * 2.0 ** min(attempt - 1, 1000))  # a larger exponent overflows a float
-        pause *= 1 - self.jitter * (random.random() if chance is None else chance)  # noqa: S311 - no secret
+        pause = _growing(attempt, self.base, self.ceiling, self.jitter, chance)
         wish = failure.retry_after
         if wish is None:
             return pause
         return None if wish > self.patience else wish or pause
+
+
+@dataclass(frozen=True, slots=True)
+class StartPolicy:
+    """How long a call keeps trying while a deployment starts that was idle.
+
+    An idle deployment starts with its first request. Until it has started, its gateway answers with 502, 503 or 504,
+    refuses the connection, or says nothing until a timeout; see `is_starting`.
+
+    Args:
+        seconds: Seconds after the beginning of a call in which another try may begin; 0 for none.
+        base: Seconds of the first pause; each further one is twice as long.
+        ceiling: Longest pause in seconds, unless the server asks for a longer one.
+        jitter: Random part of a pause, 0 to 1, so that clients do not try at the same time.
+    """
+
+    seconds: float = 0.0
+    base: float = 1.0
+    ceiling: float = 15.0
+    jitter: float = 0.25
+
+    @classmethod
+    def of(cls, value: object) -> StartPolicy:
+        """Accept what users pass as `wait_for_start`: seconds, or None or 0 for no waiting.
+
+        Raises:
+            ConfigurationError: It is something else, negative, or infinite.
+        """
+        if isinstance(value, StartPolicy):
+            return value
+        if value is None:
+            return cls()
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+            raise ConfigurationError(f"`wait_for_start` must be a number of seconds, 0 for none; not {value!r}.")
+        return cls(float(value))
+
+    def applies(self, failure: TIRError) -> bool:
+        """Whether a call may wait after `failure`, as long as there is time."""
+        return self.seconds > 0 and is_starting(failure)
+
+    def delay(self, attempt: int, failure: TIRError, waited: float, chance: float | None = None) -> float | None:
+        """Seconds to wait before the next try, or None to give up. The last try begins when the time is over.
+
+        Args:
+            attempt: Number of tries that failed because the deployment had not started, from 1.
+            failure: The last failure.
+            waited: Seconds since the call began.
+            chance: A number from 0 to 1 instead of a random one.
+        """
+        left = self.seconds - waited
+        if left <= 0 or not self.applies(failure):
+            return None
+        wish = failure.retry_after
+        if wish:
+            return wish if wish <= left else None
+        return min(left, _growing(attempt, self.base, self.ceiling, self.jitter, chance))
+
+
+def _growing(attempt: int, base: float, ceiling: float, jitter: float, chance: float | None) -> float:
+    """The pause after the failed try `attempt`: twice the last one, up to `ceiling`, less its random part."""
+    pause = min(ceiling, base * 2.0 ** min(attempt - 1, 1000))  # a larger exponent overflows a float
+    return pause * (1 - jitter * (random.random() if chance is None else chance))  # noqa: S311 - no secret
+
+
+def is_starting(failure: TIRError) -> bool:
+    """Whether a failure may come from a deployment that is starting: no connection, no answer, or a gateway's error."""
+    if isinstance(failure, APIStatusError):
+        return failure.status_code in STARTING
+    return isinstance(failure, APIConnectionError) and failure.phase in {"connect", "first_byte"}
 
 
 def is_retryable(failure: TIRError) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 from tir_client.errors import ConfigurationError
@@ -17,10 +17,11 @@ class Timeouts:
     Args:
         connect: Opening a connection: looking up the host, TCP and TLS.
         first_byte: From sending the request to the answer's headers, and for a free connection where all are in use.
-            Long, because a deployment scaled to zero wakes up in this phase, and because an answer that is not streamed
-            is written in it.
+            Long, because a deployment scaled to zero may start in this phase, and because an answer that is not
+            streamed is written in it.
         chunk: Between two pieces of the answer, and until the server takes the next piece of the request.
-        total: The whole call, its retries and pauses included. In sync code it holds to within one `chunk`.
+        total: The whole call, its retries, its pauses and the wait for a deployment to start included. In sync code it
+            holds to within one `chunk`.
     """
 
     connect: float | None = 10.0
@@ -56,6 +57,11 @@ class Timeouts:
             f"`timeout` must be seconds, a mapping with any of {', '.join(cls.__slots__)}, or an httpx.Timeout, "
             f"not {value!r}."
         )
+
+    def shortened(self, seconds: float) -> Timeouts:
+        """These, with no wait for a connection, the headers or a piece of the answer that is longer than `seconds`."""
+        shorter = {name: getattr(self, name) for name in ("connect", "first_byte", "chunk")}
+        return replace(self, **{name: min(limit or seconds, seconds) for name, limit in shorter.items()})
 
 
 def _is_number(value: object) -> TypeGuard[float]:

@@ -1,0 +1,76 @@
+"""Converts the tool calls of a past answer, wherever its integration keeps them, to the wire form. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llama_index.core.base.llms.types import ToolCallBlock
+from pydantic import BaseModel
+
+from tir_client import ToolCall
+from tir_client.protocol.messages import tool_call
+from tir_client.protocol.stand_ins import value_stand_in
+
+if TYPE_CHECKING:
+    from llama_index.core.base.llms.types import ChatMessage
+
+    from llama_index_tir._content import Json
+
+_IDS = ("id", "call_id", "tool_call_id", "toolUseId")
+_ARGUMENTS = ("arguments", "args", "input", "parameters")
+
+
+def past_calls(message: ChatMessage) -> tuple[list[Json], list[str]]:
+    """Return the tool calls of a message, and stand-ins for those that cannot be read.
+
+    A call keeps the model's own text of its arguments, where `additional_kwargs` have it. OpenAI's old function call
+    counts where there is no other.
+    """
+    kept = message.additional_kwargs.get("tool_calls") or []
+    kept = list(kept) if isinstance(kept, list | tuple) else [kept]
+    calls = [(call, _read_call(call)) for call in kept]
+    readable = [read for _, read in calls if read is not None]
+    blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
+    if blocks:
+        wording = {call["id"]: call["function"]["arguments"] for call in readable}
+        return [_block_call(block, wording.get(block.tool_call_id or "")) for block in blocks], []
+    unreadable = [value_stand_in("tool_call", _plain(call)) for call, read in calls if read is None]
+    old = None if readable else _read_call(message.additional_kwargs.get("function_call"))
+    return readable if old is None else [old], unreadable
+
+
+def _read_call(call: Any) -> Json | None:
+    """Read a call of any integration: a dict or an object of an SDK, with or without a `function` inside."""
+    function = _field(call, "function")
+    function = call if function is None else function
+    name = _field(function, "name")
+    if not isinstance(name, str) or not name:
+        return None
+    call_id = next((found for key in _IDS if (found := _field(call, key)) is not None), None)
+    arguments = next((found for key in _ARGUMENTS if (found := _field(function, key)) is not None), None)
+    return tool_call(None if call_id is None else str(call_id), name, _plain(arguments))
+
+
+def _field(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, BaseModel) else value
+
+
+def _block_call(block: ToolCallBlock, wording: str | None) -> Json:
+    arguments = block.tool_kwargs
+    unchanged = wording is not None and (arguments == wording or arguments == parse_arguments(wording))
+    return tool_call(block.tool_call_id, block.tool_name, wording if unchanged else arguments)
+
+
+def parse_arguments(text: str, *, cut: bool = False) -> Json | None:
+    """Return the arguments of a finished call, or None if they are not a JSON object.
+
+    An empty text is an empty object, unless the answer was truncated (`cut`): then the arguments are missing.
+    """
+    try:
+        return ToolCall("", "", text, cut).parsed()
+    except ValueError:
+        return None

@@ -1,0 +1,51 @@
+"""Text that replaces a content block of a model or a tool that cannot be sent. Pure."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Any
+
+from llama_index.core.base.llms.types import (
+    AudioBlock,
+    DocumentBlock,
+    ImageBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+    VideoBlock,
+)
+from pydantic import BaseModel
+
+from tir_client.protocol.stand_ins import data_size, file_stand_in, value_stand_in
+
+FILES: dict[type[Any], tuple[str, str]] = {
+    ImageBlock: ("image", "image_mimetype"),
+    AudioBlock: ("audio", "format"),
+    VideoBlock: ("video", "video_mimetype"),
+    DocumentBlock: ("data", "document_mimetype"),
+}
+"""Blocks of files, with the names of the fields that hold the data and their media type."""
+
+
+def stand_in(block: Any) -> str:
+    """Return the text for a block: for a file, a line that names it; for others, a line with their fields."""
+    fields = next((fields for cls, fields in FILES.items() if isinstance(block, cls)), None)
+    if fields is not None:
+        return _file(block, *(getattr(block, field) for field in fields))
+    match block:
+        case TextBlock():
+            return block.text
+        case ThinkingBlock():
+            return value_stand_in("thinking", block.content)
+        case ToolCallBlock():
+            return value_stand_in(f"tool_call {block.tool_name}", block.tool_kwargs)
+    value = dict(block) if isinstance(block, BaseModel) else block
+    return value_stand_in(str(getattr(block, "block_type", type(block).__name__)), value)
+
+
+def _file(block: Any, data: object, media_type: object) -> str:
+    name = getattr(block, "title", None) or PurePath(block.path or "").name
+    url = None if block.url is None else str(block.url)
+    # A block keeps its bytes in Base64.
+    size = data_size(data.decode("ascii", "replace")) if isinstance(data, bytes) else 0
+    return file_stand_in(block.block_type, name=name, media_type=media_type, url=url, size=size)

@@ -1,0 +1,76 @@
+"""The distributions under the conventional names of the frameworks, such as `langchain-tir`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from email import message_from_bytes
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+
+import tir_client
+from tests.blocked_imports import ROOT, report
+
+FOLDERS = sorted((ROOT / "distributions").iterdir())
+MODULES = {
+    "langchain-tir": ("langchain_tir", "langchain_tir", "ChatTIR"),
+    "llama-index-llms-tir": ("llama_index.llms.tir", "llama_index_tir", "TIR"),
+    "llama-index-embeddings-tir": ("llama_index.embeddings.tir", "llama_index_tir", "TIREmbedding"),
+    "llama-index-postprocessor-tir": ("llama_index.postprocessor.tir", "llama_index_tir", "TIRRerank"),
+}
+"""The conventional module, our module, and a class that both have."""
+
+
+def project(folder: Path) -> dict[str, Any]:
+    return tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+@pytest.fixture(scope="module", params=FOLDERS, ids=lambda folder: folder.name)
+def wheel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp(request.param.name)
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)]
+    done = subprocess.run(command, cwd=request.param, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = out.glob("*.whl")
+    return path
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_each_has_the_version_of_the_project_and_depends_on_exactly_that(folder: Path) -> None:
+    metadata = project(folder)
+
+    assert metadata["name"] == folder.name
+    assert metadata["version"] == tir_client.__version__
+    (dependency,) = metadata["dependencies"]
+    extra = "langchain" if folder.name == "langchain-tir" else "llama-index"
+    assert dependency == f"tir-llm[{extra}]=={tir_client.__version__}"
+    assert metadata["requires-python"] == project(ROOT)["requires-python"]
+
+
+def test_the_citation_has_the_version_of_the_project() -> None:
+    assert f"\nversion: {tir_client.__version__}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
+
+
+def test_a_wheel_has_the_conventional_module_and_no_file_of_another_distribution(wheel: Path) -> None:
+    with ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+        (about,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        metadata = message_from_bytes(archive.read(about))
+
+    _, _, kind = str(metadata["Name"]).removesuffix("-tir").partition("llama-index-")
+    module = f"llama_index/{kind}/tir/"
+    assert names == ({f"{module}__init__.py", f"{module}py.typed"} if kind else set())
+    assert metadata["Description-Content-Type"] == "text/markdown"
+
+
+def test_the_conventional_import_finds_the_same_class(wheel: Path, tmp_path: Path) -> None:
+    ZipFile(wheel).extractall(tmp_path)
+    distribution = wheel.name.partition("-")[0].replace("_", "-")
+
+    conventional, ours, name = MODULES[distribution]
+
+    assert report(f"import {conventional} as a, {ours} as b\nassert a.{name} is b.{name}", path=tmp_path)

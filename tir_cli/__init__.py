@@ -1,0 +1,1 @@
+"""The command `tir`, installed by the extra `cli`: `tir --help` lists what it does."""

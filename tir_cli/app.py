@@ -1,0 +1,33 @@
+"""The typer app. Each command is a function in a module of its own, which is registered here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tir_client import __version__
+
+app = typer.Typer(
+    name="tir",
+    help="Work with E2E Networks' TIR, or with any server that speaks its protocol, from the command line.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # a local variable may be a secret
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that stand before the command."""

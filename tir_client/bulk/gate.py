@@ -1,0 +1,62 @@
+"""Lets as many requests through as the controller allows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tir_client.bulk.controller import Controller
+
+
+class Gate:
+    """Counts the requests under way, and has the others wait; one that is sent again goes before new ones."""
+
+    def __init__(self, controller: Controller) -> None:
+        self.under_way = 0
+        self._controller = controller
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def enter(self, *, again: bool = False) -> None:
+        """Wait until a request may be sent. Call `leave` afterwards."""
+        loop = asyncio.get_running_loop()
+        if not self._waiting and self._is_open(loop.time()):
+            self.under_way += 1
+            return
+        turn: asyncio.Future[None] = loop.create_future()
+        if again:
+            self._waiting.appendleft(turn)
+        else:
+            self._waiting.append(turn)
+        self.admit()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.leave()
+            raise
+
+    def leave(self) -> None:
+        """Note that a request has ended."""
+        self.under_way -= 1
+        self.admit()
+
+    def admit(self) -> None:
+        """Let those through that may go. Call it when the controller has raised its limit."""
+        loop = asyncio.get_running_loop()
+        while self._waiting and self._is_open(loop.time()):
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                self.under_way += 1
+        if self._waiting and self._timer is None and loop.time() < self._controller.resume_at:
+            self._timer = loop.call_at(self._controller.resume_at, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self.admit()
+
+    def _is_open(self, now: float) -> bool:
+        return self.under_way < self._controller.limit and now >= self._controller.resume_at

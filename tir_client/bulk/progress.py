@@ -1,0 +1,79 @@
+"""How far a run is: counts, rates, cost and the time left. Pure: each method takes the time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tir_client.protocol.responses import Usage
+
+if TYPE_CHECKING:
+    from tir_client.bulk.results import Result
+
+MILLION = 1_000_000
+
+
+@dataclass(slots=True)
+class Progress:
+    """The state of a run, kept up to date while it goes on.
+
+    Args:
+        answered: Rows answered by this run.
+        failed: Rows stored with an error by this run.
+        skipped: Rows that were finished before it began.
+        failed_before: How many of these were stored with an error.
+        usage: Tokens of this run.
+        limit: Requests that may be under way at once.
+        under_way: Requests under way.
+        fraction: The part of the input that has been read, from 0 to 1; None if it is not known.
+        paused_until: When requests are sent again, in the event loop's time; 0 if there was no pause.
+        last_failure: The last error of a request, whether or not it was retried.
+        started_at: When the run began, in the event loop's time.
+        start_fraction: The part of the input that was finished before.
+    """
+
+    answered: int = 0
+    failed: int = 0
+    skipped: int = 0
+    failed_before: int = 0
+    usage: Usage = field(default_factory=Usage)
+    limit: int = 0
+    under_way: int = 0
+    fraction: float | None = None
+    paused_until: float = 0.0
+    last_failure: str = ""
+    started_at: float | None = None
+    start_fraction: float | None = None
+
+    @property
+    def done(self) -> int:
+        """Rows that this run has stored."""
+        return self.answered + self.failed
+
+    def add(self, result: Result) -> None:
+        """Count a result."""
+        if result.error is None:
+            self.answered += 1
+        else:
+            self.failed += 1
+        if result.usage is not None:
+            self.usage += result.usage
+
+    def rate(self, now: float) -> float:
+        """Rows per second since the beginning."""
+        seconds = 0.0 if self.started_at is None else now - self.started_at
+        return self.done / seconds if seconds > 0 else 0.0
+
+    def seconds_left(self, now: float) -> float | None:
+        """Seconds until the end at the rate so far, or None if the size of the input is not known."""
+        if self.fraction is None or self.started_at is None or self.done == 0:
+            return None
+        gone = self.fraction - (self.start_fraction or 0.0)
+        return None if gone <= 0 else (now - self.started_at) * (1 - self.fraction) / gone
+
+    def cost(self, price_in: float | None, price_out: float | None) -> float | None:
+        """The cost of this run's tokens, or None without prices, which are for a million tokens each."""
+        if price_in is None and price_out is None:
+            return None
+        tokens = self.usage
+        return (tokens.prompt_tokens * (price_in or 0) + tokens.completion_tokens * (price_out or 0)) / MILLION

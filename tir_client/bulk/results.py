@@ -1,0 +1,162 @@
+"""The rows of the output: what a request came to, and its line of JSON. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
+
+from tir_client.errors import RefusedOutputError, StructuredOutputError, TIRError, TruncatedOutputError
+from tir_client.protocol.json_text import read_json, replace_surrogates
+from tir_client.protocol.responses import Completion, Json, ToolCall, Usage
+from tir_client.protocol.schemas import may_fit
+
+if TYPE_CHECKING:
+    from tir_client.bulk.prompts import Row
+
+START = b'{"index":'
+"""How each line of an output begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowError:
+    """Why a row has no answer.
+
+    Args:
+        type: The exception's class, such as `ContextOverflowError`.
+        message: Its text.
+        status_code: The HTTP status, if there was one.
+        request_id: The server's id of the request.
+    """
+
+    type: str
+    message: str
+    status_code: int | None = None
+    request_id: str | None = None
+
+    @classmethod
+    def of(cls, error: TIRError) -> RowError:
+        """The record of an exception."""
+        return cls(type(error).__name__, error.message, error.status_code, error.request_id)
+
+
+@dataclass(slots=True)
+class Result:
+    """A row of the output.
+
+    Args:
+        index: The number of the input's row, from 0.
+        fingerprint: Sixteen digits that change with the row and the settings.
+        id: The row's `id`, or None.
+        error: Why there is no answer, or None.
+        text: The answer; after an error, what had arrived of it.
+        reasoning: The reasoning.
+        data: The answer as an object, if a schema was given.
+        tool_calls: The tools that the model calls.
+        finish_reason: Why the answer ended; `length` if `max_tokens` cut it off.
+        usage: Token counts.
+        model: The model that answered.
+    """
+
+    index: int
+    fingerprint: str
+    id: Any = None
+    error: RowError | None = None
+    text: str = ""
+    reasoning: str = ""
+    data: Any = None
+    tool_calls: list[ToolCall] | None = None
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    model: str = ""
+
+    def line(self) -> bytes:
+        """The result as a line of JSON."""
+        row = {name: getattr(self, name) for name in self.__slots__}
+        text = json.dumps(row, ensure_ascii=False, separators=(",", ":"), default=_plain)
+        return replace_surrogates(text).encode() + b"\n"
+
+
+def answered(row: Row, fingerprint: int, completion: Completion, schema: Json | None) -> Result:
+    """The result of a row that was answered; it has an error if the answer does not fit `schema`."""
+    result = _filled(Result(row.index, f"{fingerprint:016x}", row.id), completion)
+    if schema is not None:
+        try:
+            result.data = read_data(completion, schema)
+        except StructuredOutputError as error:
+            result.error = RowError.of(error)
+    return result
+
+
+def failed(row: Row, fingerprint: int, error: TIRError) -> Result:
+    """The result of a row that was not answered."""
+    result = Result(row.index, f"{fingerprint:016x}", row.id, RowError.of(error))
+    return result if error.partial is None else _filled(result, error.partial)
+
+
+def read_data(completion: Completion, schema: Json) -> Any:
+    """The object in an answer.
+
+    Raises:
+        StructuredOutputError: There is none, or it does not fit the schema.
+    """
+    choice = completion.choice
+    details: Json = {"text": choice.text, "request_id": completion.request_id}
+    if choice.refusal:
+        raise RefusedOutputError(f"The model refused: {choice.refusal}", **details)
+    if choice.finish_reason == "length":
+        raise TruncatedOutputError(
+            "The answer was cut off before its JSON was complete: raise `max_tokens`.", **details
+        )
+    try:
+        data = read_json(choice.text)
+    except ValueError as error:
+        raise StructuredOutputError(f"The answer is not JSON: {error}", **details) from None
+    if not may_fit(data, schema):
+        raise StructuredOutputError("The answer's JSON does not fit the schema.", **details)
+    return data
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is read back of a line: enough to know which row need not be asked again."""
+
+    index: int
+    fingerprint: int
+    failed: bool
+
+
+def read_line(line: bytes) -> Stored | None:
+    """Read a line of an output; None if it is not one."""
+    try:
+        row = from_json(line)
+        return Stored(_index(row["index"]), int(row["fingerprint"], 16), row["error"] is not None)
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def may_be_cut_off(line: bytes) -> bool:
+    """Whether the last line of a file is one of ours that was not written to its end."""
+    return line.startswith(START) or START.startswith(line) or not line.strip(b"\0")
+
+
+def _index(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError
+    return value
+
+
+def _filled(result: Result, completion: Completion) -> Result:
+    if completion.choices:
+        choice = completion.choice
+        result.text, result.reasoning, result.finish_reason = choice.text, choice.reasoning, choice.finish_reason
+        result.tool_calls = choice.tool_calls or None
+    result.usage, result.model = completion.usage, completion.model
+    return result
+
+
+def _plain(value: Any) -> Any:
+    """What `json` cannot write: our dataclasses, and values of an id column such as dates."""
+    return asdict(value) if isinstance(value, Usage | ToolCall | RowError) else str(value)

@@ -1,0 +1,198 @@
+"""Reads the rows of the input, a block at a time: JSONL, CSV and Parquet files, and iterables.
+
+Files are read in a thread, so that a slow disk does not hold up the event loop. Iterables are iterated over in the
+loop, because an object of the user's may belong to its thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import sys
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Sized
+from contextlib import closing
+from itertools import count, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pydantic_core import from_json
+
+from tir_client.bulk.finished import BLOCK
+from tir_client.bulk.prompts import Row
+from tir_client.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Rows = str | Path | Iterable[Any] | AsyncIterable[Any]
+"""An input: the path of a file, or prompts or mappings of columns."""
+
+
+class Source(Protocol):
+    """An input."""
+
+    def blocks(self) -> AsyncGenerator[list[Row]]:
+        """Read all rows, in order."""
+
+    def fraction(self) -> float | None:
+        """The part of the input that has been read, from 0 to 1; None if it is not known."""
+
+
+def open_source(rows: Rows) -> Source:
+    """The source for a path or an iterable.
+
+    Raises:
+        ConfigurationError: The file does not exist, or is of an unknown kind.
+    """
+    if isinstance(rows, str | Path):
+        path = Path(rows)
+        kind = _KINDS.get(path.suffix.lower())
+        if kind is None:
+            raise ConfigurationError(f"The input must end in {', '.join(_KINDS)}, not in {path.suffix!r}.")
+        if not path.is_file():
+            raise ConfigurationError(f"There is no file {path}.")
+        return FileSource(kind(path))
+    if isinstance(rows, AsyncIterable | Iterable):
+        return IterableSource(rows)
+    raise ConfigurationError(f"The input must be a path or an iterable of rows, not {type(rows).__name__}.")
+
+
+class _File:
+    """An open file that is read row by row."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = max(1, path.stat().st_size)
+        self.position = 0
+
+    def rows(self) -> Iterator[Row]:
+        raise NotImplementedError
+
+    def fraction(self) -> float:
+        return min(1.0, self.position / self.size)
+
+
+class _JsonLines(_File):
+    """An object or a text on each line; empty lines are passed over."""
+
+    def rows(self) -> Iterator[Row]:
+        numbers = count()
+        with self.path.open("rb") as file:
+            for line in file:
+                self.position += len(line)
+                if text := line.strip():
+                    yield _from_line(next(numbers), text)
+
+
+def _from_line(index: int, line: bytes) -> Row:
+    try:
+        return Row.of(index, from_json(line.removeprefix(b"\xef\xbb\xbf")))
+    except ValueError as error:
+        return Row(index, None, f"it is not JSON ({error})")
+
+
+class _Csv(_File):
+    """Columns with names in the first line."""
+
+    def rows(self) -> Iterator[Row]:
+        with self.path.open("rb") as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
+            reader = csv.DictReader(text)
+            for index in count():
+                try:
+                    columns = _next_record(reader)
+                except (csv.Error, UnicodeDecodeError) as error:
+                    raise ConfigurationError(f"{self.path}, line {reader.line_num + 1}: {error}.") from None
+                if columns is None:
+                    return
+                self.position = raw.tell()
+                yield _of_record(index, columns)
+
+
+def _next_record(reader: csv.DictReader[str]) -> dict[Any, Any] | None:
+    """The next record; a field may be longer than the 131,072 characters that the module allows by default."""
+    former = csv.field_size_limit(sys.maxsize)
+    try:
+        return next(reader, None)
+    finally:
+        csv.field_size_limit(former)
+
+
+def _of_record(index: int, columns: dict[Any, Any]) -> Row:
+    return Row(index, None, "it has more fields than the header") if None in columns else Row(index, columns)
+
+
+class _Parquet(_File):
+    """A table; needs pyarrow."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            from pyarrow import parquet  # noqa: PLC0415 - an optional package
+        except ImportError as error:
+            raise ConfigurationError(
+                'Parquet files need `pyarrow`. Install it with `pip install "tir-llm[parquet]"`.'
+            ) from error
+        super().__init__(path)
+        self._table = parquet.ParquetFile(path, buffer_size=1 << 20)
+        self.size = max(1, self._table.metadata.num_rows)
+
+    def rows(self) -> Iterator[Row]:
+        numbers = count()
+        with closing(self._table):
+            for batch in self._table.iter_batches(batch_size=BLOCK):
+                for columns in batch.to_pylist():
+                    self.position += 1
+                    yield Row(next(numbers), columns)
+
+
+_KINDS: dict[str, Callable[[Path], _File]] = {
+    ".jsonl": _JsonLines,
+    ".ndjson": _JsonLines,
+    ".csv": _Csv,
+    ".parquet": _Parquet,
+}
+
+
+class FileSource:
+    """The rows of a file, read in a thread."""
+
+    def __init__(self, file: _File) -> None:
+        self._file = file
+
+    async def blocks(self) -> AsyncGenerator[list[Row]]:
+        """Read all rows, in order."""
+        rows = self._file.rows()
+        while block := await asyncio.to_thread(lambda: list(islice(rows, BLOCK))):
+            yield block
+
+    def fraction(self) -> float | None:
+        """The part of the file that has been read."""
+        return self._file.fraction()
+
+
+class IterableSource:
+    """The rows of an iterable, each as soon as it is there."""
+
+    def __init__(self, rows: Iterable[Any] | AsyncIterable[Any]) -> None:
+        self._rows = rows
+        self._size = len(rows) if isinstance(rows, Sized) else None
+        self._read = 0
+
+    async def blocks(self) -> AsyncGenerator[list[Row]]:
+        """Read all rows, in order."""
+        if isinstance(self._rows, AsyncIterable):
+            async for value in self._rows:
+                yield [self._row(value)]
+        else:
+            for value in self._rows:
+                yield [self._row(value)]
+                if self._read % BLOCK == 0:
+                    await asyncio.sleep(0)  # where all rows are finished, nothing else lets other tasks run
+
+    def fraction(self) -> float | None:
+        """The part that has been read, if the iterable has a length."""
+        return None if self._size is None else self._read / max(1, self._size)
+
+    def _row(self, value: object) -> Row:
+        self._read += 1
+        return Row.of(self._read - 1, value)
