@@ -18,6 +18,8 @@ from tir_client.models import _KNOWN, ModelInfo
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+_SLUGS = {"e5_mistral_7b_instruct": "e5-mistral-7b-instruct", "bge_large_en_v1_5": "bge-large-en-v1_5"}
+"""Slugs with dashes, by the names that the code looks them up with."""
 _PLACE = re.compile(r"^<!-- table: (\w+) -->$", re.MULTILINE)
 
 
@@ -26,7 +28,7 @@ def models() -> Iterator[str]:
     yield "| slug | context window | reasoning | tools | images | vector length |"
     yield "|---|---:|---|---|---|---:|"
     for slug, info in _KNOWN.items():
-        yield f"| `{slug}` | {' | '.join(_facts(info))} |"
+        yield f"| `{_SLUGS.get(slug, slug)}` | {' | '.join(_facts(info))} |"
 
 
 def _facts(info: ModelInfo) -> Iterator[str]:

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     blocks = [block for page in pages() for block in page.blocks if word in block.comments.get("needs", "") != ""]
     failed = 0
     for block in blocks:
-        command = [_python(block.comments["needs"]), "-m", __spec__.name, "--run", block.page, str(block.line)]
+        command = [environment(block.comments["needs"]), "-m", __spec__.name, "--run", block.page, str(block.line)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         failed += done.returncode
         sys.stdout.write(
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     return failed
 
 
-def _python(needs: str) -> Path:
+def environment(needs: str) -> Path:
     """The interpreter of the environment with these packages, which is made if it is not there."""
     folder = HOME / re.sub(r"[^\w-]+", "-", needs)
     python = folder / "bin" / "python"
