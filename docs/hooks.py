@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Any
 from langchain_tir._aliases import LANGCHAIN_UNSUPPORTED
 from llama_index_tir._aliases import MEANINGLESS
 from tir_client.aliases import ALIASES
-from tir_client.models import _KNOWN, ModelInfo
+from tir_client.models import KNOWN, ModelInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_SLUGS = {"e5_mistral_7b_instruct": "e5-mistral-7b-instruct", "bge_large_en_v1_5": "bge-large-en-v1_5"}
-"""Slugs with dashes, by the names that the code looks them up with."""
 _PLACE = re.compile(r"^<!-- table: (\w+) -->$", re.MULTILINE)
 
 
@@ -27,8 +25,8 @@ def models() -> Iterator[str]:
     """What is known of each slug."""
     yield "| slug | context window | reasoning | tools | images | vector length |"
     yield "|---|---:|---|---|---|---:|"
-    for slug, info in _KNOWN.items():
-        yield f"| `{_SLUGS.get(slug, slug)}` | {' | '.join(_facts(info))} |"
+    for slug, info in KNOWN.items():
+        yield f"| `{slug}` | {' | '.join(_facts(info))} |"
 
 
 def _facts(info: ModelInfo) -> Iterator[str]:

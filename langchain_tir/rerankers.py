@@ -74,8 +74,6 @@ class TIRRerank(ModelSettings, RerankSettings, BaseDocumentCompressor):
         arbitrary_types_allowed=True, extra="forbid", hide_input_in_errors=True, protected_namespaces=()
     )
 
-    aliases = RerankSettings.aliases
-
     def __init__(self, model: str | None = None, **fields: Unpack[RerankArguments]) -> None:
         super().__init__(**({} if model is None else {"model": model}), **fields)
 

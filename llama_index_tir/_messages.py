@@ -20,12 +20,14 @@ from llama_index.core.base.llms.types import (
 from llama_index_tir._content import Json, to_content
 from llama_index_tir._past_calls import parse_arguments, past_calls
 from tir_client import InvalidRequestError
+from tir_client.protocol.cost import cost_of
 from tir_client.protocol.messages import assistant_message, chat_message, convert_messages, tool_message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tir_client import Choice, Completion, ToolCall, Usage
+    from tir_client.protocol.cost import Price
 
 ROLES = {
     MessageRole.CHATBOT: "assistant",
@@ -89,19 +91,22 @@ def _tool_result(message: ChatMessage) -> Json:
     )
 
 
-def from_completion(completion: Completion, names: Mapping[str, str] | None = None) -> ChatResponse:
+def from_completion(
+    completion: Completion, names: Mapping[str, str] | None = None, price: Price | None = None
+) -> ChatResponse:
     """Convert a whole answer to a response.
 
     Args:
         completion: The answer.
         names: Original tool names by the names sent, for tools that were renamed.
+        price: The price of the model, for the cost, which is in `additional_kwargs` and in `raw`.
     """
-    choice = completion.choice
+    choice, cost = completion.choice, cost_of(completion.usage, price)
     return ChatResponse(
         message=from_choice(choice, completion.usage, names or {}),
-        raw=to_raw(completion),
+        raw=to_raw(completion) if cost is None else {**to_raw(completion), "cost": cost},
         logprobs=from_logprobs(choice.logprobs),
-        additional_kwargs=response_kwargs(choice, completion.usage),
+        additional_kwargs={**response_kwargs(choice, completion.usage), **(cost or {})},
     )
 
 

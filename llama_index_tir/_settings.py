@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from llama_index.core.base.llms.types import ChatMessage, LLMMetadata
-from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW, DEFAULT_NUM_OUTPUTS
+from llama_index.core.constants import DEFAULT_NUM_OUTPUTS
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from pydantic import ConfigDict, Field
 
@@ -16,7 +16,7 @@ from tir_client import DEFAULT_MODEL, ChatRequest, model_info
 from tir_client.aliases import refuse_unknown_parameters, rename
 from tir_client.protocol.parameters import PARAMETER_ALIASES, ParameterArguments, Parameters, merge_parameters
 from tir_client.rerankers import RerankArguments as SharedRerankArguments
-from tir_client.settings import Connection, ConnectionArguments
+from tir_client.settings import ChatParameters, Connection, ConnectionArguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +34,10 @@ TOOL_NAMES = "tool_names"
 
 _PARAMETERS = frozenset(ChatRequest.model_fields) - {"messages"}
 
+FALLBACK_WINDOW = 8_192
+"""The context window of a model of which neither this library nor the server knows it. LlamaIndex's default of 3,900 is
+that of models from 2023, and would cut prompts and memories far too short."""
+
 REASONING_OUTPUT = 4_096
 """Tokens to reserve for the answer of a reasoning model, reasoning included."""
 
@@ -46,7 +50,7 @@ class ModelSettings(Connection):
         return super()._fields_from(without_meaningless(arguments))
 
 
-class ChatSettings(ModelSettings, Parameters, FunctionCallingLLM):
+class ChatSettings(ModelSettings, ChatParameters, FunctionCallingLLM):
     """The fields of `TIR`. None is not sent, so the server's default applies."""
 
     model_config = CONFIG
@@ -64,7 +68,8 @@ class ChatSettings(ModelSettings, Parameters, FunctionCallingLLM):
     )
     context_window: int | None = Field(
         default=None,
-        description="Tokens of prompt and answer. Default: by the model's name. `list_models` asks the server.",
+        description="Tokens of prompt and answer. Default: by the model's name, else what the server's list of models "
+        "says, which is read when `metadata` is first used.",
     )
     is_chat_model: bool = Field(default=True, description="Whether LlamaIndex sends messages rather than a text.")
     is_function_calling_model: bool | None = Field(
@@ -73,9 +78,14 @@ class ChatSettings(ModelSettings, Parameters, FunctionCallingLLM):
 
     @property
     def metadata(self) -> LLMMetadata:
-        """The limits and abilities that LlamaIndex plans with. Unknown models get LlamaIndex's defaults."""
+        """The limits and abilities that LlamaIndex plans with.
+
+        For a model that this library does not know, the context window is read from the server's list of models, once,
+        within 5 seconds; in a running event loop, within one, which `await llm.alist_models()` beforehand avoids. If
+        the server does not say it, a warning is logged, and 8,192 tokens are assumed.
+        """
         info = model_info(self.model)
-        window = self.context_window or info.context_window or DEFAULT_CONTEXT_WINDOW
+        window = self.context_window or self.served_window() or FALLBACK_WINDOW
         output = self.max_tokens or (REASONING_OUTPUT if info.reasoning else DEFAULT_NUM_OUTPUTS)
         calls = info.tools if self.is_function_calling_model is None else self.is_function_calling_model
         return LLMMetadata(
@@ -133,6 +143,7 @@ class ChatArguments(ConnectionArguments, ParameterArguments, LLMArguments, total
 
     strict: bool | None
     additional_kwargs: dict[str, Any]
+    prices: dict[str, tuple[float, float]] | None
     extra_body: dict[str, Any] | None
     context_window: int | None
     is_chat_model: bool
@@ -145,7 +156,8 @@ class EmbeddingArguments(ConnectionArguments, total=False):
     model_name: str
     dimensions: int | None
     query_instruction: str | None
-    text_instruction: str
+    text_instruction: str | None
+    truncate_prompt_tokens: int | None
     extra_body: dict[str, Any] | None
     embed_batch_size: int
     num_workers: int | None

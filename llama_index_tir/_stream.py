@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from llama_index_tir._content import Json
     from tir_client import Delta, ToolCall
+    from tir_client.protocol.cost import Price
 
 
 # Templates to copy: validating each response of a stream would cost more than all other work on it.
@@ -28,10 +29,12 @@ class DeltaMapper:
 
     Args:
         names: Original tool names by the names sent, for tools that were renamed.
+        price: The price of the model, for the cost in the last response.
     """
 
-    def __init__(self, names: Mapping[str, str] | None = None) -> None:
+    def __init__(self, names: Mapping[str, str] | None = None, price: Price | None = None) -> None:
         self._names = names or {}
+        self._price = price
         self._reasoning = ""
         self._calls: list[ToolCall] = []
         self._arguments: dict[str, PartialJson] = {}
@@ -42,7 +45,7 @@ class DeltaMapper:
         Its blocks are not shared: changing them does not change later responses.
         """
         if delta.final:
-            whole = from_completion(delta.accumulator.completion(), self._names)
+            whole = from_completion(delta.accumulator.completion(), self._names, self._price)
             whole.delta = ""
             return whole
         choice = delta.accumulator.choice(delta.index)

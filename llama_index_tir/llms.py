@@ -53,6 +53,7 @@ class TIR(StructuredMethods):
             parameters of `tir_client.ChatRequest`. `extra_body` takes what has no field.
         Connection: `timeout`, `max_retries`, `http_client`, `http_async_client`, `default_headers`,
             `default_query`.
+        Cost: `prices`.
         LlamaIndex: `system_prompt`, `callback_manager`, `context_window`, `is_function_calling_model`,
             `pydantic_program_mode`, `messages_to_prompt`, `completion_to_prompt`.
 
@@ -140,7 +141,12 @@ class TIR(StructuredMethods):
         print(response.additional_kwargs["total_tokens"], response.additional_kwargs["finish_reason"])
         print(llm.metadata.context_window)
         ```
-        `count_tokens` counts the tokens of a prompt, on servers that expose vLLM's `/tokenize`.
+        `count_tokens` counts the tokens of a prompt, on servers that expose vLLM's `/tokenize`. With `prices`, each
+        answer has its cost:
+        ```python
+        llm = TIR("gpt_oss_120b", prices={"gpt_oss_120b": (0.15, 0.6)})
+        print(llm.complete("Why is the sky blue?").additional_kwargs["total_cost"])
+        ```
 
     Errors:
         Each error of a call is a `tir_client.TIRError`, with `status_code`, `request_id`, `body`, and the
@@ -337,15 +343,20 @@ class TIR(StructuredMethods):
         return prompt_messages(self.completion_to_prompt(prompt))
 
     def _chat(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
-        return from_completion(self.client.chat(self._request(messages, kwargs)), kwargs.get(TOOL_NAMES))
+        request = self._request(messages, kwargs)
+        return from_completion(self.client.chat(request), kwargs.get(TOOL_NAMES), self.price_of(request.model))
 
     async def _achat(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
-        return from_completion(await self.client.achat(self._request(messages, kwargs)), kwargs.get(TOOL_NAMES))
+        request = self._request(messages, kwargs)
+        completion = await self.client.achat(request)
+        return from_completion(completion, kwargs.get(TOOL_NAMES), self.price_of(request.model))
 
     def _stream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseGen:
-        mapper = DeltaMapper(kwargs.get(TOOL_NAMES))
-        return Mapped(self.client.stream(self._request(messages, kwargs)), mapper.map)
+        request = self._request(messages, kwargs)
+        mapper = DeltaMapper(kwargs.get(TOOL_NAMES), self.price_of(request.model))
+        return Mapped(self.client.stream(request), mapper.map)
 
     async def _astream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseAsyncGen:
-        mapper = DeltaMapper(kwargs.get(TOOL_NAMES))
-        return AsyncMapped(self.client.astream(self._request(messages, kwargs)), mapper.map)
+        request = self._request(messages, kwargs)
+        mapper = DeltaMapper(kwargs.get(TOOL_NAMES), self.price_of(request.model))
+        return AsyncMapped(self.client.astream(request), mapper.map)

@@ -73,7 +73,6 @@ class TIRRerank(ModelSettings, RerankSettings, BaseNodePostprocessor):
     """
 
     model_config = CONFIG
-    aliases = RerankSettings.aliases
 
     keep_retrieval_score: bool = Field(
         default=False, description="Put the retriever's score into the metadata, as `retrieval_score`."

@@ -31,6 +31,7 @@ MAY_IMPORT = {
 
 ONLY_IN = {
     "langchain_tir/_register.py": {"langchain"},  # in a function that users of `langchain` call
+    "langchain_tir/embeddings.py": {"tqdm"},  # for `show_progress_bar`
     "tir_sandbox/pytest_plugin.py": {"pytest"},  # which pytest imports
 }
 
@@ -42,7 +43,7 @@ WAITS = (
     "client",
     "rerankers",
     "settings",
-    *(f"transport.{name}" for name in ("body", "clock", "concurrency", "streams", "token")),
+    *(f"transport.{name}" for name in ("body", "clock", "concurrency", "context_windows", "streams", "token")),
 )
 DOES_IO = {f"tir_client.{name}" for name in WAITS} | SPEAKS_HTTP
 IO_MODULES = {

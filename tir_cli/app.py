@@ -6,6 +6,11 @@ from typing import Annotated
 
 import typer
 
+from tir_cli.chat import chat
+from tir_cli.embed import embed
+from tir_cli.models import models
+from tir_cli.rerank import rerank
+from tir_cli.sandbox import ANY_ARGUMENTS, sandbox
 from tir_client import __version__
 
 app = typer.Typer(
@@ -31,3 +36,8 @@ def options(
     ] = False,
 ) -> None:
     """Take the options that stand before the command."""
+
+
+for _command in (chat, embed, models, rerank):
+    app.command()(_command)
+app.command(context_settings=ANY_ARGUMENTS)(sandbox)

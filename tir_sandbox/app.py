@@ -18,7 +18,7 @@ from tir_sandbox.faults import Fault
 from tir_sandbox.generation import generate
 from tir_sandbox.middleware import as_response
 from tir_sandbox.replies import Reply
-from tir_sandbox.rerank import rerank, texts_of, tokens_of
+from tir_sandbox.rerank import check_documents, rerank
 from tir_sandbox.rules import answer_by_rule
 from tir_sandbox.script import Answer, ScriptError
 
@@ -30,6 +30,7 @@ VLLM_VERSION = "0.32.0"
 _BASES = (
     "/v1",
     "/project/p-{project}/genai/{model}/v1",
+    "/project/p-{project}/genai/v1",
     "/project/p-{project}/endpoint/is-{endpoint}/v1",
 )
 
@@ -83,7 +84,7 @@ class Endpoint:
         body = request_models.embedding(_json_body(request))
         model = self._model(request, body)
         texts = inputs(body["input"])
-        for text in texts:
+        for text in texts if body.get("truncate_prompt_tokens") is None else ():
             checks.check_prompt(tokenizer.count(text), self._state.context_window, model)
         item = self._state.script.take(request.scope["tir_request"], embeds=True)
         fault = item if isinstance(item, Fault) else None
@@ -101,9 +102,7 @@ class Endpoint:
         """Answer `POST rerank`."""
         body = request_models.rerank(_json_body(request))
         model = self._model(request, body)
-        for text in texts_of(body):
-            if body.get("truncate_prompt_tokens") is None:
-                checks.check_prompt(tokens_of(body["query"], text), self._state.context_window, model)
+        check_documents(body, self._state.context_window, model)
         item = self._state.script.take(request.scope["tir_request"], embeds=True)
         fault = item if isinstance(item, Fault) else None
         reply = item if isinstance(item, Reply) else Reply()
@@ -111,8 +110,7 @@ class Endpoint:
 
     async def models(self, request: HttpRequest) -> Response:
         """Answer `GET models`."""
-        slug = request.path_params.get("model")
-        names = [slug] if slug else self._state.served
+        names = [self._model(request, {})] if "model" in request.path_params else self._state.served
         window = self._state.context_window
         return JSONResponse({"object": "list", "data": [_model_card(name, window) for name in names]})
 
@@ -189,7 +187,7 @@ class Endpoint:
 def _embedding_usage(texts: Sequence[str]) -> dict[str, Any]:
     tokens = sum(map(tokenizer.count, texts))
     counted = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return counted | {"completion_tokens": 0, "prompt_tokens_details": None}
+    return counted | {"completion_tokens": 0, "prompt_tokens_details": None, "completion_tokens_details": None}
 
 
 def _json_body(request: HttpRequest) -> dict[str, Any]:

@@ -249,7 +249,7 @@ def test_an_empty_list_of_tools_is_not_sent(llm, sandbox):
         ({"context_window": 4_096}, 4_096, 2_048, True),
         ({"model": "deepseek_r1"}, 163_840, 4_096, False),
         ({"model": "deepseek_r1", "is_function_calling_model": True}, 163_840, 4_096, True),
-        ({"model": "my_own"}, 3_900, 256, True),
+        ({"model": "my_own"}, 131_072, 256, True),
         ({"model": "my_own", "context_window": 32_768}, 32_768, 256, True),
     ],
 )

@@ -61,7 +61,7 @@ class ChatRequest(Parameters, _Request):
     deployment.
     """
 
-    _own = ("model", "messages", "stream")
+    _own: ClassVar[tuple[str, ...]] = ("model", "messages", "stream")
 
     messages: list[Json] = Field(description="The conversation, in the protocol's own form.")
     n: int | None = Field(default=None, ge=1, description="Number of answers.")
@@ -114,7 +114,7 @@ class ChatRequest(Parameters, _Request):
 class EmbeddingRequest(_Request):
     """A request for the embeddings of some texts, sent as they are."""
 
-    _own = ("model", "input", "stream")
+    _own: ClassVar[tuple[str, ...]] = ("model", "input", "stream")
 
     input: list[str] = Field(min_length=1, description="The texts.")
     encoding_format: Literal["float"] = Field(default="float", description="How vectors are sent: as JSON numbers.")
@@ -132,7 +132,7 @@ class RerankRequest(_Request):
     SGLang and llama.cpp; text-embeddings-inference wants `path="/rerank"` and `documents_field="texts"`.
     """
 
-    _own = ("model", "query", "documents", "texts", "top_n", "stream")
+    _own: ClassVar[tuple[str, ...]] = ("model", "query", "documents", "texts", "top_n", "stream")
 
     query: str = Field(description="What the documents should be about.")
     documents: list[str] = Field(min_length=1, description="The documents.")

@@ -1,0 +1,30 @@
+"""Runs commands in this process, against a sandbox."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from tir_cli.app import app
+from tir_sandbox import Sandbox
+
+
+class Command:
+    """Runs `tir`."""
+
+    def __call__(self, *arguments: str, piped: str = "") -> Result:
+        return CliRunner().invoke(app, arguments, input=piped, catch_exceptions=False)
+
+    def json(self, *arguments: str, piped: str = "") -> list[Any]:
+        """The lines that a command prints with `--json`."""
+        done = self(*arguments, "--json", piped=piped)
+        assert done.exit_code == 0, done.output
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture
+def tir(tir_sandbox: Sandbox) -> Command:
+    return Command()

@@ -1,0 +1,228 @@
+"""`tir models`, `chat`, `embed`, `rerank` and `sandbox`: what they send, print and return."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tir_cli import chat as chat_command
+from tir_client.models import KNOWN
+from tir_sandbox import Fault, Reply, Sandbox
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+def asked(sandbox):
+    return sandbox.requests[-1].body["messages"]
+
+
+# chat
+
+
+def test_chat_prints_the_answer_alone_where_the_output_is_no_terminal(tir, tir_sandbox):
+    tir_sandbox.script(Reply("Hello.", reasoning="Greet."))
+
+    assert tir("chat", "Hi").stdout == "Hello.\n"
+    assert asked(tir_sandbox) == [{"role": "user", "content": "Hi"}]
+
+
+def test_chat_shows_the_reasoning_before_the_answer(tir, tir_sandbox):
+    tir_sandbox.script(Reply("Hello.", reasoning="Greet."))
+
+    assert tir("chat", "Hi", "--reasoning").stdout == "Greet.\n\nHello.\n"
+
+
+def test_chat_prints_marks_of_rich_and_of_terminals_as_they_are(tir, tir_sandbox):
+    tir_sandbox.script("[bold]a list: [1, 2][/bold] :smile:")
+
+    assert tir("chat", "Hi").stdout == "[bold]a list: [1, 2][/bold] :smile:\n"
+
+
+def test_chat_sends_the_settings_the_system_message_and_what_is_piped_in(tir, tir_sandbox):
+    tir_sandbox.script("Short.")
+    options = ("--system", "Be brief.", "--temperature", "0", "--max-tokens", "9", "--reasoning-effort", "low")
+    tir("chat", "Summarise this.", *options, "--model", "qwen3_32b", piped="A long text.\n")
+
+    assert asked(tir_sandbox) == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Summarise this.\n\nA long text."},
+    ]
+    body = tir_sandbox.requests[-1].body
+    sent = {name: body[name] for name in ("model", "temperature", "max_tokens", "reasoning_effort")}
+    assert sent == {"model": "qwen3_32b", "temperature": 0, "max_tokens": 9, "reasoning_effort": "low"}
+
+
+def test_chat_sends_files_of_text_and_images(tir, tir_sandbox, tmp_path):
+    tir_sandbox.script("Seen.")
+    (tmp_path / "notes.md").write_text("Some notes.", "utf-8")
+    (tmp_path / "dot.png").write_bytes(PNG)
+    tir("chat", "What is it?", "-f", str(tmp_path / "notes.md"), "-f", str(tmp_path / "dot.png"))
+
+    ((text, image),) = [message["content"] for message in asked(tir_sandbox)]
+    assert text == {"type": "text", "text": "What is it?\n\nnotes.md:\nSome notes."}
+    assert image["image_url"]["url"] == f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+
+
+@pytest.mark.parametrize("name", ["archive.zip", "large.txt"])
+def test_chat_refuses_a_file_that_it_cannot_send(tir, tir_sandbox, tmp_path, monkeypatch, name):
+    monkeypatch.setattr(chat_command, "MAX_FILE", 10)
+    (tmp_path / name).write_bytes(b"\xff\x00" if name == "archive.zip" else b"x" * 11)
+    done = tir("chat", "What is it?", "-f", str(tmp_path / name))
+
+    assert done.exit_code == 2
+    assert name in done.stderr
+    assert tir_sandbox.requests == []
+
+
+def test_chat_as_json_has_the_text_the_reasoning_and_the_usage(tir, tir_sandbox):
+    tir_sandbox.script(Reply("Hello.", reasoning="Greet."))
+    (answer,) = tir.json("chat", "Hi")
+
+    assert {name: answer[name] for name in ("text", "reasoning", "finish_reason")} == {
+        "text": "Hello.",
+        "reasoning": "Greet.",
+        "finish_reason": "stop",
+    }
+    assert answer["usage"]["completion_tokens"] > 0
+
+
+def test_a_conversation_keeps_its_history_without_the_question_that_failed(tir, tir_sandbox, monkeypatch):
+    tir_sandbox.script("One.", Fault(status=400), "Three.")
+    typed = iter(["first", "second", "third"])
+    monkeypatch.setattr(chat_command, "_question", lambda prompt, files: None)
+    monkeypatch.setattr(chat_command, "_typed", lambda: next(typed, None))
+    done = tir("chat", "--system", "Be brief.")
+
+    assert done.exit_code == 0
+    assert done.stdout == "One.\nThree.\n"
+    assert "BadRequestError" in done.stderr
+    assert [message["content"] for message in asked(tir_sandbox)] == ["Be brief.", "first", "One.", "third"]
+
+
+def test_chat_says_that_an_answer_was_cut_off(tir, tir_sandbox):
+    tir_sandbox.script(Reply("Hel", finish_reason="length"))
+    done = tir("chat", "Hi")
+
+    assert done.stdout == "Hel\n"
+    assert "cut off" in done.stderr
+
+
+# The other commands
+
+
+def test_models_asks_each_known_slug_for_itself(tir, tir_sandbox):
+    (answer,) = tir.json("models")
+
+    assert [row["model"] for row in answer["models"]] == list(KNOWN)
+    assert all(row["served"] for row in answer["models"])
+    assert len(tir_sandbox.requests) == len(KNOWN)
+
+
+def test_models_shows_what_failed_and_ends_well_if_one_answers(tir, monkeypatch):
+    with Sandbox(models=["gpt_oss_120b"]) as sandbox:
+        for name, value in sandbox.env.items():
+            monkeypatch.setenv(name, value)
+        done, none = tir("models", "gpt_oss_120b", "qwen3_32b"), tir("models", "qwen3_32b")
+
+    assert (done.exit_code, none.exit_code) == (0, 1)
+    _, served, failed = done.stdout.splitlines()
+    assert served.startswith("✓  gpt_oss_120b")
+    assert failed.startswith("✗  qwen3_32b")
+    assert "NotFoundError (404)" in failed
+
+
+def test_models_of_another_server_are_those_that_it_lists(tir, tir_sandbox):
+    (answer,) = tir.json("models", "--base-url", tir_sandbox.base_url)
+
+    assert [row["served"] for row in answer["models"]] == [True] * len(answer["models"])
+    assert len(tir_sandbox.requests) == 1
+
+
+def test_embed_prints_one_line_for_each_text(tir):
+    lines = tir.json("embed", piped="a cat\n\nan invoice\n")
+
+    assert [(line["index"], line["text"]) for line in lines] == [(0, "a cat"), (1, "an invoice")]
+    assert all(len(line["embedding"]) == 4096 for line in lines)
+    assert "a cat" in tir("embed", "a cat").stdout
+
+
+def test_rerank_puts_the_best_document_first(tir):
+    documents = "a cat on a mat\nhow an invoice is corrected\na red car\n"
+    lines = tir.json("rerank", "correct an invoice", "-m", "bge", "-n", "2", piped=documents)
+
+    assert lines[0]["document"] == "how an invoice is corrected"
+    assert lines[0]["index"] == 1
+    assert len(lines) == 2
+    assert "an invoice" in tir("rerank", "invoice", "a cat", "an invoice", "-m", "bge").stdout.splitlines()[1]
+
+
+@pytest.mark.parametrize("arguments", [("embed",), ("rerank", "query", "-m", "bge")])
+def test_commands_without_texts_say_how_to_give_them(tir, arguments):
+    done = tir(*arguments)
+
+    assert done.exit_code == 2
+    assert "one to a line on standard input" in done.stderr
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "name"),
+    [
+        (400, 1, "BadRequestError"),
+        (401, 3, "AuthenticationError"),
+        (403, 3, "PermissionDeniedError"),
+        (404, 3, "NotFoundError"),
+        (429, 4, "RateLimitError"),
+        (500, 4, "ServerError"),
+    ],
+)
+def test_an_error_has_an_exit_code_and_no_traceback(tir, tir_sandbox, status, code, name):
+    tir_sandbox.script(*[Fault(status=status, headers={"retry-after": "0"})] * 6)
+    done, as_json = tir("chat", "Hi"), tir("chat", "Hi", "--json")
+    tir_sandbox.reset()
+
+    assert (done.exit_code, as_json.exit_code) == (code, code)
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"{name}: ")
+    assert json.loads(as_json.stdout)["error"]["status_code"] == status
+    assert tir_sandbox.token not in done.output + as_json.output
+
+
+def test_without_a_token_nothing_is_sent(tir, tir_sandbox, monkeypatch):
+    monkeypatch.delenv("E2E_TIR_ACCESS_TOKEN")
+    done = tir("chat", "Hi")
+
+    assert (done.exit_code, tir_sandbox.requests) == (2, [])
+    assert "E2E_TIR_ACCESS_TOKEN" in done.stderr
+
+
+def test_an_unreachable_server_is_an_error_of_its_own(tir, monkeypatch):
+    monkeypatch.setenv("MODEL_API_CLIENT_HOST", "http://127.0.0.1:9")
+    done = tir("embed", "a cat")
+
+    assert done.exit_code == 4
+    assert "APIConnectionError" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["chat", "embed", "models", "rerank"])
+def test_help_has_an_example(tir, command):
+    done = tir(command, "--help")
+
+    assert done.exit_code == 0
+    assert f"tir {command}" in " ".join(done.stdout.split("Example:")[1].split())
+
+
+def test_sandbox_passes_its_options_on():
+    done = subprocess.run(
+        [sys.executable, "-m", "tir_cli", "sandbox", "--help"], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert "--project-id" in done.stdout

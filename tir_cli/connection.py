@@ -1,0 +1,51 @@
+"""The options that say which server a command calls, and the client made from them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tir_client import Config, TIRClient
+from tir_client.config import DEFAULT_MODEL
+
+Model = Annotated[str, typer.Option("--model", "-m", help="Slug of the model, or its name on the server.")]
+ProjectID = Annotated[
+    str | None, typer.Option(help="Number of the TIR project. Environment: E2E_TIR_PROJECT_ID.", show_default=False)
+]
+EndpointID = Annotated[str | None, typer.Option(help="Number of a deployment of your own.", show_default=False)]
+BaseURL = Annotated[
+    str | None, typer.Option(help="URL of another server, up to /v1. Environment: TIR_BASE_URL.", show_default=False)
+]
+AllowHTTP = Annotated[bool, typer.Option("--allow-http", help="Allow plain http to a host that is not this machine.")]
+Timeout = Annotated[float | None, typer.Option(help="Seconds for a whole call.", show_default=False)]
+AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "AllowHTTP",
+    "AsJSON",
+    "BaseURL",
+    "EndpointID",
+    "Model",
+    "ProjectID",
+    "Timeout",
+    "connect",
+]
+
+
+def connect(
+    *,
+    project_id: str | None = None,
+    endpoint_id: str | None = None,
+    base_url: str | None = None,
+    allow_http: bool = False,
+    timeout: float | None = None,
+) -> TIRClient:
+    """A client for the server that the options name. The token comes from the environment only.
+
+    Raises:
+        ConfigurationError: Something is missing or malformed.
+    """
+    config = Config.resolve(project_id=project_id, endpoint_id=endpoint_id, base_url=base_url, allow_http=allow_http)
+    return TIRClient(config, timeout={"total": timeout} if timeout else None)

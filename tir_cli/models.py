@@ -1,0 +1,110 @@
+"""`tir models`: what an endpoint serves, and what is known of each model."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from tir_cli import exit_codes
+from tir_cli.connection import AllowHTTP, AsJSON, BaseURL, EndpointID, ProjectID, connect
+from tir_cli.output import describe, print_json, reporting, stdout
+from tir_client import DEFAULT_MODEL, AuthenticationError, ModelCard, TIRClient, TIRError, model_info
+from tir_client.models import KNOWN
+
+_AT_ONCE = 8
+_SECONDS = 15.0
+
+
+def models(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Slugs to ask for. Default: all known ones.")
+    ] = None,
+    project_id: ProjectID = None,
+    endpoint_id: EndpointID = None,
+    base_url: BaseURL = None,
+    allow_http: AllowHTTP = False,
+    as_json: AsJSON = False,
+) -> None:
+    """List the models that answer, with their context windows and abilities.
+
+    On TIR each hosted model has an address of its own, so each known slug is asked. With --endpoint-id or --base-url,
+    that one server is asked what it serves.
+
+    Example: tir models gpt_oss_120b qwen3_32b
+    """
+    with reporting(as_json=as_json):
+        client = connect(
+            project_id=project_id,
+            endpoint_id=endpoint_id,
+            base_url=base_url,
+            allow_http=allow_http,
+            timeout=_SECONDS,
+        )
+        one_server = client.config.base_url is not None or client.config.endpoint_id is not None
+        rows = _served(client, names) if one_server else _asked(client, names or list(KNOWN))
+    if as_json:
+        print_json({"models": rows})
+    else:
+        stdout.print(_table(rows))
+    if not any(row["served"] for row in rows):
+        raise typer.Exit(exit_codes.FAILED)
+
+
+def _served(client: TIRClient, names: list[str] | None) -> list[dict[str, Any]]:
+    """What one server serves; a name that it does not serve is a row, too."""
+    cards = {card.id: card for card in client.models(names[0] if names else DEFAULT_MODEL)}
+    return [_row(name, cards.get(name)) for name in names or cards]
+
+
+def _asked(client: TIRClient, slugs: list[str]) -> list[dict[str, Any]]:
+    """Each slug's own endpoint, asked for its model.
+
+    Raises:
+        AuthenticationError: The token is not accepted, which all slugs would say.
+    """
+
+    def ask(slug: str) -> dict[str, Any]:
+        try:
+            cards = client.models(slug)
+        except AuthenticationError:
+            raise
+        except TIRError as error:
+            return {**_row(slug, None), "error": describe(error)}
+        return _row(slug, next((card for card in cards if card.id == slug), cards[0] if cards else None))
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(ask, slugs))
+
+
+def _row(name: str, card: ModelCard | None) -> dict[str, Any]:
+    info = model_info(name)
+    return {
+        "model": name,
+        "served": card is not None,
+        "context_window": (card.max_model_len if card else None) or info.context_window,
+        "reasoning": info.reasoning,
+        "tools": info.tools,
+        "images": info.images,
+        "embedding_dimensions": info.dimensions,
+    }
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    table = Table("", "model", "context window", "known abilities", box=None, pad_edge=False)
+    for row in rows:
+        window = f"{row['context_window']:,}" if row["context_window"] else "?"
+        mark = "[green]✓[/]" if row["served"] else "[red]✗[/]"
+        table.add_row(mark, row["model"], window, ", ".join(_abilities(row)))
+    return table
+
+
+def _abilities(row: dict[str, Any]) -> list[str]:
+    if "error" in row:
+        status = row["error"]["status_code"]
+        return [row["error"]["type"] + (f" ({status})" if status else "")]
+    if row["embedding_dimensions"]:
+        return [f"embeddings of {row['embedding_dimensions']:,} numbers"]
+    return [name for name in ("reasoning", "tools", "images") if row[name]]

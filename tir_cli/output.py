@@ -1,0 +1,86 @@
+"""What every command prints: JSON for scripts, tables for people, and errors with their exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from tir_cli import exit_codes
+from tir_client import (
+    APIConnectionError,
+    AuthenticationError,
+    ConfigurationError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    TIRError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+stdout = Console(highlight=False, soft_wrap=True)
+stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_CODES: dict[type[TIRError], int] = {
+    ConfigurationError: exit_codes.USAGE,
+    InvalidRequestError: exit_codes.USAGE,
+    AuthenticationError: exit_codes.REFUSED,
+    PermissionDeniedError: exit_codes.REFUSED,
+    NotFoundError: exit_codes.REFUSED,
+    APIConnectionError: exit_codes.UNREACHABLE,
+    RateLimitError: exit_codes.UNREACHABLE,
+    ServerError: exit_codes.UNREACHABLE,
+}
+
+
+def exit_code(error: TIRError) -> int:
+    """The exit code of a command that ended with `error`."""
+    return next((code for kind, code in _CODES.items() if isinstance(error, kind)), exit_codes.FAILED)
+
+
+@contextmanager
+def reporting(*, as_json: bool = False) -> Iterator[None]:
+    """Print an error of the block, and end the command with the error's exit code."""
+    try:
+        yield
+    except TIRError as error:
+        if as_json:
+            print_json({"error": describe(error)})
+        else:
+            print_error(error)
+        raise typer.Exit(exit_code(error)) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(exit_codes.INTERRUPTED) from None
+    except BrokenPipeError:  # the reader of the output has ended, as `head` does
+        sys.stderr.close()
+        raise typer.Exit(exit_codes.OK) from None
+
+
+def describe(error: TIRError) -> dict[str, Any]:
+    """An error as JSON."""
+    return {
+        "type": type(error).__name__,
+        "message": error.message,
+        "status_code": error.status_code,
+        "request_id": error.request_id,
+    }
+
+
+def print_error(error: TIRError) -> None:
+    """Print an error for people."""
+    stderr.print(Text.assemble((type(error).__name__, "bold red"), f": {error.message}"))
+
+
+def print_json(value: Any) -> None:
+    """Print a value as one line of JSON."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
