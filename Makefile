@@ -10,7 +10,7 @@ EXTRAS := .[langchain,llama-index,sandbox,cli,parquet]
 JOBS ?= 2
 PARALLEL := --numprocesses $(JOBS) --dist worksteal
 
-.PHONY: demo docs test test-real test-lowest test-newest constraints lint format type pytest mutants soak reliability bench bench-bulk build clean
+.PHONY: demo docs test test-real test-lowest test-newest constraints lint format type pytest mutants soak works-with features reliability bench bench-bulk build clean
 
 demo: $(READY)  ## LangChain and LlamaIndex through TIR, or through a local sandbox
 	@$(BIN)/python -m demo
@@ -58,6 +58,12 @@ mutants: $(READY)  ## plants small mistakes in the pure modules, and lists those
 
 soak: $(READY)  ## ten minutes of a hundred concurrent streams with random faults, on loopback
 	$(BIN)/python -m tests.faults.soak --seconds 600
+
+works-with: $(READY)  ## the documentation's examples with other packages, each in an environment of its own
+	$(BIN)/python -m tests.docs.works_with $(ARGS)
+
+features: $(READY)  ## measures what other clients do, and writes docs/measured/features.md
+	$(BIN)/python -m tests.docs.features
 
 reliability: $(READY)  ## plays the fault matrix against the peers, too, and writes docs/measured/reliability.md
 	$(BIN)/python -m tests.faults.report
