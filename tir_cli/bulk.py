@@ -6,16 +6,17 @@ import asyncio
 import json
 import time
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from tir_cli import exit_codes
-from tir_cli.bulk_display import Prices, as_json, show, summary
-from tir_cli.connection import AllowHTTP, BaseURL, EndpointID, ProjectID, connect
-from tir_client import DEFAULT_MODEL, ConfigurationError, TIRError
+from tir_cli.bulk_display import show, summary, totals
+from tir_cli.connection import AllowHTTP, AsJSON, BaseURL, EndpointID, Model, ProjectID, connect
+from tir_cli.output import print_json, reporting, stderr
+from tir_client import DEFAULT_MODEL, ConfigurationError
 from tir_client.bulk import Bulk, Progress, Prompts, sort_output
+from tir_client.protocol.cost import Price
 
 EPILOG = """
 Example: `tir bulk reviews.csv answers.jsonl --template "Is this review positive? {text}" --schema mood.json`
@@ -29,7 +30,7 @@ def bulk(
     rows: Annotated[Path, typer.Argument(metavar="INPUT", help="A .jsonl, .csv or .parquet file.")],
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The .jsonl file to write, or to continue.")],
     *,
-    model: Annotated[str, typer.Option("--model", "-m", help="The model.", rich_help_panel=_REQUESTS)] = DEFAULT_MODEL,
+    model: Model = DEFAULT_MODEL,
     template: Annotated[
         str | None,
         typer.Option("--template", "-t", help='The prompt: "Sum up: {text}".', rich_help_panel=_REQUESTS),
@@ -73,9 +74,7 @@ def bulk(
     price_out: Annotated[
         float | None, typer.Option(min=0, help="Price of a million tokens of answers.", rich_help_panel=_RUN)
     ] = None,
-    json_output: Annotated[
-        bool, typer.Option("--json", help="Print the summary as JSON, and no progress.", rich_help_panel=_RUN)
-    ] = False,
+    as_json: AsJSON = False,
     project_id: ProjectID = None,
     endpoint_id: EndpointID = None,
     base_url: BaseURL = None,
@@ -92,27 +91,32 @@ def bulk(
     Exit codes: 0 all rows are answered, 1 some failed, 2 wrong arguments or files, 3 the server refuses the token or
     the model, 4 it cannot be reached, 130 stopped.
     """
-    prices, progress, start = Prices(price_in, price_out), Progress(), time.monotonic()
-    try:
+    price = None if price_in is None and price_out is None else (price_in or 0.0, price_out or 0.0)
+    progress, start = Progress(), time.monotonic()
+    with reporting(as_json=as_json):
         prompts = Prompts(model, template, system, _schema(schema), dict(map(_parameter, param or ())))
         client = connect(project_id=project_id, endpoint_id=endpoint_id, base_url=base_url, allow_http=allow_http)
         work = Bulk(client, prompts, at_once=at_once, patience=patience, stream=stream)
         run = work.run(rows, output, retry_failed=not keep_failed, accept_changes=accept_changes, progress=progress)
-        asyncio.run(run if json_output else _shown(run, progress, prices))
-        if sort:
-            sort_output(output)
-    except (TIRError, OSError) as error:
-        _fail(error, json_output)
-    except KeyboardInterrupt:
-        typer.echo(f"\nStopped. {progress.done:,} rows were stored: the same command goes on.", err=True)
-        raise typer.Exit(exit_codes.INTERRUPTED) from None
+        try:
+            asyncio.run(run if as_json else _shown(run, progress, price))
+            if sort:
+                sort_output(output)
+        except OSError as error:
+            raise ConfigurationError(str(error)) from error
+        except KeyboardInterrupt:
+            typer.echo(f"\nStopped. {progress.done:,} rows were stored: the same command goes on.", err=True)
+            raise
     seconds = time.monotonic() - start
-    typer.echo(json.dumps(as_json(progress, seconds, prices)) if json_output else summary(progress, seconds, prices))
+    if as_json:
+        print_json(totals(progress, seconds, price))
+    else:
+        typer.echo(summary(progress, seconds, price))
     raise typer.Exit(exit_codes.FAILED if progress.failed or progress.failed_before else exit_codes.OK)
 
 
-async def _shown(run: Any, progress: Progress, prices: Prices) -> None:
-    showing = asyncio.create_task(show(progress, Console(stderr=True), prices))
+async def _shown(run: Any, progress: Progress, price: Price | None) -> None:
+    showing = asyncio.create_task(show(progress, stderr, price))
     try:
         await run
     finally:
@@ -125,8 +129,8 @@ def _schema(path: Path | None) -> dict[str, Any] | None:
         return None
     try:
         schema = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise ConfigurationError(f"{path} is not JSON: {error}.") from None
+    except (ValueError, OSError) as error:
+        raise ConfigurationError(f"{path} cannot be read as JSON: {error}.") from None
     if not isinstance(schema, dict):
         raise ConfigurationError(f"{path} is not a JSON schema: it must be an object.")
     return schema
@@ -141,12 +145,3 @@ def _parameter(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except ValueError:
         return name, value
-
-
-def _fail(error: TIRError | OSError, json_output: bool) -> NoReturn:
-    """Report the error that ended the run, and exit."""
-    if json_output:
-        typer.echo(json.dumps({"error": {"type": type(error).__name__, "message": str(error)}}))
-    else:
-        typer.secho(f"Error: {error}", err=True, fg="red")
-    raise typer.Exit(exit_codes.exit_code(error) if isinstance(error, TIRError) else exit_codes.USAGE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, Progress, TextColumn
@@ -12,48 +11,37 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from tir_client.bulk import Progress as BulkProgress
+    from tir_client.protocol.cost import Price
 
 REFRESH_SECONDS = 0.2
 LOG_SECONDS = 30.0
 
 
-@dataclass(frozen=True)
-class Prices:
-    """Prices of a million tokens, in any currency; None if they were not given."""
-
-    of_prompts: float | None = None
-    of_answers: float | None = None
-
-    def cost(self, progress: BulkProgress) -> float | None:
-        """The cost so far, or None."""
-        return progress.cost(self.of_prompts, self.of_answers)
-
-
-async def show(progress: BulkProgress, console: Console, prices: Prices) -> None:
+async def show(progress: BulkProgress, console: Console, price: Price | None) -> None:
     """Show how far a run is, until the task is cancelled."""
     loop = asyncio.get_running_loop()
     if not console.is_terminal:
         while True:
             await asyncio.sleep(LOG_SECONDS)
-            console.print(describe(progress, loop.time(), prices), highlight=False)
+            console.print(describe(progress, loop.time(), price), highlight=False)
     with Progress(
         BarColumn(24), TextColumn("{task.description}"), console=console, auto_refresh=False, transient=True
     ) as bar:
         task = bar.add_task("", total=1.0)
         while True:
             done = progress.fraction
-            text = describe(progress, loop.time(), prices)
+            text = describe(progress, loop.time(), price)
             bar.update(task, total=None if done is None else 1.0, completed=done or 0.0, description=text, refresh=True)
             await asyncio.sleep(REFRESH_SECONDS)
 
 
-def describe(progress: BulkProgress, now: float, prices: Prices) -> str:
+def describe(progress: BulkProgress, now: float, price: Price | None) -> str:
     """One line about a run."""
     parts = [] if progress.fraction is None else [f"{progress.fraction:.1%}"]
     parts += [f"{progress.skipped + progress.done:,} rows", f"{progress.rate(now):,.1f}/s", _tokens(progress)]
     if progress.failed:
         parts.append(f"{progress.failed:,} failed")
-    if (cost := prices.cost(progress)) is not None:
+    if (cost := progress.cost(price)) is not None:
         parts.append(f"cost {cost:,.4g}")
     parts.append(f"{progress.under_way} of {progress.limit} at once")
     if progress.paused_until > now:
@@ -63,18 +51,18 @@ def describe(progress: BulkProgress, now: float, prices: Prices) -> str:
     return ", ".join(parts)
 
 
-def summary(progress: BulkProgress, seconds: float, prices: Prices) -> str:
+def summary(progress: BulkProgress, seconds: float, price: Price | None) -> str:
     """What a run has done."""
     counts = f"{progress.answered:,} rows answered, {progress.failed:,} failed, {progress.skipped:,} finished before"
     lines = [f"{counts}, in {duration(seconds)}; {_tokens(progress)}."]
-    if (cost := prices.cost(progress)) is not None:
+    if (cost := progress.cost(price)) is not None:
         lines.append(f"Cost: {cost:,.4g}.")
     if progress.failed or progress.failed_before:
         lines.append("The rows that failed have an `error`. Run the same command again to ask them again.")
     return "\n".join(lines)
 
 
-def as_json(progress: BulkProgress, seconds: float, prices: Prices) -> dict[str, Any]:
+def totals(progress: BulkProgress, seconds: float, price: Price | None) -> dict[str, Any]:
     """`summary` for scripts."""
     return {
         "answered": progress.answered,
@@ -82,7 +70,7 @@ def as_json(progress: BulkProgress, seconds: float, prices: Prices) -> dict[str,
         "finished_before": progress.skipped,
         "failed_before": progress.failed_before,
         "usage": progress.usage.counts(),
-        "cost": prices.cost(progress),
+        "cost": progress.cost(price),
         "seconds": round(seconds, 3),
     }
 

@@ -40,6 +40,5 @@ def test_the_time_left_is_not_known_without_a_size_or_before_the_first_row():
 def test_the_cost_is_that_of_a_million_tokens():
     progress = Progress(usage=Usage(2_000_000, 500_000, 2_500_000))
 
-    assert progress.cost(1.5, 4.0) == 5.0
-    assert progress.cost(1.5, None) == 3.0
-    assert progress.cost(None, None) is None
+    assert progress.cost((1.5, 4.0)) == 5.0
+    assert progress.cost(None) is None
