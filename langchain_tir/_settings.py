@@ -155,4 +155,7 @@ class EmbeddingArguments(ConnectionArguments, total=False):
     chunk_size: int
     max_concurrency: int
     query_instruction: str | None
+    text_instruction: str | None
+    truncate_prompt_tokens: int | None
+    show_progress_bar: bool
     extra_body: dict[str, Any] | None

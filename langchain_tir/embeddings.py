@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from langchain_core.embeddings import Embeddings
 from pydantic import ConfigDict, Field
@@ -10,13 +12,17 @@ from pydantic import ConfigDict, Field
 from langchain_tir._errors import model_errors
 from langchain_tir._settings import ModelSettings
 from tir_client import DEFAULT_EMBEDDING_MODEL, EmbeddingRequest, ResponseError, model_info
+from tir_client.aliases import ALIASES
 from tir_client.transport.concurrency import arun_each, run_each
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from typing import Unpack
 
     from langchain_tir._settings import EmbeddingArguments
     from tir_client import Embeddings as EmbeddingAnswer
+
+    Done = Callable[[EmbeddingAnswer], object]
 
 
 class TIREmbeddings(ModelSettings, Embeddings):
@@ -35,14 +41,18 @@ class TIREmbeddings(ModelSettings, Embeddings):
     vectors = embeddings.embed_documents(["First text.", "Second text."])
     ```
 
-    Texts are sent as they are, `chunk_size` per request and `max_concurrency` requests at a time; the vectors come
-    back in the order of the texts. `embed_query` puts `query_instruction` before its text, which models such as
-    e5-mistral want for queries and not for documents.
+    Texts are sent `chunk_size` per request and `max_concurrency` requests at a time; the vectors come back in the order
+    of the texts. Line breaks are kept.
+
+    `embed_query` puts `query_instruction` before its text, and `embed_documents` puts `text_instruction` before each.
+    Their defaults are those of the model's card, if the model has a name of the E5, BGE or Qwen3-Embedding families:
+    e5-mistral wants an instruction for queries and none for documents. A deployment with a name of its own gets none.
 
     Each error is both a `tir_client.TIRError` and one of LangChain's `ModelError`s. Too few vectors, or vectors of
     different lengths, raise a `ResponseError`.
     """
 
+    aliases: ClassVar[Mapping[str, str]] = {**ALIASES, "embed_instruction": "text_instruction"}
     model_config = ConfigDict(
         arbitrary_types_allowed=True, extra="forbid", hide_input_in_errors=True, protected_namespaces=()
     )
@@ -54,9 +64,18 @@ class TIREmbeddings(ModelSettings, Embeddings):
     chunk_size: int = Field(default=64, ge=1, description="Maximum number of texts in one request.")
     max_concurrency: int = Field(default=4, ge=1, description="Maximum number of requests at a time.")
     query_instruction: str | None = Field(
-        default=None,
-        description="What to put before a query. Default: what is known of the model. An empty string puts nothing.",
+        default=None, description="Text before each query. Default: by the model's name; an empty string puts nothing."
     )
+    text_instruction: str | None = Field(
+        default=None,
+        description="Text before each text that is not a query. Default: by the model's name, as with queries.",
+    )
+    truncate_prompt_tokens: int | None = Field(
+        default=None,
+        ge=-1,
+        description="Tokens to which vLLM cuts each text; -1 for the model's context window. Default: long texts fail.",
+    )
+    show_progress_bar: bool = Field(default=False, description="Show the progress of `embed_documents`; needs tqdm.")
     extra_body: dict[str, Any] | None = Field(
         default=None, description="Further parameters of the deployment; put into the body as they are."
     )
@@ -66,31 +85,58 @@ class TIREmbeddings(ModelSettings, Embeddings):
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Embed texts; one vector for each, in their order."""
-        with model_errors():
-            return _joined(run_each(self.client.embed, self._requests(texts), self.max_concurrency))
+        with _progress(len(texts), shown=self.show_progress_bar) as done:
+            return self._embed([self._with_instruction(text, "text_instruction") for text in texts], done)
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
         """`embed_documents` for async code. A request that fails ends the others."""
-        with model_errors():
-            return _joined(await arun_each(self.client.aembed, self._requests(texts), self.max_concurrency))
+        with _progress(len(texts), shown=self.show_progress_bar) as done:
+            return await self._aembed([self._with_instruction(text, "text_instruction") for text in texts], done)
 
     def embed_query(self, text: str) -> list[float]:
         """Embed a query, with the model's instruction before it."""
-        return self.embed_documents([self._query(text)])[0]
+        return self._embed([self._with_instruction(text, "query_instruction")])[0]
 
     async def aembed_query(self, text: str) -> list[float]:
         """`embed_query` for async code."""
-        return (await self.aembed_documents([self._query(text)]))[0]
+        return (await self._aembed([self._with_instruction(text, "query_instruction")]))[0]
 
-    def _query(self, text: Any) -> Any:
-        instruction = self.query_instruction
-        known = model_info(self.model).query_instruction if instruction is None else instruction
-        return known + text if isinstance(text, str) else text  # what is none is refused with the request
+    def _embed(self, texts: list[str], done: Done = lambda _: None) -> list[list[float]]:
+        with model_errors():
+            return _joined(run_each(self.client.embed, self._requests(texts), self.max_concurrency, done))
+
+    async def _aembed(self, texts: list[str], done: Done = lambda _: None) -> list[list[float]]:
+        with model_errors():
+            return _joined(await arun_each(self.client.aembed, self._requests(texts), self.max_concurrency, done))
+
+    def _with_instruction(self, text: Any, name: str) -> Any:
+        own = getattr(self, name)
+        instruction = getattr(model_info(self.model), name) if own is None else own
+        return instruction + text if isinstance(text, str) else text  # what is none is refused with the request
 
     def _requests(self, texts: list[str]) -> list[EmbeddingRequest]:
-        fields = {"model": self.model, "dimensions": self.dimensions, "extra_body": self.extra_body}
+        names = ("model", "dimensions", "truncate_prompt_tokens", "extra_body")
+        fields = {name: getattr(self, name) for name in names}
         starts = range(0, len(texts), self.chunk_size)
         return [EmbeddingRequest.of(input=texts[start : start + self.chunk_size], **fields) for start in starts]
+
+
+@contextmanager
+def _progress(number: int, *, shown: bool) -> Iterator[Done]:
+    """Show a bar of `number` texts, if wanted; the body calls what it gets with each answer.
+
+    Raises:
+        ImportError: tqdm is not installed.
+    """
+    if not shown:
+        yield lambda _: None
+        return
+    try:
+        from tqdm.auto import tqdm  # type: ignore[import-untyped]  # noqa: PLC0415 - an optional package
+    except ImportError as error:
+        raise ImportError("`show_progress_bar` needs tqdm. Install it with: pip install tqdm") from error
+    with tqdm(total=number, desc="Embedding texts", unit="text") as bar:
+        yield lambda answer: bar.update(len(answer.vectors))
 
 
 def _joined(answers: list[EmbeddingAnswer]) -> list[list[float]]:

@@ -145,7 +145,8 @@ class EmbeddingArguments(ConnectionArguments, total=False):
     model_name: str
     dimensions: int | None
     query_instruction: str | None
-    text_instruction: str
+    text_instruction: str | None
+    truncate_prompt_tokens: int | None
     extra_body: dict[str, Any] | None
     embed_batch_size: int
     num_workers: int | None

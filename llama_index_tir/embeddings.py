@@ -83,9 +83,10 @@ class TIREmbedding(ModelSettings, BaseEmbedding):
     vectors = embedding.get_text_embedding_batch(["First text.", "Second text."])
     ```
 
-    Texts are sent unchanged, line breaks included. Queries are prefixed with the instruction that the model expects;
-    `query_instruction` and `text_instruction` override it, and an empty string means none. If the two differ, only
-    texts use the `embeddings_cache`.
+    Line breaks are kept. `query_instruction` is put before queries, and `text_instruction` before other texts. Their
+    defaults are those of the model's card, if the model has a name of the E5, BGE or Qwen3-Embedding families:
+    e5-mistral wants an instruction for queries and none for documents. A deployment with a name of its own gets none.
+    If the two differ, only texts use the `embeddings_cache`.
 
     Each error of a call is a `tir_client.TIRError`.
     """
@@ -98,9 +99,17 @@ class TIREmbedding(ModelSettings, BaseEmbedding):
     )
     dimensions: int | None = Field(default=None, description="Length of the vectors, for models that can shorten them.")
     query_instruction: str | None = Field(
-        default=None, description="Text before each query. Default: by the model's name."
+        default=None, description="Text before each query. Default: by the model's name; an empty string puts nothing."
     )
-    text_instruction: str = Field(default="", description="Text before each text that is not a query.")
+    text_instruction: str | None = Field(
+        default=None,
+        description="Text before each text that is not a query. Default: by the model's name, as with queries.",
+    )
+    truncate_prompt_tokens: int | None = Field(
+        default=None,
+        ge=-1,
+        description="Tokens to which vLLM cuts each text; -1 for the model's context window. Default: long texts fail.",
+    )
     extra_body: dict[str, Any] | None = Field(
         default=None, description="Further fields of the request body, sent unchanged."
     )
@@ -154,7 +163,7 @@ class TIREmbedding(ModelSettings, BaseEmbedding):
 
     def _for_queries(self) -> TIREmbedding:
         """Return this model, without its cache if queries and texts differ: the cache is keyed by the text alone."""
-        same = self.embeddings_cache is None or self._query("") == self.text_instruction
+        same = self.embeddings_cache is None or self._query("") == self._text("")
         return self if same else self.model_copy(update={"embeddings_cache": None})
 
     def _get_query_embedding(self, query: str) -> Embedding:
@@ -170,14 +179,18 @@ class TIREmbedding(ModelSettings, BaseEmbedding):
         return (await self._aget_text_embeddings([text]))[0]
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        return self._embed([self.text_instruction + text for text in texts])
+        return self._embed(list(map(self._text, texts)))
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        return await self._aembed([self.text_instruction + text for text in texts])
+        return await self._aembed(list(map(self._text, texts)))
 
     def _query(self, query: str) -> str:
-        known = model_info(self.model_name).query_instruction
-        return (known if self.query_instruction is None else self.query_instruction) + query
+        own = self.query_instruction
+        return (model_info(self.model_name).query_instruction if own is None else own) + query
+
+    def _text(self, text: str) -> str:
+        own = self.text_instruction
+        return (model_info(self.model_name).text_instruction if own is None else own) + text
 
     def _embed(self, texts: list[str]) -> list[Embedding]:
         return self.client.embed(self._request(texts)).vectors
@@ -188,5 +201,9 @@ class TIREmbedding(ModelSettings, BaseEmbedding):
 
     def _request(self, texts: list[str]) -> EmbeddingRequest:
         return EmbeddingRequest.of(
-            model=self.model_name, input=texts, dimensions=self.dimensions, extra_body=self.extra_body
+            model=self.model_name,
+            input=texts,
+            dimensions=self.dimensions,
+            truncate_prompt_tokens=self.truncate_prompt_tokens,
+            extra_body=self.extra_body,
         )

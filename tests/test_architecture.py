@@ -31,6 +31,7 @@ MAY_IMPORT = {
 
 ONLY_IN = {
     "langchain_tir/_register.py": {"langchain"},  # in a function that users of `langchain` call
+    "langchain_tir/embeddings.py": {"tqdm"},  # for `show_progress_bar`
     "tir_sandbox/pytest_plugin.py": {"pytest"},  # which pytest imports
 }
 

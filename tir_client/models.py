@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -18,7 +19,8 @@ class ModelInfo:
         reasoning_efforts: The values of `reasoning_effort` that it accepts.
         inline_think: Its reasoning may be in the text between `<think>` and `</think>`.
         dimensions: Length of an embedding, for an embedding model.
-        query_instruction: The prefix of a query (not of a document), for an embedding model.
+        query_instruction: The prefix of a query, for an embedding model.
+        text_instruction: The prefix of a text that is not a query, for an embedding model.
     """
 
     context_window: int | None = None
@@ -30,11 +32,14 @@ class ModelInfo:
     inline_think: bool = True
     dimensions: int | None = None
     query_instruction: str = ""
+    text_instruction: str = ""
 
 
 UNKNOWN = ModelInfo()
 
-_E5_INSTRUCTION = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery: "
+_SEARCH = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:"
+_BGE_EN = "Represent this sentence for searching relevant passages: "
+_BGE_ZH = "为这个句子生成表示以用于检索相关文章："  # noqa: RUF001 - its colon is that of the model card
 
 _GPT_OSS = ModelInfo(
     context_window=131_072,
@@ -59,11 +64,21 @@ KNOWN: dict[str, ModelInfo] = {
     "gemma_7b": ModelInfo(context_window=8_192, tools=False),
     "llama_guard_3_8b": ModelInfo(context_window=131_072, tools=False),
     "e5-mistral-7b-instruct": ModelInfo(
-        context_window=4_096, tools=False, dimensions=4_096, query_instruction=_E5_INSTRUCTION
+        context_window=4_096, tools=False, dimensions=4_096, query_instruction=f"{_SEARCH} "
     ),
-    "bge-large-en-v1_5": ModelInfo(context_window=512, tools=False, dimensions=1_024),
+    "bge-large-en-v1_5": ModelInfo(context_window=512, tools=False, dimensions=1_024, query_instruction=_BGE_EN),
 }
 """The facts by slug. Slugs of embedding models have dashes."""
+
+_E5 = ModelInfo(query_instruction="query: ", text_instruction="passage: ")
+_FAMILIES = (
+    (r"bge_(small|base|large)_en(_v1_5)?", ModelInfo(query_instruction=_BGE_EN)),
+    (r"bge_(small|base|large)_zh(_v1_5)?", ModelInfo(query_instruction=_BGE_ZH)),
+    (r"(multilingual_)?e5_(small|base|large)(_v2)?", _E5),
+    (r"multilingual_e5_large_instruct", ModelInfo(query_instruction=f"{_SEARCH} ")),
+    (r"qwen3_embedding_(0_6b|4b|8b)", ModelInfo(query_instruction=_SEARCH)),
+)
+"""Embedding models whose cards tell which instructions they were trained with."""
 
 
 def model_info(model: str) -> ModelInfo:
@@ -72,7 +87,9 @@ def model_info(model: str) -> ModelInfo:
     A model is found by its slug on TIR and by its Hugging Face id, such as `openai/gpt-oss-120b`.
     """
     slug = nearest_slug(model)
-    return UNKNOWN if slug is None else KNOWN[slug]
+    if slug is not None:
+        return KNOWN[slug]
+    return next((info for pattern, info in _FAMILIES if re.fullmatch(pattern, _key(model))), UNKNOWN)
 
 
 def nearest_slug(model: str) -> str | None:

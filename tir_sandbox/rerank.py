@@ -3,8 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+<<<<<<< HEAD
 from tir_sandbox import tokenizer
 from tir_sandbox.embeddings import stems, weight_of
+=======
+from tir_sandbox import checks, errors, tokenizer
+
+_LONG = 4
+_SHORT_WEIGHT = 0.1
+>>>>>>> main
 
 
 def score(query: str, document: str) -> float:
@@ -14,25 +21,33 @@ def score(query: str, document: str) -> float:
     return round(sum(map(weight_of, wanted & found)) / total, 6)
 
 
+def check_documents(body: Mapping[str, Any], window: int, model: str) -> None:
+    """Refuse a request without documents, and one that does not fit the context window and must not be cut."""
+    if not body["documents"]:
+        raise errors.bad_request("At least one text_pair element must be given")
+    if body.get("truncate_prompt_tokens") is None:
+        for text in _documents(body):
+            checks.check_prompt(_tokens(body["query"], text), window, model)
+
+
 def rerank(name: str, model: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the answer to a request, the best documents first."""
-    query, texts = body["query"], texts_of(body)
+    query, documents = body["query"], _documents(body)
     results: list[dict[str, Any]] = [
         {"index": index, "document": {"text": text, "multi_modal": None}, "relevance_score": score(query, text)}
-        for index, text in enumerate(texts)
+        for index, text in enumerate(documents)
     ]
     results.sort(key=lambda result: -result["relevance_score"])
-    tokens = sum(tokens_of(query, text) for text in texts)
+    tokens = sum(_tokens(query, text) for text in documents)
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return {"id": name, "model": model, "usage": usage, "results": results[: body.get("top_n") or None]}
 
 
-def texts_of(body: Mapping[str, Any]) -> list[str]:
-    """Return the documents of a request, which may be one text."""
+def _documents(body: Mapping[str, Any]) -> list[str]:
     documents: str | list[str] = body["documents"]
     return [documents] if isinstance(documents, str) else documents
 
 
-def tokens_of(query: str, document: str) -> int:
-    """Count the tokens of a query and a document, which the model reads together."""
+def _tokens(query: str, document: str) -> int:
+    """Count the tokens of a query and a document, which a model reads together."""
     return tokenizer.count(query) + tokenizer.count(document)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.recorded import recording
 from tir_client import InvalidRequestError, ReportedError, Reranking, RerankRequest, RerankResult, ResponseError
 from tir_client.protocol.rerank import join_rerankings, read_reranking
 
@@ -89,6 +90,22 @@ def test_both_forms_of_answers_are_read_the_best_first(name, wrapped):
     assert pairs(found) == [(1, 1.0), (0, 0.25), (2, -3.5)]
     assert all(type(result.score) is float for result in found.results)
     assert (found.model, found.usage) == ("served" if wrapped else "m", None)
+
+
+RECORDED = [f"vllm-reranker/{name}" for name in ("rerank", "rerank-root", "top-n", "one-document")]
+
+
+@pytest.mark.parametrize("name", [*RECORDED, "vllm-embedding/rerank"])
+def test_the_answers_of_a_real_vllm_are_read(name):
+    real = recording(name)
+    documents = real.body["documents"]
+    asked = RerankRequest.of(**{**real.body, "documents": [documents] if isinstance(documents, str) else documents})
+
+    found = read_reranking(asked, real.content, None)
+
+    assert pairs(found) == [(row["index"], row["relevance_score"]) for row in json.loads(real.content)["results"]]
+    assert found.usage is not None
+    assert found.usage.total_tokens > 10
 
 
 def test_the_tokens_are_counted():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import sys
 import threading
 from contextvars import ContextVar
 from typing import Any
@@ -68,7 +69,7 @@ async def test_a_query_has_the_models_instruction(embeddings: TIREmbeddings, san
     [
         ({"query_instruction": "query: "}, "query: x"),
         ({"query_instruction": ""}, "x"),
-        ({"model": "bge-large-en-v1_5"}, "x"),
+        ({"model": "bge-m3"}, "x"),
     ],
 )
 def test_the_instruction_may_be_chosen(endpoint: dict[str, Any], sandbox: Sandbox, fields: Any, text: str):
@@ -85,7 +86,9 @@ def test_values_that_are_not_texts_are_refused(endpoint: dict[str, Any], sandbox
 
 
 def test_parameters_are_sent(endpoint: dict[str, Any], sandbox: Sandbox):
-    model = TIREmbeddings(**endpoint, model_name="m", dimensions=8, extra_body={"truncate_prompt_tokens": 5})
+    model = TIREmbeddings(
+        **endpoint, model_name="m", dimensions=8, truncate_prompt_tokens=5, extra_body={"truncation_side": "left"}
+    )
 
     assert len(model.embed_documents(["a"])[0]) == 8
     assert sandbox.requests[-1].path.endswith("/genai/m/v1/embeddings")
@@ -95,6 +98,7 @@ def test_parameters_are_sent(endpoint: dict[str, Any], sandbox: Sandbox):
         "encoding_format": "float",
         "dimensions": 8,
         "truncate_prompt_tokens": 5,
+        "truncation_side": "left",
     }
 
 
@@ -205,6 +209,28 @@ def test_batches_in_threads_have_the_context_of_the_caller(embeddings: TIREmbedd
         RUN.reset(token)
 
     assert seen == ["mine"] * 4
+
+
+async def test_the_progress_is_shown_on_request(endpoint: dict[str, Any], capsys: pytest.CaptureFixture[str]):
+    model = TIREmbeddings(**endpoint, chunk_size=3, show_progress_bar=True)
+
+    vectors = model.embed_documents(TEXTS)
+    shown = capsys.readouterr().err
+    assert await model.aembed_documents(TEXTS) == vectors
+    ashown = capsys.readouterr().err
+    model.embed_query("x")
+
+    assert "Embedding texts" in shown
+    assert "10/10" in shown
+    assert "10/10" in ashown
+    assert capsys.readouterr().err == ""
+
+
+def test_a_progress_bar_without_tqdm_is_explained(endpoint: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+
+    with pytest.raises(ImportError, match="`show_progress_bar` needs tqdm"):
+        TIREmbeddings(**endpoint, show_progress_bar=True).embed_documents(["x"])
 
 
 def test_none_instead_of_a_text_is_refused(embeddings: TIREmbeddings, sandbox: Sandbox):

@@ -71,7 +71,7 @@ def test_an_empty_instruction_disables_the_default(sandbox):
 
 
 def test_a_model_without_an_instruction_gets_none(sandbox):
-    TIREmbedding(model_name="bge-large-en-v1_5").get_query_embedding("a")
+    TIREmbedding(model_name="bge-m3").get_query_embedding("a")
     assert inputs(sandbox) == [["a"]]
 
 

@@ -205,13 +205,19 @@ def test_the_wording_of_a_call_is_that_of_its_own_id():
 
 
 @pytest.mark.parametrize(
-    "call", ["f", {"id": "1"}, {"id": "1", "function": {"arguments": "{}"}}, {"id": "1", "function": {"name": "f"}}]
+    ("call", "text"),
+    [
+        ("f", '[tool_call: "f"]'),
+        ({"id": "1"}, "[tool_call]"),
+        ({"id": "1", "function": {"arguments": "{}"}}, '[tool_call: {"function": {"arguments": "{}"}}]'),
+    ],
 )
-def test_a_call_in_additional_kwargs_that_cannot_be_read_is_shown(call: Any):
-    with pytest.raises(InvalidRequestError) as raised:
-        said(tool_calls=[call])
-    assert str(raised.value).endswith(f": {call!r}.")
-    assert "messages[0]: " in str(raised.value)
+def test_a_call_in_additional_kwargs_that_cannot_be_read_is_shown(call: Any, text: str):
+    assert said(tool_calls=[call]) == {"role": "assistant", "content": text}
+
+
+def test_a_call_in_additional_kwargs_without_arguments_has_none():
+    assert said(tool_calls=[{"id": "1", "function": {"name": "f"}}])["tool_calls"] == [wire_call("1", "f", "{}")]
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,22 @@
 import pytest
 
 from demo.rules import answer
-from tests.real.plugin import gpt_oss_server, pytest_collection_modifyitems, real_server
+from tests.real.plugin import (
+    embedding_server,
+    gpt_oss_server,
+    pytest_collection_modifyitems,
+    real_server,
+    reranker_server,
+)
 from tir_sandbox import Sandbox
 
-__all__ = ["gpt_oss_server", "pytest_collection_modifyitems", "real_server"]
+__all__ = [
+    "embedding_server",
+    "gpt_oss_server",
+    "pytest_collection_modifyitems",
+    "real_server",
+    "reranker_server",
+]
 
 
 @pytest.fixture

@@ -1,5 +1,17 @@
 """Makes the real servers available to the tests of this folder."""
 
-from .plugin import gpt_oss_server, pytest_collection_modifyitems, real_server
+from .plugin import (
+    embedding_server,
+    gpt_oss_server,
+    pytest_collection_modifyitems,
+    real_server,
+    reranker_server,
+)
 
-__all__ = ["gpt_oss_server", "pytest_collection_modifyitems", "real_server"]
+__all__ = [
+    "embedding_server",
+    "gpt_oss_server",
+    "pytest_collection_modifyitems",
+    "real_server",
+    "reranker_server",
+]

@@ -17,6 +17,7 @@ class Model:
         name: The name on the command line and of its directory.
         served_as: The names under which requests ask for it; answers have the first.
         materials: What it is made from; the first is the script that makes it.
+        arguments: What the script is told beside the directory.
         options: The options of vLLM that depend on the model.
         variable: The environment variable that names a server of this model that is running already.
     """
@@ -26,6 +27,7 @@ class Model:
     materials: tuple[Path, ...]
     options: tuple[str, ...]
     variable: str
+    arguments: tuple[str, ...] = ()
 
     @property
     def script(self) -> Path:
@@ -36,20 +38,43 @@ class Model:
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in self.materials}
 
 
+# As TIR serves its chat models: tools chosen by the model, and schemas enforced.
+CHAT = (
+    *("--dtype", "bfloat16", "--enable-auto-tool-choice"),
+    *("--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}'),
+)
+RETRIEVAL = (HERE / "make_retrieval_model.py",)
+
 # This reasoning parser acts only where a request asks for thinking in `chat_template_kwargs`, so the plain
 # answer of a model that never ends a thought is content.
 TINY = Model(
     name="tiny",
     served_as=("tiny", "tiny-too"),
     materials=(HERE / "make_tiny_model.py",),
-    options=("--max-model-len", "4096", "--tool-call-parser", "hermes", "--reasoning-parser", "deepseek_v3"),
+    options=(*CHAT, "--max-model-len", "4096", "--tool-call-parser", "hermes", "--reasoning-parser", "deepseek_v3"),
     variable="TIR_REAL_BASE_URL",
 )
 GPT_OSS = Model(
     name="gpt-oss",
     served_as=("gpt_oss_120b",),
     materials=(HERE / "gpt_oss" / "make_model.py", HERE / "gpt_oss" / "trained.safetensors"),
-    options=("--max-model-len", "131072", "--tool-call-parser", "openai", "--reasoning-parser", "openai_gptoss"),
+    options=(*CHAT, "--max-model-len", "131072", "--tool-call-parser", "openai", "--reasoning-parser", "openai_gptoss"),
     variable="TIR_REAL_GPT_OSS_BASE_URL",
 )
-MODELS = {model.name: model for model in (TINY, GPT_OSS)}
+EMBEDDING = Model(
+    name="embedding",
+    served_as=("e5-tiny",),
+    materials=RETRIEVAL,
+    arguments=("embedding",),
+    options=("--dtype", "float32", "--runner", "pooling", "--pooler-config", '{"pooling_type": "MEAN"}'),
+    variable="TIR_REAL_EMBEDDING_BASE_URL",
+)
+RERANKER = Model(
+    name="reranker",
+    served_as=("bge-reranker-tiny",),
+    materials=RETRIEVAL,
+    arguments=("reranker",),
+    options=("--dtype", "float32", "--runner", "pooling"),
+    variable="TIR_REAL_RERANKER_BASE_URL",
+)
+MODELS = {model.name: model for model in (TINY, EMBEDDING, RERANKER, GPT_OSS)}

@@ -1,8 +1,8 @@
-"""The fixtures ``real_server`` and ``gpt_oss_server``, and the rule that real tests run only with ``-m real``.
+"""The fixtures of the real servers, and the rule that real tests run only with ``-m real``.
 
 A folder of tests that need a server imports these names into its ``conftest.py``; all folders share the servers.
-A server starts with the first test that needs it. One server runs at a time: the tests of gpt-oss come last, and
-its start ends the other server.
+A server starts with the first test that needs it. One server runs at a time: the tests are sorted by their server,
+and its start ends the one before.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from .models import GPT_OSS, TINY, Model
+from .models import EMBEDDING, GPT_OSS, RERANKER, TINY, Model
 from .vllm_server import API_KEY, START_LIMIT, VLLMServer, termination_interrupts
 
 # The first real test waits for the server, so each may take the time of a start on top of its own.
@@ -90,23 +90,40 @@ def real_server(pytestconfig: pytest.Config) -> RealServer:
 
 
 @pytest.fixture(scope="session")
+def embedding_server(pytestconfig: pytest.Config) -> RealServer:
+    """Give a vLLM server with an embedding model that compares texts by their words."""
+    return _servers(pytestconfig).serving(EMBEDDING)
+
+
+@pytest.fixture(scope="session")
+def reranker_server(pytestconfig: pytest.Config) -> RealServer:
+    """Give a vLLM server with a reranker that counts the words of the query in a document."""
+    return _servers(pytestconfig).serving(RERANKER)
+
+
+@pytest.fixture(scope="session")
 def gpt_oss_server(pytestconfig: pytest.Config) -> RealServer:
     """Give a vLLM server with a trained model of the gpt-oss architecture, behind the harmony parser."""
     return _servers(pytestconfig).serving(GPT_OSS)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect real tests unless the marker expression names them; give the chosen ones time, gpt-oss last."""
+    """Deselect real tests unless the marker expression names them; give the chosen ones time, server by server."""
     real = [item for item in items if item.get_closest_marker("real")]
     if "real" in config.option.markexpr:
         for item in real:
             if item.get_closest_marker("timeout") is None and config.pluginmanager.has_plugin("timeout"):
                 item.add_marker(pytest.mark.timeout(REAL_TEST_LIMIT))
-        items.sort(key=_needs_gpt_oss)
+        items.sort(key=_server_of)
     elif real:
         config.hook.pytest_deselected(items=real)
         items[:] = [item for item in items if item not in set(real)]
 
 
-def _needs_gpt_oss(item: pytest.Item) -> bool:
-    return "gpt_oss_server" in getattr(item, "fixturenames", ())
+ORDER = ("embedding_server", "reranker_server", "gpt_oss_server")
+
+
+def _server_of(item: pytest.Item) -> int:
+    """Return the place of a test's server in ``ORDER``; a test of the chat model comes before all of them."""
+    fixtures = getattr(item, "fixturenames", ())
+    return next((place for place, name in enumerate(ORDER, start=1) if name in fixtures), 0)

@@ -183,7 +183,7 @@ class Installation:
         for directory in (unfinished, place):
             shutil.rmtree(directory, ignore_errors=True)
         unfinished.mkdir(parents=True)
-        self._run(str(model.script), str(unfinished))
+        self._run(str(model.script), str(unfinished), *model.arguments)
         _write_marker(unfinished / "recipe.json", model.recipe())
         unfinished.rename(place)
 

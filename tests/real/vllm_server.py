@@ -33,10 +33,9 @@ STOP_LIMIT = 10.0
 POLL = 0.5
 INTERRUPTED = 130
 
-# As TIR serves its models: tools chosen by the model, cached tokens counted, request ids echoed.
+# As TIR serves its models: cached tokens counted, request ids echoed.
 OPTIONS = (
-    *("--max-num-seqs", "8", "--dtype", "bfloat16", "--enforce-eager", "--enable-auto-tool-choice"),
-    *("--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}'),
+    *("--max-num-seqs", "8", "--enforce-eager"),
     *("--enable-prompt-tokens-details", "--enable-request-id-headers", "--enable-server-load-tracking"),
 )
 

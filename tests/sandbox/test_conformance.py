@@ -145,10 +145,18 @@ def raw_request(name: str) -> tuple[str, str, dict[str, str], str]:
     return method, path, dict(line.split(": ", 1) for line in lines), rest.partition("\n\n### RESPONSE")[0]
 
 
+SERVERS = {
+    "vllm-generic": (["tiny"], 2048),
+    "vllm-embedding": (["e5-tiny"], 512),
+    "vllm-reranker": (["bge-reranker-tiny"], 512),
+}
+"""Models and context window of the recorded servers."""
+
+
 @pytest.mark.parametrize("name", list(refusals()))
 def test_refusals_have_the_recorded_status_and_body(name):
     method, path, headers, body = raw_request(name)
-    models, window = (["tiny"], 2048) if "generic" in name else (["gpt_oss_120b"], 131_072)
+    models, window = SERVERS.get(name.partition("/")[0], (["gpt_oss_120b"], 131_072))
     with Sandbox(models=models, context_window=window, token="sk-local-test") as sandbox:
         answer = httpx.request(method, sandbox.host + path, headers=headers, content=body, timeout=10)
 
@@ -215,3 +223,28 @@ def test_models_are_listed_as_recorded():
     real = json.loads(recording("vllm-generic/00-models").content)
     real["data"][0]["permission"] = []
     assert in_order(skeleton(real)) == in_order(skeleton(answer.json()))
+
+
+@pytest.mark.parametrize("name", ["rerank", "rerank-root", "top-n", "one-document"])
+def test_rerankings_have_the_recorded_keys_and_order(name):
+    _, path, headers, body = raw_request(f"vllm-reranker/{name}")
+    with Sandbox(models=["bge-reranker-tiny"], token="sk-local-test") as sandbox:
+        answer = httpx.post(sandbox.host + path, headers=headers, content=body)
+
+    real, got = json.loads(recording(f"vllm-reranker/{name}").content), answer.json()
+    assert in_order(skeleton(real)) == in_order(skeleton(got))
+    assert [result["document"] for result in real["results"][:2]] == [
+        result["document"] for result in got["results"][:2]
+    ]
+    assert len(real["results"]) == len(got["results"])
+
+
+@pytest.mark.parametrize("name", ["dimensions", "base64", "truncated"])
+def test_embeddings_have_the_recorded_keys(name):
+    _, path, headers, body = raw_request(f"vllm-embedding/{name}")
+    with Sandbox(models=["e5-tiny"], context_window=512, token="sk-local-test") as sandbox:
+        answer = httpx.post(sandbox.host + path, headers=headers, content=body)
+
+    real, got = json.loads(recording(f"vllm-embedding/{name}").content), answer.json()
+    assert in_order(skeleton(real)) == in_order(skeleton(got))
+    assert [len(row["embedding"]) for row in real["data"]] == [len(row["embedding"]) for row in got["data"]]

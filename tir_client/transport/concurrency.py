@@ -8,18 +8,18 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def _ignore() -> None:
+def _ignore(_: object) -> None:
     pass
 
 
 def run_each(
-    call: Callable[[Item], Result], items: Sequence[Item], limit: int, done: Callable[[], object] = _ignore
+    call: Callable[[Item], Result], items: Sequence[Item], limit: int, done: Callable[[Result], object] = _ignore
 ) -> list[Result]:
     """Call `call` with each item, in threads if there are several, and return the results in the order of the items.
 
@@ -27,35 +27,36 @@ def run_each(
         call: What to call. In a thread it has the context variables of the caller.
         items: The arguments. When a call fails, those that wait are not called.
         limit: Most calls at a time.
-        done: Called in the caller's thread once per result.
+        done: Called with each result, in their order and in the caller's thread.
     """
-    results = []
     if len(items) <= 1:
-        for item in items:
-            results.append(call(item))
-            done()
-        return results
+        return _noted(map(call, items), done)
     context = copy_context()
     with ThreadPoolExecutor(limit) as pool:
-        for result in pool.map(lambda item: context.copy().run(call, item), items):
-            results.append(result)
-            done()
-    return results
+        return _noted(pool.map(lambda item: context.copy().run(call, item), items), done)
+
+
+def _noted(results: Iterable[Result], done: Callable[[Result], object]) -> list[Result]:
+    noted = []
+    for result in results:
+        noted.append(result)
+        done(result)
+    return noted
 
 
 async def arun_each(
     call: Callable[[Item], Awaitable[Result]],
     items: Sequence[Item],
     limit: int,
-    done: Callable[[], object] = _ignore,
+    done: Callable[[Result], object] = _ignore,
 ) -> list[Result]:
-    """`run_each` for async code. When a call fails, the others are cancelled."""
+    """`run_each` for async code; `done` is called as results come. When a call fails, the others are cancelled."""
     free = asyncio.Semaphore(limit)
 
     async def run(item: Item) -> Result:
         async with free:
             result = await call(item)
-        done()
+        done(result)
         return result
 
     tasks = [asyncio.ensure_future(run(item)) for item in items]
