@@ -18,12 +18,8 @@ from tir_sandbox.faults import Fault
 from tir_sandbox.generation import generate
 from tir_sandbox.middleware import as_response
 from tir_sandbox.replies import Reply
-<<<<<<< HEAD
 from tir_sandbox.request_models import Embedding, Rerank, Tokenize, validated
-from tir_sandbox.rerank import rerank, texts_of, tokens_of
-=======
 from tir_sandbox.rerank import check_documents, rerank
->>>>>>> main
 from tir_sandbox.rules import answer_by_rule
 from tir_sandbox.script import Answer, ScriptError
 
@@ -84,45 +80,26 @@ class Endpoint:
         """Answer `POST embeddings`."""
         body = validated(Embedding, _json_body(request))
         model = self._model(request, body)
-<<<<<<< HEAD
         texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
         counts = [tokenizer.count(text) for text in texts]
-        for tokens in counts:
+        for tokens in counts if body.get("truncate_prompt_tokens") is None else ():
             checks.check_prompt(tokens, self._state.context_window, model)
-=======
-        texts = inputs(body["input"])
-        for text in texts if body.get("truncate_prompt_tokens") is None else ():
-            checks.check_prompt(tokenizer.count(text), self._state.context_window, model)
-        item = self._state.script.take(request.scope["tir_request"], embeds=True)
-        fault = item if isinstance(item, Fault) else None
-        reply = item if isinstance(item, Reply) else Reply()
->>>>>>> main
         size, encoding = body.get("dimensions") or dimensions_of(model), body.get("encoding_format")
         data = [
             {"index": index, "object": "embedding", "embedding": encoded(embed(text, size), encoding)}
             for index, text in enumerate(texts)
         ]
         head = {"id": self._id(request, body, "embd"), "object": "list", "created": self._state.clock()}
-        usage: dict[str, Any] = {"prompt_tokens": sum(counts), "total_tokens": sum(counts)}
-        usage |= {"completion_tokens": 0, "prompt_tokens_details": None}
-        return self._deliver_computed(request, head | {"model": model, "data": data, "usage": usage})
+        usage = {"prompt_tokens": sum(counts), "total_tokens": sum(counts), "completion_tokens": 0}
+        details = dict.fromkeys(["prompt_tokens_details", "completion_tokens_details"])
+        return self._deliver_computed(request, head | {"model": model, "data": data, "usage": usage | details})
 
     async def rerank(self, request: HttpRequest) -> Delivery:
         """Answer `POST rerank`."""
         body = validated(Rerank, _json_body(request))
         model = self._model(request, body)
-<<<<<<< HEAD
-        for text in texts_of(body):
-            if body.get("truncate_prompt_tokens") is None:
-                checks.check_prompt(tokens_of(body["query"], text), self._state.context_window, model)
-        return self._deliver_computed(request, rerank(self._id(request, body, "score"), model, body))
-=======
         check_documents(body, self._state.context_window, model)
-        item = self._state.script.take(request.scope["tir_request"], embeds=True)
-        fault = item if isinstance(item, Fault) else None
-        reply = item if isinstance(item, Reply) else Reply()
-        return self._deliver(reply, fault, whole=rerank(self._id(request, body, "score"), model, body))
->>>>>>> main
+        return self._deliver_computed(request, rerank(self._id(request, body, "score"), model, body))
 
     async def models(self, request: HttpRequest) -> Response:
         """Answer `GET models`."""
@@ -208,15 +185,6 @@ class Endpoint:
         return f"{prefix}-{given or format(next(self._state.ids), '016x')}"
 
 
-<<<<<<< HEAD
-=======
-def _embedding_usage(texts: Sequence[str]) -> dict[str, Any]:
-    tokens = sum(map(tokenizer.count, texts))
-    counted = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return counted | {"completion_tokens": 0, "prompt_tokens_details": None, "completion_tokens_details": None}
-
-
->>>>>>> main
 def _json_body(request: HttpRequest) -> dict[str, Any]:
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         message = "1 validation error:\n  Unsupported Media Type: Only 'application/json' is allowed"

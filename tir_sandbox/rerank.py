@@ -3,15 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-<<<<<<< HEAD
-from tir_sandbox import tokenizer
-from tir_sandbox.embeddings import stems, weight_of
-=======
 from tir_sandbox import checks, errors, tokenizer
-
-_LONG = 4
-_SHORT_WEIGHT = 0.1
->>>>>>> main
+from tir_sandbox.embeddings import stems, weight_of
 
 
 def score(query: str, document: str) -> float:

@@ -24,7 +24,7 @@ from llama_index_tir._messages import (
     to_wire,
 )
 from llama_index_tir._stream import DeltaMapper
-from tir_client import Choice, Completion, InvalidRequestError, ToolCall, Usage
+from tir_client import Choice, Completion, ToolCall, Usage
 from tir_client.protocol.accumulator import Accumulator
 
 USAGE = Usage(3, 4, 7, 2, 1)
