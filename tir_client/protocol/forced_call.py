@@ -34,7 +34,7 @@ class ForcedCall:
         second: The request for the missing call, set by `check`.
     """
 
-    def __init__(self, request: ChatRequest, *, lenient: bool = False) -> None:
+    def __init__(self, request: ChatRequest, *, lenient: bool) -> None:
         self.request = request
         self.second: ChatRequest | None = None
         self._demanded = request.tool_choice not in (None, "auto", "none")
@@ -110,7 +110,9 @@ def rescue_request(request: ChatRequest, answer: Completion) -> ChatRequest | No
     schema = _arguments_schema(tools[0]) if len(tools) == 1 else _any_call(tools)
     name = tools[0]["function"]["name"] if len(tools) == 1 else "tool_call"
     unset = {"tools": None, "tool_choice": None, "parallel_tool_calls": None}
-    return request_without_stop(request).model_copy(update={**unset, "response_format": response_format(name, schema)})
+    return request_without_stop(request, 1).model_copy(
+        update={**unset, "response_format": response_format(name, schema)}
+    )
 
 
 def _can_be_replaced(request: ChatRequest, answer: Completion) -> bool:
