@@ -8,6 +8,7 @@ import typer
 
 from tir_cli.bulk import EPILOG, bulk
 from tir_cli.chat import chat
+from tir_cli.doctor.command import doctor
 from tir_cli.embed import embed
 from tir_cli.models import models
 from tir_cli.rerank import rerank
@@ -41,6 +42,6 @@ def options(
 
 
 app.command("bulk", epilog=EPILOG)(bulk)
-for _command in (chat, embed, models, rerank):
+for _command in (chat, doctor, embed, models, rerank):
     app.command()(_command)
 app.command(context_settings=ANY_ARGUMENTS)(sandbox)

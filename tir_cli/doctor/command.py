@@ -1,0 +1,136 @@
+"""The command: which checks run, and how the findings are shown."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from tir_cli import exit_codes
+from tir_cli.connection import DEFAULT_MODEL, AllowHTTP, AsJSON, BaseURL, EndpointID, ProjectID
+from tir_cli.doctor.findings import Finding, Mark, failure
+from tir_cli.doctor.model import COST, ModelChecks
+from tir_cli.doctor.network import configuration, connection
+from tir_cli.output import print_json, reporting, stderr, stdout
+from tir_client import Config, TIRError
+
+ASK_ABOVE = 10_000
+"""Tokens above which the command asks before it sends anything."""
+
+_MARKS = {
+    Mark.OK: ("✓", "green"),
+    Mark.NOTE: ("!", "yellow"),
+    Mark.FAILED: ("✗", "bold red"),
+    Mark.SKIPPED: ("-", "dim"),
+}
+_GROUND = "the connection"
+
+
+def doctor(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL]...", help=f"Models to check. Default: {DEFAULT_MODEL}.")
+    ] = None,
+    project_id: ProjectID = None,
+    endpoint_id: EndpointID = None,
+    base_url: BaseURL = None,
+    allow_http: AllowHTTP = False,
+    timeout: Annotated[float, typer.Option(help="Seconds for a whole call.")] = 60.0,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help=f"Do not ask, also above {ASK_ABOVE:,} tokens.")] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Check the configuration, the network and a model, from the ground up, and say what to do.
+
+    The first step that fails is the headline, and ends the checks of its model. Steps with ! are abilities that the
+    server lacks. With --json, the output is a record of what each model can do.
+
+    Example: tir doctor gpt_oss_120b
+    """
+    models = names or [DEFAULT_MODEL]
+    with reporting(as_json=as_json):
+        _agree(len(models) * COST, yes=yes, quiet=as_json)
+        findings: dict[str, list[Finding]] = {_GROUND: []}
+        try:
+            config = Config.resolve(
+                project_id=project_id, endpoint_id=endpoint_id, base_url=base_url, allow_http=allow_http
+            )
+            with stderr.status("Checking ..."):
+                _check(findings, config, models, timeout)
+        except TIRError as error:
+            findings[_GROUND].append(failure("configuration", error))
+    _show(findings, as_json=as_json)
+
+
+def _agree(tokens: int, *, yes: bool, quiet: bool) -> None:
+    if not quiet:
+        stderr.print(Text(f"The checks take at most about {tokens:,} tokens.", style="dim"))
+    if tokens > ASK_ABOVE and not yes and not typer.confirm("Go on?", err=True):
+        raise typer.Exit(exit_codes.USAGE)
+
+
+def _check(findings: dict[str, list[Finding]], config: Config, models: list[str], timeout: float) -> None:
+    """Fill `findings`: the connection first, then each model.
+
+    Raises:
+        ConfigurationError: A model's name cannot be a part of a URL.
+    """
+    ground = findings[_GROUND]
+    for checks in (configuration(config, models[0]), connection(config.url_for(models[0], ""))):
+        ground += checks
+        if _failed(ground):
+            return
+    for model in models:
+        config.url_for(model)
+    for model in models:
+        findings[model] = []
+        for finding in ModelChecks(config, model, timeout).run():
+            findings[model].append(finding)
+
+
+def _failed(findings: list[Finding]) -> Finding | None:
+    return next((finding for finding in findings if finding.mark is Mark.FAILED), None)
+
+
+def _show(findings: dict[str, list[Finding]], *, as_json: bool) -> None:
+    """Print all findings, and exit with the code of the first failure."""
+    failures = [(place, failed) for place, found in findings.items() if (failed := _failed(found))]
+    place, first = failures[0] if failures else ("", None)
+    headline = f"{place}: {first.step}: {first.seen}" if first else "All is well."
+    if as_json:
+        print_json(_record(headline, findings, ok=first is None))
+    else:
+        stdout.print(Text(headline, style="bold red" if first else "bold green"))
+        if first and first.remedy:
+            stdout.print(Text(first.remedy))
+        for name, found in findings.items():
+            stdout.print(_table(name, found))
+    raise typer.Exit(first.code if first else exit_codes.OK)
+
+
+def _table(name: str, findings: list[Finding]) -> Table:
+    table = Table("", name, "", box=None, pad_edge=False)
+    for finding in findings:
+        mark, style = _MARKS[finding.mark]
+        seen = Text(finding.seen)
+        if finding.remedy:
+            seen.append(f"\n{finding.remedy}", style="dim")
+        table.add_row(Text(mark, style=style), finding.step, seen)
+    return table
+
+
+def _record(headline: str, findings: dict[str, list[Finding]], *, ok: bool) -> dict[str, Any]:
+    def facts(found: list[Finding]) -> dict[str, Any]:
+        return {name: value for finding in found for name, value in finding.facts.items()}
+
+    def steps(found: list[Finding]) -> list[dict[str, str]]:
+        return [{"step": one.step, "mark": one.mark, "seen": one.seen, "remedy": one.remedy} for one in found]
+
+    ground, *models = findings.items()
+    return {
+        "ok": ok,
+        "headline": headline,
+        **facts(ground[1]),
+        "steps": steps(ground[1]),
+        "models": {name: {**facts(found), "steps": steps(found)} for name, found in models},
+    }

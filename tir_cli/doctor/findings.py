@@ -1,0 +1,74 @@
+"""What the checks found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from tir_cli import exit_codes
+from tir_client import ResponseError, TIRError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Mark(StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    NOTE = "note"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of a check.
+
+    Args:
+        step: What was checked.
+        mark: How it ended.
+        seen: What was seen.
+        remedy: What to do about it.
+        facts: Entries for the capability record.
+        code: The exit code, if this is the first failure.
+    """
+
+    step: str
+    mark: Mark
+    seen: str
+    remedy: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+    code: int = exit_codes.FAILED
+
+
+Outcome = tuple[Mark, str, dict[str, Any]]
+"""What a check returns: how it ended, what was seen, and facts for the capability record."""
+
+NO_ABILITY = frozenset({400, 404, 405, 422, 501})
+"""Statuses with which a server refuses what it cannot do. Others say nothing about an ability."""
+
+
+def run(step: str, check: Callable[[], Outcome], *, ability: str | None = None) -> Finding:
+    """Run a check and report an error as a failure.
+
+    Args:
+        step: What is checked.
+        check: Does it.
+        ability: The fact that is false if the server refuses the request; a refusal then is a note, and no failure.
+    """
+    try:
+        mark, seen, facts = check()
+    except TIRError as error:
+        if ability and (error.status_code in NO_ABILITY or isinstance(error, ResponseError)):
+            seen, _, remedy = error.message.partition("\n")
+            return Finding(step, Mark.NOTE, f"no: {seen}", remedy, {ability: False})
+        return failure(step, error)
+    return Finding(step, mark, seen, facts=facts)
+
+
+def failure(step: str, error: TIRError) -> Finding:
+    """A failed step, with the advice of its error."""
+    seen, _, remedy = error.message.partition("\n")
+    return Finding(step, Mark.FAILED, f"{type(error).__name__}: {seen}", remedy, code=exit_codes.exit_code(error))
