@@ -10,7 +10,7 @@ EXTRAS := .[langchain,llama-index,sandbox,cli,parquet]
 JOBS ?= 2
 PARALLEL := --numprocesses $(JOBS) --dist worksteal
 
-.PHONY: demo docs test test-real test-lowest test-newest constraints lint format type pytest mutants soak reliability bench build clean
+.PHONY: demo docs test test-real test-lowest test-newest constraints lint format type pytest mutants soak works-with features reliability bench bench-bulk build clean
 
 demo: $(READY)  ## LangChain and LlamaIndex through TIR, or through a local sandbox
 	@$(BIN)/python -m demo
@@ -59,11 +59,20 @@ mutants: $(READY)  ## plants small mistakes in the pure modules, and lists those
 soak: $(READY)  ## ten minutes of a hundred concurrent streams with random faults, on loopback
 	$(BIN)/python -m tests.faults.soak --seconds 600
 
+works-with: $(READY)  ## the documentation's examples with other packages, each in an environment of its own
+	$(BIN)/python -m tests.docs.works_with $(ARGS)
+
+features: $(READY)  ## measures what other clients do, and writes docs/measured/features.md
+	$(BIN)/python -m tests.docs.features
+
 reliability: $(READY)  ## plays the fault matrix against the peers, too, and writes docs/measured/reliability.md
 	$(BIN)/python -m tests.faults.report
 
 bench: $(READY)  ## what a chunk and a request cost, beside the peers; ARGS="--quick", "--against REV", "--help"
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-bulk: $(READY)  ## bulk runs beside bare calls and LangChain's abatch, and killed ten times; ARGS="--help"
+	nice $(BIN)/python -m benchmarks.bulk $(ARGS)
 
 build: $(READY)  ## wheels and sdists in dist/: tir-llm, and the distributions under the frameworks' conventional names
 	$(BIN)/python -m build

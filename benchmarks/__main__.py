@@ -1,6 +1,6 @@
 """Measure what a chunk and a request cost with our packages and with others: `make bench`, or `python -m benchmarks`.
 
-A whole run writes `benchmarks/results.json`, and the tables and the plot in `docs/measured/`. A run with `--quick`,
+A whole run writes `benchmarks/results.json`, and the tables and the plots in `docs/measured/`. A run with `--quick`,
 `--only` or `--contenders` only prints what it finds; so does one with `--against`, which also writes what a whole run
 writes.
 
@@ -31,7 +31,10 @@ from benchmarks.results import Samples
 
 RESULTS = ROOT / "benchmarks" / "results.json"
 PAGE = ROOT / "docs" / "measured" / "performance.md"
-PLOT = ROOT / "docs" / "measured" / "performance.svg"
+PLOTS = {
+    ROOT / "docs" / "measured" / "performance.svg": plot.LIGHT,
+    ROOT / "docs" / "measured" / "performance-dark.svg": plot.DARK,
+}
 ROUNDS = 5
 BUSY = 0.5
 """A load average at which the figures are not worth much: other processes take the cores and the caches."""
@@ -111,7 +114,8 @@ def _save(results: dict[str, Any], path: Path) -> None:
 
 def _publish(results: dict[str, Any]) -> None:
     report.write(results, PAGE)
-    PLOT.write_text(plot.svg(Samples(results["samples"])))
+    for path, colours in PLOTS.items():
+        path.write_text(plot.svg(Samples(results["samples"]), colours))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The plot for the README: what a streamed chunk costs each contender, as an SVG without dependencies.
 
-It has a background of its own. A page that shows it as an image cannot tell it which colours the reader chose.
+It is drawn twice, for light and for dark pages: a page that shows it as an image cannot tell it which one it is. Each
+picture has a background of its own, for pages that show only one of them.
 """
 
 from __future__ import annotations
@@ -26,14 +27,30 @@ METRICS = ("stream/one", "astream/one")
 WIDTH, MARGIN, LEFT, RIGHT, ROW, TOP, GAP = 800, 20, 290, 100, 30, 78, 16
 
 STYLE = """
-  text { font: 13px system-ui, sans-serif; fill: #24292f }
-  .paper { fill: #ffffff; stroke: #d0d7de }
-  .title { font-size: 15px; font-weight: 600 } .faint { fill: #57606a; font-size: 12px }
-  .ours { fill: #0969da } .peer { fill: #afb8c1 } .async { opacity: 0.55 }
+  text {{ font: 13px system-ui, sans-serif; fill: {text} }}
+  .paper {{ fill: {paper}; stroke: {edge} }}
+  .title {{ font-size: 15px; font-weight: 600 }} .faint {{ fill: {faint}; font-size: 12px }}
+  .ours {{ fill: {ours} }} .peer {{ fill: {peer} }} .async {{ opacity: 0.55 }}
 """
+LIGHT = {
+    "text": "#24292f",
+    "paper": "#ffffff",
+    "edge": "#d0d7de",
+    "faint": "#57606a",
+    "ours": "#0969da",
+    "peer": "#afb8c1",
+}
+DARK = {
+    "text": "#e6edf3",
+    "paper": "#0d1117",
+    "edge": "#30363d",
+    "faint": "#9198a1",
+    "ours": "#4493f8",
+    "peer": "#656c76",
+}
 
 
-def svg(samples: Samples) -> str:
+def svg(samples: Samples, colours: dict[str, str] = LIGHT) -> str:
     """The plot of a run."""
     groups = {group: [name for name in names if _values(samples, name)] for group, names in GROUPS.items()}
     names = [name for group in groups.values() for name in group]
@@ -45,7 +62,7 @@ def svg(samples: Samples) -> str:
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}"',
             f' viewBox="0 0 {WIDTH} {height}">',
             "<title>CPU time per streamed chunk</title>",
-            f"<style>{STYLE}</style>",
+            f"<style>{STYLE.format(**colours)}</style>",
             f'<rect class="paper" x="0.5" y="0.5" width="{WIDTH - 1}" height="{height - 1}" rx="6"/>',
             f'<text class="title" x="{MARGIN}" y="32">CPU time per streamed chunk</text>',
             f'<text class="faint" x="{MARGIN}" y="52">',

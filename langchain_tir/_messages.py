@@ -31,6 +31,7 @@ from langchain_tir._content import (
 from langchain_tir._content_blocks import PROVIDER, standard_blocks
 from langchain_tir._past_calls import past_calls
 from tir_client import InvalidRequestError
+from tir_client.protocol.cost import cost_of
 from tir_client.protocol.messages import assistant_message, chat_message, convert_messages, tool_message
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from langchain_core.messages.ai import UsageMetadata
 
     from tir_client import Choice, Completion, Delta, Usage
+    from tir_client.protocol.cost import Price
 
 
 def to_wire(messages: Sequence[BaseMessage]) -> list[Json]:
@@ -120,18 +122,21 @@ def _reasoning_beside(extras: Json) -> str:
     return all_text(extras.get("reasoning_content")) or all_text(extras.get("reasoning"))
 
 
-def from_completion(completion: Completion, output_version: str | None = None) -> ChatResult:
-    """Return the result of a call: one generation for each choice. The first has the usage and the other choices.
+def from_completion(
+    completion: Completion, output_version: str | None = None, price: Price | None = None
+) -> ChatResult:
+    """Return the result of a call: one generation for each choice. The first has usage, cost and the other choices.
 
     Args:
         completion: The answer.
         output_version: "v1" puts standard blocks into the content of the messages, as in a stream.
+        price: The price of the model, for the cost.
     """
     generations = [_from_choice(completion, choice, output_version) for choice in completion.choices]
     first = generations[0].message
     if isinstance(first, AIMessage) and completion.usage is not None:
         first.usage_metadata = usage_metadata(completion.usage)
-    first.response_metadata |= others(completion)
+    first.response_metadata |= {**others(completion), **cost(completion, price)}
     output = set_only(id=completion.id, model_name=completion.model, token_usage=_without_nulls(completion.raw_usage))
     return ChatResult(generations=generations, llm_output=output)
 
@@ -190,6 +195,11 @@ def tail(completion: Completion) -> Json:
 def others(completion: Completion) -> Json:
     """All choices but the first, which `invoke` and `stream` put into the metadata of their message."""
     return set_only(other_choices=[_other(choice) for choice in completion.choices[1:]] or None)
+
+
+def cost(completion: Completion, price: Price | None) -> Json:
+    """The cost of an answer. It is beside the usage, as LangChain's sums of usage fail on anything but integers."""
+    return set_only(cost=cost_of(completion.usage, price))
 
 
 def _other(choice: Choice) -> Json:

@@ -2,12 +2,88 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tir_client import ModelInfo, model_info
 
 if TYPE_CHECKING:
+    from collections.abc import ItemsView, Iterator, Mapping, ValuesView
+
     from langchain_core.language_models import ModelProfile
+
+    from tir_client.settings import Connection
+
+Copied = TypeVar("Copied", bound="Connection")
+
+WINDOW = "max_input_tokens"
+
+
+class ServedProfile(dict[str, Any]):
+    """The profile of a model whose context window only its server knows: it is read there when it is first used.
+
+    The window is None if the server does not say it. `repr`, the names and comparisons do not ask for it.
+
+    Args:
+        model: The model, whose address may change later.
+        facts: What is known of it without its server.
+    """
+
+    def __init__(self, model: Connection, facts: Mapping[str, Any]) -> None:
+        super().__init__({**facts, WINDOW: None})
+        self._model = model
+
+    def __getitem__(self, name: str) -> Any:
+        return self._model.served_window() if name == WINDOW else super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The fact `name`, or `default` if it is not known."""
+        value = self._model.served_window() if name == WINDOW else super().get(name)
+        return default if value is None else value
+
+    def __iter__(self) -> Iterator[str]:
+        return super().__iter__()  # a method of its own makes `dict(profile)` read the values one by one
+
+    def items(self) -> ItemsView[str, Any]:  # type: ignore[override]  # a plain dict's
+        """The facts by name."""
+        return {name: self[name] for name in self}.items()
+
+    def values(self) -> ValuesView[Any]:  # type: ignore[override]  # a plain dict's
+        """The facts."""
+        return {name: self[name] for name in self}.values()
+
+    def of(self, model: Connection) -> ServedProfile:
+        """The profile of a copy of the model."""
+        return ServedProfile(model, dict(super().items()))
+
+    def __deepcopy__(self, memo: object) -> ServedProfile:
+        return self.of(self._model)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the model as the profile's state, because the model's own state has the profile."""
+        return _without_model, (dict(super().items()),), {"_model": self._model}
+
+
+def _without_model(facts: Mapping[str, Any]) -> ServedProfile:
+    profile = ServedProfile.__new__(ServedProfile)
+    profile.update(facts)
+    return profile
+
+
+def profile_for(model: Connection) -> ModelProfile | None:
+    """Return the profile of a model; without a known context window, one that asks the server."""
+    info = model_info(model.model)
+    facts = profile_of(model.model)
+    if info.context_window is not None or info.dimensions is not None:
+        return facts
+    return cast("ModelProfile", ServedProfile(model, cast("dict[str, Any]", facts or {})))
+
+
+def own_profile(model: Copied) -> Copied:
+    """Return a copied model with a profile that asks for the copy's address, not for the original's."""
+    profile = model.__dict__["profile"]
+    if isinstance(profile, ServedProfile):
+        model.__dict__["profile"] = profile.of(model)
+    return model
 
 
 def profile_of(model: str) -> ModelProfile | None:

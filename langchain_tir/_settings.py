@@ -15,8 +15,8 @@ from langchain_tir._content import Json
 from langchain_tir._errors import model_errors
 from tir_client import DEFAULT_MODEL, ChatRequest
 from tir_client.aliases import refuse_unknown_parameters
-from tir_client.protocol.parameters import ParameterArguments, Parameters, did_you_mean, merge_parameters
-from tir_client.settings import SECRETS, Connection, ConnectionArguments
+from tir_client.protocol.parameters import ParameterArguments, did_you_mean, merge_parameters
+from tir_client.settings import SECRETS, ChatParameters, Connection, ConnectionArguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,7 @@ class ModelSettings(Connection):
         return hashlib.sha256(json.dumps(secrets, sort_keys=True).encode()).hexdigest() if secrets else ""
 
 
-class ChatSettings(ModelSettings, Parameters):
+class ChatSettings(ModelSettings, ChatParameters):
     """The fields of `ChatTIR`. None is not sent, so that the server's default applies."""
 
     aliases: ClassVar[Mapping[str, str]] = CHAT_ALIASES
@@ -143,6 +143,7 @@ class ChatArguments(ConnectionArguments, ParameterArguments, FrameworkArguments,
 
     n: int | None
     parallel_tool_calls: bool | None
+    prices: dict[str, tuple[float, float]] | None
     extra_body: dict[str, Any] | None
     model_kwargs: dict[str, Any]
     streaming: bool | None

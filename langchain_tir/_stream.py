@@ -10,7 +10,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.utils.json import parse_partial_json
 
 from langchain_tir._content_blocks import PROVIDER
-from langchain_tir._messages import end, extras, head, others, set_only, tail, usage_metadata
+from langchain_tir._messages import cost, end, extras, head, others, set_only, tail, usage_metadata
 from langchain_tir._past_calls import CLOSED
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from langchain_tir._content import Json
     from tir_client import Completion, Delta, ToolCall
     from tir_client.protocol.accumulator import Accumulator
+    from tir_client.protocol.cost import Price
     from tir_client.protocol.responses import ToolCallDelta
 
 
@@ -28,11 +29,15 @@ class DeltaMapper:
 
     A LangChain stream is one message: of several choices it is the first, as with `invoke`; the others are whole in
     the last chunk's `response_metadata["other_choices"]`.
+
+    Args:
+        price: The price of the model, for the cost in the last chunk's `response_metadata`.
     """
 
-    __slots__ = ("_arguments", "_head")
+    __slots__ = ("_arguments", "_head", "_price")
 
-    def __init__(self) -> None:
+    def __init__(self, price: Price | None = None) -> None:
+        self._price = price
         self._head: Json = {}
         self._arguments = _Arguments()
 
@@ -78,7 +83,9 @@ class DeltaMapper:
     def _end(self, completion: Completion) -> Json:
         """The metadata of the last chunk, with the parts of the head that arrived after the first chunk."""
         late = {name: value for name, value in head(completion).items() if not self._head.get(name)}
-        return {"model_provider": PROVIDER, **late, **end(completion.choice), **tail(completion), **others(completion)}
+        paid = cost(completion, self._price)
+        last = {**end(completion.choice), **tail(completion), **others(completion), **paid}
+        return {"model_provider": PROVIDER, **late, **last}
 
 
 # Patterns to copy: LangChain's own constructors would cost more than all other work on a chunk.

@@ -12,7 +12,7 @@ from langchain_tir._aliases import rename_parameters
 from langchain_tir._content_blocks import PROVIDER
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import from_completion, set_only, to_wire
-from langchain_tir._profile import profile_of
+from langchain_tir._profile import own_profile, profile_for
 from langchain_tir._settings import ChatSettings
 from langchain_tir._stream import DeltaMapper
 from langchain_tir._structured import Method, beside_raw, check_free, structured_call, traced_format
@@ -68,6 +68,7 @@ class ChatTIR(ChatSettings, BaseChatModel):
             parameters of `tir_client.ChatRequest`. `extra_body` takes what has no field.
         The connection: `timeout`, `max_retries`, `http_client`, `http_async_client`, `default_headers`,
             `default_query`.
+        Its cost: `prices`.
         LangChain's own: `streaming`, `disable_streaming`, `output_version`, `rate_limiter`, `cache`, `callbacks`.
 
     What is None is not sent, so the server's default holds. A call's arguments replace the constructor's:
@@ -145,7 +146,12 @@ class ChatTIR(ChatSettings, BaseChatModel):
         ```python
         print(answer.usage_metadata["total_tokens"])
         ```
-        `count_tokens` counts a prompt, on servers that let vLLM's `/tokenize` be reached.
+        `count_tokens` counts a prompt, on servers that let vLLM's `/tokenize` be reached. With `prices`, each
+        answer has its cost:
+        ```python
+        model = ChatTIR("gpt_oss_120b", prices={"gpt_oss_120b": (0.15, 0.6)})
+        print(model.invoke("Why is the sky blue?").response_metadata["cost"]["total_cost"])
+        ```
 
     Response metadata:
         ```python
@@ -187,10 +193,21 @@ class ChatTIR(ChatSettings, BaseChatModel):
     if not TYPE_CHECKING:  # a type checker would take any attribute for settable
 
         def __setattr__(self, name, value):  # noqa: ANN001, ANN204
-            follows = name == "model" and self.profile == profile_of(self.model)
+            follows = name == "model" and self.profile == profile_for(self)
             super().__setattr__(name, value)
             if follows:
-                self.profile = profile_of(value)
+                self.profile = profile_for(self)
+
+    def __copy__(self) -> Self:
+        return own_profile(super().__copy__())
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return own_profile(super().__deepcopy__(memo))
+
+    def __getstate__(self) -> dict[Any, Any]:
+        state = super().__getstate__()
+        state["__dict__"]["profile"] = self.profile  # not that of the copy which was made for the pickle
+        return state
 
     _lenient: bool = PrivateAttr(default=False)
     """Return an answer without the tool call that was demanded, for a parser to judge."""
@@ -232,7 +249,7 @@ class ChatTIR(ChatSettings, BaseChatModel):
         return super()._get_llm_string(stop, **kwargs) + self.secret_digest()
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        return profile_of(self.model)
+        return profile_for(self)
 
     def _combine_llm_outputs(self, llm_outputs: list[Json | None], /) -> Json:
         outputs = [output for output in llm_outputs if output]
@@ -260,8 +277,9 @@ class ChatTIR(ChatSettings, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         with model_errors():
-            completion = self.client.chat(self._request(messages, stop, kwargs), lenient=self._lenient)
-            return from_completion(completion, self.output_version)
+            request = self._request(messages, stop, kwargs)
+            completion = self.client.chat(request, lenient=self._lenient)
+            return from_completion(completion, self.output_version, self.price_of(request.model))
 
     async def _agenerate(
         self,
@@ -271,8 +289,9 @@ class ChatTIR(ChatSettings, BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         with model_errors():
-            completion = await self.client.achat(self._request(messages, stop, kwargs), lenient=self._lenient)
-            return from_completion(completion, self.output_version)
+            request = self._request(messages, stop, kwargs)
+            completion = await self.client.achat(request, lenient=self._lenient)
+            return from_completion(completion, self.output_version, self.price_of(request.model))
 
     def _stream(
         self,
@@ -281,9 +300,9 @@ class ChatTIR(ChatSettings, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        mapper = DeltaMapper()
         with model_errors():
             request = self._request(messages, stop, kwargs)
+            mapper = DeltaMapper(self.price_of(request.model))
             with self.client.stream(request, lenient=self._lenient) as deltas:
                 for chunk in filter(None, map(mapper.map, deltas)):
                     if run_manager:
@@ -297,9 +316,9 @@ class ChatTIR(ChatSettings, BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        mapper = DeltaMapper()
         with model_errors():
             request = self._request(messages, stop, kwargs)
+            mapper = DeltaMapper(self.price_of(request.model))
             async with self.client.astream(request, lenient=self._lenient) as deltas:
                 async for delta in deltas:
                     if chunk := mapper.map(delta):

@@ -5,22 +5,22 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from llama_index.core.base.llms.types import ChatMessage, LLMMetadata
-from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW, DEFAULT_NUM_OUTPUTS
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from pydantic import ConfigDict, Field
 
 from llama_index_tir._aliases import without_meaningless
 from llama_index_tir._messages import to_wire
-from tir_client import DEFAULT_MODEL, ChatRequest, model_info
+from llama_index_tir._metadata import metadata_of
+from tir_client import DEFAULT_MODEL, ChatRequest
 from tir_client.aliases import refuse_unknown_parameters, rename
 from tir_client.protocol.parameters import PARAMETER_ALIASES, ParameterArguments, Parameters, merge_parameters
 from tir_client.rerankers import RerankArguments as SharedRerankArguments
-from tir_client.settings import Connection, ConnectionArguments
+from tir_client.settings import ChatParameters, Connection, ConnectionArguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from llama_index.core.base.llms.types import ChatMessage, LLMMetadata
     from llama_index.core.callbacks import CallbackManager
     from llama_index.core.storage.kvstore.types import BaseKVStore
     from llama_index.core.types import BaseOutputParser, PydanticProgramMode
@@ -34,9 +34,6 @@ TOOL_NAMES = "tool_names"
 
 _PARAMETERS = frozenset(ChatRequest.model_fields) - {"messages"}
 
-REASONING_OUTPUT = 4_096
-"""Tokens to reserve for the answer of a reasoning model, reasoning included."""
-
 
 class ModelSettings(Connection):
     """The server and the credentials. Fields that are not set come from the environment."""
@@ -46,7 +43,7 @@ class ModelSettings(Connection):
         return super()._fields_from(without_meaningless(arguments))
 
 
-class ChatSettings(ModelSettings, Parameters, FunctionCallingLLM):
+class ChatSettings(ModelSettings, ChatParameters, FunctionCallingLLM):
     """The fields of `TIR`. None is not sent, so the server's default applies."""
 
     model_config = CONFIG
@@ -64,7 +61,8 @@ class ChatSettings(ModelSettings, Parameters, FunctionCallingLLM):
     )
     context_window: int | None = Field(
         default=None,
-        description="Tokens of prompt and answer. Default: by the model's name. `list_models` asks the server.",
+        description="Tokens of prompt and answer. Default: by the model's name, else what the server's list of models "
+        "says, which is read when `metadata` is first used.",
     )
     is_chat_model: bool = Field(default=True, description="Whether LlamaIndex sends messages rather than a text.")
     is_function_calling_model: bool | None = Field(
@@ -73,18 +71,18 @@ class ChatSettings(ModelSettings, Parameters, FunctionCallingLLM):
 
     @property
     def metadata(self) -> LLMMetadata:
-        """The limits and abilities that LlamaIndex plans with. Unknown models get LlamaIndex's defaults."""
-        info = model_info(self.model)
-        window = self.context_window or info.context_window or DEFAULT_CONTEXT_WINDOW
-        output = self.max_tokens or (REASONING_OUTPUT if info.reasoning else DEFAULT_NUM_OUTPUTS)
-        calls = info.tools if self.is_function_calling_model is None else self.is_function_calling_model
-        return LLMMetadata(
-            context_window=window,
-            num_output=min(output, window // 2),
-            is_chat_model=self.is_chat_model,
-            is_function_calling_model=calls,
-            model_name=self.model,
-        )
+        """The limits and abilities that LlamaIndex plans with.
+
+        For a model that this library does not know, the context window is read from the server's list of models when a
+        limit is first used, once, within 5 seconds; in a running event loop, within one, which
+        `await llm.alist_models()` beforehand avoids. If the server does not say it, a warning is logged, and 8,192
+        tokens are assumed.
+        """
+        return metadata_of(self)
+
+    def to_payload(self) -> Json:
+        """What events and callbacks show of the model, without secrets. Observers read `model`, as OpenAI's has it."""
+        return {**super().to_payload(), "model": self.model}
 
     def _request(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatRequest:
         """Return the request for one call. Its arguments override the constructor's; None sends nothing.
@@ -133,6 +131,7 @@ class ChatArguments(ConnectionArguments, ParameterArguments, LLMArguments, total
 
     strict: bool | None
     additional_kwargs: dict[str, Any]
+    prices: dict[str, tuple[float, float]] | None
     extra_body: dict[str, Any] | None
     context_window: int | None
     is_chat_model: bool

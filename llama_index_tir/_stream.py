@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from llama_index.core.base.llms.types import ChatResponse, ContentBlock, TextBlock, ThinkingBlock
 
-from llama_index_tir._messages import from_completion, from_logprobs, to_block, to_message, to_wire_call
+from llama_index_tir._messages import from_completion, from_logprobs, to_block, to_message
+from llama_index_tir._raw import Raw, to_wire_call
 from tir_client.protocol.json_text import PartialJson
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from llama_index_tir._content import Json
     from tir_client import Delta, ToolCall
+    from tir_client.protocol.cost import Price
 
 
 # Templates to copy: validating each response of a stream would cost more than all other work on it.
@@ -28,10 +30,12 @@ class DeltaMapper:
 
     Args:
         names: Original tool names by the names sent, for tools that were renamed.
+        price: The price of the model, for the cost in the last response.
     """
 
-    def __init__(self, names: Mapping[str, str] | None = None) -> None:
+    def __init__(self, names: Mapping[str, str] | None = None, price: Price | None = None) -> None:
         self._names = names or {}
+        self._price = price
         self._reasoning = ""
         self._calls: list[ToolCall] = []
         self._arguments: dict[str, PartialJson] = {}
@@ -42,7 +46,7 @@ class DeltaMapper:
         Its blocks are not shared: changing them does not change later responses.
         """
         if delta.final:
-            whole = from_completion(delta.accumulator.completion(), self._names)
+            whole = from_completion(delta.accumulator.completion(), self._names, self._price)
             whole.delta = ""
             return whole
         choice = delta.accumulator.choice(delta.index)
@@ -62,7 +66,7 @@ class DeltaMapper:
             update={
                 "message": _MESSAGE.model_copy(update={"blocks": blocks, "additional_kwargs": kwargs}),
                 "delta": delta.text,
-                "raw": delta.event,
+                "raw": Raw(delta.event),
                 "logprobs": from_logprobs(delta.logprobs),
                 "additional_kwargs": _response_kwargs(delta),
             }

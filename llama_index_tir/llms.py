@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from llama_index.core.tools.types import BaseTool
 
     from llama_index_tir._settings import ChatArguments
+    from tir_client import ChatRequest
 
 
 class TIR(StructuredMethods):
@@ -53,6 +54,7 @@ class TIR(StructuredMethods):
             parameters of `tir_client.ChatRequest`. `extra_body` takes what has no field.
         Connection: `timeout`, `max_retries`, `http_client`, `http_async_client`, `default_headers`,
             `default_query`.
+        Cost: `prices`.
         LlamaIndex: `system_prompt`, `callback_manager`, `context_window`, `is_function_calling_model`,
             `pydantic_program_mode`, `messages_to_prompt`, `completion_to_prompt`.
 
@@ -103,7 +105,7 @@ class TIR(StructuredMethods):
         ```
         `tool_required=True` requires a call; an answer without one raises `ForcedToolError`. Arguments that are not a
         JSON object raise `ToolArgumentsError` where a call is required or was cut off; an agent reports others to the
-        model.
+        model, and `response.message.additional_kwargs["invalid_tool_calls"]` lists them with the reason.
 
     Structured output:
         ```python
@@ -140,7 +142,12 @@ class TIR(StructuredMethods):
         print(response.additional_kwargs["total_tokens"], response.additional_kwargs["finish_reason"])
         print(llm.metadata.context_window)
         ```
-        `count_tokens` counts the tokens of a prompt, on servers that expose vLLM's `/tokenize`.
+        `count_tokens` counts the tokens of a prompt, on servers that expose vLLM's `/tokenize`. With `prices`, each
+        answer has its cost:
+        ```python
+        llm = TIR("gpt_oss_120b", prices={"gpt_oss_120b": (0.15, 0.6)})
+        print(llm.complete("Why is the sky blue?").additional_kwargs["total_cost"])
+        ```
 
     Errors:
         Each error of a call is a `tir_client.TIRError`, with `status_code`, `request_id`, `body`, and the
@@ -235,8 +242,8 @@ class TIR(StructuredMethods):
 
         Raises:
             NoToolCallError: There is no call, and `error_on_no_tool_call` is set.
-            ToolArgumentsError: A call was demanded or cut off, and its arguments are not a JSON object. Otherwise they
-                are returned as `invalid_arguments`, which a tool's function refuses.
+            ToolArgumentsError: A call was demanded or cut off, and its arguments are not a JSON object. Otherwise the
+                selection is of a tool that does not exist, whose name says what is wrong: an agent tells the model.
         """
         return to_selections(response, demanded=error_on_no_tool_call)
 
@@ -306,15 +313,18 @@ class TIR(StructuredMethods):
 
     # Token counts
 
-    def count_tokens(self, messages: Sequence[ChatMessage], **kwargs: Any) -> int:
-        """Count the tokens of a prompt, on servers that expose vLLM's `/tokenize`."""
-        return self.client.count_tokens(self._request(messages, kwargs))
+    def count_tokens(self, messages: str | Sequence[ChatMessage], **kwargs: Any) -> int:
+        """Count the tokens of a prompt or a conversation, on servers that expose vLLM's `/tokenize`."""
+        return self.client.count_tokens(self._to_count(messages, kwargs))
 
-    async def acount_tokens(self, messages: Sequence[ChatMessage], **kwargs: Any) -> int:
+    async def acount_tokens(self, messages: str | Sequence[ChatMessage], **kwargs: Any) -> int:
         """`count_tokens` for async code."""
-        return await self.client.acount_tokens(self._request(messages, kwargs))
+        return await self.client.acount_tokens(self._to_count(messages, kwargs))
 
     # Helpers
+
+    def _to_count(self, messages: str | Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatRequest:
+        return self._request(prompt_messages(messages) if isinstance(messages, str) else messages, kwargs)
 
     def _to_run(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """Return the arguments of `predict_and_call`, which uses a ReAct agent for models without tool calls."""
@@ -337,15 +347,20 @@ class TIR(StructuredMethods):
         return prompt_messages(self.completion_to_prompt(prompt))
 
     def _chat(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
-        return from_completion(self.client.chat(self._request(messages, kwargs)), kwargs.get(TOOL_NAMES))
+        request = self._request(messages, kwargs)
+        return from_completion(self.client.chat(request), kwargs.get(TOOL_NAMES), self.price_of(request.model))
 
     async def _achat(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
-        return from_completion(await self.client.achat(self._request(messages, kwargs)), kwargs.get(TOOL_NAMES))
+        request = self._request(messages, kwargs)
+        completion = await self.client.achat(request)
+        return from_completion(completion, kwargs.get(TOOL_NAMES), self.price_of(request.model))
 
     def _stream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseGen:
-        mapper = DeltaMapper(kwargs.get(TOOL_NAMES))
-        return Mapped(self.client.stream(self._request(messages, kwargs)), mapper.map)
+        request = self._request(messages, kwargs)
+        mapper = DeltaMapper(kwargs.get(TOOL_NAMES), self.price_of(request.model))
+        return Mapped(self.client.stream(request), mapper.map)
 
     async def _astream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseAsyncGen:
-        mapper = DeltaMapper(kwargs.get(TOOL_NAMES))
-        return AsyncMapped(self.client.astream(self._request(messages, kwargs)), mapper.map)
+        request = self._request(messages, kwargs)
+        mapper = DeltaMapper(kwargs.get(TOOL_NAMES), self.price_of(request.model))
+        return AsyncMapped(self.client.astream(request), mapper.map)

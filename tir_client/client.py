@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tir_client.config import DEFAULT_MODEL, Config
 from tir_client.errors import TIRError
+from tir_client.models import model_info
 from tir_client.protocol.reader import read_answer, read_embeddings, read_models, read_token_count
 from tir_client.protocol.requests import ChatRequest, EmbeddingRequest, RerankRequest, to_bytes
 from tir_client.protocol.rerank import read_reranking
@@ -23,6 +24,7 @@ from tir_client.transport.attempt import Attempt
 from tir_client.transport.body import aread_refusal, aread_whole, read_refusal, read_whole
 from tir_client.transport.clients import Clients
 from tir_client.transport.clock import Clock
+from tir_client.transport.context_windows import ContextWindows
 from tir_client.transport.failures import transport_errors
 from tir_client.transport.retry import RetryPolicy, StartPolicy
 from tir_client.transport.streams import AsyncChatStream, ChatStream
@@ -77,6 +79,8 @@ class TIRClient:
         self.retry = retry or RetryPolicy()
         self.start = StartPolicy.of(wait_for_start)
         self._clients = Clients(http_client, http_async_client)
+        self._starting: set[str] = set()
+        self._windows = ContextWindows()
 
     # Chat, whole
 
@@ -146,11 +150,26 @@ class TIRClient:
 
     def models(self, model: str = DEFAULT_MODEL) -> list[ModelCard]:
         """List the models that the endpoint of `model` serves."""
-        return self._fetch(self._attempt(model, "models"), read_models)
+        return self._windows.keep(model, self._fetch(self._attempt(model, "models"), read_models))
 
     async def amodels(self, model: str = DEFAULT_MODEL) -> list[ModelCard]:
         """`models` for async code."""
-        return await self._afetch(self._attempt(model, "models"), read_models)
+        return self._windows.keep(model, await self._afetch(self._attempt(model, "models"), read_models))
+
+    def context_window(self, model: str = DEFAULT_MODEL) -> int | None:
+        """Tokens of prompt and answer together, or None if neither this library nor the server says it.
+
+        What `model_info` does not know is read from the server's list of models, once. It never raises: if the list
+        cannot be read within 5 seconds, a warning is logged, once, and the server is asked again after a minute at
+        the earliest. In a running event loop it blocks for a second at most; to avoid that, await `amodels` before.
+        """
+        return model_info(model).context_window or self._windows.get(model, self._list_for_window)
+
+    def _list_for_window(self, model: str, seconds: float) -> list[ModelCard]:
+        url, timeouts = self.config.url_for(model, "models"), Timeouts(*[seconds] * 4)
+        return self._fetch(
+            self._attempt_at(url, timeouts=timeouts, retry=RetryPolicy(max_retries=0), start=StartPolicy()), read_models
+        )
 
     def wait_until_ready(self, model: str = DEFAULT_MODEL, *, seconds: float | None = None) -> list[ModelCard]:
         """Wait until the endpoint of `model` lists its models, and return the list.
@@ -167,11 +186,11 @@ class TIRClient:
             APITimeoutError: It was not ready in time; the message has the last failure.
             APIStatusError: The endpoint answered, but with an error that waiting does not cure, such as a 401.
         """
-        return self._fetch(self._poll(model, seconds), read_models)
+        return self._windows.keep(model, self._fetch(self._poll(model, seconds), read_models))
 
     async def await_until_ready(self, model: str = DEFAULT_MODEL, *, seconds: float | None = None) -> list[ModelCard]:
         """`wait_until_ready` for async code."""
-        return await self._afetch(self._poll(model, seconds), read_models)
+        return self._windows.keep(model, await self._afetch(self._poll(model, seconds), read_models))
 
     def count_tokens(self, request: ChatRequest, *, retry: RetryPolicy | None = None) -> int:
         """Count the tokens of a prompt with vLLM's `/tokenize`, where the server exposes it.
@@ -190,19 +209,31 @@ class TIRClient:
 
     def _attempt(self, model: str, path: str, body: Json | None = None) -> Attempt:
         content = None if body is None else to_bytes(body)
-        return Attempt(self.config, self.timeouts, self.retry, self.start, self.config.url_for(model, path), content)
+        return self._attempt_at(self.config.url_for(model, path), content)
 
     def _poll(self, model: str, seconds: float | None) -> Attempt:
         start = StartPolicy.of(self.start if seconds is None else seconds)
         start = start if start.seconds else StartPolicy(READY_SECONDS)
         timeouts = self.timeouts.shortened(min(POLL_SECONDS, start.seconds))
-        return Attempt(self.config, timeouts, self.retry, start, self.config.url_for(model, "models"), None)
+        return self._attempt_at(self.config.url_for(model, "models"), timeouts=timeouts, start=start)
 
     def _tokenize(self, request: ChatRequest, retry: RetryPolicy | None) -> Attempt:
         body: Json = {name: value for name, value in request.body().items() if name in PROMPT}
         url = self.config.url_for(request.model, "/tokenize")
         start = self.start if retry is None else StartPolicy()
-        return Attempt(self.config, self.timeouts, retry or self.retry, start, url, to_bytes(body))
+        return self._attempt_at(url, to_bytes(body), retry=retry, start=start)
+
+    def _attempt_at(
+        self,
+        url: str,
+        content: bytes | None = None,
+        *,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+        start: StartPolicy | None = None,
+    ) -> Attempt:
+        policies = (timeouts or self.timeouts, retry or self.retry, start or self.start)
+        return Attempt(self.config, *policies, self._starting, url, content)
 
     def _ask(self, request: ChatRequest) -> Accumulator:
         return self._fetch(self._attempt(request.model, CHAT, request.whole()), partial(read_answer, request))

@@ -3,6 +3,7 @@
 The address of a GenAI model on TIR contains the model's slug, so the URL follows the model of *each call*:
 
     {host}/project/p-{project_id}/genai/{model}/v1                 a model that TIR hosts
+    {host}/project/p-{project_id}/genai/v1                         one that shares its URL: speech, images, translation
     {host}/project/p-{project_id}/endpoint/is-{endpoint_id}/v1     your own deployment, any model name
     {base_url}                                                     any other server that speaks the same protocol
 """
@@ -57,6 +58,7 @@ class Config:
         endpoint_id: Number of a deployment of your own, without `is-`.
         base_url: The URL of another server, up to `/v1`.
         host: TIR's host, with its scheme.
+        model_in_url: The URL of a model that TIR hosts contains its slug.
         headers: Headers to send with each request.
         query: Parameters to add to each URL.
     """
@@ -66,6 +68,7 @@ class Config:
     endpoint_id: str | None = None
     base_url: str | None = None
     host: str = DEFAULT_HOST
+    model_in_url: bool = True
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -78,6 +81,7 @@ class Config:
         endpoint_id: str | int | None = None,
         base_url: str | None = None,
         host: str | None = None,
+        model_in_url: bool = True,
         default_headers: Mapping[str, str] | None = None,
         default_query: Mapping[str, object] | None = None,
         allow_http: bool = False,
@@ -103,6 +107,7 @@ class Config:
             endpoint_id=_number(endpoint_id, "endpoint_id", "is-"),
             base_url=None if base_url is None else _base_url(base_url, "base_url", allow_http=allow_http),
             host=DEFAULT_HOST if base_url else _base_url(_host(host), "host", allow_http=allow_http),
+            model_in_url=model_in_url,
             headers=_headers(default_headers or {}),
             query={name: _parameter(name, value) for name, value in (default_query or {}).items()},
         )
@@ -118,12 +123,15 @@ class Config:
         project = f"{self.host}/project/p-{self.project_id}"
         if self.endpoint_id is not None:
             return f"{project}/endpoint/is-{self.endpoint_id}/v1"
+        if not self.model_in_url:
+            return f"{project}/genai/v1"
         if not _SLUG.fullmatch(model):
             slug = nearest_slug(model)
             hint = f"did you mean `{slug}`?" if slug else f"it becomes part of the URL, as {DEFAULT_MODEL!r} does."
             raise ConfigurationError(
                 f"`model`: {model!r} is not the slug of a GenAI model: {hint} "
-                "A Hugging Face id or a path belongs to your own deployment: pass `endpoint_id` too."
+                "A Hugging Face id or a path belongs to your own deployment: pass `endpoint_id` too. For a model of "
+                "speech, images or translation, whose URL has no slug, pass `model_in_url=False`."
             )
         return f"{project}/genai/{model}/v1"
 

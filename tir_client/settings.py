@@ -7,6 +7,7 @@ own aliases.
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
@@ -18,18 +19,22 @@ from tir_client.aliases import ALIASES, UNSUPPORTED, refuse_unknown, refuse_unsu
 from tir_client.client import TIRClient
 from tir_client.config import TOKEN_VARIABLES, ApiKey, Config, project_from_environment, token_from_environment
 from tir_client.errors import ConfigurationError
+from tir_client.models import model_info
+from tir_client.protocol.parameters import Parameters
 from tir_client.transport.retry import RetryPolicy
 from tir_client.transport.timeouts import Timeouts
 
 if TYPE_CHECKING:
+    from tir_client.protocol.cost import Price
     from tir_client.protocol.responses import ModelCard
 
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Token = Annotated[SecretStr | Callable[[], Any], WithJsonSchema({"type": "string", "writeOnly": True})]
 
-ADDRESS = ("api_key", "project_id", "endpoint_id", "base_url", "host", "default_headers", "default_query", "allow_http")
+SECRETS = ("default_headers", "default_query")
+ADDRESS = ("api_key", "project_id", "endpoint_id", "base_url", "host", "model_in_url", *SECRETS, "allow_http")
 CLIENTS = ("http_client", "http_async_client")
 POLICIES = ("timeout", "max_retries", "wait_for_start")
-SECRETS = ("default_headers", "default_query")
 SHARED = (*CLIENTS, "rate_limiter", "cache", "callbacks", "callback_manager")
 """Fields that a deep copy shares with the original, because they refer to something outside."""
 
@@ -77,6 +82,11 @@ class Connection(BaseModel):
     host: str | None = Field(
         default=None,
         description="TIR's host in another region, or a gateway in front of it. Environment: MODEL_API_CLIENT_HOST.",
+    )
+    model_in_url: bool = Field(
+        default=True,
+        description="Whether the URL of a model that TIR hosts contains its slug, as for text and embeddings. "
+        "False for models of speech, images and translation, which share one URL; the request names the model.",
     )
     allow_http: bool = Field(default=False, description="Allow plain http to a host that is not this machine.")
     timeout: float | dict[str, float | None] | None = Field(
@@ -189,9 +199,23 @@ class Connection(BaseModel):
         return self._client
 
     def list_models(self) -> list[ModelCard]:
-        """List the models that the endpoint of `model` serves, with their context windows if the server sends them."""
+        """List the models that the endpoint of `model` serves, with their context windows if the server sends them.
+
+        The window of `model` is remembered, so that nothing has to ask for it later.
+        """
         with self._framework_errors():
             return self.client.models(self.model)
+
+    def served_window(self) -> int | None:
+        """The context window of `model`: what this library knows, or what the server's list of models says.
+
+        `TIRClient.context_window` says when and how the server is asked. It never raises.
+        """
+        try:
+            client = self.client
+        except ConfigurationError:  # after a change of the fields
+            return model_info(self.model).context_window
+        return client.context_window(self.model)
 
     async def alist_models(self) -> list[ModelCard]:
         """`list_models` for async code."""
@@ -281,6 +305,23 @@ class Connection(BaseModel):
         )
 
 
+class ChatParameters(Parameters):
+    """The parameters of the requests of a chat model, and the prices of its answers."""
+
+    prices: dict[str, tuple[Amount, Amount]] | None = Field(
+        default=None,
+        description="Prices of a million tokens of prompt and of answer, by model: `{'gpt_oss_120b': (0.15, 0.6)}`. "
+        "With them, each answer has its cost, in the same currency. None are built in.",
+    )
+
+    def price_of(self, model: str) -> Price | None:
+        """The price of a model; without one, a warning if there are others."""
+        if self.prices and model not in self.prices:
+            names = ", ".join(sorted(self.prices))
+            warnings.warn(f"`prices` has no {model!r}, so its answers have no cost; it has: {names}.", stacklevel=2)
+        return (self.prices or {}).get(model)
+
+
 class ConnectionArguments(TypedDict, total=False):
     """The fields of `Connection` as keyword arguments, for type checkers."""
 
@@ -289,6 +330,7 @@ class ConnectionArguments(TypedDict, total=False):
     endpoint_id: int | str | None
     base_url: str | None
     host: str | None
+    model_in_url: bool
     allow_http: bool
     timeout: Any
     max_retries: int | None

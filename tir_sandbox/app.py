@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _BASES = (
     "/v1",
     "/project/p-{project}/genai/{model}/v1",
+    "/project/p-{project}/genai/v1",
     "/project/p-{project}/endpoint/is-{endpoint}/v1",
 )
 

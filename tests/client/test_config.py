@@ -37,6 +37,16 @@ def test_a_project_may_be_written_in_every_way_seen(project):
     assert config(project_id=project).params() == {"project_id": "123"}
 
 
+def test_models_that_share_a_url_take_any_model_name():
+    shared = config(project_id=1, model_in_url=False)
+
+    expected = "https://infer.e2enetworks.net/project/p-1/genai/v1/chat/completions"
+    assert {shared.url_for(model) for model in ("indictrans2", "ai4bharat/IndicTrans2")} == {expected}
+    assert shared.params() == {"project_id": "1"}
+    for other in ({"base_url": "https://host/v1"}, {"endpoint_id": 45, "project_id": 1}):
+        assert config(**other, model_in_url=False).url_for("m") == config(**other).url_for("m")
+
+
 @pytest.mark.parametrize("endpoint", [45, "45", "is-45", "is-is-45"])
 def test_an_own_deployment_takes_any_model_name(endpoint):
     found = config(project_id=1, endpoint_id=endpoint)

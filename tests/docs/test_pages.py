@@ -31,6 +31,7 @@ VARIABLES = {*config.TOKEN_VARIABLES, config.PROJECT_VARIABLE, config.BASE_URL_V
 OTHERS_VARIABLES = ("LANGSMITH_", "LANGFUSE_", "OTEL_", "OPENAI_")
 AGENTS = "ignore::pydantic.warnings.PydanticDeprecationWarning:inspect"
 """LlamaIndex looks for an agent's steps among all of its attributes, deprecated ones included."""
+LOCAL_QDRANT = "ignore:Payload indexes have no effect in the local Qdrant:UserWarning"
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def sandbox(serving: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     serving.reset()
 
 
-@pytest.mark.filterwarnings(AGENTS)
+@pytest.mark.filterwarnings(AGENTS, LOCAL_QDRANT)
 @pytest.mark.parametrize("program", PROGRAMS, ids=str)
 def test_a_page_runs_as_written(program: Program, sandbox: Sandbox) -> None:
     run(program, sandbox)

@@ -414,8 +414,7 @@ def test_the_profile_of_gpt_oss_has_its_capabilities():
     assert "structured_output" not in profile
 
 
-def test_a_profile_may_be_given_and_an_unknown_model_has_none():
-    assert ChatTIR(api_key=SECRET, project_id=1, model="my_model").profile is None
+def test_a_profile_may_be_given():
     assert ChatTIR(api_key=SECRET, project_id=1, profile={"max_input_tokens": 9}).profile == {"max_input_tokens": 9}
 
 

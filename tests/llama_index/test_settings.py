@@ -11,6 +11,7 @@ import sys
 
 import httpx
 import pytest
+from llama_index.core.base.llms.types import LLMMetadata
 from pydantic import SecretStr
 
 from llama_index_tir import TIR, TIREmbedding
@@ -102,6 +103,7 @@ def test_arguments_without_effect_warn(cls, sandbox, field):
     assert caught[0].filename == __file__
 
 
+@pytest.mark.filterwarnings("ignore:The answer was cut off in its reasoning")
 def test_max_completion_tokens_is_max_tokens(sandbox):
     llm = TIR(max_completion_tokens=7)
     llm.complete("x")
@@ -221,6 +223,21 @@ async def test_the_server_counts_tokens(make_llm, sandbox):
     assert 0 < counts[0] < counts[1]
 
 
+async def test_tokens_of_a_string_are_those_of_a_users_message(make_llm, sandbox):
+    llm = make_llm(base_url=sandbox.base_url)
+    assert llm.count_tokens("a b") == await llm.acount_tokens("a b") == llm.count_tokens(asked("a b"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [({}, {}), ({"temperature": 0.0, "reasoning_effort": "low"}, {"temperature": 0.0, "reasoning_effort": "low"})],
+)
+def test_metadata_have_the_parameters_that_observers_show(make_llm, fields, shown):
+    metadata = make_llm(**fields).metadata.model_dump(exclude_unset=True)
+    assert {name: metadata[name] for name in metadata if name not in LLMMetadata.model_fields} == shown
+    assert make_llm(**fields).to_payload().items() >= {**shown, "model": "gpt_oss_120b", "class_name": "TIR"}.items()
+
+
 @pytest.mark.parametrize("way", ["count_tokens", "acount_tokens"])
 async def test_the_server_counts_the_tokens_of_tools_too(make_llm, sandbox, way):
     tool = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
@@ -249,7 +266,7 @@ def test_an_empty_list_of_tools_is_not_sent(llm, sandbox):
         ({"context_window": 4_096}, 4_096, 2_048, True),
         ({"model": "deepseek_r1"}, 163_840, 4_096, False),
         ({"model": "deepseek_r1", "is_function_calling_model": True}, 163_840, 4_096, True),
-        ({"model": "my_own"}, 3_900, 256, True),
+        ({"model": "my_own"}, 131_072, 256, True),
         ({"model": "my_own", "context_window": 32_768}, 32_768, 256, True),
     ],
 )

@@ -11,8 +11,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from tests import readme
 from tests.blocked_imports import ROOT
+from tests.docs.pages import Page
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -105,10 +105,12 @@ def test_a_notebook_is_stored_without_output_or_secret(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_readmes_snippets_stand_in_the_notebook(name: str) -> None:
+def test_the_first_examples_of_the_documentation_stand_in_the_notebook(name: str) -> None:
     cells = {_shape(cell.source) for cell in sections(load(name)).values()}
     package = {"langchain": "langchain_tir", "llama_index": "llama_index_tir"}[name]
-    wanted = [text for text in readme.snippets() if package in text and "tir_sandbox" not in text]
+    pages = map(Page, ("README.md", "docs/guides/tools.md", "docs/guides/structured_output.md"))
+    blocks = [[block.code for block in page.blocks if f"from {package} import" in block.code] for page in pages]
+    wanted = [first for first, *_ in blocks]
 
     assert len(wanted) == 3
     assert [text for text in wanted if _shape(text) not in cells] == []

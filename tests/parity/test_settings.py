@@ -12,11 +12,17 @@ from langchain_tir import ChatTIR, TIREmbeddings
 from langchain_tir import TIRRerank as LangChainRerank
 from llama_index_tir import TIR, TIREmbedding
 from llama_index_tir import TIRRerank as LlamaIndexRerank
-from tir_client import ConfigurationError, InvalidRequestError, TIRError
+from tir_client import APITimeoutError, ConfigurationError, InvalidRequestError, ServerError, TIRError
+from tir_sandbox import Fault
 
 CHAT = pytest.mark.parametrize("cls", [ChatTIR, TIR])
 RERANKERS = [LangChainRerank, LlamaIndexRerank]
 ALL = pytest.mark.parametrize("cls", [ChatTIR, TIR, TIREmbeddings, TIREmbedding, *RERANKERS])
+PATHS = (
+    dict.fromkeys((ChatTIR, TIR), "chat/completions")
+    | dict.fromkeys((TIREmbeddings, TIREmbedding), "embeddings")
+    | dict.fromkeys(RERANKERS, "rerank")
+)
 CALLS = {ChatTIR: "invoke", TIR: "complete", TIREmbeddings: "embed_query", TIREmbedding: "get_query_embedding"}
 VARIABLES = ("E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN", "E2E_TIR_PROJECT_ID", "TIR_BASE_URL", "MODEL_API_CLIENT_HOST")
 
@@ -32,6 +38,17 @@ def call(model, /, **kwargs):
     if isinstance(model, LlamaIndexRerank):
         return model.postprocess_nodes([NodeWithScore(node=TextNode(text="Hi"))], query_str="Hi")
     return getattr(model, CALLS[type(model)])("Hi", **kwargs)
+
+
+async def acall(model) -> None:
+    if isinstance(model, LangChainRerank):
+        await model.acompress_documents([Document("Hi")], "Hi")
+        return
+    if isinstance(model, LlamaIndexRerank):
+        await model.apostprocess_nodes([NodeWithScore(node=TextNode(text="Hi"))], query_str="Hi")
+        return
+    name = CALLS[type(model)]
+    await getattr(model, name.replace("get_", "aget_") if name.startswith("get_") else f"a{name}")("Hi")
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +93,7 @@ def test_every_parameter_can_be_set_in_both(cls, sandbox, endpoint):
     assert sandbox.requests[-1].body.items() >= {**values, "logit_bias": {"5": 1.0}}.items()
 
 
+@pytest.mark.filterwarnings("ignore:The answer was cut off in its reasoning")
 @CHAT
 def test_parameters_changed_in_place_are_sent(cls, sandbox, endpoint):
     model = cls(**endpoint, temperature=0.5)
@@ -209,6 +227,81 @@ async def test_the_models_of_a_server_are_listed(cls, endpoint):
 
     for cards in (model.list_models(), await model.alist_models()):
         assert {card.max_model_len for card in cards} == {131_072}
+
+
+@ALL
+def test_models_that_share_a_url_are_named_in_the_body_only(cls, sandbox, endpoint):
+    model = cls("IndicTrans2/en", **endpoint, model_in_url=False)
+    call(model)
+    model.list_models()
+
+    base = "/project/p-12345/genai/v1/"
+    assert [request.path.removeprefix(base) for request in sandbox.requests] == [PATHS[cls], "models"]
+    assert sandbox.requests[0].body["model"] == "IndicTrans2/en"
+    model.model_in_url, model.model = True, "bge-large-en-v1_5"
+    call(model)
+    assert "/genai/bge-large-en-v1_5/v1/" in sandbox.requests[-1].path
+
+
+@CHAT
+def test_the_window_of_an_own_deployment_is_read_from_its_server(cls, sandbox, endpoint):
+    model = cls("/mnt/models", **endpoint, endpoint_id=45)
+
+    assert window_of(model) == 131_072
+    assert [request.path for request in sandbox.requests] == ["/project/p-12345/endpoint/is-45/v1/models"]
+
+
+@CHAT
+async def test_a_window_that_was_listed_is_not_asked_for(cls, sandbox, endpoint):
+    listed, ready = (cls("/mnt/models", **endpoint, endpoint_id=45) for _ in range(2))
+    await listed.alist_models()
+    await ready.await_until_ready()
+    sandbox.reset()
+
+    assert (window_of(listed), window_of(ready), sandbox.requests) == (131_072, 131_072, [])
+
+
+@CHAT
+def test_a_window_that_cannot_be_read_is_no_error(cls, sandbox, endpoint, caplog):
+    model = cls("/mnt/models", **{**endpoint, "host": None, "base_url": "http://127.0.0.1:1/v1"})
+
+    assert [window_of(model) for _ in range(2)] == [None if cls is ChatTIR else 8_192] * 2
+    assert len(caplog.records) == 1
+    model.base_url, model.api_key = None, ""
+    assert window_of(model) in {None, 8_192}
+
+
+def window_of(model) -> int | None:
+    return model.profile["max_input_tokens"] if isinstance(model, ChatTIR) else model.metadata.context_window
+
+
+@ALL
+async def test_every_model_waits_for_a_deployment_that_starts(cls, sandbox, endpoint, caplog):
+    waiting = made(cls, **endpoint, wait_for_start=60)
+    sandbox.strict = False
+    starting = [Fault(status=503, headers={"Retry-After": "0.01"})] * 4
+    sandbox.script(*starting)
+    call(waiting)
+    sandbox.script(*starting)
+    await acall(waiting)
+
+    assert len(sandbox.requests) == 10
+    waiting.wait_for_start = 0
+    sandbox.script(Fault(status=503))
+    with pytest.raises(ServerError):
+        call(waiting)
+
+
+@ALL
+async def test_every_model_can_be_waited_for(cls, endpoint):
+    model = made(cls, **{**endpoint, "host": None, "base_url": "http://127.0.0.1:1/v1"})
+    with pytest.raises(APITimeoutError, match="did not start"):
+        model.wait_until_ready(0.01)
+    with pytest.raises(APITimeoutError, match="did not start"):
+        await model.await_until_ready(0.01)
+
+    model = made(cls, **endpoint)
+    assert model.wait_until_ready() == await model.await_until_ready() == model.list_models()
 
 
 @CHAT

@@ -227,10 +227,13 @@ def read_models(content: bytes, request_id: str | None) -> list[ModelCard]:
     rows = answer.get("data")
     if not isinstance(rows, list) or not all(isinstance(row, dict) and row.get("id") for row in rows):
         raise ResponseError("The answer is not a list of models.", body=answer, request_id=request_id)
-    return [
-        ModelCard(str(row["id"]), length if isinstance(length := row.get("max_model_len"), int) else None, row)
-        for row in rows
-    ]
+    return [ModelCard(str(row["id"]), _window(row), row) for row in rows]
+
+
+def _window(row: Json) -> int | None:
+    """The context window of a model, as vLLM and SGLang report it."""
+    window = row.get("max_model_len")
+    return window if isinstance(window, int) and not isinstance(window, bool) and window > 0 else None
 
 
 def read_token_count(content: bytes, request_id: str | None) -> int:

@@ -30,6 +30,15 @@ logger = logging.getLogger("tir_client")
 class Attempt:
     """A call, from its first try to its last.
 
+    Args:
+        config: Token, headers and query.
+        timeouts: How long each phase may take.
+        policy: How failures are retried.
+        start: How long it keeps trying while a deployment starts.
+        starting: The URLs that calls wait for, shared by the calls of a client: the log has each of them once.
+        url: Where it goes, without the query.
+        body: The request's body; a call without one is a GET.
+
     Attributes:
         url: Where it goes, without the query.
         timeouts: How long each phase may take.
@@ -45,6 +54,7 @@ class Attempt:
         timeouts: Timeouts,
         policy: RetryPolicy,
         start: StartPolicy,
+        starting: set[str],
         url: str,
         body: bytes | None,
     ) -> None:
@@ -54,6 +64,7 @@ class Attempt:
         self._config = config
         self._policy = policy
         self._start = start
+        self._starting = starting
         self._body = body
         self._began = math.nan
         self._failures = 0
@@ -106,7 +117,7 @@ class Attempt:
             params=params,
             headers=headers,
             content=self._body,
-            extensions={"timeout": self._limits},
+            extensions={"timeout": self._limits, "deadline": self._deadline},
         )
 
     def _address(self, client: Any) -> tuple[str | httpx.URL, dict[str, str] | None]:
@@ -128,8 +139,7 @@ class Attempt:
         self._request_id = response.headers.get("x-request-id")
         self._limits["read"] = self._left(self.timeouts.chunk)
         if self._not_started and response.is_success:
-            logger.info("%s: the deployment has started; waited %.1f s", self.url, self._waited)
-            self._not_started = 0
+            self._started()
 
     def draining(self, seconds: float) -> None:
         """Limit the next reads to `seconds`: only the end of the body is left."""
@@ -207,18 +217,26 @@ class Attempt:
         return self._policy.delay(self._failures, self.failure)
 
     def _start_pause(self) -> float | None:
-        """The pause while a deployment starts; the first one is announced in the log."""
+        """The pause while a deployment starts, which the log says once."""
         self._not_started += 1
         seconds, waited = self._start.seconds, self._waited
         pause = self._start.delay(self._not_started, self.failure, waited)
         if pause is None:
+            self._starting.discard(self.url)
             self.failure = not_started(self.failure, self._not_started, waited, seconds)
-        elif self._not_started == 1:
+        elif self.url not in self._starting:
+            self._starting.add(self.url)
             status = self.failure.status_code
             reason = type(self.failure).__name__ if status is None else f"HTTP {status}"
             text = "%s: not ready (%s); trying for up to %g s, because it may be a deployment that is starting"
             logger.warning(text, self.url, reason, round(min(seconds, self.seconds_left), 1))
         return pause
+
+    def _started(self) -> None:
+        self._not_started = 0
+        if self.url in self._starting:
+            self._starting.discard(self.url)
+            logger.info("%s: the deployment has started; waited %.1f s", self.url, self._waited)
 
     @property
     def _waited(self) -> float:

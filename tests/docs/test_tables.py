@@ -1,0 +1,120 @@
+"""What the pages say of the code is what the code says: arguments, variables, defaults, URLs, errors, models."""
+
+from __future__ import annotations
+
+import re
+from ast import literal_eval
+from dataclasses import asdict
+from inspect import signature
+
+import pytest
+
+import langchain_tir
+import llama_index_tir
+import tir_client
+import tir_sandbox
+from docs import hooks
+from langchain_tir import ChatTIR
+from llama_index_tir import TIR
+from tests.docs.pages import DOCS, Page, code, pages
+from tir_client import Config, RetryPolicy, Timeouts, TIRError, config
+from tir_client.protocol.parameters import Parameters
+
+DEPLOYMENTS = Page("docs/guides/deployments.md")
+ARGUMENTS = {name: row for row in DEPLOYMENTS.table("argument") for name in code(row[0])}
+MANAGEMENT = {"E2E_TIR_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"}
+"""Variables that the pages name as those that are not read."""
+
+
+def test_the_arguments_that_say_where_to_call_and_their_variables_are_those_of_the_configuration() -> None:
+    variables = {name: code(row[1]) for name, row in ARGUMENTS.items() if row[1]}
+
+    assert variables == {
+        "api_key": list(config.TOKEN_VARIABLES),
+        "project_id": [config.PROJECT_VARIABLE],
+        "base_url": [config.BASE_URL_VARIABLE],
+        "host": [config.HOST_VARIABLE],
+    }
+    assert set(signature(Config.resolve).parameters) - ARGUMENTS.keys() == {"allow_http"}
+    assert "allow_http" in " ".join(ARGUMENTS["base_url"])
+
+
+@pytest.mark.parametrize("model", [ChatTIR, TIR])
+def test_both_models_have_every_argument(model: type[ChatTIR | TIR]) -> None:
+    assert set(ARGUMENTS) - model.model_fields.keys() == set()
+
+
+def test_no_other_variable_is_named() -> None:
+    named = {name for page in pages() for name in re.findall(r"\b(?:E2E|TIR|MODEL_API|OPENAI)_[A-Z_]+", page.text)}
+
+    assert named - MANAGEMENT == {name for row in ARGUMENTS.values() for name in code(row[1])}
+
+
+def test_the_defaults_are_those_of_the_code() -> None:
+    (phases,) = [literal_eval(text) for text in code(ARGUMENTS["timeout"][2]) if text.startswith("{")]
+    listed = {code(row[0])[0]: row[1] for row in Page("docs/guides/errors.md").table("phase")}
+
+    assert phases == asdict(Timeouts())
+    assert listed == {name: "none" if seconds is None else f"{seconds:g}" for name, seconds in phases.items()}
+    assert ARGUMENTS["max_retries"][2].startswith(f"{RetryPolicy().max_retries};")
+    assert RetryPolicy().patience == 60
+
+
+def test_requests_go_to_the_urls_that_the_table_says() -> None:
+    hosted, own, other = DEPLOYMENTS.table("you have")
+    hosting = Config.resolve(api_key="t", project_id=123)
+    owned = Config.resolve(api_key="t", project_id=123, endpoint_id=45)
+
+    for row, chosen, model in ((hosted, hosting, "gpt_oss_120b"), (own, owned, "/mnt/models")):
+        (shown,) = code(row[2])
+        assert chosen.url_for(model) == f"{config.DEFAULT_HOST}{shown.removeprefix('…')}/chat/completions"
+    assert other[2] == "as given"
+    assert Config.resolve(api_key="t", base_url="https://host/v1").url_for("m") == "https://host/v1/chat/completions"
+
+
+def test_every_error_has_its_remedy() -> None:
+    listed = [name for row in Page("docs/troubleshooting.md").table("error") for name in code(row[0])]
+    errors = {
+        name
+        for module in (tir_client, llama_index_tir)
+        for name, thing in vars(module).items()
+        if isinstance(thing, type) and issubclass(thing, TIRError)
+    }
+
+    assert len(listed) == len(set(listed))
+    assert errors - set(listed) == {"TIRError"}
+    assert set(listed) <= errors
+
+
+def test_the_reference_has_every_public_name() -> None:
+    for module in (langchain_tir, llama_index_tir, tir_client, tir_sandbox):
+        name = module.__name__
+        text = Page(f"docs/reference/{name}.md").text
+        shown = set(re.findall(rf"^::: {name}\.(\w+)$", text, re.MULTILINE))
+        shared = set(tir_client.__all__) if module is llama_index_tir else set()
+        constants = {"__version__", "DEFAULT_MODEL", "DEFAULT_EMBEDDING_MODEL"}
+
+        assert set(module.__all__) - shown - shared - constants == set(), name
+
+
+def test_each_table_from_the_code_is_asked_for_by_a_page() -> None:
+    asked = {
+        name for path in DOCS.rglob("*.md") for name in re.findall(r"<!-- table: (\w+) -->", path.read_text("utf-8"))
+    }
+
+    assert asked == hooks.TABLES.keys()
+
+
+def test_tables_are_filled_in_from_the_code() -> None:
+    models = hooks.with_tables("<!-- table: models -->")
+    renamed = hooks.with_tables("<!-- table: renamed -->")
+
+    assert "| `gpt_oss_120b` | 131,072 | low, medium, high | yes |  |  |" in models
+    assert "| `e5-mistral-7b-instruct` | 4,096 |  |  |  | 4,096 |" in models
+    assert "| `openai_api_base` | `base_url` |" in renamed
+    assert "temperature" in Parameters.model_fields  # which keeps its name
+
+
+def test_a_slug_is_shown_as_it_is_sent() -> None:
+    assert f"`{tir_client.DEFAULT_MODEL}`" in "\n".join(hooks.models())
+    assert f"`{tir_client.DEFAULT_EMBEDDING_MODEL}`" in "\n".join(hooks.models())

@@ -1,0 +1,71 @@
+"""Runs the blocks of the documentation that need packages which the tests do not install: `make works-with`.
+
+Each set of packages has an environment of its own in `.venvs/works-with`, in its newest versions. `python -m
+tests.docs.works_with WORD` runs only the blocks whose packages contain the word.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import venv
+from typing import TYPE_CHECKING
+
+from demo.rules import answer
+from tests.docs.pages import ROOT, Page, Program, pages
+from tests.docs.running import run
+from tir_sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+HOME = ROOT / ".venvs" / "works-with"
+OURS = ".[langchain,llama-index,sandbox]"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run every block that needs packages, each in its environment. Return how many failed."""
+    word = arguments[0] if arguments else ""
+    blocks = [block for page in pages() for block in page.blocks if word in block.comments.get("needs", "") != ""]
+    failed = 0
+    for block in blocks:
+        command = [environment(block.comments["needs"]), "-m", __spec__.name, "--run", block.page, str(block.line)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        failed += done.returncode
+        sys.stdout.write(
+            f"{'FAILED' if done.returncode else 'passed'}: {block.page}:{block.line} {block.comments['needs']}\n"
+        )
+        sys.stdout.write(done.stderr[-2000:] if done.returncode else "")
+        sys.stdout.flush()
+    return failed
+
+
+def environment(needs: str) -> Path:
+    """The interpreter of the environment with these packages, which is made if it is not there."""
+    folder = HOME / re.sub(r"[^\w-]+", "-", needs)
+    python = folder / "bin" / "python"
+    if not (folder / ".ready").exists():
+        venv.create(folder, with_pip=True, clear=True)
+        subprocess.run(
+            [python, "-m", "pip", "install", "--quiet", "--editable", OURS, *needs.split()], cwd=ROOT, check=True
+        )
+        (folder / ".ready").touch()
+    return python
+
+
+def run_one(path: str, line: int) -> None:
+    """Run one block in this process, against a sandbox that its environment variables name."""
+    (block,) = [block for block in Page(path).blocks if block.line == line]
+    with Sandbox(rules=answer) as sandbox:
+        os.environ.update(sandbox.env)
+        run(Program(path, block.tab, [block]), sandbox)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--run"]:
+        run_one(sys.argv[2], int(sys.argv[3]))
+    else:
+        sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,106 @@
+"""The profile of a model that only its server knows: when the server is asked, and what copies and pickles have."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from typing import Any
+
+import pytest
+
+from langchain_tir import ChatTIR
+from tir_sandbox import Sandbox
+
+
+@pytest.fixture
+def own():
+    with Sandbox(models=["mine", "llama_4_scout_17b_16e_instruct"], context_window=8_192) as started:
+        yield started
+
+
+def mine(own: Sandbox, **more: Any) -> ChatTIR:
+    return ChatTIR(**{"model": "mine", "api_key": own.token, "base_url": own.base_url, **more})
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda profile: profile["max_input_tokens"],
+        lambda profile: profile.get("max_input_tokens"),
+        lambda profile: dict(profile)["max_input_tokens"],
+        lambda profile: {**profile}["max_input_tokens"],
+        lambda profile: dict(profile.items())["max_input_tokens"],
+        lambda profile: next(iter(profile.values())),
+        lambda profile: json.loads(json.dumps(profile))["max_input_tokens"],
+    ],
+)
+def test_the_window_is_read_once_when_the_profile_is_first_used(own: Sandbox, read: Any):
+    model = mine(own)
+    assert own.requests == []
+
+    assert [read(model.profile) for _ in range(2)] == [8_192] * 2
+    assert [request.path for request in own.requests] == ["/v1/models"]
+
+
+def test_what_does_not_need_the_window_does_not_ask_for_it(own: Sandbox):
+    model = mine(own)
+
+    assert "max_input_tokens" in repr(model.profile)
+    assert list(model.profile) == ["max_input_tokens"]
+    assert model.profile
+    assert (model.profile.get("structured_output"), model.profile.get("tool_calling", True)) == (None, True)
+    with pytest.raises(KeyError):
+        model.profile["tool_calling"]
+    assert (mine(own).profile == model.profile, repr(model)) == (True, repr(mine(own)))
+    assert own.requests == []
+
+
+def test_what_is_known_stays_beside_what_is_asked_for(own: Sandbox):
+    profile = mine(own, model="llama_4_scout_17b_16e_instruct").profile
+
+    assert (profile["image_inputs"], profile["max_input_tokens"]) == (True, 8_192)
+
+
+def test_a_profile_without_an_answer_has_no_window(own: Sandbox, caplog: pytest.LogCaptureFixture):
+    profile = mine(own, base_url="http://127.0.0.1:1/v1").profile
+
+    assert profile.get("max_input_tokens", 7) == 7
+    assert profile["max_input_tokens"] is None
+    assert len(caplog.records) == 1
+
+
+def test_a_profile_that_is_given_is_not_asked_for(own: Sandbox):
+    assert mine(own, profile={"max_input_tokens": 9}).profile == {"max_input_tokens": 9}
+    assert own.requests == []
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda model: model.model_copy(), "update", "pickle"])
+def test_the_profile_of_a_copy_asks_at_the_copys_address(own: Sandbox, copied: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", own.token)
+    original = ChatTIR("mine", base_url="http://127.0.0.1:1/v1")
+    if copied == "update":
+        twin = original.model_copy(update={"base_url": own.base_url})
+    else:
+        twin = pickle.loads(pickle.dumps(original)) if copied == "pickle" else copied(original)
+        twin.base_url = own.base_url
+
+    assert twin.profile["max_input_tokens"] == 8_192
+    assert original.profile["max_input_tokens"] is None
+
+
+def test_a_profile_follows_the_model_to_a_known_one_and_back(own: Sandbox):
+    model = mine(own)
+
+    model.model = "gpt_oss_120b"
+    assert (model.profile["max_input_tokens"], own.requests) == (131_072, [])
+    model.model = "mine"
+    assert model.profile["max_input_tokens"] == 8_192
+
+
+def test_summarization_by_a_fraction_of_the_window_works_for_an_own_deployment(own: Sandbox):
+    middleware = pytest.importorskip("langchain.agents.middleware", reason="langchain is optional")
+
+    made = middleware.SummarizationMiddleware(mine(own), trigger=("fraction", 0.5))
+
+    assert made._get_profile_limits() == 8_192
