@@ -26,5 +26,5 @@ def without_meaningless(arguments: dict[str, Any]) -> dict[str, Any]:
     for name in sorted(arguments.keys() & MEANINGLESS.keys()):
         usual, reason = MEANINGLESS[name]
         if arguments[name] is not None and arguments[name] != usual:
-            warnings.warn(f"`{name}` has no effect on TIR's models: {reason}.", UserWarning, stacklevel=5)
+            warnings.warn(f"`{name}` has no effect on TIR's models: {reason}.", stacklevel=5)
     return {name: value for name, value in arguments.items() if name not in MEANINGLESS}

@@ -30,8 +30,9 @@ class ClientDisconnected(Exception):  # noqa: N818  (not an error: clients may d
 
 @dataclass
 class Connections:
-    """The open TCP connections of a sandbox, as uvicorn keeps them."""
+    """The TCP connections of a sandbox: how many were accepted, and the open ones, as uvicorn keeps them."""
 
+    accepted: int = 0
     server: "ServerState | None" = None
     ready: threading.Event = field(default_factory=threading.Event)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -91,7 +91,6 @@ async def _read(scope: Scope, receive: Receive) -> Request:
         headers=dict(request.headers),
         raw=raw,
         body=_parsed(raw),
-        client=scope["client"],
     )
 
 

@@ -16,6 +16,7 @@ from tir_sandbox.script import Item, Match, Script, ScriptError
 
 try:
     import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
 
     from tir_sandbox.app import build
     from tir_sandbox.delivery import Connections
@@ -202,8 +203,8 @@ class Sandbox:
 
     @property
     def connections(self) -> int:
-        """The number of TCP connections that brought the requests so far."""
-        return len({one.client for one in self.requests})
+        """The number of TCP connections accepted so far."""
+        return self._state.connections.accepted
 
     @property
     def open_connections(self) -> int:
@@ -213,7 +214,13 @@ class Sandbox:
 
 async def _serve(app: Middleware, listener: socket.socket, connections: Connections) -> None:
     """Serve until the sandbox stops, and then close all connections at once: uvicorn's own stop would wait."""
-    server = uvicorn.Server(uvicorn.Config(app, http="h11", ws="none", lifespan="off", log_config=None))
+
+    class Counting(H11Protocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            connections.accepted += 1
+            super().connection_made(transport)
+
+    server = uvicorn.Server(uvicorn.Config(app, http=Counting, ws="none", lifespan="off", log_config=None))
     connections.server = server.server_state
     with listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))

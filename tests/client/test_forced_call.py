@@ -346,10 +346,8 @@ def test_a_refusal_is_not_asked_again(refused, words):
 
 def arriving(*events, **fields):
     """A forced call, the accumulator of its answer, and what passes of the answer, as text and finish reason."""
-    forced, accumulator = (
-        ForcedCall(request(fields.pop("choice", "required"), ADD), **{"lenient": False, **fields}),
-        Accumulator(("add",)),
-    )
+    choice, lenient = fields.get("choice", "required"), fields.get("lenient", False)
+    forced, accumulator = ForcedCall(request(choice, ADD), lenient=lenient), Accumulator(("add",))
     passed = [delta for event in events for delta in accumulator.add(event) if forced.pass_through(delta)]
     return forced, accumulator, [(delta.text, delta.finish_reason) for delta in passed]
 

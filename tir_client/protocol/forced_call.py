@@ -110,9 +110,8 @@ def rescue_request(request: ChatRequest, answer: Completion) -> ChatRequest | No
     schema = _arguments_schema(tools[0]) if len(tools) == 1 else _any_call(tools)
     name = tools[0]["function"]["name"] if len(tools) == 1 else "tool_call"
     unset = {"tools": None, "tool_choice": None, "parallel_tool_calls": None}
-    return request_without_stop(request, 1).model_copy(
-        update={**unset, "response_format": response_format(name, schema)}
-    )
+    changes = {**unset, "response_format": response_format(name, schema)}
+    return request_without_stop(request, 1).model_copy(update=changes)
 
 
 def _can_be_replaced(request: ChatRequest, answer: Completion) -> bool:
