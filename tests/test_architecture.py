@@ -33,6 +33,9 @@ ONLY_IN = {
     "tir_client/bulk/sources.py": {"pyarrow"},  # in a function that reads Parquet files
     "langchain_tir/_register.py": {"langchain"},  # in a function that users of `langchain` call
     "langchain_tir/embeddings.py": {"tqdm"},  # for `show_progress_bar`
+    "tir_cli/doctor/network.py": {"httpx"},  # for the TLS context that the client uses
+    "tir_cli/doctor/observed.py": {"httpx"},  # for a client that is observed
+    "tir_cli/sandbox.py": {"tir_sandbox"},  # in the command that starts it
     "tir_sandbox/pytest_plugin.py": {"pytest"},  # which pytest imports
 }
 
@@ -139,7 +142,7 @@ def test_no_file_needs_itself_to_load(package: str) -> None:
 
 
 def test_http_is_spoken_in_the_transport_alone() -> None:
-    paths = [path for package in OURS for path in files(package)]
+    paths = [path for package in OURS for path in files(package) if "doctor" not in path.parts]
     importers = {
         module_name(path)
         for path in paths
