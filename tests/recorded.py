@@ -1,4 +1,4 @@
-"""Reads the recordings of a real vLLM."""
+"""Reads the recordings of vLLM and of other servers."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _json(request: bytes) -> dict[str, Any]:
 
 
 @cache
-def recordings() -> tuple[Recording, ...]:
-    """All of them, in the order of their names."""
+def recordings(server: str = "") -> tuple[Recording, ...]:
+    """All of them, or those whose names begin with `server`, in the order of their names."""
     names = sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.glob("*/*.txt"))
-    return tuple(recording(name) for name in names)
+    return tuple(recording(name) for name in names if name.startswith(server))

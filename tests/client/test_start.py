@@ -89,7 +89,7 @@ async def test_the_end_of_the_wait_says_how_long_it_was_and_what_failed_last(ask
     with WireServer([NEVER, CLOSE]) as server, pytest.raises(APITimeoutError) as caught:
         await ask(client(server, **waiting), request())
 
-    said = r"did not start: \d+ tries failed within \d+\.\d s.*`wait_for_start`, which is 0\.2 s.*\n.*HTTP 503.*busy"
+    said = r"did not start within \d+\.\d s \(tries: \d+\).*`wait_for_start`, which is 0\.2 s.*\n.*HTTP 503.*busy"
     assert re.search(said, str(caught.value))
     assert (caught.value.phase, caught.value.status_code, caught.value.request_id) == ("start", 503, "id-7")
 

@@ -61,7 +61,7 @@ def shapes(content: bytes) -> list[str]:
 
 
 def chats(*, stream: bool) -> Iterator[Recording]:
-    for one in recordings():
+    for one in recordings("vllm-"):
         wanted = one.is_chat and one.status == httpx.codes.OK and one.is_stream is stream
         if wanted and one.name not in LEFT_OUT:
             yield one
@@ -132,7 +132,7 @@ def test_streams_have_the_recorded_deltas_in_the_recorded_order(real):
 
 
 def refusals() -> Iterator[str]:
-    for one in recordings():
+    for one in recordings("vllm-"):
         if one.status >= httpx.codes.BAD_REQUEST and one.name not in LEFT_OUT:
             yield one.name
 

@@ -148,7 +148,7 @@ class ChoiceAccumulator:
             return None  # it is repeated
         reason = as_str(raw["finish_reason"])
         self.finish_reason = "stop" if reason == "tool_calls" and not self._tools_allowed else reason
-        self.stop_reason = raw.get("stop_reason")
+        self.stop_reason = _stop_reason(raw)
         return self.finish_reason
 
     def _add_rare(self, raw: Json, message: Json, added: ChoiceDelta) -> None:
@@ -203,3 +203,12 @@ def _joined(pieces: list[str]) -> str:
     if len(pieces) > 1:
         pieces[:] = ["".join(pieces)]
     return pieces[0] if pieces else ""
+
+
+def _stop_reason(raw: Json) -> int | str | None:
+    """The stop word or token at which a choice ended.
+
+    SGLang has another name for it, and repeats there the token that ends every answer, which is left out.
+    """
+    reason, matched = raw.get("stop_reason"), raw.get("matched_stop")
+    return matched if reason is None and isinstance(matched, str) else reason

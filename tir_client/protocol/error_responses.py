@@ -59,9 +59,10 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
 }
 
 # vLLM's wordings from 0.10 to 0.32; `got -8996` is gpt-oss on old servers, where the room left for
-# the answer became negative.
+# the answer became negative. Then SGLang's and llama.cpp's.
 _OVERFLOW = re.compile(
-    r"maximum context length|maximum model length|exceeds model's maximum|max_tokens must be at least 1, got -",
+    r"maximum context length|maximum model length|exceeds model's maximum|max_tokens must be at least 1, got -"
+    r"|longer than the model's context length|exceeds the available context size",
 )
 
 _ADVICE: dict[type[APIStatusError], str] = {

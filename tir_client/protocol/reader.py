@@ -231,8 +231,9 @@ def read_models(content: bytes, request_id: str | None) -> list[ModelCard]:
 
 
 def _window(row: Json) -> int | None:
-    """The context window of a model, as vLLM and SGLang report it."""
-    window = row.get("max_model_len")
+    """The context window of a model, where vLLM and SGLang report it, or llama.cpp."""
+    meta = row.get("meta")
+    window = row.get("max_model_len") or (meta.get("n_ctx") if isinstance(meta, dict) else None)
     return window if isinstance(window, int) and not isinstance(window, bool) and window > 0 else None
 
 

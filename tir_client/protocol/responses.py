@@ -42,7 +42,7 @@ class Usage:
             completion_tokens=completion,
             total_tokens=_count(raw, "total_tokens") or prompt + completion,
             cached_tokens=_count(raw.get("prompt_tokens_details"), "cached_tokens"),
-            reasoning_tokens=_count(raw.get("completion_tokens_details"), "reasoning_tokens"),
+            reasoning_tokens=_count(raw.get("completion_tokens_details") or raw, "reasoning_tokens"),  # `raw`: SGLang
         )
 
     def counts(self) -> Json:

@@ -64,7 +64,7 @@ def exhausted(failure: TIRError) -> APITimeoutError:
 def not_started(failure: TIRError, tries: int, waited: float, seconds: float) -> APITimeoutError:
     """The error for a deployment that did not start while a call waited for it; the last try ended in `failure`."""
     message = (
-        f"The deployment did not start: {tries} tries failed within {waited:.1f} s. If it takes longer, raise "
+        f"The deployment did not start within {waited:.1f} s (tries: {tries}). If it takes longer, raise "
         f"`wait_for_start`, which is {seconds:g} s."
     )
     if failure.retry_after:
