@@ -10,7 +10,7 @@ EXTRAS := .[langchain,llama-index,sandbox,cli,parquet]
 JOBS ?= 2
 PARALLEL := --numprocesses $(JOBS) --dist worksteal
 
-.PHONY: demo docs test test-real test-lowest test-newest constraints lint format type pytest mutants soak works-with features reliability bench build clean
+.PHONY: demo docs test test-real test-lowest test-newest constraints lint format type pytest mutants soak works-with features reliability bench bench-bulk build clean
 
 demo: $(READY)  ## LangChain and LlamaIndex through TIR, or through a local sandbox
 	@$(BIN)/python -m demo
@@ -70,6 +70,9 @@ reliability: $(READY)  ## plays the fault matrix against the peers, too, and wri
 
 bench: $(READY)  ## what a chunk and a request cost, beside the peers; ARGS="--quick", "--against REV", "--help"
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-bulk: $(READY)  ## bulk runs beside bare calls and LangChain's abatch, and killed ten times; ARGS="--help"
+	nice $(BIN)/python -m benchmarks.bulk $(ARGS)
 
 build: $(READY)  ## wheels and sdists in dist/: tir-llm, and the distributions under the frameworks' conventional names
 	$(BIN)/python -m build

@@ -16,6 +16,7 @@ from langchain_tir._errors import RefusedOutputError, StructuredOutputError, Tru
 from langchain_tir._register import register
 from langchain_tir.chat_models import ChatTIR
 from langchain_tir.embeddings import TIREmbeddings
+from langchain_tir.media import media_block
 from langchain_tir.rerankers import TIRRerank
 from tir_client import __version__
 
@@ -27,5 +28,6 @@ __all__ = [
     "TIRRerank",
     "TruncatedOutputError",
     "__version__",
+    "media_block",
     "register",
 ]

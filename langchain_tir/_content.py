@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_tir._stand_ins import stand_in
 from tir_client import InvalidRequestError
+from tir_client.protocol.media import media_problem
 from tir_client.protocol.messages import audio_part, data_url, join_content, media_part, text_part
 from tir_client.protocol.stand_ins import decoded_text
 
@@ -43,6 +44,8 @@ CALLS = frozenset(
 REASONING = frozenset({"reasoning", "thinking", "redacted_thinking", "reasoning_content"})
 """Blocks of reasoning, the last one Bedrock's. Anthropic's `redacted_thinking` is encrypted and has no text: it is left
 out."""
+
+_KINDS = frozenset({"image", "audio", "video"})
 
 _MARKS = frozenset({"cache_point", "cachePoint"})
 """Blocks without content, which mark a place for another provider's cache."""
@@ -133,7 +136,9 @@ def _why_not(block: Block, role: str) -> str:
     if not isinstance(block.get("value", ""), str | dict):
         return f"Content of the type {block['type']} cannot be sent: it is neither text nor a block."
     keys = ", ".join(sorted(map(str, block)))
-    return f"A content block of type {block['type']!r} (keys: {keys}) cannot be sent in a {role} message."
+    problem = _problem(block, block["type"]) if block["type"] in _KINDS else ""
+    reason = f": {problem}." if problem else "."
+    return f"A content block of type {block['type']!r} (keys: {keys}) cannot be sent in a {role} message{reason}"
 
 
 def reasoning_of(block: Block) -> str:
@@ -202,14 +207,22 @@ def _media(kind: str) -> Callable[[Block], Part | None]:
 
     def make(block: Block) -> Part | None:
         url = _url(block)
-        return media_part(kind, url) if url else None
+        return media_part(kind, url) if url and not _problem(block, kind) else None
 
     return make
 
 
 def _audio(block: Block) -> Part | None:
     data, media_type = _base64(block)
-    return audio_part(data, media_type) if data else _media("audio")(block)
+    if not data or _problem(block, "audio"):
+        return _media("audio")(block)
+    return audio_part(data, media_type)
+
+
+def _problem(block: Block, kind: str) -> str:
+    """Return what is wrong with the data of a block, if it has any."""
+    data, media_type = _base64(block)
+    return "" if data is None else media_problem(kind, data, media_type)
 
 
 def _google_media(block: Block) -> Part | None:

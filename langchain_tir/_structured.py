@@ -14,7 +14,8 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from langchain_tir._errors import RefusedOutputError, StructuredOutputError, TruncatedOutputError
 from langchain_tir._schemas import FAILURES
-from langchain_tir._tools import json_schema, to_response_format, to_tool, tool_fields
+from langchain_tir._tool_forms import VALUE, wrapped
+from langchain_tir._tools import closed, json_schema, to_response_format, to_tool, tool_fields
 from tir_client import InvalidRequestError
 from tir_client.protocol.json_text import read_json, read_partial_json
 from tir_client.protocol.schemas import is_of_object, may_fit
@@ -36,12 +37,14 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
         tool: The tool whose arguments are the object; None reads the text of the message.
         of_object: Whether the schema describes an object; otherwise any JSON is accepted, such as an array.
         schema_of_tool: The schema of the tool's arguments, by which one of several calls is chosen.
+        is_wrapped: Whether the object is the only argument of the tool, because it may be an array or another value.
     """
 
     target: Any = None
     tool: str | None = None
     of_object: bool = True
     schema_of_tool: Any = None
+    is_wrapped: bool = False
 
     def parse(self, text: str) -> Any:
         """Parse a text."""
@@ -78,7 +81,8 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
             if broken and not arguments and not partial:
                 raise ValueError(broken)
             fitting = [value for value in arguments if may_fit(value, self.schema_of_tool)]
-            return next(iter(fitting or arguments[-1 if partial else 0 :]), None)
+            value = next(iter(fitting or arguments[-1 if partial else 0 :]), None)
+            return (value or {}).get(VALUE) if self.is_wrapped else value
         if partial:
             return read_partial_json(text)
         return read_json(text) if text.strip() else None
@@ -147,22 +151,27 @@ def structured_call(schema: Any, method: Method, strict: bool | None) -> tuple[J
 
 
 def _call_of_schema(schema: Any, strict: bool | None, target: Any) -> tuple[Json, StructuredParser]:
-    """A forced call of a tool whose arguments are the object; `strict` unless it is set otherwise."""
+    """A forced call of a tool whose arguments are the object; `strict` unless it is set otherwise.
+
+    The arguments of a tool are always an object, so another value, such as an array, becomes its only argument.
+    """
     tool = to_tool(schema, strict=strict)
     function = {"strict": True, **tool["function"]}
-    _check_object(json_schema(schema, function))
+    whole = json_schema(schema, function)
+    is_wrapped = not is_of_object(whole)
+    if is_wrapped:
+        function["parameters"] = closed(wrapped(whole)) if strict else wrapped(whole)
     fields = tool_fields([{**tool, "function": function}], function["name"])
     fields["parallel_tool_calls"] = False
     parameters = function.get("parameters")
-    return fields, StructuredParser(target=target, tool=function["name"], schema_of_tool=parameters)
-
-
-def _check_object(schema: Json) -> None:
-    if not is_of_object(schema):
-        raise InvalidRequestError(
-            f"The schema has type {schema.get('type', 'any')!r}, but tool arguments must be an object. Use "
-            "`method='json_schema'`."
-        )
+    parser = StructuredParser(
+        target=target,
+        tool=function["name"],
+        schema_of_tool=parameters,
+        of_object=not is_wrapped,
+        is_wrapped=is_wrapped,
+    )
+    return fields, parser
 
 
 def traced_format(schema: Any, method: Method, strict: bool | None) -> Json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tir_client import InvalidRequestError
-from tir_client.protocol.schemas import inline_references, map_schema, resolve_root
+from tir_client.protocol.schemas import inline_references, map_schema, move_definitions, resolve_root
 
 if TYPE_CHECKING:
     from tir_client.protocol.responses import Json
@@ -15,6 +15,8 @@ UNNAMED = "answer"
 OBJECT = {"type": "object", "properties": {}}
 TEXT_INPUT = {"type": "object", "properties": {"__arg1": {"type": "string"}}, "required": ["__arg1"]}
 """The parameters of a tool that takes one text, as LangChain's `Tool` and OpenAI's custom tools do."""
+VALUE = "value"
+"""The only argument of a tool that takes something else than an object."""
 
 _JSON_TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
 _OF_SCHEMAS = frozenset(
@@ -87,6 +89,13 @@ def described(schema: Json, *, name: str | None = None, description: str | None 
 
 def _without_title(schema: Json) -> Json:
     return {key: value for key, value in schema.items() if key != "title"}
+
+
+def wrapped(schema: Json) -> Json:
+    """The schema of an object whose only member is described by `schema`."""
+    inner, definitions = move_definitions(inline_references(schema), VALUE)
+    whole = {"type": "object", "properties": {VALUE: inner}, "required": [VALUE], "additionalProperties": False}
+    return {**whole, "$defs": definitions} if definitions else whole
 
 
 def _only(fields: Json, *names: str) -> Json:

@@ -115,8 +115,19 @@ def tool_fields(tools: Any, choice: object, *, strict: bool | None = None) -> Js
     """
     several = not isinstance(tools, dict | BaseTool) and not callable(tools)
     wire = [to_tool(tool, strict=strict) for tool in (tools if several else [tools])]
+    for tool in wire:
+        _check_arguments(tool["function"])
     chosen = tool_choice(_plain_choice(choice), wire)
     return {"tools": wire} if chosen is None else {"tools": wire, "tool_choice": chosen}
+
+
+def _check_arguments(function: Json) -> None:
+    kinds = (function.get("parameters") or OBJECT).get("type", "object")
+    if kinds != "object" and "object" not in kinds:
+        raise InvalidRequestError(
+            f"{function['name']!r} cannot be offered as a tool: arguments are an object, but its schema has the type "
+            f"{kinds!r}."
+        )
 
 
 def _plain_choice(choice: object) -> object:

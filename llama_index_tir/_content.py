@@ -24,6 +24,7 @@ from llama_index.core.base.llms.types import (
 
 from llama_index_tir._stand_ins import stand_in
 from tir_client import InvalidRequestError
+from tir_client.protocol.media import LIMIT, media_problem, too_large
 from tir_client.protocol.messages import audio_part, data_url, join_content, media_part, read_data_url, text_part
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _video(block: VideoBlock) -> Part:
 def _audio(block: AudioBlock) -> Part:
     if block.url is not None:
         return media_part("audio", str(block.url))
-    return audio_part(_base64(block, block.resolve_audio), block.format or "")
+    return audio_part(_base64(block, block.resolve_audio, block.format or ""), block.format or "")
 
 
 def _document(block: DocumentBlock) -> Part:
@@ -146,11 +147,21 @@ _DEFAULT_TYPES: dict[type[Any], str] = {ImageBlock: "image/png", VideoBlock: "vi
 
 def _inline(block: ContentBlock, resolve: Callable[[], IOBase], media_type: str | None) -> str:
     """Return a `data:` URL with the data of a block, which may be in a local file."""
-    return data_url(_base64(block, resolve), media_type or _DEFAULT_TYPES[type(block)])
+    return data_url(_base64(block, resolve, media_type or ""), media_type or _DEFAULT_TYPES[type(block)])
 
 
-def _base64(block: ContentBlock, resolve: Callable[[], IOBase]) -> str:
+def _base64(block: Any, resolve: Callable[[], IOBase], media_type: str) -> str:
+    """Return the data of a block in Base64.
+
+    Raises:
+        InvalidRequestError: They cannot be read, are not of the block's kind, or are too large.
+    """
     try:
-        return base64.b64encode(resolve().read()).decode()
+        size = block.path.stat().st_size if block.path is not None else 0
+        data = "" if size > LIMIT else base64.b64encode(resolve().read()).decode()
     except (ValueError, TypeError, OSError) as error:
         raise InvalidRequestError(f"The data of the {type(block).__name__} cannot be read: {error}.") from None
+    problem = too_large(size) if size > LIMIT else media_problem(block.block_type, data, media_type)
+    if problem:
+        raise InvalidRequestError(f"The {type(block).__name__} cannot be sent: {problem}.")
+    return data

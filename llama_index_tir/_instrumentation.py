@@ -27,6 +27,7 @@ from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.event_handlers import NullEventHandler
 
 from llama_index_tir._mapped_streams import AsyncMapped, Mapped
+from llama_index_tir._messages import check_messages
 from llama_index_tir._settings import TOOL_NAMES
 from tir_client import Usage
 
@@ -87,11 +88,16 @@ class Instrumentation:
         kwargs: The arguments of the call.
         counted: Report token counts. For a call that makes another, counted call this is False: its events have no
             token counts, and its last callback has no question, so that `TokenCountingHandler` does not count it.
+
+    Raises:
+        InvalidRequestError: The messages of a chat are not a list of `ChatMessage` objects.
     """
 
     def __init__(self, kind: Kind, llm: LLM, question: Any, kwargs: dict[str, Any], *, counted: bool = True) -> None:
         if not isinstance(llm.callback_manager, CallbackManager):
             llm.callback_manager = CallbackManager()
+        if kind is CHAT:
+            check_messages(question)
         self._kind = kind
         self._llm = llm
         self._question = question

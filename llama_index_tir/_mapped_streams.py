@@ -1,7 +1,8 @@
 """Mapped and AsyncMapped: apply a function to each item of a stream; closing one closes the stream below.
 
-They are `Generator`s because LlamaIndex checks for that type. Nested async generator functions would be closed twice
-when their event loop ends.
+They are `Generator`s because LlamaIndex checks for that type, and have `gi_frame` or `ag_frame` because OpenInference
+waits for the end of a stream only if that is not None. Nested async generator functions would be closed twice when
+their event loop ends.
 """
 
 from __future__ import annotations
@@ -47,6 +48,12 @@ class Mapped(Generator[Result, None, None], Generic[Item, Result]):
         self._turn = turn
         self._end = end
         self._rest: Iterator[Result] | None = None
+        self._is_open = True
+
+    @property
+    def gi_frame(self) -> object:
+        """Not None while the stream is open, as in native generators."""
+        return self if self._is_open else None
 
     def __next__(self) -> Result:
         try:
@@ -55,12 +62,16 @@ class Mapped(Generator[Result, None, None], Generic[Item, Result]):
         except StopIteration:
             self._rest = iter(self._end())
         except BaseException:
-            self._stream.close()
+            Mapped.close(self)  # not that of a subclass, which reports a stream that was closed early
             raise
-        return next(self._rest)
+        for result in self._rest:
+            return result
+        self._is_open = False
+        raise StopIteration
 
     def close(self) -> None:
         """Close the stream below."""
+        self._is_open = False
         self._stream.close()
 
     def send(self, _: None, /) -> Result:
@@ -89,6 +100,12 @@ class AsyncMapped(AsyncGenerator[Result, None], Generic[Item, Result]):
         self._turn = turn
         self._end = end
         self._rest: Iterator[Result] | None = None
+        self._is_open = True
+
+    @property
+    def ag_frame(self) -> object:
+        """Not None while the stream is open, as in native generators."""
+        return self if self._is_open else None
 
     async def __anext__(self) -> Result:
         try:
@@ -97,14 +114,16 @@ class AsyncMapped(AsyncGenerator[Result, None], Generic[Item, Result]):
         except StopAsyncIteration:
             self._rest = iter(self._end())
         except BaseException:
-            await self._stream.aclose()
+            await AsyncMapped.aclose(self)  # see above
             raise
         for result in self._rest:
             return result
+        self._is_open = False
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
         """Close the stream below."""
+        self._is_open = False
         await self._stream.aclose()
 
     async def asend(self, _: None, /) -> Result:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llama_index.core.base.llms.types import (
@@ -18,16 +21,21 @@ from llama_index.core.base.llms.types import (
 )
 
 from llama_index_tir._content import Json, to_content
-from llama_index_tir._past_calls import parse_arguments, past_calls
+from llama_index_tir._past_calls import arguments_problem, parse_arguments, past_calls
+from llama_index_tir._raw import to_raw, to_wire_call
 from tir_client import InvalidRequestError
 from tir_client.protocol.cost import cost_of
 from tir_client.protocol.messages import assistant_message, chat_message, convert_messages, tool_message
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from tir_client import Choice, Completion, ToolCall, Usage
     from tir_client.protocol.cost import Price
+
+INVALID_CALLS = "invalid_tool_calls"
+"""The key in `additional_kwargs` of a message for calls whose arguments cannot be read. They are no part of a request:
+the calls themselves are in the blocks."""
 
 ROLES = {
     MessageRole.CHATBOT: "assistant",
@@ -43,7 +51,17 @@ def to_wire(messages: Sequence[ChatMessage]) -> list[Json]:
     Raises:
         InvalidRequestError: A message, or a block in one, cannot be sent; the error names both.
     """
+    check_messages(messages)
     return convert_messages(messages, _wire_messages)
+
+
+def check_messages(messages: object) -> None:
+    """Raise `InvalidRequestError` if `messages` is not a list of `ChatMessage` objects."""
+    if isinstance(messages, str) or not isinstance(messages, Sequence):
+        raise InvalidRequestError(f"`messages` is a {type(messages).__name__}, not a list of ChatMessage objects.")
+    for position, message in enumerate(messages):
+        if not isinstance(message, ChatMessage):
+            raise InvalidRequestError(f"messages[{position}] is a {type(message).__name__}, not a ChatMessage.")
 
 
 def _wire_messages(message: ChatMessage) -> list[Json]:
@@ -102,9 +120,11 @@ def from_completion(
         price: The price of the model, for the cost, which is in `additional_kwargs` and in `raw`.
     """
     choice, cost = completion.choice, cost_of(completion.usage, price)
+    if advice := choice.advice():
+        warnings.warn(advice, UserWarning, stacklevel=2)
     return ChatResponse(
         message=from_choice(choice, completion.usage, names or {}),
-        raw=to_raw(completion) if cost is None else {**to_raw(completion), "cost": cost},
+        raw=to_raw(completion, cost),
         logprobs=from_logprobs(choice.logprobs),
         additional_kwargs={**response_kwargs(choice, completion.usage), **(cost or {})},
     )
@@ -118,7 +138,17 @@ def from_choice(choice: Choice, usage: Usage | None, names: Mapping[str, str]) -
         blocks.append(ThinkingBlock(content=choice.reasoning, num_tokens=tokens))
     blocks.append(TextBlock(text=choice.text))
     blocks.extend(to_block(call, names, parse_arguments(call.arguments, cut=call.cut)) for call in choice.tool_calls)
-    return to_message(blocks, [to_wire_call(call, names) for call in choice.tool_calls])
+    message = to_message(blocks, [to_wire_call(call, names) for call in choice.tool_calls])
+    if invalid := [call for call in map(partial(_invalid_call, names), choice.tool_calls) if call is not None]:
+        message.additional_kwargs[INVALID_CALLS] = invalid
+    return message
+
+
+def _invalid_call(names: Mapping[str, str], call: ToolCall) -> Json | None:
+    """Return a call whose arguments cannot be read, with the model's text of them and the reason; None for others."""
+    error = arguments_problem(call.arguments, cut=call.cut)
+    name = names.get(call.name, call.name)
+    return {"id": call.id, "name": name, "arguments": call.arguments, "error": error} if error else None
 
 
 def to_message(blocks: list[ContentBlock], calls: list[Json]) -> ChatMessage:
@@ -133,34 +163,11 @@ def to_block(call: ToolCall, names: Mapping[str, str], arguments: Json | None) -
     return ToolCallBlock(tool_call_id=call.id, tool_name=names.get(call.name, call.name), tool_kwargs=kwargs)
 
 
-def to_wire_call(call: ToolCall, names: Mapping[str, str]) -> Json:
-    """Convert a call to the form in `additional_kwargs`, with the model's own text of the arguments."""
-    function = {"name": names.get(call.name, call.name), "arguments": call.arguments}
-    return {"id": call.id, "type": "function", "function": function}
-
-
 def response_kwargs(choice: Choice, usage: Usage | None) -> Json:
     """Return the `additional_kwargs` of a response: token counts, finish reason, stop reason and refusal."""
     more = {"finish_reason": choice.finish_reason, "stop_reason": choice.stop_reason, "refusal": choice.refusal or None}
     counts = {} if usage is None else asdict(usage)
     return {name: value for name, value in {**counts, **more}.items() if value is not None}
-
-
-def to_raw(completion: Completion) -> Json:
-    """Return an answer as plain JSON in the server's form, the same for streamed and whole answers."""
-    raw: Json = {"object": "chat.completion", "choices": [_raw_choice(choice) for choice in completion.choices]}
-    raw |= {name: getattr(completion, name) for name in ("id", "model", "created", "system_fingerprint")}
-    usage = completion.usage
-    if usage is not None:
-        raw["usage"] = {**(completion.raw_usage or {}), **usage.counts()}
-    return raw
-
-
-def _raw_choice(choice: Choice) -> Json:
-    message: Json = {"role": "assistant", "content": choice.text, "reasoning": choice.reasoning or None}
-    message["tool_calls"] = [to_wire_call(call, {}) for call in choice.tool_calls]
-    rest = ("index", "finish_reason", "stop_reason", "logprobs", "token_ids")
-    return {"message": message, **{name: getattr(choice, name) for name in rest}}
 
 
 def from_logprobs(logprobs: Sequence[Json] | None) -> list[list[LogProb]] | None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from llama_index.core.base.llms.types import ChatMessage, LLMMetadata
-from llama_index.core.constants import DEFAULT_NUM_OUTPUTS
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from pydantic import ConfigDict, Field
 
 from llama_index_tir._aliases import without_meaningless
 from llama_index_tir._messages import to_wire
-from tir_client import DEFAULT_MODEL, ChatRequest, model_info
+from llama_index_tir._metadata import metadata_of
+from tir_client import DEFAULT_MODEL, ChatRequest
 from tir_client.aliases import refuse_unknown_parameters, rename
 from tir_client.protocol.parameters import PARAMETER_ALIASES, ParameterArguments, Parameters, merge_parameters
 from tir_client.rerankers import RerankArguments as SharedRerankArguments
@@ -21,6 +20,7 @@ from tir_client.settings import ChatParameters, Connection, ConnectionArguments
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from llama_index.core.base.llms.types import ChatMessage, LLMMetadata
     from llama_index.core.callbacks import CallbackManager
     from llama_index.core.storage.kvstore.types import BaseKVStore
     from llama_index.core.types import BaseOutputParser, PydanticProgramMode
@@ -33,13 +33,6 @@ TOOL_NAMES = "tool_names"
 """The internal argument of a call with the original names of tools that were renamed to be sent."""
 
 _PARAMETERS = frozenset(ChatRequest.model_fields) - {"messages"}
-
-FALLBACK_WINDOW = 8_192
-"""The context window of a model of which neither this library nor the server knows it. LlamaIndex's default of 3,900 is
-that of models from 2023, and would cut prompts and memories far too short."""
-
-REASONING_OUTPUT = 4_096
-"""Tokens to reserve for the answer of a reasoning model, reasoning included."""
 
 
 class ModelSettings(Connection):
@@ -80,21 +73,16 @@ class ChatSettings(ModelSettings, ChatParameters, FunctionCallingLLM):
     def metadata(self) -> LLMMetadata:
         """The limits and abilities that LlamaIndex plans with.
 
-        For a model that this library does not know, the context window is read from the server's list of models, once,
-        within 5 seconds; in a running event loop, within one, which `await llm.alist_models()` beforehand avoids. If
-        the server does not say it, a warning is logged, and 8,192 tokens are assumed.
+        For a model that this library does not know, the context window is read from the server's list of models when a
+        limit is first used, once, within 5 seconds; in a running event loop, within one, which
+        `await llm.alist_models()` beforehand avoids. If the server does not say it, a warning is logged, and 8,192
+        tokens are assumed.
         """
-        info = model_info(self.model)
-        window = self.context_window or self.served_window() or FALLBACK_WINDOW
-        output = self.max_tokens or (REASONING_OUTPUT if info.reasoning else DEFAULT_NUM_OUTPUTS)
-        calls = info.tools if self.is_function_calling_model is None else self.is_function_calling_model
-        return LLMMetadata(
-            context_window=window,
-            num_output=min(output, window // 2),
-            is_chat_model=self.is_chat_model,
-            is_function_calling_model=calls,
-            model_name=self.model,
-        )
+        return metadata_of(self)
+
+    def to_payload(self) -> Json:
+        """What events and callbacks show of the model, without secrets. Observers read `model`, as OpenAI's has it."""
+        return {**super().to_payload(), "model": self.model}
 
     def _request(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatRequest:
         """Return the request for one call. Its arguments override the constructor's; None sends nothing.

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from llama_index.core.base.llms.types import ChatResponse, ContentBlock, TextBlock, ThinkingBlock
 
-from llama_index_tir._messages import from_completion, from_logprobs, to_block, to_message, to_wire_call
+from llama_index_tir._messages import from_completion, from_logprobs, to_block, to_message
+from llama_index_tir._raw import Raw, to_wire_call
 from tir_client.protocol.json_text import PartialJson
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class DeltaMapper:
             update={
                 "message": _MESSAGE.model_copy(update={"blocks": blocks, "additional_kwargs": kwargs}),
                 "delta": delta.text,
-                "raw": delta.event,
+                "raw": Raw(delta.event),
                 "logprobs": from_logprobs(delta.logprobs),
                 "additional_kwargs": _response_kwargs(delta),
             }

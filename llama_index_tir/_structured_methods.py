@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.llms.llm import dispatcher
+from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.types import Model, PydanticProgramMode
 
 from llama_index_tir._settings import ChatSettings
@@ -18,6 +19,7 @@ from llama_index_tir._structured_calls import (
 )
 from llama_index_tir._structured_task import StructuredTask
 from llama_index_tir.structured_llm import ProgramTIR, StructuredTIR
+from tir_client import InvalidRequestError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping
@@ -112,6 +114,8 @@ class StructuredMethods(ChatSettings):
         kwargs: Mapping[str, Any] | None,
         args: dict[str, Any],
     ) -> StructuredTask[Model]:
+        if not isinstance(prompt, BasePromptTemplate):
+            raise InvalidRequestError(f"The prompt is a {type(prompt).__name__}, not a PromptTemplate.")
         messages = self._extend_messages(prompt.format_messages(llm=self, **args))
         return StructuredTask(output_cls, (prompt, args), messages, kwargs, strict=self.strict)
 

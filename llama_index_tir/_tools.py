@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
 
-from llama_index_tir._past_calls import parse_arguments
+from llama_index_tir._messages import INVALID_CALLS
+from llama_index_tir._past_calls import arguments_problem, parse_arguments
 from llama_index_tir._settings import TOOL_NAMES
 from tir_client import InvalidRequestError, ResponseError
 from tir_client.protocol.messages import INVALID_ARGUMENTS
@@ -91,8 +92,8 @@ def to_selections(response: ChatResponse, *, demanded: bool) -> list[ToolSelecti
 
     Raises:
         NoToolCallError: There is no call, although one was demanded.
-        ToolArgumentsError: A call was demanded or cut off, and its arguments are not a JSON object. Otherwise they are
-            returned as `invalid_arguments`, which a tool's function refuses, so that an agent tells the model.
+        ToolArgumentsError: A call was demanded or cut off, and its arguments are not a JSON object. Otherwise the
+            selection is of a tool that does not exist, whose name says what is wrong: an agent tells the model.
     """
     blocks = [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
     if demanded and not blocks:
@@ -105,16 +106,18 @@ def to_selections(response: ChatResponse, *, demanded: bool) -> list[ToolSelecti
 
 def _selection(block: ToolCallBlock, response: ChatResponse, *, demanded: bool) -> ToolSelection:
     cut = response.additional_kwargs.get("finish_reason") == "length"
-    kwargs = parse_arguments(block.tool_kwargs, cut=cut) if isinstance(block.tool_kwargs, str) else block.tool_kwargs
-    if kwargs is None and not (demanded or cut):
-        kwargs = {INVALID_ARGUMENTS: block.tool_kwargs}
-    if kwargs is None:
-        advice = " The answer was cut off: raise `max_tokens`." if cut else ""
-        raise ToolArgumentsError(
-            f"The model called {block.tool_name!r} with arguments that are not a JSON object: "
-            f"{block.tool_kwargs!r}.{advice}"
-        )
-    return ToolSelection(tool_id=block.tool_call_id or "", tool_name=block.tool_name, tool_kwargs=kwargs)
+    name, kwargs = block.tool_name, block.tool_kwargs
+    if isinstance(kwargs, str):
+        problem = arguments_problem(kwargs, cut=cut)
+        if problem and (demanded or cut):
+            advice = " The answer was cut off: raise `max_tokens`." if cut else ""
+            raise ToolArgumentsError(
+                f"The model called {name!r} with arguments that are not a JSON object: {kwargs!r}.{advice}"
+            )
+        # LlamaIndex would run the tool, if its function takes any arguments.
+        name = f"{name} (its arguments are not a JSON object: {problem})" if problem else name
+        kwargs = {INVALID_ARGUMENTS: kwargs} if problem else parse_arguments(kwargs) or {}
+    return ToolSelection(tool_id=block.tool_call_id or "", tool_name=name, tool_kwargs=kwargs)
 
 
 def first_call_only(response: ChatResponse) -> ChatResponse:
@@ -124,7 +127,10 @@ def first_call_only(response: ChatResponse) -> ChatResponse:
         return response
     kwargs = response.message.additional_kwargs
     kept = [block for block in response.message.blocks if block not in blocks[1:]]
-    changes = {"blocks": kept, "additional_kwargs": {**kwargs, "tool_calls": kwargs.get("tool_calls", [])[:1]}}
+    kept_kwargs = {**kwargs, "tool_calls": kwargs.get("tool_calls", [])[:1]}
+    if INVALID_CALLS in kwargs:
+        kept_kwargs[INVALID_CALLS] = [call for call in kwargs[INVALID_CALLS] if call["id"] == blocks[0].tool_call_id]
+    changes = {"blocks": kept, "additional_kwargs": kept_kwargs}
     return response.model_copy(update={"message": response.message.model_copy(update=changes)})
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from llama_index.core.tools.types import BaseTool
 
     from llama_index_tir._settings import ChatArguments
+    from tir_client import ChatRequest
 
 
 class TIR(StructuredMethods):
@@ -104,7 +105,7 @@ class TIR(StructuredMethods):
         ```
         `tool_required=True` requires a call; an answer without one raises `ForcedToolError`. Arguments that are not a
         JSON object raise `ToolArgumentsError` where a call is required or was cut off; an agent reports others to the
-        model.
+        model, and `response.message.additional_kwargs["invalid_tool_calls"]` lists them with the reason.
 
     Structured output:
         ```python
@@ -241,8 +242,8 @@ class TIR(StructuredMethods):
 
         Raises:
             NoToolCallError: There is no call, and `error_on_no_tool_call` is set.
-            ToolArgumentsError: A call was demanded or cut off, and its arguments are not a JSON object. Otherwise they
-                are returned as `invalid_arguments`, which a tool's function refuses.
+            ToolArgumentsError: A call was demanded or cut off, and its arguments are not a JSON object. Otherwise the
+                selection is of a tool that does not exist, whose name says what is wrong: an agent tells the model.
         """
         return to_selections(response, demanded=error_on_no_tool_call)
 
@@ -312,15 +313,18 @@ class TIR(StructuredMethods):
 
     # Token counts
 
-    def count_tokens(self, messages: Sequence[ChatMessage], **kwargs: Any) -> int:
-        """Count the tokens of a prompt, on servers that expose vLLM's `/tokenize`."""
-        return self.client.count_tokens(self._request(messages, kwargs))
+    def count_tokens(self, messages: str | Sequence[ChatMessage], **kwargs: Any) -> int:
+        """Count the tokens of a prompt or a conversation, on servers that expose vLLM's `/tokenize`."""
+        return self.client.count_tokens(self._to_count(messages, kwargs))
 
-    async def acount_tokens(self, messages: Sequence[ChatMessage], **kwargs: Any) -> int:
+    async def acount_tokens(self, messages: str | Sequence[ChatMessage], **kwargs: Any) -> int:
         """`count_tokens` for async code."""
-        return await self.client.acount_tokens(self._request(messages, kwargs))
+        return await self.client.acount_tokens(self._to_count(messages, kwargs))
 
     # Helpers
+
+    def _to_count(self, messages: str | Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatRequest:
+        return self._request(prompt_messages(messages) if isinstance(messages, str) else messages, kwargs)
 
     def _to_run(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """Return the arguments of `predict_and_call`, which uses a ReAct agent for models without tool calls."""

@@ -1,4 +1,4 @@
-"""StructuredTIR: an LLM that always answers with an object of one pydantic class."""
+"""StructuredTIR and ProgramTIR: LLMs that always answer with an object of one pydantic class."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole
 from llama_index.core.callbacks import CallbackManager
-from llama_index.core.llms.callbacks import llm_completion_callback
 from llama_index.core.llms.structured_llm import StructuredLLM
 from llama_index.core.prompts import ChatPromptTemplate
 from pydantic import SerializeAsAny  # noqa: TC002 - pydantic reads the annotation
@@ -33,12 +32,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
-class StructuredTIR(StructuredLLM):
-    """The LLM that `TIR.as_structured_llm` returns.
-
-    The text of an answer is the object's JSON, and `raw` is the object. In a stream, `raw` is the object so far, and
-    the deltas are the model's text. Deltas cannot be taken back, so an invalid answer raises `StructuredOutputError` in
-    a stream, where `chat` sends a second request.
+class InstrumentedStructuredLLM(StructuredLLM):
+    """The methods of both structured LLMs, which differ in how they get an object.
 
     LlamaIndex's callbacks and events report two calls, this one and that of `llm`. Only the latter reports tokens, so
     that each handler counts them once.
@@ -108,11 +103,30 @@ class StructuredTIR(StructuredLLM):
         manager.set_handlers([*own, *further])
         return self.llm.model_copy(update={"callback_manager": manager})
 
+    def _chat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
+        raise NotImplementedError
+
+    async def _achat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
+        raise NotImplementedError
+
+    def _stream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseGen:
+        raise NotImplementedError
+
+    async def _astream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseAsyncGen:
+        raise NotImplementedError
+
+
+class StructuredTIR(InstrumentedStructuredLLM):
+    """The LLM that `TIR.as_structured_llm` returns.
+
+    The text of an answer is the object's JSON, and `raw` is the object. In a stream, `raw` is the object so far, and
+    the deltas are the model's text. Deltas cannot be taken back, so an invalid answer raises `StructuredOutputError` in
+    a stream, where `chat` sends a second request.
+    """
+
     def _task(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> StructuredTask[BaseModel]:
-        own = list(messages)
-        template = ChatPromptTemplate(message_templates=own)
-        asked = self.llm._extend_messages(own)  # noqa: SLF001 - a wrapper of its own LLM
-        return StructuredTask(self.output_cls, (template, {}), asked, kwargs, strict=self.llm.strict)
+        asked = self.llm._extend_messages(list(messages))  # noqa: SLF001 - a wrapper of its own LLM
+        return StructuredTask(self.output_cls, (_template(messages), {}), asked, kwargs, strict=self.llm.strict)
 
     def _chat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
         task = self._task(messages, kwargs)
@@ -133,26 +147,29 @@ class StructuredTIR(StructuredLLM):
         return AsyncMapped(await astream_steps(self._reporting_llm(), task), growing.add, growing.end)
 
 
-class ProgramTIR(StructuredLLM):
-    """LlamaIndex's structured LLM, for other values of `pydantic_program_mode`, with streamed completions.
+class ProgramTIR(InstrumentedStructuredLLM):
+    """The LLM that `TIR.as_structured_llm` returns for other values of `pydantic_program_mode`.
 
-    A `TokenCountingHandler` on both this LLM and `llm` adds an estimate for this one to the true count.
+    LlamaIndex's programs get the objects. Their streams have no deltas.
     """
 
-    @llm_completion_callback()
-    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:  # noqa: ARG002 - LlamaIndex's signature
-        """Answer a prompt with an object that grows."""
-        return Mapped(self.stream_chat(prompt_messages(prompt), **kwargs), to_completion)
+    def _chat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
+        prompt = _template(messages)
+        return _from_program(self._reporting_llm().structured_predict(self.output_cls, prompt, kwargs))
 
-    @llm_completion_callback()
-    async def astream_complete(
-        self,
-        prompt: str,
-        formatted: bool = False,  # noqa: ARG002 - LlamaIndex's signature
-        **kwargs: Any,
-    ) -> CompletionResponseAsyncGen:
-        """`stream_complete` for async code."""
-        return AsyncMapped(await self.astream_chat(prompt_messages(prompt), **kwargs), to_completion)
+    async def _achat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
+        prompt = _template(messages)
+        return _from_program(await self._reporting_llm().astructured_predict(self.output_cls, prompt, kwargs))
+
+    def _stream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseGen:
+        prompt = _template(messages)
+        objects = self._reporting_llm().stream_structured_predict(self.output_cls, prompt, kwargs)
+        return Mapped(objects, _from_program)
+
+    async def _astream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseAsyncGen:
+        prompt = _template(messages)
+        objects = await self._reporting_llm().astream_structured_predict(self.output_cls, prompt, kwargs)
+        return AsyncMapped(objects, _from_program)
 
 
 class _GrowingObject:
@@ -186,9 +203,17 @@ def _handlers(llm: LLM) -> list[BaseCallbackHandler]:
     return [] if manager is None else manager.handlers
 
 
+def _template(messages: Sequence[ChatMessage]) -> ChatPromptTemplate:
+    return ChatPromptTemplate(message_templates=list(messages))
+
+
 def _to_text(output: BaseModel) -> str:
     """Return the JSON of an object, with the names of the schema, so that its class can parse it."""
     return output.model_dump_json(by_alias=True)
+
+
+def _from_program(output: Any) -> ChatResponse:
+    return ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content=_to_text(output)), raw=output)
 
 
 def _answer(response: ChatResponse, output: Any, text: str) -> ChatResponse:

@@ -21,15 +21,16 @@ ALWAYS_THERE = {"pydantic", "pydantic_core", "typing_extensions"}
 """What any of our packages may import: a dependency without any extra, and what it brings. httpx has its own rule."""
 
 MAY_IMPORT = {
-    "tir_client": {"aiohttp", "httpx", "yarl"},
+    "tir_client": {"aiohttp", "httpcore", "httpx", "yarl"},
     "langchain_tir": {"tir_client", "langchain_core"},
     "llama_index_tir": {"tir_client", "llama_index", "llama_index_instrumentation"},
-    "tir_cli": {"tir_client", "typer"},
+    "tir_cli": {"rich", "tir_client", "typer"},
     "tir_sandbox": {"jsonschema", "rstr", "starlette", "uvicorn"},
 }
 """What a package's extra installs; the standard library and the package itself are not listed."""
 
 ONLY_IN = {
+    "tir_client/bulk/sources.py": {"pyarrow"},  # in a function that reads Parquet files
     "langchain_tir/_register.py": {"langchain"},  # in a function that users of `langchain` call
     "langchain_tir/embeddings.py": {"tqdm"},  # for `show_progress_bar`
     "tir_sandbox/pytest_plugin.py": {"pytest"},  # which pytest imports
@@ -38,18 +39,17 @@ ONLY_IN = {
 FRAMEWORKS = {"langchain_tir": "langchain_core", "llama_index_tir": "llama_index"}
 EXTRAS = {"langchain_tir": "langchain", "llama_index_tir": "llama-index"}
 
-SPEAKS_HTTP = {f"tir_client.transport.{name}" for name in ("aiohttp", "attempt", "clients", "connections")}
-WAITS = (
-    "client",
-    "rerankers",
-    "settings",
-    *(f"transport.{name}" for name in ("body", "clock", "concurrency", "context_windows", "streams", "token")),
-)
+TRANSPORTS = ("aiohttp", "attempt", "clients", "connections", "httpcore")
+SPEAKS_HTTP = {f"tir_client.transport.{name}" for name in TRANSPORTS}
+BULK = ("bulk", *(f"bulk.{name}" for name in ("gate", "output", "run", "sources")))
+WAITING = ("body", "clock", "concurrency", "context_windows", "streams", "token")
+WAITS = ("client", "rerankers", "settings", *BULK, *(f"transport.{name}" for name in WAITING))
 DOES_IO = {f"tir_client.{name}" for name in WAITS} | SPEAKS_HTTP
 IO_MODULES = {
     "aiohttp",
     "asyncio",
     "http",
+    "httpcore",
     "httpx",
     "select",
     "socket",
@@ -141,7 +141,9 @@ def test_no_file_needs_itself_to_load(package: str) -> None:
 def test_http_is_spoken_in_the_transport_alone() -> None:
     paths = [path for package in OURS for path in files(package)]
     importers = {
-        module_name(path) for path in paths if {"aiohttp", "httpx"} & {top(name) for name in all_imports(path)}
+        module_name(path)
+        for path in paths
+        if {"aiohttp", "httpcore", "httpx"} & {top(name) for name in all_imports(path)}
     }
 
     assert importers == SPEAKS_HTTP
@@ -182,7 +184,7 @@ def test_the_core_is_light_and_needs_no_framework() -> None:
     found = report("import tir_client", *sorted(blocked), "tir_sandbox", "starlette", "numpy", "requests")
 
     assert "tir_client" in found["loaded"]
-    assert "aiohttp" not in found["loaded"]
+    assert not {"aiohttp", "httpcore"} & set(found["loaded"])
     assert found["calls"] == []
     assert found["threads"] == 1
 

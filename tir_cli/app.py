@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tir_cli.bulk import EPILOG, bulk
 from tir_cli.chat import chat
 from tir_cli.embed import embed
 from tir_cli.models import models
@@ -17,6 +18,7 @@ app = typer.Typer(
     name="tir",
     help="Work with E2E Networks' TIR, or with any server that speaks its protocol, from the command line.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,  # a local variable may be a secret
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -38,6 +40,7 @@ def options(
     """Take the options that stand before the command."""
 
 
+app.command("bulk", epilog=EPILOG)(bulk)
 for _command in (chat, embed, models, rerank):
     app.command()(_command)
 app.command(context_settings=ANY_ARGUMENTS)(sandbox)

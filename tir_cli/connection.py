@@ -7,18 +7,23 @@ from typing import Annotated
 import typer
 
 from tir_client import Config, TIRClient
-from tir_client.config import DEFAULT_MODEL
+from tir_client.config import BASE_URL_VARIABLE, DEFAULT_MODEL, PROJECT_VARIABLE
+
+_PANEL = "Where to call"
 
 Model = Annotated[str, typer.Option("--model", "-m", help="Slug of the model, or its name on the server.")]
 ProjectID = Annotated[
-    str | None, typer.Option(help="Number of the TIR project. Environment: E2E_TIR_PROJECT_ID.", show_default=False)
+    str | None, typer.Option(help=f"Number of the TIR project, in place of {PROJECT_VARIABLE}.", rich_help_panel=_PANEL)
 ]
-EndpointID = Annotated[str | None, typer.Option(help="Number of a deployment of your own.", show_default=False)]
+EndpointID = Annotated[str | None, typer.Option(help="Number of a deployment of your own.", rich_help_panel=_PANEL)]
 BaseURL = Annotated[
-    str | None, typer.Option(help="URL of another server, up to /v1. Environment: TIR_BASE_URL.", show_default=False)
+    str | None,
+    typer.Option(help=f"URL of another server, in place of {BASE_URL_VARIABLE}.", rich_help_panel=_PANEL),
 ]
-AllowHTTP = Annotated[bool, typer.Option("--allow-http", help="Allow plain http to a host that is not this machine.")]
-Timeout = Annotated[float | None, typer.Option(help="Seconds for a whole call.", show_default=False)]
+AllowHTTP = Annotated[
+    bool, typer.Option("--allow-http", help="Allow plain http to another machine.", rich_help_panel=_PANEL)
+]
+Timeout = Annotated[float | None, typer.Option(help="Seconds for a whole call.")]
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 __all__ = [
@@ -42,7 +47,7 @@ def connect(
     allow_http: bool = False,
     timeout: float | None = None,
 ) -> TIRClient:
-    """A client for the server that the options name. The token comes from the environment only.
+    """A client for the server that the options name. The token comes from the environment: every user sees arguments.
 
     Raises:
         ConfigurationError: Something is missing or malformed.

@@ -1,5 +1,19 @@
 """The exit codes of every command."""
 
+from __future__ import annotations
+
+from tir_client import (
+    APIConnectionError,
+    AuthenticationError,
+    ConfigurationError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    TIRError,
+)
+
 OK = 0
 FAILED = 1
 """The command ran, and a part of what it was asked for failed: the output says which."""
@@ -8,6 +22,15 @@ USAGE = 2
 REFUSED = 3
 """The server did not accept the token, or does not know the project or the model (401, 403, 404)."""
 UNREACHABLE = 4
-"""The server could not be reached, or failed until the retries were used up."""
+"""The server could not be reached, or failed or was too busy until the retries were used up."""
 INTERRUPTED = 130
 """Ctrl-C, as shells report it."""
+
+
+def exit_code(error: TIRError) -> int:
+    """The exit code for an error that ended a command."""
+    if isinstance(error, ConfigurationError | InvalidRequestError):
+        return USAGE
+    if isinstance(error, AuthenticationError | PermissionDeniedError | NotFoundError):
+        return REFUSED
+    return UNREACHABLE if isinstance(error, APIConnectionError | RateLimitError | ServerError) else FAILED

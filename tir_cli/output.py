@@ -12,39 +12,13 @@ from rich.console import Console
 from rich.text import Text
 
 from tir_cli import exit_codes
-from tir_client import (
-    APIConnectionError,
-    AuthenticationError,
-    ConfigurationError,
-    InvalidRequestError,
-    NotFoundError,
-    PermissionDeniedError,
-    RateLimitError,
-    ServerError,
-    TIRError,
-)
+from tir_client import TIRError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 stdout = Console(highlight=False, soft_wrap=True)
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
-
-_CODES: dict[type[TIRError], int] = {
-    ConfigurationError: exit_codes.USAGE,
-    InvalidRequestError: exit_codes.USAGE,
-    AuthenticationError: exit_codes.REFUSED,
-    PermissionDeniedError: exit_codes.REFUSED,
-    NotFoundError: exit_codes.REFUSED,
-    APIConnectionError: exit_codes.UNREACHABLE,
-    RateLimitError: exit_codes.UNREACHABLE,
-    ServerError: exit_codes.UNREACHABLE,
-}
-
-
-def exit_code(error: TIRError) -> int:
-    """The exit code of a command that ended with `error`."""
-    return next((code for kind, code in _CODES.items() if isinstance(error, kind)), exit_codes.FAILED)
 
 
 @contextmanager
@@ -57,7 +31,7 @@ def reporting(*, as_json: bool = False) -> Iterator[None]:
             print_json({"error": describe(error)})
         else:
             print_error(error)
-        raise typer.Exit(exit_code(error)) from None
+        raise typer.Exit(exit_codes.exit_code(error)) from None
     except KeyboardInterrupt:
         raise typer.Exit(exit_codes.INTERRUPTED) from None
     except BrokenPipeError:  # the reader of the output has ended, as `head` does

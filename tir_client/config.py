@@ -32,6 +32,15 @@ PROJECT_VARIABLE = "E2E_TIR_PROJECT_ID"
 BASE_URL_VARIABLE = "TIR_BASE_URL"
 HOST_VARIABLE = "MODEL_API_CLIENT_HOST"
 
+_NO_TOKEN = (
+    f"No token: pass `api_key` or set {TOKEN_VARIABLES[0]} (or {TOKEN_VARIABLES[1]}) to the Auth Token "
+    "that TIR shows when you create a token."
+)
+_NO_PROJECT = (
+    f"No project: pass `project_id` or set {PROJECT_VARIABLE} (the number in your TIR project's URL). "
+    f"For another server pass `base_url` or set {BASE_URL_VARIABLE}."
+)
+
 LOOPBACK = ("localhost", "*.localhost", "127.0.0.1", "[::1]")
 """This machine, as httpx's host patterns: plain http is allowed, and no proxy is used."""
 
@@ -88,8 +97,10 @@ class Config:
             base_url = _env(BASE_URL_VARIABLE)
         project = _number(project_id if project_id is not None else _env(PROJECT_VARIABLE), "project_id", "p-")
         token = token_from_environment() if api_key is None else _checked_token(api_key)
-        if token is None or (base_url is None and project is None):
-            raise ConfigurationError(_missing(token=token is None, project=base_url is None and project is None))
+        missing = [_NO_TOKEN] if token is None else []
+        missing += [_NO_PROJECT] if base_url is None and project is None else []
+        if token is None or missing:
+            raise ConfigurationError(" ".join(missing))
         return cls(
             token=token,
             project_id=project,
@@ -202,21 +213,6 @@ def _checked_token(api_key: ApiKey) -> ApiKey:
     return api_key if callable(api_key) else SecretStr(clean_token(api_key))
 
 
-def _missing(*, token: bool, project: bool) -> str:
-    texts = []
-    if token:
-        texts.append(
-            f"No token: pass `api_key` or set {TOKEN_VARIABLES[0]} (or {TOKEN_VARIABLES[1]}) to the Auth Token "
-            "that TIR shows when you create a token."
-        )
-    if project:
-        texts.append(
-            f"No project: pass `project_id` or set {PROJECT_VARIABLE} (the number in your TIR project's URL). "
-            f"For another server pass `base_url` or set {BASE_URL_VARIABLE}."
-        )
-    return " ".join(texts)
-
-
 def token_from_environment() -> SecretStr | None:
     """The token from the environment, or None."""
     value = next(filter(None, map(_env, TOKEN_VARIABLES)), None)
@@ -236,7 +232,7 @@ def environment_token() -> SecretStr:
     """
     token = token_from_environment()
     if token is None:
-        raise ConfigurationError(_missing(token=True, project=False))
+        raise ConfigurationError(_NO_TOKEN)
     return token
 
 

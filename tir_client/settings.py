@@ -85,9 +85,8 @@ class Connection(BaseModel):
     )
     model_in_url: bool = Field(
         default=True,
-        description="Whether the URL of a model that TIR hosts contains its slug, as with models of text and "
-        "embeddings. False for models of speech, images and translation, which share one URL; the request names the "
-        "model.",
+        description="Whether the URL of a model that TIR hosts contains its slug, as for text and embeddings. "
+        "False for models of speech, images and translation, which share one URL; the request names the model.",
     )
     allow_http: bool = Field(default=False, description="Allow plain http to a host that is not this machine.")
     timeout: float | dict[str, float | None] | None = Field(

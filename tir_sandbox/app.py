@@ -1,7 +1,7 @@
 """The HTTP API: routes and handlers."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,14 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tir_sandbox import checks, errors, request_models, responses, tokenizer
+from tir_sandbox import checks, errors, responses, tokenizer
 from tir_sandbox.delivery import Delivery, as_body, compact
-from tir_sandbox.embeddings import dimensions_of, embed, encoded, inputs
+from tir_sandbox.embeddings import dimensions_of, embed, encoded
 from tir_sandbox.faults import Fault
 from tir_sandbox.generation import generate
 from tir_sandbox.middleware import as_response
 from tir_sandbox.replies import Reply
+from tir_sandbox.request_models import Embedding, Rerank, Tokenize, validated
 from tir_sandbox.rerank import check_documents, rerank
 from tir_sandbox.rules import answer_by_rule
 from tir_sandbox.script import Answer, ScriptError
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from tir_sandbox.requests import Request
     from tir_sandbox.state import State
 
-VLLM_VERSION = "0.32.0"
 _BASES = (
     "/v1",
     "/project/p-{project}/genai/{model}/v1",
@@ -51,9 +51,7 @@ def build(state: "State") -> Starlette:
     routes += [
         Route("/rerank", endpoint.rerank, methods=["POST"]),
         Route("/tokenize", endpoint.tokenize, methods=["POST"]),
-        Route("/version", _version, methods=["GET"]),
         Route("/health", _alive, methods=["GET"]),
-        Route("/ping", _alive, methods=["GET", "POST"]),
     ]
     handled = (HTTPException, errors.ApiError, ScriptError, Exception)
     return Starlette(routes=routes, exception_handlers=dict.fromkeys(handled, _failed))
@@ -81,32 +79,28 @@ class Endpoint:
 
     async def embed(self, request: HttpRequest) -> Delivery:
         """Answer `POST embeddings`."""
-        body = request_models.embedding(_json_body(request))
+        body = validated(Embedding, _json_body(request))
         model = self._model(request, body)
-        texts = inputs(body["input"])
-        for text in texts if body.get("truncate_prompt_tokens") is None else ():
-            checks.check_prompt(tokenizer.count(text), self._state.context_window, model)
-        item = self._state.script.take(request.scope["tir_request"], embeds=True)
-        fault = item if isinstance(item, Fault) else None
-        reply = item if isinstance(item, Reply) else Reply()
+        texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+        counts = [tokenizer.count(text) for text in texts]
+        for tokens in counts if body.get("truncate_prompt_tokens") is None else ():
+            checks.check_prompt(tokens, self._state.context_window, model)
         size, encoding = body.get("dimensions") or dimensions_of(model), body.get("encoding_format")
         data = [
             {"index": index, "object": "embedding", "embedding": encoded(embed(text, size), encoding)}
             for index, text in enumerate(texts)
         ]
         head = {"id": self._id(request, body, "embd"), "object": "list", "created": self._state.clock()}
-        answer = head | {"model": model, "data": data, "usage": _embedding_usage(texts)}
-        return self._deliver(reply, fault, whole=answer)
+        usage = {"prompt_tokens": sum(counts), "total_tokens": sum(counts), "completion_tokens": 0}
+        details = dict.fromkeys(["prompt_tokens_details", "completion_tokens_details"])
+        return self._deliver_computed(request, head | {"model": model, "data": data, "usage": usage | details})
 
     async def rerank(self, request: HttpRequest) -> Delivery:
         """Answer `POST rerank`."""
-        body = request_models.rerank(_json_body(request))
+        body = validated(Rerank, _json_body(request))
         model = self._model(request, body)
         check_documents(body, self._state.context_window, model)
-        item = self._state.script.take(request.scope["tir_request"], embeds=True)
-        fault = item if isinstance(item, Fault) else None
-        reply = item if isinstance(item, Reply) else Reply()
-        return self._deliver(reply, fault, whole=rerank(self._id(request, body, "score"), model, body))
+        return self._deliver_computed(request, rerank(self._id(request, body, "score"), model, body))
 
     async def models(self, request: HttpRequest) -> Response:
         """Answer `GET models`."""
@@ -116,7 +110,7 @@ class Endpoint:
 
     async def tokenize(self, request: HttpRequest) -> Response:
         """Answer `POST tokenize`."""
-        body = request_models.tokenize(_json_body(request))
+        body = validated(Tokenize, _json_body(request))
         strings = tokenizer.pieces(body.get("prompt", ""))
         for message in body.get("messages") or []:
             strings += tokenizer.pieces(tokenizer.text_of(message.get("content")))
@@ -128,6 +122,13 @@ class Endpoint:
                 "token_strs": strings if body.get("return_token_strs") else None,
             }
         )
+
+    def _deliver_computed(self, request: HttpRequest, answer: Mapping[str, Any]) -> Delivery:
+        """Send an answer that the sandbox has computed, unless the script has a fault or a body for it."""
+        item = self._state.script.take(request.scope["tir_request"], embeds=True)
+        if isinstance(item, Fault):
+            return self._deliver(Reply(), item, whole=answer)
+        return self._deliver(item or Reply(), None, whole=answer)
 
     def _next(self, request: HttpRequest) -> tuple[Reply, Fault | None]:
         """Return the reply to a request, and the fault to apply to it."""
@@ -176,18 +177,13 @@ class Endpoint:
             raise errors.bad_value(message, "model", in_body)
         model = in_url or in_body or self._state.served[0]
         if not self._state.serves(model):
-            raise errors.unknown_model(model, ", ".join(self._state.served))
+            message = f"The model `{model}` does not exist. Valid aliases: {', '.join(self._state.served)}."
+            raise errors.error(404, message, "NotFoundError", "model")
         return str(model)
 
     def _id(self, request: HttpRequest, body: Mapping[str, Any], prefix: str) -> str:
         given = request.headers.get("x-request-id") or body.get("request_id")
         return f"{prefix}-{given or format(next(self._state.ids), '016x')}"
-
-
-def _embedding_usage(texts: Sequence[str]) -> dict[str, Any]:
-    tokens = sum(map(tokenizer.count, texts))
-    counted = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return counted | {"completion_tokens": 0, "prompt_tokens_details": None, "completion_tokens_details": None}
 
 
 def _json_body(request: HttpRequest) -> dict[str, Any]:
@@ -227,10 +223,6 @@ def _model_card(name: str, window: int) -> dict[str, Any]:
 
 async def _alive(_: HttpRequest) -> Response:
     return Response()
-
-
-async def _version(_: HttpRequest) -> Response:
-    return JSONResponse({"version": VLLM_VERSION})
 
 
 async def _failed(_: HttpRequest, problem: Exception) -> Response:

@@ -5,12 +5,18 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tir_sandbox import errors, request_models, tokenizer
+from tir_sandbox import errors, tokenizer
 from tir_sandbox.generation import is_gpt_oss
+from tir_sandbox.request_models import Chat, validated
 from tir_sandbox.schema import problem_of
 
 Body = Mapping[str, Any]
 _GPT_OSS_ROLES = ("user", "assistant", "system", "developer", "tool")
+_UNKNOWN_ROLE = (
+    "1 validation error for Author\nrole\n  Input should be 'user', 'assistant', 'system', 'developer' or 'tool' "
+    "[type=enum, input_value={!r}, input_type=str]\n"
+    "    For further information visit https://errors.pydantic.dev/2.14/v/enum"
+)
 _VISION = re.compile(r"(?<![a-z])vl(?![a-z])|vision|llava|pixtral|multimodal|omni|gemma_?3|llama_?4")
 _MEDIA = frozenset(["image_url", "input_image", "audio_url", "input_audio", "video_url"])
 _PARTS = _MEDIA | {"text", "input_text", "output_text", "refusal", "thinking"}
@@ -29,7 +35,7 @@ def check_shape(body: Body) -> dict[str, Any]:
     if isinstance(wanted, Mapping) and wanted.get("type") == "json_schema" and wanted.get("json_schema") is None:
         message = "When response_format type is 'json_schema', the 'json_schema' field must be provided."
         raise errors.bad_value(message, "response_format")
-    return request_models.chat(body)
+    return validated(Chat, body)
 
 
 def _check_tool_choice(body: Body) -> None:
@@ -75,7 +81,7 @@ def _check_messages(body: Body) -> None:
         raise errors.bad_request("Cannot apply chat template to an empty conversation. Provide at least one message.")
     for at, message in enumerate(body["messages"]):
         if is_gpt_oss(model) and message["role"] not in _GPT_OSS_ROLES:
-            raise errors.unknown_role(message["role"])
+            raise errors.bad_request(_UNKNOWN_ROLE.format(message["role"]))
         if message.get("content", "") is None and message["role"] not in ("assistant", "function"):
             problem = {"type": "string_type", "loc": f"body.messages.{at}.content"}
             raise errors.invalid({**problem, "msg": "Input should be a valid string", "input": "None"})

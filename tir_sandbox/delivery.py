@@ -7,13 +7,16 @@ import struct
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from starlette.types import Receive, Scope, Send
 
 from tir_sandbox.faults import Fault
 
 if TYPE_CHECKING:
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+    from uvicorn.server import ServerState
+
     from tir_sandbox.requests import Request
 
 DONE = b"data: [DONE]\n\n"
@@ -27,14 +30,21 @@ class ClientDisconnected(Exception):  # noqa: N818  (not an error: clients may d
 
 @dataclass
 class Connections:
-    """The open TCP connections of a sandbox, and the tasks that answer requests."""
+    """The open TCP connections of a sandbox, as uvicorn keeps them."""
 
-    accepted: int = 0
-    open: dict[Any, asyncio.Transport] = field(default_factory=dict)
-    answering: set[asyncio.Task[Any]] = field(default_factory=set)
+    server: "ServerState | None" = None
     ready: threading.Event = field(default_factory=threading.Event)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def open(self) -> "list[H11Protocol]":
+        """The open connections."""
+        return list(cast("set[H11Protocol]", self.server.connections)) if self.server else []
+
+    def of(self, client: tuple[str, int]) -> asyncio.Transport:
+        """Return the connection of a client."""
+        return next(one.transport for one in self.open if one.client == client)
 
     def stop(self) -> None:
         """Stop the server. May be called from any thread."""
@@ -43,10 +53,10 @@ class Connections:
 
     async def close(self) -> None:
         """Close all connections, and wait for the tasks that answer requests."""
-        for transport in list(self.open.values()):
-            transport.abort()
-        if self.answering:
-            await asyncio.wait(self.answering, timeout=1)
+        for connection in self.open:
+            connection.transport.abort()
+        if self.server and self.server.tasks:
+            await asyncio.wait(self.server.tasks, timeout=1)
 
 
 def reset_on_close(client: Any) -> None:
@@ -128,27 +138,26 @@ class Delivery:
     async def _whole(self, line: "_Line", body: bytes) -> None:
         await line.start(200, self._headers(JSON, len(body)))
         sent = 0
-        for at, action in sorted(_interruptions(self.fault)):
+        for at, cuts in self._interruptions():
             end = min(at, len(body) - 1)
             await line.write(body[sent:end])
             sent = end
-            await self._interrupt(line, action)
+            await self._interrupt(line, cuts)
         await line.end(body[sent:])
 
     async def _stream(self, line: "_Line", events: Iterable[Mapping[str, Any] | str | bytes]) -> None:
         await line.start(200, self._headers(EVENTS))
-        interruptions = dict(_interruptions(self.fault))
+        left = self._interruptions()
         for number, event in enumerate(self._all_events(events)):
-            if number in interruptions:
-                await self._interrupt(line, interruptions[number])
+            while left and left[0][0] <= number:
+                await self._interrupt(line, left.pop(0)[1])
             await line.pause(self.chunk_delay)
-            if event is DONE and max(interruptions, default=0) <= number:
+            if event is DONE and not left:
                 line.seen.finished = True  # clients disconnect as soon as they read this
             await line.write(event)
             line.seen.sent += 1
-        for at in sorted(interruptions):
-            if at >= line.seen.sent:
-                await self._interrupt(line, interruptions[at])
+        for _, cuts in left:
+            await self._interrupt(line, cuts)
         await line.end()
 
     def _all_events(self, events: Iterable[Mapping[str, Any] | str | bytes]) -> Iterator[bytes]:
@@ -165,21 +174,19 @@ class Delivery:
         if self.done and not fault.no_done:
             yield DONE
 
-    async def _interrupt(self, line: "_Line", action: str) -> None:
-        if action == "stall":
-            await line.pause(self.fault.stall)
-        else:
-            await line.hang_up(reset=action == "reset")
+    def _interruptions(self) -> list[tuple[int, bool]]:
+        """Return the places at which the fault interrupts the answer, and whether it cuts it off there."""
+        places = ((self.fault.stall_after, False), (self.fault.cut_after, True))
+        return sorted((at, cuts) for at, cuts in places if at is not None)
+
+    async def _interrupt(self, line: "_Line", cuts: bool) -> None:
+        if cuts:
+            await line.hang_up(reset=False)
+        await line.pause(self.fault.stall)
 
     def _headers(self, kind: str, length: int | None = None) -> dict[str, str]:
         sized = {} if length is None else {"content-length": str(length)}
         return sized | {"content-type": self.fault.content_type or kind} | dict(self.fault.headers)
-
-
-def _interruptions(fault: Fault) -> Iterator[tuple[int, str]]:
-    for at, action in ((fault.stall_after, "stall"), (fault.cut_after, "cut"), (fault.reset_after, "reset")):
-        if at is not None:
-            yield at, action
 
 
 def _without_finish(event: Mapping[str, Any] | str | bytes) -> Mapping[str, Any] | str | bytes | None:
@@ -241,7 +248,7 @@ class _Line:
     async def hang_up(self, *, reset: bool) -> None:
         """Close or reset the connection, and raise `ClientDisconnected`."""
         self._hung_up = True
-        transport = self._connections.open[self._client]
+        transport = self._connections.of(self._client)
         if reset:
             reset_on_close(transport.get_extra_info("socket"))
             transport.abort()

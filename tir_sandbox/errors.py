@@ -65,17 +65,3 @@ def brief(value: Any) -> str:
 def cannot_fill(why: str) -> ApiError:
     """Refuse a request that needs a model's answer."""
     return bad_request(f"The sandbox {why}. Script a reply for this request instead.")
-
-
-def unknown_model(model: str, aliases: str) -> ApiError:
-    """Refuse a model that is not served."""
-    message = f"The model `{model}` does not exist. Valid aliases: {aliases}."
-    return error(404, message, "NotFoundError", "model")
-
-
-def unknown_role(role: str) -> ApiError:
-    """Refuse a role that gpt-oss does not have."""
-    roles = "Input should be 'user', 'assistant', 'system', 'developer' or 'tool'"
-    found = f"[type=enum, input_value={role!r}, input_type={type(role).__name__}]"
-    link = "For further information visit https://errors.pydantic.dev/2.14/v/enum"
-    return bad_request(f"1 validation error for Author\nrole\n  {roles} {found}\n    {link}")

@@ -24,7 +24,6 @@ class Fault:
         delay: Seconds before the headers.
         reset_before_headers: Reset the connection instead of answering.
         cut_after: Close the connection after this many events (of a whole answer: bytes).
-        reset_after: Reset the connection after this many events (of a whole answer: bytes).
         stall_after: Pause after this many events (of a whole answer: bytes).
         stall: The length of that pause in seconds.
         error_chunk: End the stream with an error event and `[DONE]`; True is the error of a vLLM engine that died.
@@ -42,7 +41,6 @@ class Fault:
     delay: float = 0.0
     reset_before_headers: bool = False
     cut_after: int | None = None
-    reset_after: int | None = None
     stall_after: int | None = None
     stall: float = _FOREVER
     error_chunk: bool | str | Mapping[str, Any] | None = None

@@ -1,13 +1,13 @@
 """Records every request, and checks its token and its project."""
 
-import asyncio
 import json
 import logging
 import re
 import secrets
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -30,11 +30,10 @@ class Middleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101  (uvicorn answers each request in a task)
-        self._state.connections.answering.add(task)
-        task.add_done_callback(self._state.connections.answering.discard)
-        seen = await _read(scope, receive)
+        try:
+            seen = await _read(scope, receive)
+        except ClientDisconnect:
+            return
         self._state.requests.append(seen)
         send = _marked(seen, send)
         try:
@@ -83,19 +82,16 @@ def as_response(refusal: errors.ApiError) -> JSONResponse:
 
 
 async def _read(scope: Scope, receive: Receive) -> Request:
-    raw = b""
-    while True:
-        message = await receive()
-        raw += message.get("body", b"")
-        if not message.get("more_body"):
-            break
+    request = HttpRequest(scope, receive)
+    raw = await request.body()
     return Request(
-        method=scope["method"],
+        method=request.method,
         path=scope["path"],
-        query=dict(parse_qsl(scope["query_string"].decode(errors="replace"), keep_blank_values=True)),
-        headers={name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]},
+        query=dict(request.query_params),
+        headers=dict(request.headers),
         raw=raw,
         body=_parsed(raw),
+        client=scope["client"],
     )
 
 

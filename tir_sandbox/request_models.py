@@ -1,4 +1,4 @@
-"""The requests that vLLM accepts, as pydantic models."""
+"""The requests of vLLM, as pydantic models of what the sandbox reads in them."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -8,7 +8,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from tir_sandbox import errors
 
 Json = dict[str, Any]
-_INT64 = 2**63
 
 
 class _Model(BaseModel):
@@ -50,7 +49,6 @@ class _ResponseFormat(_Model):
 
 class _Function(_Model):
     name: str
-    description: str | None = None
     parameters: Json | None = None
 
 
@@ -66,27 +64,25 @@ class _StructuredOutputs(_Model):
     choice: list[str] | None = Field(None, min_length=1)
 
 
-class _Chat(_Model):
+class Chat(_Model):
+    """A request for an answer, with the fields that the sandbox reads."""
+
     messages: list[_Message]
     model: str | None = None
     frequency_penalty: float | None = None
-    logit_bias: dict[str, float] | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
     n: int | None = 1
     presence_penalty: float | None = None
     response_format: _ResponseFormat | None = None
-    seed: int | None = Field(None, ge=-_INT64, le=_INT64 - 1)
     stop: str | Annotated[list[str], Field(max_length=4)] | None = None
     stream: bool | None = False
     stream_options: _StreamOptions | None = None
     temperature: float | None = None
     top_p: float | None = None
-    user: str | None = None
     top_k: int | None = None
     min_p: float | None = None
     repetition_penalty: float | None = None
-    stop_token_ids: list[int] | None = None
     include_stop_str_in_output: bool = False
     min_tokens: int = 0
     structured_outputs: _StructuredOutputs | None = None
@@ -98,17 +94,20 @@ class _Chat(_Model):
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
     include_reasoning: bool = True
     parallel_tool_calls: bool | None = True
-    chat_template_kwargs: Json | None = None
 
 
-class _Embedding(_Model):
-    input: list[int] | list[list[int]] | str | list[str]
+class Embedding(_Model):
+    """A request for embeddings."""
+
+    input: str | list[str]
     model: str | None = None
     dimensions: int | None = Field(None, ge=1)
     encoding_format: Literal["float", "base64"] = "float"
 
 
-class _Rerank(_Model):
+class Rerank(_Model):
+    """A request to rank documents."""
+
     query: str
     documents: str | list[str]
     model: str | None = None
@@ -116,37 +115,20 @@ class _Rerank(_Model):
     truncate_prompt_tokens: int | None = Field(None, ge=-1)
 
 
-class _Tokenize(_Model):
+class Tokenize(_Model):
+    """A request to count tokens."""
+
     prompt: str = ""
     messages: list[_Message] | None = None
     return_token_strs: bool | None = False
 
 
-def chat(body: Mapping[str, Any]) -> Json:
-    """Return a chat request with its values converted, such as `"0.5"` to a number.
+def validated(model: type[BaseModel], body: Mapping[str, Any]) -> Json:
+    """Return a request with its values converted, such as `"0.5"` to a number.
 
     Raises:
-        ApiError: 400, if it is not a chat request.
+        ApiError: 400, if it does not fit the model.
     """
-    return _validated(_Chat, body)
-
-
-def embedding(body: Mapping[str, Any]) -> Json:
-    """Return a request for embeddings with its values converted."""
-    return _validated(_Embedding, body)
-
-
-def rerank(body: Mapping[str, Any]) -> Json:
-    """Return a request to rerank documents with its values converted."""
-    return _validated(_Rerank, body)
-
-
-def tokenize(body: Mapping[str, Any]) -> Json:
-    """Return a request to count tokens with its values converted."""
-    return _validated(_Tokenize, body)
-
-
-def _validated(model: type[_Model], body: Mapping[str, Any]) -> Json:
     try:
         valid = model.model_validate(body, from_attributes=True)  # vLLM's error texts depend on this option
     except ValidationError as problem:

@@ -19,6 +19,7 @@ class Request:
         headers: The headers, names in lower case.
         raw: The body's bytes.
         body: The body parsed as JSON, or None.
+        client: The client's address and port; requests over one connection have the same.
         finished: Whether the answer was sent completely.
         disconnected: Whether the client closed the connection before that.
         sent: The number of stream events sent.
@@ -32,6 +33,7 @@ class Request:
     headers: dict[str, str] = field(default_factory=dict)
     raw: bytes = b""
     body: Any = None
+    client: tuple[str, int] | None = None
     finished: bool = False
     disconnected: bool = False
     sent: int = 0

@@ -1,28 +1,17 @@
 """Reranking without a model: a document is relevant if it has the words of the query."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from tir_sandbox import checks, errors, tokenizer
-
-_LONG = 4
-_SHORT_WEIGHT = 0.1
+from tir_sandbox.embeddings import stems, weight_of
 
 
 def score(query: str, document: str) -> float:
     """Return the share of the query's words that a document has, from 0 to 1; short words count less."""
-    wanted, found = _words(query), _words(document)
-    total = sum(map(_weight, wanted)) or 1.0
-    return round(sum(_weight(word) for word in wanted & found) / total, 6)
-
-
-def _words(text: str) -> set[str]:
-    return {word.rstrip("s") for word in re.findall(r"\w+", text.lower())}
-
-
-def _weight(word: str) -> float:
-    return 1.0 if len(word) >= _LONG else _SHORT_WEIGHT
+    wanted, found = set(stems(query)), set(stems(document))
+    total = sum(map(weight_of, wanted)) or 1.0
+    return round(sum(map(weight_of, wanted & found)) / total, 6)
 
 
 def check_documents(body: Mapping[str, Any], window: int, model: str) -> None:

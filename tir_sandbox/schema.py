@@ -161,9 +161,10 @@ class _Filler:
             return [self.value(one, name, depth + 1) for one in schema["prefixItems"]]
         wanted = least if depth >= _DEEPEST_OPTIONAL or schema.get("maxItems") == 0 else max(least, 1)
         self._spend(wanted)
-        if schema.get("uniqueItems") and wanted > 1:
-            return _distinct(self.value(items, name, depth + 1), self._resolved(items), wanted)
-        return [self.value(items, name, depth + 1) for _ in range(wanted)]
+        values = [self.value(items, name, depth + 1) for _ in range(wanted)]
+        if not _fits(values, {"uniqueItems": schema.get("uniqueItems", False)}):
+            raise errors.cannot_fill("does not make several items that differ")
+        return values
 
     def _string(self, schema: Schema, name: str) -> str:
         if schema.get("pattern"):
@@ -216,19 +217,3 @@ def _number(schema: Schema, *, whole: bool) -> float:
     near = [step * (bound // step + more) for bound in bounds for more in (0, 1, -1)]
     value = _first([1, *bounds, *near, step, sum(bounds) / 2], schema)
     return int(value) if whole else value
-
-
-def _distinct(value: Any, items: Schema, wanted: int) -> list[Any]:
-    """Vary a value until there are enough."""
-    match value:
-        case _ if "enum" in items:
-            values = list(items["enum"])
-        case bool():
-            values = [value, not value]
-        case int() | float():
-            values = [value + more for more in range(wanted)]
-        case str():
-            values = [f"{number:x}{value}"[: items.get("maxLength")] for number in range(wanted)]
-        case _:
-            values = [value]
-    return values[:wanted]

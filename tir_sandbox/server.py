@@ -9,14 +9,13 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from tir_sandbox.requests import Request
 from tir_sandbox.script import Item, Match, Script, ScriptError
 
 try:
     import uvicorn
-    from uvicorn.protocols.http.h11_impl import H11Protocol
 
     from tir_sandbox.app import build
     from tir_sandbox.delivery import Connections
@@ -50,8 +49,7 @@ class Sandbox:
         rules: A function of the request that answers the requests without a scripted reply. If it returns None, the
             sandbox's own rules answer.
         strict: Refuse requests for which a script has no reply left, and report unused replies.
-        models: The slugs to serve; by default all but `unknown_models`.
-        unknown_models: Slugs that are not found, if `models` is not given.
+        models: The slugs to serve; by default all but `nope`.
         context_window: The most tokens of a prompt.
         starting: How many requests to answer with HTTP 503 at first, as for a deployment that starts.
         ignores_forced_tools: Treat every `tool_choice` but `none` as `auto`, as gpt-oss did before vLLM 0.26.
@@ -68,7 +66,6 @@ class Sandbox:
         rules: Rules | None = None,
         strict: bool = True,
         models: Sequence[str] | None = None,
-        unknown_models: Sequence[str] = ("nope",),
         context_window: int = 131_072,
         starting: int = 0,
         ignores_forced_tools: bool = False,
@@ -87,7 +84,6 @@ class Sandbox:
             script=Script(strict=strict),
             rules=rules,
             models=models,
-            unknown_models=unknown_models,
             context_window=context_window,
             starting=starting,
             ignores_forced_tools=ignores_forced_tools,
@@ -206,8 +202,8 @@ class Sandbox:
 
     @property
     def connections(self) -> int:
-        """The number of TCP connections accepted so far."""
-        return self._state.connections.accepted
+        """The number of TCP connections that brought the requests so far."""
+        return len({one.client for one in self.requests})
 
     @property
     def open_connections(self) -> int:
@@ -217,8 +213,8 @@ class Sandbox:
 
 async def _serve(app: Middleware, listener: socket.socket, connections: Connections) -> None:
     """Serve until the sandbox stops, and then close all connections at once: uvicorn's own stop would wait."""
-    http: Any = _counting(connections)
-    server = uvicorn.Server(uvicorn.Config(app, http=http, ws="none", lifespan="off", log_config=None))
+    server = uvicorn.Server(uvicorn.Config(app, http="h11", ws="none", lifespan="off", log_config=None))
+    connections.server = server.server_state
     with listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started and not serving.done():  # noqa: ASYNC110  (uvicorn has no event for it)
@@ -232,25 +228,3 @@ async def _serve(app: Middleware, listener: socket.socket, connections: Connecti
         serving.cancel()
         with suppress(asyncio.CancelledError):
             await serving
-
-
-def _counting(connections: Connections) -> type[H11Protocol]:
-    """Return a protocol class that records the connections, and is otherwise uvicorn's."""
-
-    class Counting(H11Protocol):
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            connections.accepted += 1
-            connections.open[_peer(transport)] = transport
-            super().connection_made(transport)
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            connections.open.pop(_peer(self.transport), None)
-            super().connection_lost(exc)
-
-    return Counting
-
-
-def _peer(transport: asyncio.Transport) -> tuple[str, int]:
-    """Return the client's address and port, as in an ASGI scope; for IPv6, asyncio has more fields."""
-    address, port, *_ = transport.get_extra_info("peername")
-    return address, port

@@ -10,6 +10,7 @@ from tir_sandbox.script import Answer, Script
 
 Rules = Callable[[Request], Answer | str | None]
 _SERVED = ("gpt_oss_120b", "qwen3_32b", "llama3_1_8b_instruct", "bge-large-en-v1_5", "e5-mistral-7b-instruct")
+_UNKNOWN = "nope"
 _EPOCH = 1_750_000_000
 
 
@@ -22,7 +23,6 @@ class State:
     script: Script
     rules: Rules | None
     models: Sequence[str] | None
-    unknown_models: Sequence[str]
     context_window: int
     starting: int
     ignores_forced_tools: bool
@@ -38,7 +38,7 @@ class State:
 
     def serves(self, model: str) -> bool:
         """Tell whether a model answers; any slug does, unless the sandbox has a list."""
-        return model in self.models if self.models is not None else model not in self.unknown_models
+        return model in self.models if self.models is not None else model != _UNKNOWN
 
     def clock(self) -> int:
         """Return a time for `created`, the same in every run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
 from tests.client.paths import PATHS, Ask, client, request
@@ -33,15 +34,29 @@ async def test_the_total_timeout_ends_a_silence_it_falls_into(ask: Ask):
         assert caught.value.request_id == "id-7"
 
 
-@pytest.mark.parametrize("ask", PATHS[1::2])
-@pytest.mark.parametrize("trickle", [b"x: y\r\n", b"\r\nHTTP/1.1 103 Early Hints\r\n"])
-async def test_the_total_timeout_ends_headers_that_never_end_in_async_code(ask: Ask, trickle: bytes):
+TRICKLES = [b"x: y\r\n", b"\r\nHTTP/1.1 103 Early Hints\r\n"]
+
+
+@pytest.mark.parametrize("ask", PATHS)
+@pytest.mark.parametrize("trickle", TRICKLES, ids=["header lines", "1xx answers"])
+async def test_the_total_timeout_ends_headers_that_never_end(ask: Ask, trickle: bytes):
     script = [b"HTTP/1.1 103 Early Hints\r\n", *[trickle, 0.1] * 200]
     with WireServer(script) as server:
         with pytest.raises(APITimeoutError, match="`total`") as caught:
             await ask(client(server, timeout={"total": 0.4, "first_byte": 30}), request())
         assert caught.value.phase == "total"
         assert len(server.connections) <= 1  # none if the server is slow to accept
+
+
+@pytest.mark.parametrize("ask", PATHS[::2])
+@pytest.mark.parametrize("trickle", TRICKLES, ids=["header lines", "1xx answers"])
+async def test_headers_outlast_the_total_timeout_on_a_sync_client_of_the_users(ask: Ask, trickle: bytes):
+    """httpx has no limit for all of them, only for each read: the call ends when the headers do."""
+    script = [b"HTTP/1.1 103 Early Hints\r\n", *[trickle, 0.1] * 8, b"\r\n" + HEAD + b"\r\n", STALL]
+    with WireServer(script) as server, httpx.Client() as own:
+        with pytest.raises(APITimeoutError, match="`total`") as caught:
+            await ask(client(server, timeout={"total": 0.4, "chunk": 30}, http_client=own), request())
+        assert caught.value.request_id == "id-7"
 
 
 @pytest.mark.parametrize("ask", PATHS)

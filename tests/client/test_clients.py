@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from tests.client.paths import EVERY, PATHS, TOKEN, Ask, client, request
-from tests.wire_server import CLOSE, WireServer
+from tests.faults.response_bytes import DONE, answer, as_json, chunked, chunks, completion, events, stream_head
+from tests.wire_server import CLOSE, READ, STALL, WireServer
 from tir_client import APIConnectionError, Config, ConfigurationError, RetryPolicy, TIRClient
 from tir_client.transport import clients
 from tir_sandbox import Sandbox
@@ -71,3 +72,33 @@ async def test_this_machine_is_reached_without_a_proxy(ask: Ask, monkeypatch, sa
     monkeypatch.delenv("NO_PROXY", raising=False)
 
     assert (await ask(client(sandbox), request())).choice.text
+
+
+def kept(ask: Ask, text: str) -> bytes:
+    """An answer after which the connection stays open."""
+    if "streamed" in ask.__name__:
+        head = stream_head(connection="keep-alive", transfer_encoding="chunked")
+        return head + chunked(events(*chunks(text)) + DONE)
+    return answer(as_json(completion(text)), connection="keep-alive")
+
+
+async def two_answers(ask: Ask, **options) -> list[str]:
+    """The texts of two calls, to a server that sends a second answer with the first."""
+    script = [kept(ask, "first") + kept(ask, "surplus"), READ, STALL]
+    with WireServer(script, [kept(ask, "second"), READ, STALL]) as server:
+        own = client(server, **options)
+        return [(await ask(own, request())).choice.text for _ in range(2)]
+
+
+@pytest.mark.parametrize("ask", PATHS)
+async def test_a_surplus_answer_is_never_the_answer_to_the_next_call(ask: Ask):
+    assert await two_answers(ask) == ["first", "second"]
+
+
+@pytest.mark.parametrize("ask", PATHS)
+async def test_httpx_passes_a_surplus_answer_to_the_next_call_on_a_client_of_the_users(ask: Ask):
+    """If this fails, httpcore closes such connections: then `docs/measured/reliability.md` has one limit less."""
+    with httpx.Client() as own:
+        async with httpx.AsyncClient() as own_async:
+            texts = await two_answers(ask, http_client=own, http_async_client=own_async)
+    assert texts == ["first", "surplus"]

@@ -125,7 +125,7 @@ def test_the_call_of_the_second_answer_replaces_it_if_there_is_one(text, argumen
 def test_a_second_answer_without_a_call_beside_a_broken_one_is_an_error():
     first, second = of_calls("{"), Accumulator()
     second.add({"choices": [{"message": {"content": "No."}, "finish_reason": "stop"}]})
-    forced = ForcedCall(request("required", ADD))
+    forced = ForcedCall(request("required", ADD), lenient=False)
     forced.check(first)
 
     with pytest.raises(ForcedToolError, match="not a JSON object"):
@@ -346,7 +346,10 @@ def test_a_refusal_is_not_asked_again(refused, words):
 
 def arriving(*events, **fields):
     """A forced call, the accumulator of its answer, and what passes of the answer, as text and finish reason."""
-    forced, accumulator = ForcedCall(request(fields.pop("choice", "required"), ADD), **fields), Accumulator(("add",))
+    forced, accumulator = (
+        ForcedCall(request(fields.pop("choice", "required"), ADD), **{"lenient": False, **fields}),
+        Accumulator(("add",)),
+    )
     passed = [delta for event in events for delta in accumulator.add(event) if forced.pass_through(delta)]
     return forced, accumulator, [(delta.text, delta.finish_reason) for delta in passed]
 

@@ -1,4 +1,4 @@
-"""respx, vcrpy and event hooks see async calls, as `docs/guides/observing_calls.md` describes."""
+"""respx, vcrpy, OpenTelemetry and event hooks see calls, as `docs/guides/observing_calls.md` describes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from tests.faults.response_bytes import TEXT, as_json, chunks, completion, event
 from tir_client import APIConnectionError, ChatRequest, Config, RetryPolicy, TIRClient
 from tir_sandbox import Sandbox
 
-ASYNC = [param for param in PATHS if param.id.startswith("a")]
 URL = "https://tir.example/v1"
 
 
@@ -32,8 +31,8 @@ def client_for(base_url: str, http_async_client: httpx.AsyncClient, token: str =
     return TIRClient(config, retry=RetryPolicy(0), http_async_client=http_async_client)
 
 
-@pytest.mark.parametrize("ask", ASYNC)
-async def test_respx_answers_async_calls(ask: Ask):
+@pytest.mark.parametrize("ask", PATHS)
+async def test_respx_answers_calls(ask: Ask):
     def answer(request: httpx.Request) -> httpx.Response:
         if json.loads(request.content).get("stream"):
             headers = {"content-type": "text/event-stream"}
@@ -47,8 +46,8 @@ async def test_respx_answers_async_calls(ask: Ask):
     assert route.call_count == 1
 
 
-@pytest.mark.parametrize("ask", ASYNC)
-async def test_respx_breaks_async_calls(ask: Ask):
+@pytest.mark.parametrize("ask", PATHS)
+async def test_respx_breaks_calls(ask: Ask):
     with respx.mock:
         respx.post(f"{URL}/chat/completions").mock(side_effect=httpx.ConnectError("no"))
         async with httpx.AsyncClient() as own:
@@ -56,8 +55,8 @@ async def test_respx_breaks_async_calls(ask: Ask):
                 await ask(client_for(URL, own), request())
 
 
-@pytest.mark.parametrize("ask", ASYNC)
-async def test_vcr_records_async_calls_and_replays_them(ask: Ask, tmp_path: Path):
+@pytest.mark.parametrize("ask", PATHS)
+async def test_vcr_records_calls_and_replays_them(ask: Ask, tmp_path: Path):
     cassette = tmp_path / "calls.yaml"
     recorder = vcr.VCR(filter_headers=["authorization"])
     texts = []

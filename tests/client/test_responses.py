@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tir_client import Usage
+from tir_client import Choice, ToolCall, Usage
 
 
 def test_usage_adds_up_and_keeps_what_is_not_reported_apart():
@@ -36,3 +36,19 @@ def test_counts_are_read_from_numbers_and_texts(raw, usage):
 
 def test_the_three_counts_go_under_the_servers_names():
     assert Usage(1, 2, 3, 4, 5).counts() == {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+
+
+@pytest.mark.parametrize(
+    ("choice", "advice"),
+    [
+        (Choice(), ""),
+        (Choice(text="Hi", reasoning="Hm"), ""),
+        (Choice(refusal="No.", reasoning="Hm"), ""),
+        (Choice(tool_calls=[ToolCall("1", "f", "{}")], reasoning="Hm"), ""),
+        (Choice(reasoning="Hm", finish_reason="stop"), "The answer has reasoning but no text: ask again, or lower"),
+        (Choice(reasoning="Hm", finish_reason="length"), "The answer was cut off in its reasoning: raise `max_tokens`"),
+    ],
+)
+def test_an_answer_of_nothing_but_reasoning_has_advice(choice, advice):
+    assert choice.advice().startswith(advice)
+    assert bool(choice.advice()) is bool(advice)

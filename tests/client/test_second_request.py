@@ -200,7 +200,7 @@ def test_a_call_that_a_stop_word_cut_is_requested_again(finish):
 
 
 def test_an_answer_that_needs_nothing_passes():
-    second = SecondRequest(request(stop="User:", tools=[TOOL], tool_choice="required"))
+    second = SecondRequest(request(stop="User:", tools=[TOOL], tool_choice="required"), lenient=False)
     first, (delta,) = read(event({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "add"}}]}, "tool_calls"))
 
     assert second.pass_through(delta)
@@ -210,7 +210,7 @@ def test_an_answer_that_needs_nothing_passes():
 
 def test_a_stopped_answer_is_requested_again_and_then_its_call():
     asked = request(stop="User:", tools=[TOOL], tool_choice="required")
-    second = SecondRequest(asked)
+    second = SecondRequest(asked, lenient=False)
     first, (delta,) = read(stopped())
 
     assert second.pass_through(delta)  # its reasoning

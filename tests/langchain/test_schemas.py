@@ -163,6 +163,16 @@ def test_a_json_schema_needs_no_title(model: ChatTIR, sandbox: Sandbox, schema: 
     assert sandbox.requests[-1].body["response_format"]["json_schema"]["schema"] == schema
 
 
+@pytest.mark.parametrize(("schema", "value"), TITLELESS.values(), ids=TITLELESS)
+def test_a_json_schema_of_a_call_needs_no_title(model: ChatTIR, sandbox: Sandbox, schema: Any, value: Any):
+    chain = model.with_structured_output(schema, method="function_calling")
+    arguments = {"value": value} if chain.last.is_wrapped else value
+    sandbox.script(Reply(tool_calls=[ToolCall(chain.last.tool, arguments)]))
+
+    assert chain.invoke("Q") == value
+    assert chain.last.is_wrapped == (not isinstance(value, dict))
+
+
 def test_a_union_of_objects_may_be_the_arguments_of_a_call(model: ChatTIR, sandbox: Sandbox):
     schema = TITLELESS["a union of objects"][0]
     sandbox.script(Reply(tool_calls=[ToolCall("answer", {"city": "Pune"})]))

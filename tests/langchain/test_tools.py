@@ -141,6 +141,8 @@ UNFIT = {
     "another provider's tool with a name": ([{"type": "web_search_20250305", "name": "web_search"}], None),
     "another provider's grammar": ([{"type": "custom", "name": "sql", "format": {"type": "grammar"}}], None),
     "an object that can be called": ([partial(get_time, city="Pune")], None),
+    "an array": ([{"title": "Numbers", "type": "array", "items": {"type": "integer"}}], None),
+    "arguments of several types": ([{"name": "f", "parameters": {"type": ["array", "null"]}}], None),
     "a nameless function": ([{"type": "function", "function": {}}], None),
     "a number": ([7], None),
     "an unknown choice": ([get_time], "get_weather"),

@@ -226,4 +226,25 @@ async def test_an_agent_tells_the_model_that_its_arguments_are_not_json(llm, san
     assert str(answer) == "Sorry, 42."
     asked, told = sandbox.requests[-1].body["messages"][-2:]
     assert json.loads(asked["tool_calls"][0]["function"]["arguments"]) == {"invalid_arguments": '{"a": 6, "b":'}
-    assert "invalid_arguments" in told["content"]
+    assert told["content"].startswith("Tool multiply (its arguments are not a JSON object: Expecting value: line 1")
+    assert told["name"] == "multiply"
+    assert told["tool_call_id"] == asked["tool_calls"][0]["id"]
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+async def test_a_tool_that_takes_any_arguments_does_not_run_with_broken_ones(llm, sandbox, memory, streaming):
+    runs = []
+
+    def note(**fields: str) -> str:
+        """Note anything."""
+        runs.append(fields)
+        return "noted"
+
+    broken, whole = ToolCall("note", '{"a": "b'), ToolCall("note", {"a": "b"})
+    sandbox.script(Reply(tool_calls=[broken, whole]), Reply(text="Noted."))
+    agent = FunctionAgent(tools=[FunctionTool.from_defaults(note)], llm=llm, streaming=streaming)
+
+    assert str(await agent.run("Note it.", memory=memory)) == "Noted."
+    assert runs == [{"a": "b"}]
+    results = [message["content"] for message in sandbox.requests[-1].body["messages"][-2:]]
+    assert sorted("not a JSON object" in result for result in results) == [False, True]

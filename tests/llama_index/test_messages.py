@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import copy
 import io
+import json
+import pickle
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,6 +31,7 @@ from pydantic import BaseModel
 from llama_index_tir._messages import from_completion, to_completion, to_wire
 from tests.llama_index.conformance.structured import City
 from tir_client import Choice, Completion, InvalidRequestError, ToolCall, Usage
+from tir_sandbox import Reply
 
 
 def wire(*messages: ChatMessage):
@@ -366,6 +370,43 @@ def test_a_refusal_is_in_additional_kwargs():
 def test_arguments_that_are_not_an_object_stay_text():
     (block,) = from_completion(answer(tool_calls=[ToolCall("c1", "now", "[1]")])).message.blocks[1:]
     assert block.tool_kwargs == "[1]"
+
+
+async def test_an_answer_of_nothing_but_reasoning_warns_with_advice(llm, sandbox):
+    sandbox.script(*[Reply(reasoning="Hm.", finish_reason="length")] * 3)
+    with pytest.warns(UserWarning, match="raise `max_tokens`"):
+        assert llm.complete("Hi").text == ""
+    with pytest.warns(UserWarning, match="raise `max_tokens`"):
+        assert [*llm.stream_chat([ChatMessage(content="Hi")])][-1].message.content == ""
+    with pytest.warns(UserWarning, match="raise `max_tokens`"):
+        assert (await llm.achat([ChatMessage(content="Hi")])).message.content == ""
+
+
+@pytest.mark.parametrize("messages", ["Hi", None, 5, ["Hi"], [{"role": "user", "content": "Hi"}], ChatMessage("Hi")])
+async def test_what_is_not_a_list_of_messages_is_refused(llm, sandbox, messages):
+    structured = llm.as_structured_llm(City)
+    for way in (llm.chat, llm.stream_chat, structured.chat, structured.stream_chat):
+        with pytest.raises(InvalidRequestError, match="ChatMessage"):
+            way(messages)
+    for way in (llm.achat, llm.astream_chat, structured.achat, structured.astream_chat):
+        with pytest.raises(InvalidRequestError, match="ChatMessage"):
+            await way(messages)
+    with pytest.raises(InvalidRequestError, match="not a PromptTemplate"):
+        llm.structured_predict(City, messages)
+    assert not sandbox.requests
+
+
+def test_fields_of_raw_are_attributes_too(llm, sandbox):
+    response = llm.chat([ChatMessage(content="Hi")])
+    raw = response.raw
+    assert raw.model == raw["model"]
+    assert raw.choices[0].message.content == response.message.content
+    assert raw.usage.total_tokens == response.additional_kwargs["total_tokens"]
+    assert not hasattr(raw, "model_extra")
+    for copied in (copy.deepcopy(raw), pickle.loads(pickle.dumps(raw)), json.loads(json.dumps(raw))):
+        assert copied == raw
+    first = next(llm.stream_chat([ChatMessage(content="Hi")]))
+    assert first.raw.choices[0].delta == first.raw["choices"][0]["delta"]
 
 
 def test_the_chosen_token_is_first_and_not_repeated():

@@ -11,6 +11,7 @@ import sys
 
 import httpx
 import pytest
+from llama_index.core.base.llms.types import LLMMetadata
 from pydantic import SecretStr
 
 from llama_index_tir import TIR, TIREmbedding
@@ -102,6 +103,7 @@ def test_arguments_without_effect_warn(cls, sandbox, field):
     assert caught[0].filename == __file__
 
 
+@pytest.mark.filterwarnings("ignore:The answer was cut off in its reasoning")
 def test_max_completion_tokens_is_max_tokens(sandbox):
     llm = TIR(max_completion_tokens=7)
     llm.complete("x")
@@ -219,6 +221,21 @@ async def test_the_server_counts_tokens(make_llm, sandbox):
     llm = make_llm(base_url=sandbox.base_url)
     counts = [llm.count_tokens(asked("a")), await llm.acount_tokens(asked("a b c d e f g h"))]
     assert 0 < counts[0] < counts[1]
+
+
+async def test_tokens_of_a_string_are_those_of_a_users_message(make_llm, sandbox):
+    llm = make_llm(base_url=sandbox.base_url)
+    assert llm.count_tokens("a b") == await llm.acount_tokens("a b") == llm.count_tokens(asked("a b"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [({}, {}), ({"temperature": 0.0, "reasoning_effort": "low"}, {"temperature": 0.0, "reasoning_effort": "low"})],
+)
+def test_metadata_have_the_parameters_that_observers_show(make_llm, fields, shown):
+    metadata = make_llm(**fields).metadata.model_dump(exclude_unset=True)
+    assert {name: metadata[name] for name in metadata if name not in LLMMetadata.model_fields} == shown
+    assert make_llm(**fields).to_payload().items() >= {**shown, "model": "gpt_oss_120b", "class_name": "TIR"}.items()
 
 
 @pytest.mark.parametrize("way", ["count_tokens", "acount_tokens"])

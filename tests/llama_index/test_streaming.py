@@ -17,6 +17,7 @@ from tir_sandbox import Fault, Reply, ToolCall
 
 from .conformance.base import asked, calls, chunk, piece
 from .conformance.events import Recorder
+from .conformance.structured import City
 
 
 @pytest.fixture
@@ -35,6 +36,40 @@ def test_arguments_are_an_object_that_grows(llm, sandbox):
     seen = [calls(response)[0].tool_kwargs for response in llm.stream_chat(asked())]
     assert seen[:4] == [{}, {"city": "Pu"}, {"city": "Pune"}, {"city": "Pune", "days": 3}]
     assert seen[-1] == {"city": "Pune", "days": 3}
+
+
+STREAMS = ["stream_chat", "stream_complete", "structured stream_chat", "structured stream_complete"]
+
+
+def begin(llm, name, prefix=""):
+    llm = llm.as_structured_llm(City) if name.startswith("structured") else llm
+    way = prefix + name.rpartition(" ")[2]
+    return getattr(llm, way)("Pune?" if way.endswith("complete") else asked())
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_stream_has_a_frame_until_it_ends_as_native_generators_have(llm, name):
+    """OpenInference looks for it before it waits for the end of a stream."""
+    stream = begin(llm, name)
+    assert stream.gi_frame is not None
+    next(stream)
+    assert stream.gi_frame is not None
+    assert list(stream)
+    assert stream.gi_frame is None
+    left = begin(llm, name)
+    left.close()
+    assert left.gi_frame is None
+
+
+@pytest.mark.parametrize("name", STREAMS)
+async def test_an_async_stream_has_a_frame_until_it_ends(llm, name):
+    stream = await begin(llm, name, "a")
+    assert stream.ag_frame is not None
+    assert [response async for response in stream]
+    assert stream.ag_frame is None
+    left = await begin(llm, name, "a")
+    await left.aclose()
+    assert left.ag_frame is None
 
 
 @pytest.mark.parametrize(

@@ -215,7 +215,6 @@ WRONG = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:The `json` method is deprecated")  # LlamaIndex's own `stream_chat` calls it
 @pytest.mark.parametrize("mode", WRONG)
 async def test_a_stream_of_another_mode_ends_with_the_object_or_an_error(make_llm, sandbox, mode):
     """LlamaIndex's programs may end with an object of another class."""
@@ -229,7 +228,6 @@ async def test_a_stream_of_another_mode_ends_with_the_object_or_an_error(make_ll
         list(llm.as_structured_llm(City).stream_chat(asked()))
 
 
-@pytest.mark.filterwarnings("ignore:The `json` method is deprecated")  # LlamaIndex's own `stream_chat` calls it
 async def test_a_call_that_misses_the_schema_is_requested_once_more(make_llm, sandbox):
     sandbox.script(*[Reply(tool_calls=[ToolCall("City", MISFIT)]), Reply(text=PUNE.model_dump_json())] * 4)
     llm = make_llm(pydantic_program_mode=FUNCTION)
@@ -261,7 +259,6 @@ def test_a_model_without_tools_still_keeps_to_a_schema(make_llm, sandbox):
     assert "response_format" in sandbox.requests[-1].body
 
 
-@pytest.mark.filterwarnings("ignore:The `json` method is deprecated")  # LlamaIndex's own `stream_chat` calls it
 async def test_a_structured_llm_of_another_mode_streams_completions(make_llm):
     structured = make_llm(pydantic_program_mode=FUNCTION).as_structured_llm(City)
     assert isinstance(list(structured.stream_complete("Pune?"))[-1].raw, City)

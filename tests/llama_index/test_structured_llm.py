@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,10 +16,11 @@ from llama_index.core.callbacks import (
     TokenCountingHandler,
 )
 from llama_index.core.instrumentation import get_dispatcher
+from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel, Field
 
 from llama_index_tir import StructuredOutputError
-from tir_sandbox import Reply
+from tir_sandbox import Reply, ToolCall
 
 from .conformance.base import asked, collect
 from .conformance.events import Limiter, Recorder
@@ -58,6 +60,26 @@ async def test_tokens_are_counted_once_by_any_handler(make_llm, sandbox, make_st
     sandbox.script(ANSWER)
     await answer(make_structured(make_llm, counter), way)
     assert (counter.prompt_llm_token_count, counter.completion_llm_token_count) == (100, 10)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("mode", [PydanticProgramMode.FUNCTION, PydanticProgramMode.LLM])
+@pytest.mark.parametrize("make_structured", [on_inner_llm, on_structured_llm, on_both_llms])
+async def test_tokens_of_llama_indexs_programs_are_counted_once_too(make_llm, sandbox, make_structured, mode, way):
+    counter, recorder = TokenCountingHandler(), Recorder()
+    get_dispatcher().add_event_handler(recorder)
+    sandbox.script(
+        ANSWER if mode is PydanticProgramMode.LLM else Reply(tool_calls=[ToolCall("City", JSON)], usage=ANSWER.usage)
+    )
+    try:
+        last = await answer(make_structured(partial(make_llm, pydantic_program_mode=mode), counter), way)
+    finally:
+        get_dispatcher().event_handlers.remove(recorder)
+
+    ends = [event for event in recorder.seen if event.class_name() in {"LLMChatEndEvent", "LLMCompletionEndEvent"}]
+    assert [event.response.additional_kwargs.get("total_tokens") for event in ends] == [110, None]
+    assert (counter.prompt_llm_token_count, counter.completion_llm_token_count) == (100, 10)
+    assert isinstance(last.raw, City)
 
 
 @pytest.mark.filterwarnings("ignore:The `__.*__` attribute is deprecated:DeprecationWarning")

@@ -6,11 +6,26 @@ import pytest
 from llama_index.core.tools import FunctionTool
 
 from llama_index_tir import NoToolCallError, ToolArgumentsError, UnknownToolError
+from llama_index_tir._messages import to_wire
 from tir_client import InvalidRequestError, ResponseError
 from tir_sandbox import Reply, ToolCall
 
-from .conformance.base import calls
+from .conformance.base import asked, calls
 from .conformance.tools import ADD, NOW, add
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_a_broken_call_is_listed_with_the_reason(llm, sandbox, streamed):
+    broken, whole = ToolCall("note[1]", '{"a": "b', id="c1"), ToolCall("note[1]", {"a": "b"}, id="c2")
+    sandbox.script(Reply(tool_calls=[broken, whole]))
+    response = [*llm.stream_chat(asked())][-1] if streamed else llm.chat(asked())
+    (invalid,) = response.message.additional_kwargs["invalid_tool_calls"]
+    assert invalid.pop("error").startswith("Unterminated string")
+    assert invalid == {"id": "c1", "name": "note[1]", "arguments": '{"a": "b'}
+    assert [call["id"] for call in response.message.additional_kwargs["tool_calls"]] == ["c1", "c2"]
+    sent = to_wire([response.message])[0]
+    assert "error" not in str(sent)
+    assert [call["id"] for call in sent["tool_calls"]] == ["c1", "c2"]
 
 
 def test_two_tools_of_one_name_are_refused(llm, sandbox):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from llama_index_tir._messages import (
     to_wire,
 )
 from llama_index_tir._stream import DeltaMapper
-from tir_client import Choice, Completion, InvalidRequestError, ToolCall, Usage
+from tir_client import Choice, Completion, ToolCall, Usage
 from tir_client.protocol.accumulator import Accumulator
 
 USAGE = Usage(3, 4, 7, 2, 1)
@@ -55,6 +56,8 @@ def wire_call(call_id: str, name: str, arguments: str) -> dict[str, Any]:
 
 
 CALLS = [wire_call("1", "get weather", CALL.arguments), wire_call("2", "get_time", "[1]")]
+PROBLEM = "the arguments must be a JSON object, not '[1]'"
+INVALID = {"id": "2", "name": "get_time", "arguments": "[1]", "error": PROBLEM}
 CALL_BLOCKS = [
     ToolCallBlock(tool_call_id="1", tool_name="get weather", tool_kwargs={"city": "Pune"}),
     ToolCallBlock(tool_call_id="2", tool_name="get_time", tool_kwargs="[1]"),
@@ -70,7 +73,7 @@ def test_a_response_holds_all_of_an_answer():
         TextBlock(text="It is 31."),
         *CALL_BLOCKS,
     ]
-    assert response.message.additional_kwargs == {"tool_calls": CALLS}
+    assert response.message.additional_kwargs == {"tool_calls": CALLS, "invalid_tool_calls": [INVALID]}
     assert response.logprobs == [[LogProb(token="It", logprob=-0.5)]]
     assert response.additional_kwargs == {**COUNTS, "finish_reason": "stop", "stop_reason": 7, "refusal": "No."}
     assert response.raw == {
@@ -170,7 +173,7 @@ def test_a_completion_is_made_of_a_chat():
 
     assert (made.text, made.delta, made.raw) == ("It is 31.", "31.", response.raw)
     assert made.logprobs == response.logprobs
-    assert made.additional_kwargs == {"tool_calls": CALLS, **response.additional_kwargs}
+    assert made.additional_kwargs == {**response.message.additional_kwargs, **response.additional_kwargs}
     assert to_completion(ChatResponse(message=ChatMessage(blocks=[]))).text == ""
 
 
@@ -204,14 +207,16 @@ def test_the_wording_of_a_call_is_that_of_its_own_id():
     assert said(unnumbered, tool_calls=CALLS)["tool_calls"][0]["function"]["arguments"] == '{"city": "Pune"}'
 
 
-@pytest.mark.parametrize(
-    "call", ["f", {"id": "1"}, {"id": "1", "function": {"arguments": "{}"}}, {"id": "1", "function": {"name": "f"}}]
-)
+@pytest.mark.parametrize("call", ["f", {"number": 1}, {"function": {"arguments": "{}"}}, {"function": "f"}])
 def test_a_call_in_additional_kwargs_that_cannot_be_read_is_shown(call: Any):
-    with pytest.raises(InvalidRequestError) as raised:
-        said(tool_calls=[call])
-    assert str(raised.value).endswith(f": {call!r}.")
-    assert "messages[0]: " in str(raised.value)
+    sent = said(TextBlock(text="So"), tool_calls=[call, *CALLS])
+    assert sent["content"] == f"So\n[tool_call: {json.dumps(call)}]"
+    assert [call["id"] for call in sent["tool_calls"]] == [call["id"] for call in CALLS]
+
+
+def test_a_call_in_additional_kwargs_may_have_no_arguments():
+    (call,) = said(tool_calls=[{"id": "1", "function": {"name": "f"}}])["tool_calls"]
+    assert call == {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
 
 @pytest.mark.parametrize(

@@ -159,10 +159,20 @@ def test_arguments_that_are_no_object_are_an_error(finish: str, arguments: str, 
     )
 
 
-def test_arguments_that_are_no_object_are_passed_on_for_the_tool_to_refuse():
+def test_a_call_with_arguments_that_are_no_object_is_of_no_tool():
     (selection,) = to_selections(response(block("f", "[1]")), demanded=False)
 
+    assert selection.tool_name == (
+        "f (its arguments are not a JSON object: the arguments must be a JSON object, not '[1]')"
+    )
     assert selection.tool_kwargs == {"invalid_arguments": "[1]"}
+
+
+def test_only_the_first_broken_call_is_kept():
+    broken = [{"id": "1", "error": "e"}, {"id": "2", "error": "e"}]
+    made = response(block("f", "["), block("g", "[", "2"), tool_calls=[], invalid_tool_calls=broken)
+
+    assert first_call_only(made).message.additional_kwargs["invalid_tool_calls"] == broken[:1]
 
 
 def test_only_the_first_call_is_kept():

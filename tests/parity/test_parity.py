@@ -191,6 +191,7 @@ async def test_an_image_of_the_system_is_refused_with_its_place(sandbox, endpoin
     assert sandbox.requests == []
 
 
+@pytest.mark.filterwarnings("ignore:The answer has reasoning but no text")
 @pytest.mark.parametrize("reply", [Reply(text=""), Reply(text="", reasoning="Only thought."), Reply(text="\n \n")])
 async def test_an_answer_without_words_is_an_answer(sandbox, endpoint, reply):
     answer = await through_all(Script(ASK), sandbox, endpoint, reply)

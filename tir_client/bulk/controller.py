@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from statistics import median
+from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,67 +12,86 @@ if TYPE_CHECKING:
 
 START = 8
 """Requests at once in the beginning."""
-WINDOW = 16
-"""Fewest answers from which the first-byte time is judged."""
 
 
 class Controller:
     """Additive increase, multiplicative decrease, as TCP does it.
 
-    The limit doubles from round to round until a request is refused (429, 502, 503, 504), then it grows by one a round.
-    A refusal halves it, once for all requests that were sent before it. A pause holds for all requests: the server's
-    `Retry-After`, or, if no request is answered between two refusals, the retry policy's pauses. The limit also shrinks
-    where first bytes come later and the rate of answers does not grow (`FirstByteWatch`).
+    A round is as many answers as the limit, to requests that were sent since the limit changed. At its end the limit
+    doubles, and after the first refusal (429, 502, 503, 504) it grows by one. A refusal halves it, once for all
+    requests that were sent before. It also shrinks if `FirstByteWatch` finds that the server is overloaded.
+
+    A pause holds for all requests: the server's `Retry-After`, or, if no request is answered between two refusals, the
+    pauses of the retry policy.
 
     Args:
         ceiling: The highest limit.
         policy: Its pauses; `patience` bounds `Retry-After`.
+
+    Attributes:
+        limit: Requests that may be under way at once.
+        resume_at: When the present pause ends.
     """
 
     def __init__(self, ceiling: int, policy: RetryPolicy) -> None:
+        self.limit = min(ceiling, START)
         self.resume_at = 0.0
-        self._ceiling = float(ceiling)
+        self._ceiling = ceiling
+        self._threshold = ceiling
         self._policy = replace(policy, max_retries=1_000_000)
-        self._limit = float(min(ceiling, START))
-        self._threshold = self._ceiling
-        self._reduced_at = float("-inf")
+        self._changed_at = float("-inf")
         self._refusals = 0
         self._watch = FirstByteWatch()
-
-    @property
-    def limit(self) -> int:
-        """Requests that may be under way at once."""
-        return int(self._limit)
+        self._first_bytes: list[float] = []
+        self._seconds: list[float] = []
 
     def answered(self, sent: float, first_byte: float, now: float) -> None:
         """Note an answer: when its request was sent, and how many seconds its first byte took."""
         self._refusals = 0
-        if sent < self._reduced_at:
+        if sent < self._changed_at:
             return
-        self._limit = min(self._ceiling, self._limit + (1.0 if self._limit < self._threshold else 1.0 / self._limit))
-        changed = self._watch.add(first_byte, self._limit, now)
-        if changed is not None:
-            self._threshold = min(self._threshold, changed)
-            self._limit, self._reduced_at = max(1.0, min(self._ceiling, changed)), now
+        self._first_bytes.append(first_byte)
+        self._seconds.append(now - sent)
+        if len(self._seconds) >= self.limit:
+            self._end_round(now)
 
     def refused(self, sent: float, failure: TIRError, now: float) -> None:
         """Note a refusal: when its request was sent, and the error, which may have a `retry_after`."""
-        first_of_round = sent >= self._reduced_at
+        first_of_round = sent >= self._changed_at
         if first_of_round:
             self._refusals += 1
-            if self._refusals == 1:
-                self._threshold = max(1.0, self._limit / 2)
-            self._limit, self._reduced_at = max(1.0, self._limit / 2), now
-            self._watch.restart(now)
+            self._halve(now, is_new=self._refusals == 1)
         if failure.retry_after is not None or (first_of_round and self._refusals > 1):
             self.resume_at = max(self.resume_at, now + self._pause(failure))
 
     def slowed(self, sent: float, now: float) -> None:
         """Note an answer that did not come in time."""
-        if sent >= self._reduced_at:
-            self._threshold = self._limit = max(1.0, self._limit / 2)
-            self._reduced_at = now
-            self._watch.restart(now)
+        if sent >= self._changed_at:
+            self._halve(now, is_new=True)
+
+    def _end_round(self, now: float) -> None:
+        first_byte, rate = median(self._first_bytes), self.limit / max(fmean(self._seconds), 1e-9)
+        overloaded = self._watch.judge(self.limit, first_byte, rate) if self.limit >= START else None
+        if overloaded is not None:
+            self._threshold = overloaded
+            self._change(overloaded, now)
+        elif self.limit < self._threshold:
+            self._change(min(2 * self.limit, self._threshold), now)
+        else:
+            self._change(self.limit + 1, now)
+
+    def _halve(self, now: float, *, is_new: bool) -> None:
+        half = max(1, self.limit // 2)
+        if is_new:
+            self._threshold = half
+        self._change(half, now)
+
+    def _change(self, limit: int, now: float) -> None:
+        if limit < self.limit or self.limit < self._ceiling:
+            self._changed_at = now
+        self.limit = min(limit, self._ceiling)
+        self._first_bytes.clear()
+        self._seconds.clear()
 
     def _pause(self, failure: TIRError) -> float:
         pause = self._policy.delay(max(1, self._refusals - 1), failure)
@@ -80,55 +99,49 @@ class Controller:
 
 
 class FirstByteWatch:
-    """Finds first bytes that come later because too many requests are under way.
+    """Finds out that too many requests are under way, by first bytes that come later.
 
     Servers that batch take longer with more requests, and still answer more of them in the same time. So two things
-    count together: the median first-byte time is over twice the lowest one, and more requests at once do not bring more
+    count together: the first-byte time is over twice the lowest one, and more requests at once have not brought more
     answers per second. If fewer requests do not bring the first bytes forward, the rows themselves take longer: the
-    limit is put back, and the new time is the normal one.
+    limit is put back, and the new time is the usual one.
     """
 
     RISE = 2.0
     CUT = 0.7
+    GROWN = 1.25
+    GAIN = 1.05
+    LOSS = 0.8
+    HELPS = 0.9
 
     def __init__(self) -> None:
-        self._times: list[float] = []
-        self._since: float | None = None
         self._lowest = float("inf")
-        self._reference: tuple[float, float] | None = None
-        self._trial: tuple[float, float] | None = None
+        self._reference: tuple[int, float] | None = None
+        self._trial: tuple[int, float] | None = None
 
-    def restart(self, now: float) -> None:
-        """Forget the answers so far: the limit has changed."""
-        self._times, self._since = [], now
+    def judge(self, limit: int, first_byte: float, rate: float) -> int | None:
+        """Judge a round.
 
-    def add(self, first_byte: float, limit: float, now: float) -> float | None:
-        """Note an answer; return the new limit if it has to change."""
-        if self._since is None:
-            self._since = now - first_byte
-        self._times.append(first_byte)
-        if len(self._times) < max(WINDOW, limit):
-            return None
-        rate = len(self._times) / max(now - self._since, 1e-9)
-        usual = median(self._times)
-        self.restart(now)
-        return self._judge(usual, rate, limit)
+        Args:
+            limit: Requests under way.
+            first_byte: Seconds until the first byte, the median.
+            rate: Answers per second.
 
-    def _judge(self, usual: float, rate: float, limit: float) -> float | None:
-        if self._trial is not None:
-            before, former = self._trial
-            self._trial = None
-            if usual > 0.9 * before:
-                self._lowest, self._reference = usual, None
-                return former
-        self._lowest = min(self._lowest, usual)
+        Returns:
+            The new limit, or None if this is no reason to change it.
+        """
+        trial, self._trial = self._trial, None
+        if trial is not None and first_byte > self.HELPS * trial[1]:
+            self._lowest, self._reference = first_byte, None
+            return trial[0]
+        self._lowest = min(self._lowest, first_byte)
         if self._reference is None or limit < self._reference[0]:
             self._reference = (limit, rate)
-        fewer, reference = self._reference
-        has_grown = limit >= 1.25 * fewer
-        if usual > self.RISE * self._lowest and rate < reference * (1.05 if has_grown else 0.8):
-            self._trial = (usual, limit)
-            return limit * self.CUT
+        fewer, former = self._reference
+        has_grown = limit >= self.GROWN * fewer
+        if first_byte > self.RISE * self._lowest and rate < former * (self.GAIN if has_grown else self.LOSS):
+            self._trial = (limit, first_byte)
+            return max(1, int(limit * self.CUT))
         if has_grown:
             self._reference = (limit, rate)
         return None

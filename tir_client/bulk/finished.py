@@ -95,5 +95,5 @@ class FinishedRows:
             first = self._block * BLOCK
             raise ConfigurationError(
                 f"Rows {first} to {first + BLOCK - 1} of the input, or the settings, are not those of the stored "
-                "results. Write to another output, or accept changes and keep what is stored."
+                "results. Write to another output, or keep what is stored with `accept_changes`."
             )

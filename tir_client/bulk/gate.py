@@ -16,20 +16,18 @@ class Gate:
     def __init__(self, controller: Controller) -> None:
         self.under_way = 0
         self._controller = controller
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._again: deque[asyncio.Future[None]] = deque()
+        self._new: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
     async def enter(self, *, again: bool = False) -> None:
         """Wait until a request may be sent. Call `leave` afterwards."""
         loop = asyncio.get_running_loop()
-        if not self._waiting and self._is_open(loop.time()):
+        if not self._again and not self._new and self._is_open(loop.time()):
             self.under_way += 1
             return
         turn: asyncio.Future[None] = loop.create_future()
-        if again:
-            self._waiting.appendleft(turn)
-        else:
-            self._waiting.append(turn)
+        (self._again if again else self._new).append(turn)
         self.admit()
         try:
             await turn
@@ -46,12 +44,12 @@ class Gate:
     def admit(self) -> None:
         """Let those through that may go. Call it when the controller has raised its limit."""
         loop = asyncio.get_running_loop()
-        while self._waiting and self._is_open(loop.time()):
-            turn = self._waiting.popleft()
+        while (waiting := self._again or self._new) and self._is_open(loop.time()):
+            turn = waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
                 self.under_way += 1
-        if self._waiting and self._timer is None and loop.time() < self._controller.resume_at:
+        if waiting and self._timer is None and loop.time() < self._controller.resume_at:
             self._timer = loop.call_at(self._controller.resume_at, self._wake)
 
     def _wake(self) -> None:

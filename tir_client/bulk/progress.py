@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tir_client.protocol.cost import cost_of
 from tir_client.protocol.responses import Usage
 
 if TYPE_CHECKING:
-    from tir_client.bulk.results import Result
-
-MILLION = 1_000_000
+    from tir_client.bulk.results import Result, RowError
+    from tir_client.protocol.cost import Price
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class Progress:
     under_way: int = 0
     fraction: float | None = None
     paused_until: float = 0.0
-    last_failure: str = ""
+    last_failure: RowError | None = None
     started_at: float | None = None
     start_fraction: float | None = None
 
@@ -71,9 +71,11 @@ class Progress:
         gone = self.fraction - (self.start_fraction or 0.0)
         return None if gone <= 0 else (now - self.started_at) * (1 - self.fraction) / gone
 
-    def cost(self, price_in: float | None, price_out: float | None) -> float | None:
-        """The cost of this run's tokens, or None without prices, which are for a million tokens each."""
-        if price_in is None and price_out is None:
-            return None
-        tokens = self.usage
-        return (tokens.prompt_tokens * (price_in or 0) + tokens.completion_tokens * (price_out or 0)) / MILLION
+    def cost(self, price: Price | None) -> float | None:
+        """The cost of this run's tokens, or None without a price.
+
+        Args:
+            price: The price of a million tokens of prompts and of a million tokens of answers.
+        """
+        cost = cost_of(self.usage, price)
+        return None if cost is None else cost["total_cost"]

@@ -15,9 +15,10 @@ from tir_client.bulk.gate import Gate
 from tir_client.bulk.output import Output
 from tir_client.bulk.progress import Progress
 from tir_client.bulk.prompts import Prompts
-from tir_client.bulk.results import answered, failed
+from tir_client.bulk.results import RowError, answered, failed
 from tir_client.bulk.sources import open_source
 from tir_client.errors import ConfigurationError, InvalidRequestError, TIRError
+from tir_client.transport.retry import StartPolicy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -131,7 +132,8 @@ class _Run:
         self._controller = Controller(bulk.at_once, self._policy)
         self._gate = Gate(self._controller)
         self._client = copy(bulk.client)
-        self._client.retry = replace(self._policy, max_retries=0)  # this module retries, so that all rows wait
+        self._client.retry = replace(self._policy, max_retries=0)  # retries are here, where all rows wait for them
+        self._client.start = StartPolicy()
         self._read = 0
 
     async def finish(self, emit: Callable[[Result], Awaitable[None]]) -> None:
@@ -214,7 +216,7 @@ class _Run:
         Raises:
             TIRError: The run has to end.
         """
-        self.progress.last_failure = failure.message
+        self.progress.last_failure = RowError.of(failure)
         any_answer, now = self.progress.answered > 0, _now()
         verdict = judge(failure, any_answer=any_answer)
         if verdict is Verdict.REFUSED:

@@ -133,16 +133,21 @@ class _Parquet(_File):
                 'Parquet files need `pyarrow`. Install it with `pip install "tir-llm[parquet]"`.'
             ) from error
         super().__init__(path)
-        self._table = parquet.ParquetFile(path, buffer_size=1 << 20)
+        try:
+            self._table = parquet.ParquetFile(path, buffer_size=1 << 20)  # read in parts, not a whole column at a time
+        except ValueError as error:
+            raise ConfigurationError(f"{path} cannot be read: {error}.") from None
         self.size = max(1, self._table.metadata.num_rows)
 
     def rows(self) -> Iterator[Row]:
-        numbers = count()
         with closing(self._table):
-            for batch in self._table.iter_batches(batch_size=BLOCK):
-                for columns in batch.to_pylist():
-                    self.position += 1
-                    yield Row(next(numbers), columns)
+            try:
+                for batch in self._table.iter_batches(batch_size=BLOCK):
+                    for columns in batch.to_pylist():
+                        self.position += 1
+                        yield Row(self.position - 1, columns)
+            except (ValueError, OSError) as error:
+                raise ConfigurationError(f"{self.path}, after row {self.position}: {error}.") from None
 
 
 _KINDS: dict[str, Callable[[Path], _File]] = {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tir_client.errors import ForcedToolError, RefusedCallError
 from tir_client.protocol.json_text import read_json
 from tir_client.protocol.responses import Choice, Completion, Json, ToolCall
-from tir_client.protocol.schemas import map_schema, may_fit
+from tir_client.protocol.schemas import may_fit, move_definitions
 from tir_client.protocol.stop_words import request_without_stop
 from tir_client.protocol.tool_choice import response_format
 
@@ -34,7 +34,7 @@ class ForcedCall:
         second: The request for the missing call, set by `check`.
     """
 
-    def __init__(self, request: ChatRequest, *, lenient: bool = False) -> None:
+    def __init__(self, request: ChatRequest, *, lenient: bool) -> None:
         self.request = request
         self.second: ChatRequest | None = None
         self._demanded = request.tool_choice not in (None, "auto", "none")
@@ -110,7 +110,9 @@ def rescue_request(request: ChatRequest, answer: Completion) -> ChatRequest | No
     schema = _arguments_schema(tools[0]) if len(tools) == 1 else _any_call(tools)
     name = tools[0]["function"]["name"] if len(tools) == 1 else "tool_call"
     unset = {"tools": None, "tool_choice": None, "parallel_tool_calls": None}
-    return request_without_stop(request).model_copy(update={**unset, "response_format": response_format(name, schema)})
+    return request_without_stop(request, 1).model_copy(
+        update={**unset, "response_format": response_format(name, schema)}
+    )
 
 
 def _can_be_replaced(request: ChatRequest, answer: Completion) -> bool:
@@ -204,7 +206,7 @@ def _any_call(tools: list[Json]) -> Json:
     calls = []
     for tool in tools:
         name = tool["function"]["name"]
-        schema, moved = _with_moved_definitions(_arguments_schema(tool), name)
+        schema, moved = move_definitions(_arguments_schema(tool), name)
         definitions |= moved
         calls.append(
             {
@@ -215,24 +217,3 @@ def _any_call(tools: list[Json]) -> Json:
             }
         )
     return {"anyOf": calls, **({"$defs": definitions} if definitions else {})}
-
-
-def _with_moved_definitions(schema: Json, name: str) -> tuple[Json, Json]:
-    """A copy of a tool's schema without its definitions, and those under names that begin with the tool's."""
-    refers_to_itself = False
-
-    def move(part: Json) -> Json:
-        nonlocal refers_to_itself
-        reference = part.get("$ref")
-        if reference == "#":
-            refers_to_itself = True
-            return {**part, "$ref": f"#/$defs/{name}"}
-        for start in ("#/$defs/", "#/definitions/"):
-            if isinstance(reference, str) and reference.startswith(start):
-                return {**part, "$ref": f"#/$defs/{name}__{reference.removeprefix(start)}"}
-        return part
-
-    moved: Json = map_schema(schema, move)
-    parts = {**(moved.pop("definitions", None) or {}), **(moved.pop("$defs", None) or {})}
-    definitions = {f"{name}__{key}": part for key, part in parts.items()}
-    return moved, {**definitions, name: moved} if refers_to_itself else definitions

@@ -161,6 +161,14 @@ class Choice:
     logprobs: list[Json] | None = None
     token_ids: list[int] | None = None
 
+    def advice(self) -> str:
+        """What to do about an answer that has nothing but reasoning; empty for other answers."""
+        if self.text or self.tool_calls or self.refusal or not self.reasoning:
+            return ""
+        if self.finish_reason == "length":
+            return "The answer was cut off in its reasoning: raise `max_tokens`, or lower `reasoning_effort`."
+        return "The answer has reasoning but no text: ask again, or lower `reasoning_effort`."
+
 
 @dataclass(slots=True)
 class Completion:

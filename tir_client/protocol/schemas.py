@@ -64,6 +64,27 @@ def resolve_root(schema: Json) -> Json:
     return schema if target is None else {**target, **{key: schema[key] for key in schema if key != "$ref"}}
 
 
+def move_definitions(schema: Json, name: str) -> tuple[Json, Json]:
+    """A copy of a schema without its definitions, which is to be a part of another, and those under names of `name`."""
+    refers_to_itself = False
+
+    def move(part: Json) -> Json:
+        nonlocal refers_to_itself
+        reference = part.get("$ref")
+        if reference == "#":
+            refers_to_itself = True
+            return {**part, "$ref": f"#/$defs/{name}"}
+        for start in ("#/$defs/", "#/definitions/"):
+            if isinstance(reference, str) and reference.startswith(start):
+                return {**part, "$ref": f"#/$defs/{name}__{reference.removeprefix(start)}"}
+        return part
+
+    moved: Json = map_schema(schema, move)
+    parts = {**(moved.pop("definitions", None) or {}), **(moved.pop("$defs", None) or {})}
+    definitions = {f"{name}__{key}": part for key, part in parts.items()}
+    return moved, {**definitions, name: moved} if refers_to_itself else definitions
+
+
 def is_of_object(schema: Json) -> bool:
     """Whether whatever fits a schema is an object."""
     top = resolve_root(schema)

@@ -24,7 +24,7 @@ class SecondRequest:
         pending: The second request, set by `check`.
     """
 
-    def __init__(self, request: ChatRequest, *, lenient: bool = False) -> None:
+    def __init__(self, request: ChatRequest, *, lenient: bool) -> None:
         self.request = request
         self.pending: ChatRequest | None = None
         self._checks: tuple[StoppedAnswer | ForcedCall, ...] = (

@@ -136,7 +136,7 @@ def stop_words(request: ChatRequest) -> list[str]:
     return [stop] if isinstance(stop, str) else [word for word in stop if word]
 
 
-def request_without_stop(request: ChatRequest, choices: int = 1) -> ChatRequest:
+def request_without_stop(request: ChatRequest, choices: int) -> ChatRequest:
     """`request` without stop words, for so many choices."""
     extra = {name: value for name, value in (request.extra_body or {}).items() if name != "stop"}
     number = request.n if request.n is None else choices

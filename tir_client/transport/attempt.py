@@ -117,7 +117,7 @@ class Attempt:
             params=params,
             headers=headers,
             content=self._body,
-            extensions={"timeout": self._limits},
+            extensions={"timeout": self._limits, "deadline": self._deadline},
         )
 
     def _address(self, client: Any) -> tuple[str | httpx.URL, dict[str, str] | None]:

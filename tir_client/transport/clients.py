@@ -150,8 +150,17 @@ def _unusable_variable() -> str:
     return "no_proxy" if os.environ.get("no_proxy") else "NO_PROXY"
 
 
+def _has_proxies() -> bool:
+    """Whether the environment names a proxy. Only httpx's own transports support proxies."""
+    return bool(getproxies().keys() & {"http", "https", "all"})
+
+
 def _sync_client() -> httpx.Client:
-    return httpx.Client(verify=_tls(), limits=LIMITS, mounts=DIRECT)
+    if _has_proxies():
+        return httpx.Client(verify=_tls(), limits=LIMITS, mounts=DIRECT)
+    from tir_client.transport.httpcore import HttpcoreTransport  # noqa: PLC0415 - importing models does not pay for it
+
+    return httpx.Client(transport=HttpcoreTransport(_tls(), LIMITS))
 
 
 def _async_client() -> httpx.AsyncClient:
@@ -185,7 +194,7 @@ class _LoopClient:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._has_proxies = bool(getproxies().keys() & {"http", "https", "all"})
+        self._has_proxies = _has_proxies()
         self.client = _made(_async_client_with_proxies if self._has_proxies else _async_client)
         self._guard = _closed_with_loop(self.client)
 

@@ -20,8 +20,8 @@ class Timeouts:
             Long, because a deployment scaled to zero may start in this phase, and because an answer that is not
             streamed is written in it.
         chunk: Between two pieces of the answer, and until the server takes the next piece of the request.
-        total: The whole call, its retries, its pauses and the wait for a deployment to start included. In sync code it
-            holds to within one `chunk`.
+        total: The whole call, its retries, its pauses and the wait for a deployment to start included. Sync calls
+            with an `http_client` of the user's may take one `chunk` longer.
     """
 
     connect: float | None = 10.0

@@ -1,0 +1,81 @@
+"""The limits and abilities of a model in LlamaIndex's form: `TIR.metadata`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llama_index.core.base.llms.types import LLMMetadata
+from llama_index.core.constants import DEFAULT_NUM_OUTPUTS
+from pydantic import ConfigDict, PrivateAttr
+
+from tir_client import model_info
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llama_index_tir._settings import ChatSettings
+
+FALLBACK_WINDOW = 8_192
+"""The context window of a model of which neither this library nor the server knows it. LlamaIndex's default of 3,900 is
+that of models from 2023, and would cut prompts and memories far too short."""
+
+REASONING_OUTPUT = 4_096
+"""Tokens to reserve for the answer of a reasoning model, reasoning included."""
+
+LIMITS = ("context_window", "num_output")
+
+GENERATION = ("temperature", "top_p", "max_tokens", "seed", "reasoning_effort")
+"""The parameters that observers show beside the model's name."""
+
+
+class Metadata(LLMMetadata):
+    """LlamaIndex's metadata with the generation parameters that are set, as OpenInference's spans show them."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class ServedMetadata(Metadata):
+    """The metadata of a model whose context window only its server knows: it is read when a limit is first used.
+
+    LlamaIndex reads the other fields in nearly every call, also in async code, where a request would block.
+    """
+
+    _read_window: Callable[[], int | None] = PrivateAttr()
+    _output: int = PrivateAttr()
+
+    def __init__(self, read_window: Callable[[], int | None], output: int, **fields: Any) -> None:
+        super().__init__(**fields)
+        self._read_window = read_window
+        self._output = output
+        for name in LIMITS:
+            del self.__dict__[name]
+
+    if not TYPE_CHECKING:  # a type checker would accept any attribute
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in LIMITS:
+                return super().__getattr__(name)
+            self.__dict__ |= limits(self._read_window() or FALLBACK_WINDOW, self._output)
+            return self.__dict__[name]
+
+
+def metadata_of(llm: ChatSettings) -> Metadata:
+    """Return the metadata of a model; without a known context window, one that asks the server."""
+    info = model_info(llm.model)
+    output = llm.max_tokens or (REASONING_OUTPUT if info.reasoning else DEFAULT_NUM_OUTPUTS)
+    calls = info.tools if llm.is_function_calling_model is None else llm.is_function_calling_model
+    fields = {name: value for name in GENERATION if (value := getattr(llm, name)) is not None}
+    fields |= {
+        "is_chat_model": llm.is_chat_model,
+        "is_function_calling_model": calls,
+        "model_name": llm.model,
+    }
+    window = llm.context_window or info.context_window
+    if window is None:
+        return ServedMetadata(llm.served_window, output, **fields)
+    return Metadata(**fields, **limits(window, output))
+
+
+def limits(window: int, output: int) -> dict[str, int]:
+    """The fields with the context window and the tokens to reserve for an answer, at most half of it."""
+    return {"context_window": window, "num_output": min(output, window // 2)}

@@ -1,0 +1,121 @@
+"""The lines of an output: written and read back. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+
+import pytest
+
+from tir_client import Choice, Completion, RateLimitError, ResponseError, StreamError, ToolCall, Usage
+from tir_client.bulk.prompts import Row
+from tir_client.bulk.results import START, Result, Stored, answered, failed, may_be_cut_off, read_data, read_line
+from tir_client.errors import RefusedOutputError, StructuredOutputError, TruncatedOutputError
+
+ROW = Row(7, {"id": "r7", "prompt": "Hi"})
+ANSWER = Completion(
+    model="m", choices=[Choice(text="Ho\n", reasoning="Hm", finish_reason="stop")], usage=Usage(1, 2, 3)
+)
+SCHEMA = {"type": "object", "required": ["a"]}
+
+
+def test_an_answer_is_one_line_with_all_that_there_is():
+    line = answered(ROW, 0xAB, ANSWER, None).line()
+
+    assert line.startswith(START)
+    assert line.count(b"\n") == 1
+    assert json.loads(line) == {
+        "index": 7,
+        "fingerprint": "00000000000000ab",
+        "id": "r7",
+        "error": None,
+        "text": "Ho\n",
+        "reasoning": "Hm",
+        "data": None,
+        "tool_calls": None,
+        "finish_reason": "stop",
+        "usage": {
+            "prompt_tokens": 1,
+            "completion_tokens": 2,
+            "total_tokens": 3,
+            "cached_tokens": None,
+            "reasoning_tokens": None,
+        },
+        "model": "m",
+    }
+
+
+def test_a_failed_row_has_the_error_and_what_had_arrived():
+    error = StreamError("broke", status_code=500, request_id="q1", partial=ANSWER)
+    row = json.loads(failed(ROW, 1, error).line())
+
+    assert row["error"] == {"type": "StreamError", "message": "broke", "status_code": 500, "request_id": "q1"}
+    assert (row["text"], row["usage"]["total_tokens"]) == ("Ho\n", 3)
+    assert failed(ROW, 1, RateLimitError("busy")).text == ""
+    assert failed(ROW, 1, ResponseError("none", partial=Completion())).text == ""
+
+
+def test_odd_values_do_not_break_a_line():
+    row = Row(1, {"id": dt.date(2026, 1, 2)})
+    answer = Completion(choices=[Choice(text="\ud800\u2028\x00", tool_calls=[ToolCall("c", "f", "{}")])])
+    found = json.loads(answered(row, 1, answer, None).line())
+
+    assert (found["id"], found["text"]) == ("2026-01-02", "\ufffd\u2028\x00")
+    assert found["tool_calls"] == [{"id": "c", "name": "f", "arguments": "{}", "cut": False}]
+
+
+@pytest.mark.parametrize(
+    ("choice", "error"),
+    [
+        (Choice(text="none"), StructuredOutputError),
+        (Choice(text='{"b": 1}'), StructuredOutputError),
+        (Choice(text='{"a": 1}', finish_reason="length"), TruncatedOutputError),
+        (Choice(refusal="No."), RefusedOutputError),
+    ],
+)
+def test_answers_that_do_not_fit_the_schema(choice, error):
+    with pytest.raises(error) as raised:
+        read_data(Completion(choices=[choice]), SCHEMA)
+    result = answered(ROW, 1, Completion(choices=[choice]), SCHEMA)
+
+    assert type(raised.value) is error
+    assert raised.value.text == choice.text
+    assert (result.error and result.error.type, result.data, result.text) == (error.__name__, None, choice.text)
+
+
+def test_data_is_read_from_prose_and_fences():
+    assert read_data(Completion(choices=[Choice(text='Here:\n```json\n{"a": [1]}\n```')]), SCHEMA) == {"a": [1]}
+
+
+def test_a_line_is_read_back():
+    assert read_line(answered(ROW, 0xAB, ANSWER, None).line()) == Stored(7, 0xAB, failed=False)
+    assert read_line(failed(ROW, 0xAB, RateLimitError("busy")).line()) == Stored(7, 0xAB, failed=True)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"{}",
+        b"[1]",
+        b"null",
+        b'{"index":1}',
+        b'{"index":-1,"fingerprint":"1","error":null}',
+        b'{"index":true,"fingerprint":"1","error":null}',
+        b'{"index":1,"fingerprint":"x","error":null}',
+        b'{"index":1,"fingerprint":1,"error":null}',
+        b'{"index":1,"fingerprint":"1","error":null',
+        b"\xff",
+    ],
+)
+def test_other_lines_are_not_results(line):
+    assert read_line(line) is None
+
+
+def test_every_part_of_a_line_may_be_a_half_written_one():
+    line = Result(3, "ab").line()
+
+    assert all(may_be_cut_off(line[:length]) for length in range(len(line)))
+    assert may_be_cut_off(bytes(100))
+    assert not may_be_cut_off(b"notes")
+    assert not may_be_cut_off(b'{"id": 1')

@@ -1,0 +1,137 @@
+"""Images, audio and video of a person: by URL, as data and from files, the same from both integrations."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from llama_index.core.base.llms.types import AudioBlock, ChatMessage, ImageBlock, VideoBlock
+
+from langchain_tir import ChatTIR, media_block
+from llama_index_tir import TIR
+from tir_client import InvalidRequestError
+from tir_client.protocol import media
+
+FILES = {
+    "image": ("a.png", b"\x89PNG\r\n\x1a\n", "image/png"),
+    "audio": ("a.wav", b"RIFF\x24\0\0\0WAVEfmt ", "audio/wav"),
+    "video": ("a.mp4", b"\0\0\0\x18ftypisom", "video/mp4"),
+}
+BLOCKS = {"image": ImageBlock, "audio": AudioBlock, "video": VideoBlock}
+KIND = pytest.mark.parametrize("kind", FILES)
+
+
+def langchain(endpoint: dict[str, Any], *blocks: Any) -> None:
+    ChatTIR(**endpoint).invoke([HumanMessage(list(blocks))])
+
+
+def llama_index(endpoint: dict[str, Any], *blocks: Any) -> None:
+    TIR(**endpoint).chat([ChatMessage(blocks=list(blocks))])
+
+
+def content(sandbox) -> list[Any]:
+    return [request.body["messages"][0]["content"] for request in sandbox.requests]
+
+
+@KIND
+def test_a_file_is_sent_with_its_type(kind, sandbox, endpoint, tmp_path: Path):
+    name, data, media_type = FILES[kind]
+    path = tmp_path / name
+    path.write_bytes(data)
+
+    langchain(endpoint, media_block(path))
+    llama_index(endpoint, BLOCKS[kind](path=path))
+
+    encoded = base64.b64encode(data).decode()
+    part = {f"{kind}_url": {"url": f"data:{media_type};base64,{encoded}"}, "type": f"{kind}_url"}
+    if kind == "audio":
+        part = {"input_audio": {"data": encoded, "format": "wav"}, "type": "input_audio"}
+    assert content(sandbox) == [[part]] * 2
+
+
+@KIND
+def test_data_and_urls_are_sent_alike(kind, sandbox, endpoint):
+    _, data, media_type = FILES[kind]
+    url = f"https://example.invalid/{kind}"
+    own = {"format": "wav"} if kind == "audio" else {f"{kind}_mimetype": media_type}
+    encoded = base64.b64encode(data).decode()
+
+    langchain(endpoint, {"type": kind, "base64": encoded, "mime_type": media_type}, {"type": kind, "url": url})
+    llama_index(endpoint, BLOCKS[kind](**{kind: data, **own}), BLOCKS[kind](url=url))
+
+    one, other = content(sandbox)
+    assert one == other
+    assert one[1] == {"type": f"{kind}_url", f"{kind}_url": {"url": url}}  # which nobody but the server loads
+
+
+@KIND
+def test_data_of_another_kind_are_refused_with_the_reason(kind, sandbox, endpoint, tmp_path: Path):
+    path = tmp_path / "page"
+    path.write_bytes(b"%PDF-1.7")
+    encoded = base64.b64encode(b"%PDF-1.7").decode()
+
+    with pytest.raises(InvalidRequestError, match=rf"messages\[0\].*'{kind}'.*data are application/pdf, not {kind}"):
+        langchain(endpoint, {"type": kind, "base64": encoded, "mime_type": f"{kind}/any"})
+    with pytest.raises(InvalidRequestError, match=rf"messages\[0\].*{kind.title()}Block.*application/pdf, not {kind}"):
+        llama_index(endpoint, BLOCKS[kind](path=path))
+    with pytest.raises(InvalidRequestError, match="'page' cannot be sent: its type is application/pdf"):
+        media_block(path)
+    assert not sandbox.requests
+
+
+@KIND
+def test_large_files_are_refused_without_being_read(kind, sandbox, endpoint, tmp_path: Path):
+    path = tmp_path / FILES[kind][0]
+    with path.open("wb") as file:
+        file.truncate(media.LIMIT + 1)  # a hole, which takes no room on the disk
+
+    message = "have 64 MB, and at most 64 MB can be sent: pass a URL"
+    with pytest.raises(InvalidRequestError, match=message):
+        media_block(path)
+    with pytest.raises(InvalidRequestError, match=message):
+        llama_index(endpoint, BLOCKS[kind](path=path))
+    assert not sandbox.requests
+
+
+@KIND
+def test_empty_files_are_refused(kind, endpoint, tmp_path: Path):
+    path = tmp_path / FILES[kind][0]
+    path.touch()
+
+    with pytest.raises(InvalidRequestError, match=f"'{path.name}' cannot be sent: its data are empty"):
+        media_block(path)
+    with pytest.raises(InvalidRequestError, match="zero bytes"):
+        llama_index(endpoint, BLOCKS[kind](path=path))
+    with pytest.raises(InvalidRequestError, match=f"'{kind}'.* cannot be sent in a user message"):
+        langchain(endpoint, {"type": kind, "base64": "", "mime_type": FILES[kind][2]})
+
+
+def test_files_that_cannot_be_read_or_sent_are_refused_by_name(endpoint, tmp_path: Path):
+    (tmp_path / "a.txt").write_text("x")
+
+    for path, message in (
+        (tmp_path / "none.png", "No such file"),
+        (tmp_path, "cannot be"),
+        (tmp_path / "a.txt", "'a.txt'"),
+    ):
+        with pytest.raises(InvalidRequestError, match=message):
+            media_block(path)
+    gone = tmp_path / "gone.png"
+    gone.write_bytes(FILES["image"][1])
+    block = ImageBlock(path=gone)
+    gone.unlink()
+    with pytest.raises(InvalidRequestError, match="No such file"):
+        llama_index(endpoint, block)
+
+
+def test_data_of_another_kind_in_a_tools_result_do_not_end_the_run(sandbox, endpoint):
+    call = {"id": "1", "name": "draw", "args": {}}
+    image = {"type": "image", "base64": base64.b64encode(b"%PDF-1.7").decode(), "mime_type": "image/png"}
+    history = [HumanMessage("Draw."), AIMessage("", tool_calls=[call]), ToolMessage([image], tool_call_id="1")]
+
+    ChatTIR(**endpoint).invoke(history)
+
+    assert "image" in str(sandbox.requests[-1].body["messages"][2]["content"])

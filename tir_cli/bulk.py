@@ -1,0 +1,147 @@
+"""`tir bulk`: an answer for each row of a file."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tir_cli import exit_codes
+from tir_cli.bulk_display import show, summary, totals
+from tir_cli.connection import AllowHTTP, AsJSON, BaseURL, EndpointID, Model, ProjectID, connect
+from tir_cli.output import print_json, reporting, stderr
+from tir_client import DEFAULT_MODEL, ConfigurationError
+from tir_client.bulk import Bulk, Progress, Prompts, sort_output
+from tir_client.protocol.cost import Price
+
+EPILOG = """
+Example: `tir bulk reviews.csv answers.jsonl --template "Is this review positive? {text}" --schema mood.json`
+"""
+
+_REQUESTS = "Requests"
+_RUN = "The run"
+
+
+def bulk(
+    rows: Annotated[Path, typer.Argument(metavar="INPUT", help="A .jsonl, .csv or .parquet file.")],
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The .jsonl file to write, or to continue.")],
+    *,
+    model: Model = DEFAULT_MODEL,
+    template: Annotated[
+        str | None,
+        typer.Option("--template", "-t", help='The prompt: "Sum up: {text}".', rich_help_panel=_REQUESTS),
+    ] = None,
+    system: Annotated[
+        str | None, typer.Option("--system", "-s", help="A system message.", rich_help_panel=_REQUESTS)
+    ] = None,
+    schema: Annotated[
+        Path | None, typer.Option(help="A file with a JSON schema for the answers.", rich_help_panel=_REQUESTS)
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--param",
+            "-p",
+            metavar="NAME=VALUE",
+            help="A parameter of each request: temperature=0. Repeat it for more.",
+            rich_help_panel=_REQUESTS,
+        ),
+    ] = None,
+    stream: Annotated[
+        bool, typer.Option("--stream", help="Receive answers as streams.", rich_help_panel=_REQUESTS)
+    ] = False,
+    at_once: Annotated[int, typer.Option(min=1, help="The most requests at once.", rich_help_panel=_RUN)] = 64,
+    patience: Annotated[
+        float, typer.Option(min=0, help="Seconds to ask again while the server refuses.", rich_help_panel=_RUN)
+    ] = 900.0,
+    keep_failed: Annotated[
+        bool, typer.Option("--keep-failed", help="Do not ask failed rows again.", rich_help_panel=_RUN)
+    ] = False,
+    accept_changes: Annotated[
+        bool,
+        typer.Option("--accept-changes", help="Go on with a changed input or other settings.", rich_help_panel=_RUN),
+    ] = False,
+    sort: Annotated[
+        bool, typer.Option("--sort", help="Put the output into the input's order at the end.", rich_help_panel=_RUN)
+    ] = False,
+    price_in: Annotated[
+        float | None, typer.Option(min=0, help="Price of a million prompt tokens.", rich_help_panel=_RUN)
+    ] = None,
+    price_out: Annotated[
+        float | None, typer.Option(min=0, help="Price of a million tokens of answers.", rich_help_panel=_RUN)
+    ] = None,
+    as_json: AsJSON = False,
+    project_id: ProjectID = None,
+    endpoint_id: EndpointID = None,
+    base_url: BaseURL = None,
+    allow_http: AllowHTTP = False,
+) -> None:
+    """Store an answer for each row of INPUT in OUTPUT, as JSON lines.
+
+    A row has its prompt in the column `prompt` or in `messages`, or gets it from --template. The run can be stopped or
+    killed at any time: the same command goes on with the rows that are missing. A row that fails is stored with its
+    error.
+
+    The token is read from E2E_TIR_ACCESS_TOKEN.
+
+    Exit codes: 0 all rows are answered, 1 some failed, 2 wrong arguments or files, 3 the server refuses the token or
+    the model, 4 it cannot be reached, 130 stopped.
+    """
+    price = None if price_in is None and price_out is None else (price_in or 0.0, price_out or 0.0)
+    progress, start = Progress(), time.monotonic()
+    with reporting(as_json=as_json):
+        prompts = Prompts(model, template, system, _schema(schema), dict(map(_parameter, param or ())))
+        client = connect(project_id=project_id, endpoint_id=endpoint_id, base_url=base_url, allow_http=allow_http)
+        work = Bulk(client, prompts, at_once=at_once, patience=patience, stream=stream)
+        run = work.run(rows, output, retry_failed=not keep_failed, accept_changes=accept_changes, progress=progress)
+        try:
+            asyncio.run(run if as_json else _shown(run, progress, price))
+            if sort:
+                sort_output(output)
+        except OSError as error:
+            raise ConfigurationError(str(error)) from error
+        except KeyboardInterrupt:
+            typer.echo(f"\nStopped. {progress.done:,} rows were stored: the same command goes on.", err=True)
+            raise
+    seconds = time.monotonic() - start
+    if as_json:
+        print_json(totals(progress, seconds, price))
+    else:
+        typer.echo(summary(progress, seconds, price))
+    raise typer.Exit(exit_codes.FAILED if progress.failed or progress.failed_before else exit_codes.OK)
+
+
+async def _shown(run: Any, progress: Progress, price: Price | None) -> None:
+    showing = asyncio.create_task(show(progress, stderr, price))
+    try:
+        await run
+    finally:
+        showing.cancel()
+        await asyncio.wait([showing])
+
+
+def _schema(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
+    try:
+        schema = json.loads(path.read_text("utf-8"))
+    except (ValueError, OSError) as error:
+        raise ConfigurationError(f"{path} cannot be read as JSON: {error}.") from None
+    if not isinstance(schema, dict):
+        raise ConfigurationError(f"{path} is not a JSON schema: it must be an object.")
+    return schema
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    """Read `name=value`; the value is JSON, or else a text."""
+    name, found, value = text.partition("=")
+    if not found:
+        raise ConfigurationError(f"--param: {text!r} is not NAME=VALUE, such as temperature=0.")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value

@@ -1,0 +1,235 @@
+"""An httpx transport on httpcore, whose time limits hold and which never reads one answer as the next call's.
+
+In httpx's own transport each read from the socket has the whole time limit, so headers that arrive byte by byte outlast
+any limit. It takes no other network backend, so a transport of its own is needed.
+"""
+
+from __future__ import annotations
+
+import socket
+from contextvars import ContextVar
+from math import inf
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import httpcore
+import httpx
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterable, Iterator
+
+PIECE = 64 * 1024
+"""Bytes of a request that are written at once; each piece has its own time limit."""
+
+_deadline: ContextVar[float] = ContextVar("deadline", default=inf)
+"""When the call that connects or writes must have ended, on the clock of `time.monotonic`."""
+
+
+class HttpcoreTransport(httpx.BaseTransport):
+    """Sends an `httpx.Client`'s requests with httpcore.
+
+    Of a request's timeouts, `pool` bounds the wait for a free connection, `connect` opening one, its TLS handshake
+    included, `write` sending each piece of the request, and `read` the wait for the answer's headers and for each piece
+    of its body. The extension `deadline` of a request ends all of them.
+
+    While a tool such as OpenTelemetry or vcrpy replaces the method of httpx's transport, that transport sends the
+    requests, with its own time limits.
+
+    Args:
+        tls: The context for `https`.
+        limits: Maximum numbers of connections, and the seconds for which an idle one is kept.
+    """
+
+    def __init__(self, tls: ssl.SSLContext, limits: httpx.Limits) -> None:
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=tls,
+            max_connections=limits.max_connections,
+            max_keepalive_connections=limits.max_keepalive_connections,
+            keepalive_expiry=limits.keepalive_expiry,
+            network_backend=_Backend(),
+        )
+        self._observed = httpx.HTTPTransport(verify=tls, limits=limits)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request and wait for the headers of its answer.
+
+        Raises:
+            httpx.TransportError: It failed, or took too long.
+        """
+        if _is_observed():
+            return self._observed.handle_request(request)
+        deadline = request.extensions.get("deadline")
+        outer = _deadline.set(inf if deadline is None else deadline)
+        try:
+            response = self._pool.handle_request(_request(request))
+        except _RAISED as error:
+            raise translated(error) from None
+        finally:
+            _deadline.reset(outer)
+        return httpx.Response(
+            response.status, headers=response.headers, stream=_Body(response), extensions=response.extensions
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+        self._observed.close()
+
+
+class _Body(httpx.SyncByteStream):
+    """The body of an answer. Closing it before its end closes the connection."""
+
+    def __init__(self, response: httpcore.Response) -> None:
+        self._response = response
+        connection = response.extensions.get("network_stream")  # none if a test's double answers, as respx's
+        self._begin_wait = connection.begin_wait if isinstance(connection, _Connection) else lambda: None
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._begin_wait()
+        try:
+            for data in self._response.stream:  # type: ignore[union-attr]  # it is a sync response
+                yield data
+                self._begin_wait()
+        except _RAISED as error:
+            raise translated(error) from None
+
+    def close(self) -> None:
+        self._response.close()
+
+
+class _Backend(httpcore.NetworkBackend):
+    """Opens connections."""
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Connect to the first address of a host that accepts; all of them share the time."""
+        ends = min(_deadline.get(), monotonic() + (inf if timeout is None else timeout))
+        addresses = _addresses(host, port)
+        for untried in range(len(addresses), 0, -1):
+            left = ends - monotonic()
+            share = None if left == inf else max(left, 0.001) / untried
+            try:
+                stream = httpcore.SyncBackend().connect_tcp(
+                    addresses[-untried], port, share, local_address, socket_options
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                if untried == 1:
+                    raise
+            else:
+                return _Connection(stream, ends)
+        raise httpcore.ConnectError(f"{host} has no address")
+
+
+class _Connection(httpcore.NetworkStream):
+    """A connection on which a wait has one time limit, however many reads it takes.
+
+    Args:
+        stream: The connection itself.
+        ends: When opening it must have ended.
+    """
+
+    def __init__(self, stream: httpcore.NetworkStream, ends: float) -> None:
+        self._stream = stream
+        self._socket: socket.socket = stream.get_extra_info("socket")
+        self._deadline = inf
+        self._ends = ends
+        self._begins = False
+        self._has_surplus = False
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        """Return the connection with TLS."""
+        left = self._left(timeout, httpcore.ConnectTimeout)
+        return _Connection(self._stream.start_tls(ssl_context, server_hostname, left), inf)
+
+    def begin_wait(self) -> None:
+        """Give the next read its full time."""
+        self._begins = True
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send a part of a request."""
+        self._deadline = _deadline.get()
+        for start in range(0, len(buffer), PIECE):
+            self._begins = True
+            self._stream.write(buffer[start : start + PIECE], self._left(timeout, httpcore.WriteTimeout))
+        self._begins = True
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Receive a part of an answer. It uses the socket itself, because httpcore's way costs twice as much."""
+        left = self._left(timeout, httpcore.ReadTimeout)
+        try:
+            if left != self._socket.gettimeout():
+                self._socket.settimeout(left)
+            data = self._socket.recv(max_bytes)
+        except TimeoutError:
+            raise httpcore.ReadTimeout("the read timed out") from None
+        except OSError as error:
+            raise httpcore.ReadError(str(error)) from None
+        self._has_surplus = data.find(b"HTTP/", 1) > 0
+        return data
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._stream.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return what is known of the connection.
+
+        A connection that is readable while it is idle is not used again. Here it also is one if its last bytes seem to
+        hold a second answer, which the parser would take for the next call's.
+        """
+        return (info == "is_readable" and self._has_surplus) or self._stream.get_extra_info(info)
+
+    def _left(self, seconds: float | None, error: type[Exception]) -> float | None:
+        """Seconds left of the present wait, which begins here or has begun; None if it has no end."""
+        now = monotonic()
+        if self._begins:
+            left = min(self._deadline - now, inf if seconds is None else seconds)
+            self._ends, self._begins = now + left, False
+        else:
+            left = self._ends - now
+        if left <= 0:
+            raise error("the time is over")
+        return None if left == inf else left
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise httpcore.ConnectError(str(error)) from None
+    return [str(address[0]) for *_, address in found]
+
+
+def _is_observed() -> bool:
+    """Whether `httpx.HTTPTransport.handle_request` is not httpx's own."""
+    method = httpx.HTTPTransport.handle_request
+    return hasattr(method, "__wrapped__") or method.__module__ != httpx.HTTPTransport.close.__module__
+
+
+def _request(request: httpx.Request) -> httpcore.Request:
+    url = request.url
+    return httpcore.Request(
+        request.method,
+        httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+        headers=request.headers.raw,
+        content=request.stream,
+        extensions=request.extensions,
+    )
+
+
+_RAISED = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol)
+
+
+def translated(error: Exception) -> httpx.TransportError:
+    """The httpx error for one of httpcore's, which has the same name."""
+    wanted: type[httpx.TransportError] = getattr(httpx, type(error).__name__)
+    return wanted(str(error))
