@@ -108,7 +108,8 @@ def test_variables_and_modules_exist() -> None:
     assert [name for name in re.findall(r"python -m ([\w.]+)", shell) if find_spec(name) is None] == []
 
 
-COMMANDS = [words for block in SHELL for words in re.findall(r"\btir (\w+ .*|\w+)$", block.code, re.MULTILINE)]
+SHELL_LINES = "".join(block.code.replace("\\\n", "") for block in SHELL)
+COMMANDS = re.findall(r"\btir (\w+ .*|\w+)$", SHELL_LINES, re.MULTILINE)
 
 
 @pytest.mark.parametrize("words", COMMANDS)
@@ -116,7 +117,7 @@ def test_a_command_has_the_options_that_a_page_shows(words: str) -> None:
     name, *rest = shlex.split(words.partition(" > ")[0])
     command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
     shown = {word for word in rest if word.startswith("-")}
-    options = {option for parameter in command.params for option in parameter.opts}
+    options = {option for one in command.params for option in [*one.opts, *one.secondary_opts]}
     served = {"--host", "--port", "--token", "--project-id", "--model"} if name == "sandbox" else set()
 
     assert shown <= options | served
