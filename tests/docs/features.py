@@ -39,7 +39,6 @@ FEATURES = {
     "truncated_object": "A truncated object raises an error",
     "interrupted_stream": "A stream without a finish reason raises an error",
     "other_model": "A call that names another model goes to that model's URL",
-    "sleeping_deployment": "Waits for a deployment that starts",
 }
 """The features, by the name of the method that measures them."""
 
@@ -117,14 +116,6 @@ class Measurement:
     def other_model(self) -> bool:
         self._ask(self.make(), QUESTION, model="qwen3_32b")
         return "/genai/qwen3_32b/" in self.sandbox.requests[-1].path
-
-    def sleeping_deployment(self) -> bool:
-        self.sandbox.script(*[Fault(status=503, headers={"Retry-After": "1"})] * 5, Reply("Yes."))
-        waiting = {"base_url": self.sandbox.base_url, "wait_for_start": 60} if self._waits() else {}
-        return bool(self._ask(self.make(**waiting), QUESTION)[0] == "Yes.")
-
-    def _waits(self) -> bool:
-        return "wait_for_start" in type(self.make()).model_fields
 
 
 class LangChain(Measurement):
@@ -208,18 +199,13 @@ def _maker(subject: str, sandbox: Sandbox) -> Callable[..., Any]:
     _, module, package = SUBJECTS[subject]
     cls = getattr(import_module(module), subject)
     if not package:
-        ours = {"api_key": sandbox.token, "project_id": sandbox.project_id, "host": sandbox.host}
-        return lambda **more: cls("gpt_oss_120b", **({} if "base_url" in more else ours), **_token(sandbox, more))
+        return lambda: cls("gpt_oss_120b", api_key=sandbox.token, project_id=sandbox.project_id, host=sandbox.host)
     url = f"{sandbox.host}/project/p-{sandbox.project_id}/genai/gpt_oss_120b/v1"
     address = {"base_url": url} if subject == "ChatOpenAI" else {"api_base": url}
     flags = {"is_chat_model": True, "is_function_calling_model": True, "should_use_structured_outputs": True}
     return lambda: cls(
         model="gpt_oss_120b", api_key=sandbox.token, **address, **(flags if subject == "OpenAILike" else {})
     )
-
-
-def _token(sandbox: Sandbox, more: dict[str, Any]) -> dict[str, Any]:
-    return {**more, "api_key": sandbox.token} if "base_url" in more else more
 
 
 def measure(subject: str, feature: str) -> bool:

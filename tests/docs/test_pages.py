@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
+import typer.main
 from langchain.chat_models import base
 from llama_index.core import Settings
 
 from demo.rules import answer
 from tests.docs.pages import ROOT, Block, Program, pages
 from tests.docs.running import compiled, run
+from tir_cli.app import app
 from tir_client import config
 from tir_sandbox import Sandbox
 from tir_sandbox.server import OVERRIDES
@@ -103,3 +106,18 @@ def test_variables_and_modules_exist() -> None:
 
     assert {name for name in exported if not name.startswith(OTHERS_VARIABLES)} <= VARIABLES
     assert [name for name in re.findall(r"python -m ([\w.]+)", shell) if find_spec(name) is None] == []
+
+
+SHELL_LINES = "".join(block.code.replace("\\\n", "") for block in SHELL)
+COMMANDS = re.findall(r"\btir (\w+ .*|\w+)$", SHELL_LINES, re.MULTILINE)
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_a_command_has_the_options_that_a_page_shows(words: str) -> None:
+    name, *rest = shlex.split(words.partition(" > ")[0])
+    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+    shown = {word for word in rest if word.startswith("-")}
+    options = {option for one in command.params for option in [*one.opts, *one.secondary_opts]}
+    served = {"--host", "--port", "--token", "--project-id", "--model"} if name == "sandbox" else set()
+
+    assert shown <= options | served

@@ -17,6 +17,7 @@ from docs import hooks
 from langchain_tir import ChatTIR
 from llama_index_tir import TIR
 from tests.docs.pages import DOCS, Page, code, pages
+from tir_cli import exit_codes
 from tir_client import Config, RetryPolicy, Timeouts, TIRError, config
 from tir_client.protocol.parameters import Parameters
 
@@ -35,7 +36,7 @@ def test_the_arguments_that_say_where_to_call_and_their_variables_are_those_of_t
         "base_url": [config.BASE_URL_VARIABLE],
         "host": [config.HOST_VARIABLE],
     }
-    assert set(signature(Config.resolve).parameters) - ARGUMENTS.keys() == {"allow_http"}
+    assert set(signature(Config.resolve).parameters) - ARGUMENTS.keys() == {"allow_http", "model_in_url"}
     assert "allow_http" in " ".join(ARGUMENTS["base_url"])
 
 
@@ -61,11 +62,13 @@ def test_the_defaults_are_those_of_the_code() -> None:
 
 
 def test_requests_go_to_the_urls_that_the_table_says() -> None:
-    hosted, own, other = DEPLOYMENTS.table("you have")
+    hosted, own, shared, other = DEPLOYMENTS.table("you have")
     hosting = Config.resolve(api_key="t", project_id=123)
+    sharing = Config.resolve(api_key="t", project_id=123, model_in_url=False)
     owned = Config.resolve(api_key="t", project_id=123, endpoint_id=45)
 
-    for row, chosen, model in ((hosted, hosting, "gpt_oss_120b"), (own, owned, "/mnt/models")):
+    rows = ((hosted, hosting, "gpt_oss_120b"), (own, owned, "/mnt/models"), (shared, sharing, "whisper"))
+    for row, chosen, model in rows:
         (shown,) = code(row[2])
         assert chosen.url_for(model) == f"{config.DEFAULT_HOST}{shown.removeprefix('…')}/chat/completions"
     assert other[2] == "as given"
@@ -118,3 +121,9 @@ def test_tables_are_filled_in_from_the_code() -> None:
 def test_a_slug_is_shown_as_it_is_sent() -> None:
     assert f"`{tir_client.DEFAULT_MODEL}`" in "\n".join(hooks.models())
     assert f"`{tir_client.DEFAULT_EMBEDDING_MODEL}`" in "\n".join(hooks.models())
+
+
+def test_every_exit_code_is_listed() -> None:
+    codes = {str(value) for name, value in vars(exit_codes).items() if name.isupper()}
+
+    assert [row[0] for row in Page("docs/cli.md").table("exit code")] == sorted(codes, key=int)
