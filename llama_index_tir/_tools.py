@@ -123,7 +123,8 @@ def first_call_only(response: ChatResponse) -> ChatResponse:
     if len(blocks) <= 1:
         return response
     kwargs = response.message.additional_kwargs
-    kept = [block for block in response.message.blocks if block not in blocks[1:]]
+    dropped = set(map(id, blocks[1:]))
+    kept = [block for block in response.message.blocks if id(block) not in dropped]
     changes = {"blocks": kept, "additional_kwargs": {**kwargs, "tool_calls": kwargs.get("tool_calls", [])[:1]}}
     return response.model_copy(update={"message": response.message.model_copy(update=changes)})
 
