@@ -132,10 +132,11 @@ class _Arguments:
     LangChain treats a streamed `null` as broken, and a whole one as an empty object.
     """
 
-    __slots__ = ("_held", "_passed")
+    __slots__ = ("_held", "_passed", "_words")
 
     def __init__(self) -> None:
-        self._held: dict[int, str] = {}
+        self._held: dict[int, list[str]] = {}
+        self._words: dict[int, str] = {}
         self._passed: set[int] = set()
 
     def chunk(self, piece: ToolCallDelta) -> ToolCallChunk:
@@ -144,12 +145,16 @@ class _Arguments:
     def _cleared(self, piece: ToolCallDelta) -> str:
         if piece.index in self._passed:
             return piece.arguments
-        text = self._held.pop(piece.index, "") + piece.arguments
-        if "null".startswith(text.strip()):
-            self._held[piece.index] = text
+        held = self._held.setdefault(piece.index, [])
+        held.append(piece.arguments)
+        word = self._words.get(piece.index, "")
+        if piece.arguments.strip() or word not in ("", "null"):  # white space around the word says nothing
+            word = (word + piece.arguments).lstrip()
+        if "null".startswith(word.rstrip()):
+            self._words[piece.index] = word
             return ""
         self._passed.add(piece.index)
-        return text
+        return "".join(self._held.pop(piece.index))
 
 
 def end_of_broken_call(call: ToolCall) -> str:

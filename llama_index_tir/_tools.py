@@ -126,7 +126,8 @@ def first_call_only(response: ChatResponse) -> ChatResponse:
     if len(blocks) <= 1:
         return response
     kwargs = response.message.additional_kwargs
-    kept = [block for block in response.message.blocks if block not in blocks[1:]]
+    dropped = set(map(id, blocks[1:]))
+    kept = [block for block in response.message.blocks if id(block) not in dropped]
     kept_kwargs = {**kwargs, "tool_calls": kwargs.get("tool_calls", [])[:1]}
     if INVALID_CALLS in kwargs:
         kept_kwargs[INVALID_CALLS] = [call for call in kwargs[INVALID_CALLS] if call["id"] == blocks[0].tool_call_id]

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TRIES = 5
+TRIES = 3
 
 
 def growth(function: Callable[[str], object], make: Callable[[int], str], size: int = 25_000, times: int = 8) -> float:
     """CPU time for an input that is `times` as long, divided by `times`: about 1 if linear, `times` if quadratic."""
-    return _seconds(function, make(size * times)) / _seconds(function, make(size)) / times
+    return cost(function, make(size * times)) / cost(function, make(size)) / times
 
 
-def _seconds(function: Callable[[str], object], text: str) -> float:
+def cost(function: Callable[[str], object], text: str) -> float:
     """CPU seconds of this thread for a call; the least of some tries, as others can only make it longer."""
     return min(_once(function, text) for _ in range(TRIES))
 

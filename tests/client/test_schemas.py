@@ -245,3 +245,20 @@ def test_a_misfit_is_one_for_every_reader(value: Any, schema: Any):
 
 def test_references_in_a_circle_fit_anything():
     assert may_fit(1, {"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}})
+
+
+def test_a_union_of_nested_objects_is_checked_in_linear_time():
+    """Each node of the value fits the second branch only, and the first one has the same members."""
+
+    def node(kind: str) -> Any:
+        members = {"left": {"$ref": "#/$defs/Node"}, "kind": {"const": kind}}
+        return {"type": "object", "properties": members, "required": ["kind"]}
+
+    schema = {"$ref": "#/$defs/Node", "$defs": {"Node": {"anyOf": [node("add"), node("multiply")]}}}
+    value: Any = {"kind": "multiply"}
+    for _ in range(60):
+        value = {"left": value, "kind": "multiply"}
+
+    assert may_fit(value, schema)
+    value["left"]["left"]["kind"] = "divide"
+    assert not may_fit(value, schema)

@@ -110,6 +110,15 @@ def test_two_calls_of_one_tool_without_index_or_id_are_two():
     assert one.id != two.id
 
 
+@pytest.mark.parametrize(
+    "arguments", [['{"a": "}', '\\"{"}'], ['{"a": [', "]}"], ["null"], ["nu", "ll"], ['""'], ["[1,", "2]"], ["{}"]]
+)
+def test_without_index_and_id_a_name_begins_another_call_once_the_arguments_are_whole(arguments):
+    events = [[piece(name="add", arguments=part)] for part in [*arguments, *arguments]]
+
+    assert [call.arguments for call in assemble(*events)] == ["".join(arguments)] * 2
+
+
 def test_a_name_in_pieces_is_put_together_if_it_was_offered():
     (call,) = assemble([piece(0, "c1", "get_", "")], [piece(0, None, "weather", "")], offered=("get_weather",))
 

@@ -64,7 +64,7 @@ class ChoiceAccumulator:
         self.stop_reason: int | str | None = None
         self._text: list[str] = []
         self._reasoning: list[str] = []
-        self._refusal = ""
+        self._refusal: list[str] = []
         self._tools = tools
         self._tools_allowed = tools_allowed
         self._think = think
@@ -96,7 +96,7 @@ class ChoiceAccumulator:
             tool_calls=self._tools.calls(cut=self.finish_reason == "length"),
             finish_reason=self.finish_reason,
             stop_reason=self.stop_reason,
-            refusal=self._refusal,
+            refusal=_joined(self._refusal),
             logprobs=None if self._logprobs is None else [*self._logprobs],
             token_ids=None if self._token_ids is None else [*self._token_ids],
         )
@@ -161,7 +161,7 @@ class ChoiceAccumulator:
             self._token_ids = _extended(self._token_ids, added.token_ids)
         if refusal := message.get("refusal"):
             added.refusal = as_text(refusal)
-            self._refusal += added.refusal
+            self._refusal.append(added.refusal)
 
 
 def _tokens(value: Any, name: str) -> list[Json]:
@@ -187,10 +187,14 @@ def _extended(items: list[Any] | None, more: list[Any]) -> list[Any]:
 
 def _split_parts(parts: list[Any]) -> tuple[str, list[Any]]:
     """The reasoning among content parts, of Mistral (`thinking`) or Databricks (`summary`), and the other parts."""
-    thoughts = [part for part in parts if isinstance(part, dict) and part.get("type") in ("reasoning", "thinking")]
+    thoughts = [part for part in parts if _is_thought(part)]
     names = ("reasoning", "thinking", "summary", "text")
     texts = [as_text(next(filter(None, map(thought.get, names)), None)) for thought in thoughts]
-    return "\n".join(filter(None, texts)), [part for part in parts if part not in thoughts]
+    return "\n".join(filter(None, texts)), [part for part in parts if not _is_thought(part)]
+
+
+def _is_thought(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") in ("reasoning", "thinking")
 
 
 def _empty(raw: Json) -> Json:

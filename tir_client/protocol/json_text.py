@@ -21,7 +21,7 @@ _PADDING = " \t\r\n`"
 _FENCE = re.compile(r"```[\w+-]*\s*+(?=[{\[])", re.ASCII)
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f]")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_MARK = re.compile(r'["\\{}\[\]]')
 
 
 def parse_json(text: str) -> Any:
@@ -73,7 +73,7 @@ def escape_controls(text: str) -> str:
 
 def escape_surrogates(text: str) -> str:
     """JSON text with surrogates escaped, which UTF-8 cannot encode. It reads as the same value."""
-    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def replace_surrogates(text: str) -> str:
@@ -116,6 +116,40 @@ def _parse_partial(text: str) -> Any:
         return from_json(escape_controls(text), allow_partial="trailing-strings")
     except ValueError:
         return None
+
+
+class ValueEnd:
+    """Finds where an object or array ends that arrives in pieces, each of which is read once.
+
+    Attributes:
+        is_reached: It has ended.
+        length: Characters that have arrived.
+    """
+
+    __slots__ = ("_depth", "_in_string", "_is_escaped", "is_reached", "length")
+
+    def __init__(self) -> None:
+        self.is_reached = False
+        self.length = 0
+        self._depth = 0
+        self._in_string = False
+        self._is_escaped = False
+
+    def feed(self, piece: str) -> None:
+        """Take the next piece."""
+        self.length += len(piece)
+        skipped = 0 if self._is_escaped else -1
+        for mark in _MARK.finditer(piece):
+            if mark.start() == skipped:
+                continue
+            if mark[0] == "\\":
+                skipped = mark.start() + 1
+            elif mark[0] == '"':
+                self._in_string = not self._in_string
+            elif not self._in_string:
+                self._depth += 1 if mark[0] in "{[" else -1
+                self.is_reached = self.is_reached or self._depth <= 0
+        self._is_escaped = skipped == len(piece)
 
 
 class PartialJson:

@@ -25,16 +25,20 @@ class ThinkSplitter:
     One line break inside each tag, and all line breaks after the closing tag, are dropped.
     """
 
-    __slots__ = ("_held", "state")
+    __slots__ = ("_held", "_spaces", "state")
 
     def __init__(self) -> None:
         self._held = ""
+        self._spaces: list[str] = []
         self.state = State.START
 
     def feed(self, piece: str) -> tuple[str, str]:
         """Take a piece; return the reasoning and the text that can no longer be part of a tag."""
         if self.state is State.TEXT:
             return "", piece
+        if self.state is State.START and not self._held and (not piece or piece.isspace()):
+            self._spaces.append(piece)
+            return "", ""
         self._held += piece
         reasoning = ""
         if self.state is State.START:
@@ -60,6 +64,7 @@ class ThinkSplitter:
         start = self._held.lstrip()
         if start.startswith(OPEN):
             self._held = start.removeprefix(OPEN)
+            self._spaces = []
             self.state = State.OPENED
         elif not OPEN.startswith(start):
             self.state = State.TEXT
@@ -75,7 +80,7 @@ class ThinkSplitter:
         return reasoning
 
     def _release(self) -> str:
-        held, self._held = self._held, ""
+        held, self._held, self._spaces = "".join([*self._spaces, self._held]), "", []
         return held
 
 

@@ -132,24 +132,57 @@ def _references(schema: Json) -> set[str]:
     return found
 
 
-def may_fit(value: object, schema: object, root: Json | None = None) -> bool:
+def may_fit(value: object, schema: object) -> bool:
     """Whether a value fits a schema, read as leniently as frameworks do: "5" may be a number.
 
     Only what no reader takes is a misfit: a required member that is missing, an array or an object where something else
     must be, null, a text that is no number, a value that is not among those listed. Other keywords are not checked.
     """
-    if not isinstance(schema, dict):
-        return schema is not False
-    root = schema if root is None else root
     try:
-        return (
-            _may_be_listed(value, schema)
-            and _may_have_type(value, schema)
-            and _members_may_fit(value, schema, root)
-            and _branches_may_fit(value, schema, root)
-        )
-    except RecursionError:  # circular references
+        return _Fit(schema).check(value, schema)
+    except RecursionError:
         return True
+
+
+class _Fit:
+    """Checks the parts of a value against those of a schema, each pair once: unions would repeat them exponentially."""
+
+    def __init__(self, root: object) -> None:
+        self._targets: dict[str, object] = {"#": root, **(_definitions(root) if isinstance(root, dict) else {})}
+        self._known: dict[tuple[int, int], bool] = {}
+
+    def check(self, value: object, schema: object) -> bool:
+        if not isinstance(schema, dict):
+            return schema is not False
+        pair = id(value), id(schema)
+        if pair not in self._known:
+            self._known[pair] = True  # so that circular references end
+            self._known[pair] = (
+                _may_be_listed(value, schema)
+                and _may_have_type(value, schema)
+                and self._members(value, schema)
+                and self._branches(value, schema)
+            )
+        return self._known[pair]
+
+    def _members(self, value: object, schema: Json) -> bool:
+        if isinstance(value, list):
+            return all(self.check(item, schema.get("items")) for item in value)
+        if not isinstance(value, dict):
+            return True
+        properties = schema.get("properties") or {}
+        return all(name in value for name in schema.get("required") or ()) and all(
+            self.check(part, properties.get(name)) for name, part in value.items()
+        )
+
+    def _branches(self, value: object, schema: Json) -> bool:
+        target = self._targets.get(str(schema.get("$ref")))
+        unions = [schema[key] for key in ("anyOf", "oneOf") if schema.get(key)]
+        return (
+            (target is None or self.check(value, target))
+            and all(any(self.check(value, branch) for branch in union) for union in unions)
+            and all(self.check(value, branch) for branch in schema.get("allOf") or ())
+        )
 
 
 def _may_be_listed(value: object, schema: Json) -> bool:
@@ -178,24 +211,3 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _members_may_fit(value: object, schema: Json, root: Json) -> bool:
-    if isinstance(value, list):
-        return all(may_fit(item, schema.get("items"), root) for item in value)
-    if not isinstance(value, dict):
-        return True
-    properties = schema.get("properties") or {}
-    return all(name in value for name in schema.get("required") or ()) and all(
-        may_fit(part, properties.get(name), root) for name, part in value.items()
-    )
-
-
-def _branches_may_fit(value: object, schema: Json, root: Json) -> bool:
-    target = root if schema.get("$ref") == "#" else _definitions(root).get(str(schema.get("$ref")))
-    unions = [schema[key] for key in ("anyOf", "oneOf") if schema.get(key)]
-    return (
-        (target is None or may_fit(value, target, root))
-        and all(any(may_fit(value, branch, root) for branch in union) for union in unions)
-        and all(may_fit(value, branch, root) for branch in schema.get("allOf") or ())
-    )

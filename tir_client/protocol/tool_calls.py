@@ -11,15 +11,20 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from tir_client.protocol.json_fields import as_dict, as_str
-from tir_client.protocol.json_text import parse_json
+from tir_client.protocol.json_text import ValueEnd
 from tir_client.protocol.responses import Json, ToolCall, ToolCallDelta
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+_VALUES = frozenset({"null", '""', "true", "false"})
+"""Arguments that are complete although they have no brackets."""
+_SHORT = 10
+"""Such arguments have fewer characters."""
+
 
 class _Call:
-    __slots__ = ("arguments", "dropped", "id", "name", "position", "wire_id")
+    __slots__ = ("arguments", "dropped", "end", "id", "name", "position", "wire_id")
 
     def __init__(self, call_id: str, wire_id: str) -> None:
         self.position: int | None = None  # until the call is shown
@@ -27,6 +32,7 @@ class _Call:
         self.wire_id = wire_id
         self.name = ""
         self.arguments: list[str] = []
+        self.end = ValueEnd()
         self.dropped = False
 
     def text(self) -> str:
@@ -45,7 +51,7 @@ class ToolCallAssembler:
         only: The only tool whose calls are shown; a server may call another although one is demanded.
     """
 
-    __slots__ = ("_by_index", "_calls", "_offered", "_only", "_seed", "_shown")
+    __slots__ = ("_by_id", "_by_index", "_calls", "_ids", "_offered", "_only", "_seed", "_shown")
 
     def __init__(self, offered: Collection[str] = (), seed: str = "", only: str | None = None) -> None:
         self._offered = offered
@@ -54,6 +60,8 @@ class ToolCallAssembler:
         self._shown: list[_Call] = []
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
+        self._by_id: dict[str, _Call] = {}
+        self._ids: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._shown)
@@ -86,6 +94,8 @@ class ToolCallAssembler:
         arguments = _arguments(function.get("arguments"))
         if arguments:
             call.arguments.append(arguments)
+            if not isinstance(index, int):
+                call.end.feed(arguments)
         more = self._name(call, name)
         if call.position is not None:
             return ToolCallDelta(call.position, None, more or None, arguments)
@@ -105,17 +115,20 @@ class ToolCallAssembler:
             another = name and call_id and call.wire_id and call_id != call.wire_id
             return None if another else call
         if call_id:
-            return next((call for call in reversed(self._calls) if call.wire_id == call_id), None)
+            return self._by_id.get(call_id)
         last = self._calls[-1] if self._calls else None
-        return None if last is None or (name and (name != last.name or _is_json(last.arguments))) else last
+        return None if last is None or (name and (name != last.name or _is_complete(last))) else last
 
     def _begin(self, index: object, call_id: str) -> _Call:
         position = len(self._calls)
         ours = call_id
-        if not call_id or any(call.id == call_id for call in self._calls):
+        if not call_id or call_id in self._ids:
             ours = f"{self._seed or f'call_{uuid4().hex}'}-tool-{position}"
         call = _Call(ours, call_id)
         self._calls.append(call)
+        self._ids.add(ours)
+        if call_id:
+            self._by_id[call_id] = call
         if isinstance(index, int):
             self._by_index[index] = call
         return call
@@ -152,12 +165,8 @@ def repair_name(name: str, offered: Collection[str]) -> str:
     return clean or name
 
 
-def _is_json(pieces: list[str]) -> bool:
-    try:
-        parse_json("".join(pieces))
-    except ValueError:
-        return False
-    return True
+def _is_complete(call: _Call) -> bool:
+    return call.end.is_reached or (call.end.length < _SHORT and call.text().strip() in _VALUES)
 
 
 def _arguments(value: object) -> str:
