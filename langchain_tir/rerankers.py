@@ -51,15 +51,15 @@ class TIRRerank(ModelSettings, RerankSettings, BaseDocumentCompressor):
     depends on the model. They are sent `batch_size` per request and `max_concurrency` requests at a time; `top_n`
     counts over all of them.
 
-    `query_template` and `document_template` put an instruction around the texts, for models that want one which the
-    server does not add, as Qwen3-Reranker on older servers:
+    `query_template` and `document_template` put an instruction around the texts, for models whose cards ask for one
+    that the server does not add:
 
     ```python
     task = "Given a web search query, retrieve relevant passages that answer the query"
     reranker = TIRRerank(
         "Qwen/Qwen3-Reranker-8B",
         endpoint_id=45,
-        query_template=f"<Instruct>: {task}\n<Query>: {{query}}\n",
+        query_template=f"<Instruct>: {task}\n<Query>: {{query}}\n",  # with the system message of the model's card
         document_template="<Document>: {document}",
     )
     ```

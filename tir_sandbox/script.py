@@ -77,7 +77,7 @@ class Script:
 
         Args:
             request: The request to answer.
-            embeds: Whether it is for embeddings, which take only faults and replies with a body.
+            embeds: Whether it is for embeddings or scores, which take only faults and replies with a body.
 
         Raises:
             ScriptError: No reply is left for the request, or its function failed.

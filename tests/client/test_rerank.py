@@ -133,6 +133,7 @@ WRONG = {
     "too many": rows(1, 2, 3, 4),
     "none": [],
     "an index twice": [*rows(1, 2), {"index": 1, "score": 3}],
+    "an index twice, beside all others": [*rows(1, 2, 3), {"index": 1, "score": 3}],
     "an index too high": [*rows(1, 2), {"index": 3, "score": 3}],
     "a negative index": [*rows(1, 2), {"index": -1, "score": 3}],
     "an index that is a boolean": [*rows(1)[:0], {"index": True, "score": 3}, *rows(1, 2, 3)[::2]],
