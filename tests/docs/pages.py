@@ -26,7 +26,7 @@ DOCS = ROOT / "docs"
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*).*\n(?P<code>(?:.*\n)*?)(?P=indent)```$", re.MULTILINE)
 _TAB = re.compile(r'^( *)=== "(.+)"$')
-_COMMENT = re.compile(r"<!-- (sandbox|needs|not run): (.+?) -->\s*\Z", re.DOTALL)
+_COMMENT = re.compile(r"<!-- (sandbox|needs|not run): ((?:(?!-->).)+) -->\s*\Z", re.DOTALL)
 _FILE = re.compile(r"# (\w+\.py)\n")
 
 
