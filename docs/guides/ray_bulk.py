@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 import ray
-from ray.data import DataContext
+from ray.data import ActorPoolStrategy, DataContext
 from ray.data.checkpoint import CheckpointConfig
 
 from langchain_tir import ChatTIR
@@ -38,7 +38,7 @@ def main(source: str, output: str, rows_per_block: str = "256") -> None:
     (
         ray.data.read_parquet(source)
         .repartition(target_num_rows_per_block=int(rows_per_block))  # the rows that are stored together
-        .map_batches(Ask, batch_size=16, num_cpus=0, concurrency=1)  # 4 batches at once in each actor
+        .map_batches(Ask, batch_size=16, num_cpus=0, compute=ActorPoolStrategy(size=1))  # 4 batches at once an actor
         .write_parquet(output)
     )
 
