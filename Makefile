@@ -6,11 +6,12 @@ BIN := .venv/bin
 READY := .venv/.ready
 LOWEST := .venvs/lowest
 NEWEST := .venvs/newest
+RAY := .venvs/ray
 EXTRAS := .[langchain,llama-index,sandbox,cli,parquet]
 JOBS ?= 2
 PARALLEL := --numprocesses $(JOBS) --dist worksteal
 
-.PHONY: demo docs test test-real test-lowest test-newest constraints lint format type pytest mutants soak works-with features reliability bench bench-bulk build clean
+.PHONY: demo docs test test-real test-lowest test-ray test-newest constraints lint format type pytest mutants soak works-with features reliability bench bench-bulk build clean
 
 demo: $(READY)  ## LangChain and LlamaIndex through TIR, or through a local sandbox
 	@$(BIN)/python -m demo
@@ -29,6 +30,9 @@ test-real: $(READY)  ## on real vLLM servers (CPU, a tiny model and a tiny gpt-o
 
 test-lowest: $(LOWEST)/.ready  ## every test with the lowest versions and the lowest Python that pyproject.toml allows
 	$(LOWEST)/bin/python -m pytest $(PARALLEL) -p tests.lowest_versions
+
+test-ray: $(RAY)/.ready  ## the job of docs/guides/ray.md on Ray Data: kills a worker and the driver; a few minutes
+	$(RAY)/bin/python -m tests.ray_data
 
 test-newest:  ## every test with the newest versions of everything, instead of those in tests/constraints.txt
 	rm -rf $(NEWEST)
@@ -94,4 +98,10 @@ $(LOWEST)/.ready: pyproject.toml tests/lowest_versions.py
 	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/floors.txt \
 		--editable "$(EXTRAS)" --group test-lowest --group build
 	$(LOWEST)/bin/python -m pip install --quiet --no-deps "langchain-tests>=1.1"
+	@touch $@
+
+$(RAY)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(RAY)
+	$(RAY)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(RAY)/bin/python -m pip install --quiet --editable ".[langchain,sandbox]" --group ray
 	@touch $@

@@ -28,7 +28,7 @@ class Progress:
         fraction: The part of the input that has been read, from 0 to 1; None if it is not known.
         paused_until: When requests are sent again, in the event loop's time; 0 if there was no pause.
         last_failure: The last error of a request, whether or not it was retried.
-        started_at: When the run began, in the event loop's time.
+        started_at: When the first row was asked, in the event loop's time.
         start_fraction: The part of the input that was finished before.
     """
 
@@ -60,7 +60,7 @@ class Progress:
             self.usage += result.usage
 
     def rate(self, now: float) -> float:
-        """Rows per second since the beginning."""
+        """Rows per second since the first one was asked."""
         seconds = 0.0 if self.started_at is None else now - self.started_at
         return self.done / seconds if seconds > 0 else 0.0
 

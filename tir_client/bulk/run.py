@@ -138,7 +138,6 @@ class _Run:
 
     async def finish(self, emit: Callable[[Result], Awaitable[None]]) -> None:
         """Ask all rows, and pass on each result."""
-        self.progress.started_at = _now()
         try:
             async with self._client, asyncio.TaskGroup() as group:
                 syncing = group.create_task(self._keep_synced())
@@ -165,8 +164,8 @@ class _Run:
         self._read += len(block)
         self.progress.skipped += len(block) - len(rows)
         self._update()
-        if rows and self.progress.start_fraction is None:
-            self.progress.start_fraction = self.progress.fraction
+        if rows and self.progress.started_at is None:
+            self.progress.started_at, self.progress.start_fraction = _now(), self.progress.fraction
         return rows
 
     async def _ask(self, row: Row, emit: Callable[[Result], Awaitable[None]]) -> None:
@@ -227,6 +226,7 @@ class _Run:
         if pause is None:
             return False
         self._gate.leave()
+        self._update()
         await asyncio.sleep(pause)
         await self._gate.enter(again=True)
         return True

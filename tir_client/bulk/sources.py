@@ -159,20 +159,31 @@ _KINDS: dict[str, Callable[[Path], _File]] = {
 
 
 class FileSource:
-    """The rows of a file, read in a thread."""
+    """The rows of a file, read in a thread, one block ahead."""
 
     def __init__(self, file: _File) -> None:
         self._file = file
+        self._fraction = 0.0
 
     async def blocks(self) -> AsyncGenerator[list[Row]]:
         """Read all rows, in order."""
+        loop = asyncio.get_running_loop()
         rows = self._file.rows()
-        while block := await asyncio.to_thread(lambda: list(islice(rows, BLOCK))):
-            yield block
+        reading = loop.run_in_executor(None, self._read, rows)
+        try:
+            while (read := await reading)[0]:
+                reading = loop.run_in_executor(None, self._read, rows)
+                block, self._fraction = read
+                yield block
+        finally:
+            reading.cancel()
 
     def fraction(self) -> float | None:
         """The part of the file that has been read."""
-        return self._file.fraction()
+        return self._fraction
+
+    def _read(self, rows: Iterator[Row]) -> tuple[list[Row], float]:
+        return list(islice(rows, BLOCK)), self._file.fraction()
 
 
 class IterableSource:

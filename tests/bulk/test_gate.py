@@ -1,0 +1,104 @@
+"""Who may send a request, and in which order."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tir_client import RateLimitError, RetryPolicy
+from tir_client.bulk.controller import Controller
+from tir_client.bulk.gate import Gate
+
+BUSY = RateLimitError("busy", status_code=429, retry_after=0.05)
+
+
+def gate_for(limit: int) -> Gate:
+    return Gate(Controller(limit, RetryPolicy()))
+
+
+async def started(*tasks: asyncio.Task[None]) -> list[bool]:
+    """Let tasks run as far as they can, and tell which have entered."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return [task.done() for task in tasks]
+
+
+def entering(gate: Gate, *, again: bool = False) -> asyncio.Task[None]:
+    return asyncio.create_task(gate.enter(again=again))
+
+
+async def test_no_more_enter_than_the_limit_and_others_follow_in_order():
+    gate = gate_for(2)
+    tasks = [entering(gate) for _ in range(4)]
+
+    assert await started(*tasks) == [True, True, False, False]
+    gate.leave()
+    assert await started(*tasks) == [True, True, True, False]
+    gate.leave()
+    assert await started(*tasks) == [True] * 4
+    assert gate.under_way == 2
+
+
+async def test_a_request_that_is_sent_again_goes_before_new_ones_and_the_oldest_first():
+    gate = gate_for(1)
+    await gate.enter()
+    new, first, second = entering(gate), entering(gate, again=True), entering(gate, again=True)
+    order = [await started(first, second, new)]
+    for _ in range(3):
+        gate.leave()
+        order.append(await started(first, second, new))
+
+    assert order == [[False, False, False], [True, False, False], [True, True, False], [True, True, True]]
+
+
+async def test_a_pause_holds_for_all_and_ends_by_itself():
+    loop = asyncio.get_running_loop()
+    controller = Controller(4, RetryPolicy())
+    gate = Gate(controller)
+    controller.refused(loop.time(), BUSY, loop.time())
+    tasks = [entering(gate), entering(gate, again=True)]
+
+    assert await started(*tasks) == [False, False]
+    await asyncio.gather(*tasks)
+    assert loop.time() >= controller.resume_at
+
+
+async def test_a_longer_pause_that_comes_later_holds_too():
+    loop = asyncio.get_running_loop()
+    controller = Controller(4, RetryPolicy())
+    gate = Gate(controller)
+    controller.refused(loop.time(), BUSY, loop.time())
+    waiting = entering(gate)
+    await started(waiting)
+    controller.refused(loop.time(), RateLimitError("busy", status_code=429, retry_after=0.1), loop.time())
+    await waiting
+
+    assert loop.time() >= controller.resume_at
+
+
+async def test_cancelled_waiters_leave_no_trace():
+    gate = gate_for(1)
+    await gate.enter()
+    waiting = [entering(gate) for _ in range(2)]
+    await started(*waiting)
+    waiting[0].cancel()
+    await started(*waiting)
+    gate.leave()
+
+    assert await started(waiting[1]) == [True]
+    assert gate.under_way == 1
+
+
+async def test_one_that_is_cancelled_when_its_turn_has_come_passes_it_on():
+    gate = gate_for(1)
+    await gate.enter()
+    first, second = entering(gate), entering(gate)
+    await started(first, second)
+    gate.leave()  # lets the first one in, which does not know yet
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+
+    assert await started(second) == [True]
+    assert gate.under_way == 1
