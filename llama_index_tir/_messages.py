@@ -21,7 +21,7 @@ from llama_index.core.base.llms.types import (
 )
 
 from llama_index_tir._content import Json, to_content
-from llama_index_tir._past_calls import arguments_problem, parse_arguments, past_calls
+from llama_index_tir._past_calls import arguments_problem, parse_arguments, past_calls, wire_name
 from llama_index_tir._raw import to_raw, to_wire_call
 from tir_client import InvalidRequestError
 from tir_client.protocol.cost import cost_of
@@ -105,7 +105,7 @@ def _tool_result(message: ChatMessage) -> Json:
     return tool_message(
         None if call_id is None else str(call_id),
         to_content(message.blocks, "tool"),
-        name=name if isinstance(name, str) else None,
+        name=wire_name(name) if isinstance(name, str) else None,
     )
 
 

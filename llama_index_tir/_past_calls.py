@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import ToolCallBlock
@@ -39,6 +40,11 @@ def past_calls(message: ChatMessage) -> tuple[list[Json], list[str]]:
     return readable if old is None else [old], unreadable
 
 
+def wire_name(name: str) -> str:
+    """Return the name of a tool as LlamaIndex offers it to servers, which allow few characters in names."""
+    return re.sub(r"[^a-zA-Z0-9_-]", "_", name)
+
+
 def _read_call(call: Any) -> Json | None:
     """Read a call of any integration: a dict or an object of an SDK, with or without a `function` inside."""
     function = _field(call, "function")
@@ -48,7 +54,7 @@ def _read_call(call: Any) -> Json | None:
         return None
     call_id = next((found for key in _IDS if (found := _field(call, key)) is not None), None)
     arguments = next((found for key in _ARGUMENTS if (found := _field(function, key)) is not None), None)
-    return tool_call(None if call_id is None else str(call_id), name, _plain(arguments))
+    return tool_call(None if call_id is None else str(call_id), wire_name(name), _plain(arguments))
 
 
 def _field(value: Any, name: str) -> Any:
@@ -62,7 +68,7 @@ def _plain(value: Any) -> Any:
 def _block_call(block: ToolCallBlock, wording: str | None) -> Json:
     arguments = block.tool_kwargs
     unchanged = wording is not None and (arguments == wording or arguments == parse_arguments(wording))
-    return tool_call(block.tool_call_id, block.tool_name, wording if unchanged else arguments)
+    return tool_call(block.tool_call_id, wire_name(block.tool_name), wording if unchanged else arguments)
 
 
 def arguments_problem(text: str, *, cut: bool = False) -> str:

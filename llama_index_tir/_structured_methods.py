@@ -8,6 +8,7 @@ from llama_index.core.llms.llm import dispatcher
 from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.types import Model, PydanticProgramMode
 
+from llama_index_tir._schemas import schema_of_class
 from llama_index_tir._settings import ChatSettings
 from llama_index_tir._structured_calls import (
     acheck_stream,
@@ -100,7 +101,12 @@ class StructuredMethods(ChatSettings):
         )
 
     def as_structured_llm(self, output_cls: type[BaseModel], **kwargs: Any) -> StructuredLLM:
-        """Return an LLM that always answers with an object of `output_cls`."""
+        """Return an LLM that always answers with an object of `output_cls`.
+
+        Raises:
+            InvalidRequestError: `output_cls` is not a pydantic class, or has no JSON schema.
+        """
+        schema_of_class(output_cls)
         return (StructuredTIR if self._by_schema else ProgramTIR)(llm=self, output_cls=output_cls, **kwargs)
 
     @property

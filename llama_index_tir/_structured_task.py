@@ -17,8 +17,8 @@ from llama_index_instrumentation import get_dispatcher
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
+from llama_index_tir._schemas import schema_of_class
 from tir_client import (
-    InvalidRequestError,
     RefusedOutputError,
     StructuredOutputError,
     TruncatedOutputError,
@@ -70,17 +70,14 @@ class StructuredTask(Generic[Model]):
         *,
         strict: bool | None,
     ) -> None:
-        if not hasattr(output_cls, "model_json_schema"):
-            raise InvalidRequestError(
-                f"{output_cls!r} is not a pydantic class. Define a pydantic class that has it as a field."
-            )
+        schema = schema_of_class(output_cls)
         self._output_cls = output_cls
         self._template = template
         self._partial: PartialObject | None = None
         self.messages = messages
         self.second: list[ChatMessage] = []
         self.output: Model | None = None
-        format_ = response_format(_name(output_cls), output_cls.model_json_schema(), strict=strict)
+        format_ = response_format(_name(output_cls), schema, strict=strict)
         caller = {name: value for name, value in (kwargs or {}).items() if name not in TOOL_ARGUMENTS}
         self.kwargs: Json = {**caller, "response_format": format_}
 

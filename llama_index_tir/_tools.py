@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
+from llama_index.core.tools.types import BaseTool
 
 from llama_index_tir._messages import INVALID_CALLS
 from llama_index_tir._past_calls import arguments_problem, parse_arguments
+from llama_index_tir._schemas import to_tool
 from llama_index_tir._settings import TOOL_NAMES
 from tir_client import InvalidRequestError, ResponseError
 from tir_client.protocol.messages import INVALID_ARGUMENTS
@@ -16,8 +18,6 @@ from tir_client.protocol.tool_choice import tool_choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from llama_index.core.tools.types import BaseTool
 
     from llama_index_tir._content import Json
 
@@ -44,9 +44,11 @@ def to_tools(tools: Sequence[BaseTool], *, strict: bool | None) -> list[Json]:
     """Convert tools to the wire form.
 
     Raises:
-        InvalidRequestError: Two tools have the same name on the wire.
+        InvalidRequestError: One cannot be sent, or two have the same name on the wire.
     """
-    wire = [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools]
+    if isinstance(tools, BaseTool):
+        raise InvalidRequestError(f"`tools` is a {type(tools).__name__}: pass a list of tools.")
+    wire = [to_tool(tool) for tool in tools]
     names = [tool["function"]["name"] for tool in wire]
     if len(set(names)) < len(names):
         raise InvalidRequestError(f"Two tools have the same name in the request: {', '.join(names)}.")

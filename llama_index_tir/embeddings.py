@@ -14,7 +14,7 @@ from pydantic import Field
 
 from llama_index_tir._aliases import EMBEDDING_ALIASES
 from llama_index_tir._settings import CONFIG, ModelSettings
-from tir_client import DEFAULT_EMBEDDING_MODEL, EmbeddingRequest, model_info
+from tir_client import DEFAULT_EMBEDDING_MODEL, EmbeddingRequest, InvalidRequestError, model_info
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -186,11 +186,11 @@ class TIREmbedding(ModelSettings, BaseEmbedding):
 
     def _query(self, query: str) -> str:
         own = self.query_instruction
-        return (model_info(self.model_name).query_instruction if own is None else own) + query
+        return _after(model_info(self.model_name).query_instruction if own is None else own, query)
 
     def _text(self, text: str) -> str:
         own = self.text_instruction
-        return (model_info(self.model_name).text_instruction if own is None else own) + text
+        return _after(model_info(self.model_name).text_instruction if own is None else own, text)
 
     def _embed(self, texts: list[str]) -> list[Embedding]:
         return self.client.embed(self._request(texts)).vectors
@@ -207,3 +207,9 @@ class TIREmbedding(ModelSettings, BaseEmbedding):
             truncate_prompt_tokens=self.truncate_prompt_tokens,
             extra_body=self.extra_body,
         )
+
+
+def _after(instruction: str, text: object) -> str:
+    if not isinstance(text, str):
+        raise InvalidRequestError(f"A text to embed is a {type(text).__name__}, not a string.")
+    return instruction + text

@@ -354,7 +354,7 @@ def _plain_timeout(timeout: Any) -> Any:
         return timeout
     if isinstance(timeout, Mapping):
         return dict(timeout)
-    if isinstance(timeout, tuple):
+    if isinstance(timeout, tuple) and len(timeout) == 2:  # noqa: PLR2004 - connect and read, as in requests
         connect, read = timeout
         return {"connect": connect, "first_byte": read, "chunk": read}
     return asdict(Timeouts.of(timeout))

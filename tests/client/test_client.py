@@ -236,6 +236,13 @@ async def test_users_own_clients_are_used_and_left_open(sandbox, connect):
         client.chat(request())
 
 
+def test_the_class_of_a_client_is_refused(connect):
+    with pytest.raises(ConfigurationError, match=r"`http_client` is a class: .*`Client\(\)`"):
+        connect(http_client=httpx.Client)
+    with pytest.raises(ConfigurationError, match=r"`http_async_client` is a class: .*`AsyncClient\(\)`"):
+        connect(http_async_client=httpx.AsyncClient)
+
+
 async def test_httpx2_clients_are_accepted_too(sandbox, connect):
     httpx2 = pytest.importorskip("httpx2", reason="an openai>=3 dependency, not ours")
     with httpx2.Client() as mine:

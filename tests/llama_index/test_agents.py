@@ -231,6 +231,20 @@ async def test_an_agent_tells_the_model_that_its_arguments_are_not_json(llm, san
     assert told["tool_call_id"] == asked["tool_calls"][0]["id"]
 
 
+async def test_the_history_has_the_name_under_which_a_tool_was_offered(llm, sandbox, memory):
+    """Servers with a pattern for names refuse the original one."""
+    tool = FunctionTool.from_defaults(weather, name="Weather in: India")
+    sandbox.script(Reply(tool_calls=[ToolCall("Weather_in__India", {"city": "Pune"})]), Reply(text="Sunny."))
+    answer = await FunctionAgent(tools=[tool], llm=llm).run("Pune?", memory=memory)
+    assert str(answer) == "Sunny."
+    assert answer.tool_calls[0].tool_name == "Weather in: India"
+    body = sandbox.requests[-1].body
+    asked, told = body["messages"][-2:]
+    names = [body["tools"][0]["function"]["name"], asked["tool_calls"][0]["function"]["name"], told["name"]]
+    assert names == ["Weather_in__India"] * 3
+    assert told["content"] == "Sunny in Pune."
+
+
 @pytest.mark.parametrize("streaming", [True, False])
 async def test_a_tool_that_takes_any_arguments_does_not_run_with_broken_ones(llm, sandbox, memory, streaming):
     runs = []

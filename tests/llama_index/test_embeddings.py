@@ -17,7 +17,7 @@ from llama_index.core.storage.kvstore import SimpleKVStore
 
 from llama_index_tir import TIREmbedding
 from tests.waiting import most_under_way
-from tir_client import BadRequestError, ResponseError
+from tir_client import BadRequestError, InvalidRequestError, ResponseError
 from tir_sandbox import Fault, Reply
 
 from .conformance.events import Limiter
@@ -244,6 +244,16 @@ def test_threads_share_it(embedding):
 
 def test_the_name_of_the_model_can_be_given_as_model(sandbox):
     assert TIREmbedding(model="bge-large-en-v1_5").model_name == "bge-large-en-v1_5"
+
+
+@pytest.mark.parametrize("text", [None, 5, ["a"]])
+async def test_a_text_that_is_no_string_is_refused(embedding, sandbox, text):
+    for embed in (embedding.get_text_embedding, embedding.get_query_embedding):
+        with pytest.raises(InvalidRequestError, match=f"is a {type(text).__name__}, not a string"):
+            embed(text)
+    with pytest.raises(InvalidRequestError, match="not a string"):
+        await embedding.aget_text_embedding_batch(["a", text])
+    assert not sandbox.requests
 
 
 async def test_each_call_is_one_span(embedding, monkeypatch):

@@ -194,7 +194,10 @@ def test_a_past_answer_is_sent_with_its_reasoning_and_calls():
         "content": "So",
         "reasoning": "a\nb",
         "reasoning_content": "a\nb",
-        "tool_calls": [CALLS[0], wire_call("2", "get_time", '{"invalid_arguments": "[1]"}')],
+        "tool_calls": [
+            wire_call("1", "get_weather", CALL.arguments),
+            wire_call("2", "get_time", '{"invalid_arguments": "[1]"}'),
+        ],
     }
     assert said(TextBlock(text="So")) == {"role": "assistant", "content": "So"}
 
@@ -202,7 +205,7 @@ def test_a_past_answer_is_sent_with_its_reasoning_and_calls():
 def test_the_wording_of_a_call_is_that_of_its_own_id():
     other = [{**CALLS[0], "id": "other"}]
 
-    assert said(CALL_BLOCKS[0], tool_calls=other)["tool_calls"] == [wire_call("1", "get weather", '{"city": "Pune"}')]
+    assert said(CALL_BLOCKS[0], tool_calls=other)["tool_calls"] == [wire_call("1", "get_weather", '{"city": "Pune"}')]
     unnumbered = CALL_BLOCKS[0].model_copy(update={"tool_call_id": None})
     assert said(unnumbered, tool_calls=CALLS)["tool_calls"][0]["function"]["arguments"] == '{"city": "Pune"}'
 

@@ -105,8 +105,8 @@ def test_a_name_that_is_changed_for_the_wire_is_kept(monkeypatch: pytest.MonkeyP
 
     arguments = to_tool_arguments([WEATHER, TIME], strict=None, choice="get_time", required=False, parallel=True)
 
+    assert [tool["function"]["name"] for tool in arguments.pop("tools")] == ["get_weather", "get_hour"]
     assert arguments == {
-        "tools": [{"type": "function", "function": {"name": name}} for name in ("get_weather", "get_hour")],
         "tool_choice": {"type": "function", "function": {"name": "get_hour"}},
         "parallel_tool_calls": True,
         TOOL_NAMES: {"get_hour": "get_time"},

@@ -189,6 +189,7 @@ def test_an_argument_of_the_constructor_is_refused_in_a_call_with_its_place(cls,
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"timeout": (1, 2, 3)}, "`timeout` must be seconds, a mapping"),
         ({"proxy": "http://localhost"}, "`proxy` is not an argument here: pass `http_client"),
         ({"tir_api_key": "a-secret"}, "`tir_api_key` looks like a credential"),
         ({"api_base": "https://a/v1", "base_url": "https://b/v1"}, "Give `base_url` or `api_base`, not both"),

@@ -247,6 +247,8 @@ def _checked(client: Any, name: str, *, is_async: bool) -> Any:
     if client is None:
         return None
     send = getattr(client, "send", None)
+    if isinstance(client, type):
+        raise ConfigurationError(f"`{name}` is a class: pass an object of it, such as `{client.__name__}()`.")
     if send is None or not hasattr(client, "build_request") or inspect.iscoroutinefunction(send) != is_async:
         wanted = "an httpx.AsyncClient" if is_async else "an httpx.Client"
         raise ConfigurationError(f"`{name}` must be {wanted}, not {type(client).__name__}.")

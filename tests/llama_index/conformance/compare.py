@@ -67,6 +67,8 @@ def run(path: Path) -> Outcomes:
         "ignore",
         "-p",
         "no:cacheprovider",
+        "-p",
+        "no:randomly",
         f"--rootdir={HERE.parents[2]}",
     ]
     status = pytest.main([str(path), *options], plugins=[outcomes])
