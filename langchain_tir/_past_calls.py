@@ -23,6 +23,8 @@ def past_calls(message: AIMessage, blocks: list[Block]) -> list[Json]:
     Anthropic, OpenAI, Google and Bedrock repeat calls in the content; the blocks count only for calls that the message
     does not have. OpenAI's old function call counts where there is no other.
     """
+    if not (blocks or message.tool_calls or message.invalid_tool_calls or message.additional_kwargs):
+        return []
     calls = [*map(_call, message.tool_calls), *(_call(_reopened(call, message)) for call in message.invalid_tool_calls)]
     ids = {call["id"] for call in calls}
     in_content = [_block_call(block) for block in blocks if block["type"] in CALLS and block.get("name")]

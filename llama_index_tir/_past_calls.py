@@ -27,11 +27,13 @@ def past_calls(message: ChatMessage) -> tuple[list[Json], list[str]]:
     A call keeps the model's own text of its arguments, where `additional_kwargs` have it. OpenAI's old function call
     counts where there is no other.
     """
+    blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
+    if not (blocks or message.additional_kwargs):
+        return [], []
     kept = message.additional_kwargs.get("tool_calls") or []
     kept = list(kept) if isinstance(kept, list | tuple) else [kept]
     calls = [(call, _read_call(call)) for call in kept]
     readable = [read for _, read in calls if read is not None]
-    blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
     if blocks:
         wording = {call["id"]: call["function"]["arguments"] for call in readable}
         return [_block_call(block, wording.get(block.tool_call_id or "")) for block in blocks], []

@@ -27,10 +27,9 @@ class SecondRequest:
     def __init__(self, request: ChatRequest, *, lenient: bool) -> None:
         self.request = request
         self.pending: ChatRequest | None = None
-        self._checks: tuple[StoppedAnswer | ForcedCall, ...] = (
-            StoppedAnswer(request),
-            ForcedCall(request, lenient=lenient),
-        )
+        self._stopped = StoppedAnswer(request)
+        self._forced = ForcedCall(request, lenient=lenient)
+        self._checks: tuple[StoppedAnswer | ForcedCall, ...] = (self._stopped, self._forced)
 
     def check(self, accumulator: Accumulator) -> ChatRequest | None:
         """Return the request that a complete answer still needs, or None.
@@ -46,7 +45,7 @@ class SecondRequest:
         """Whether to yield a delta. The end of an answer that needs a second request is held back."""
         if delta.final:
             return self.check(delta.accumulator) is None
-        return all(check.pass_through(delta) for check in self._checks)
+        return self._stopped.pass_through(delta) and self._forced.pass_through(delta)
 
     def merge(self, accumulator: Accumulator, second: Accumulator) -> list[Delta]:
         """Add the second answer to the first one, and return its deltas. Call `check` again afterwards.
