@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from demo import with_langchain, with_llama_index
+from demo import with_bulk, with_langchain, with_llama_index
 from demo.endpoint import PROJECT, TOKEN, Endpoint, open_endpoint
 from demo.tally import Tally
 from tir_client import TIRError
@@ -61,6 +61,8 @@ def _run(endpoint: Endpoint, tally: Tally) -> None:
     with_llama_index.query_engine(endpoint, console, tally)
     console.rule("LlamaIndex: an agent that calls a Python function")
     asyncio.run(with_llama_index.agent(endpoint, console, tally))
+    console.rule("A bulk run that is stopped and started again")
+    with_bulk.bulk(endpoint, console, tally)
 
 
 def _tell(tally: Tally, endpoint: Endpoint) -> None:

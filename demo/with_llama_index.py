@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from demo.tally import Tally
 
 ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/guides/testing.md")
 DOCUMENTS_QUESTION = "Is the sandbox a model, and how are its answers made?"
 
 
@@ -43,8 +44,8 @@ def query_engine(endpoint: Endpoint, console: Console, tally: Tally) -> None:
 
 
 def _engine(endpoint: Endpoint, llm: TIR, console: Console) -> BaseQueryEngine:
-    paths = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
-    documents = [Document(text=path.read_text("utf-8"), metadata={"file": path.name}) for path in sorted(paths)]
+    paths = [ROOT / name for name in DOCUMENTS]
+    documents = [Document(text=path.read_text("utf-8"), metadata={"file": path.name}) for path in paths]
     nodes = MarkdownNodeParser().get_nodes_from_documents(documents)
     embedding = TIREmbedding(model_name=endpoint.embedding_model, **endpoint.settings)
     try:

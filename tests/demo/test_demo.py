@@ -1,13 +1,15 @@
 """`make demo` without a token."""
 
 import os
+import re
 import subprocess
 import sys
 
+from demo.with_bulk import REVIEWS
 from tests.blocked_imports import ROOT
 
 
-def test_both_agents_ask_for_both_cities_and_compare():
+def test_agents_compare_both_cities_and_a_bulk_run_goes_on():
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("E2E_TIR", "TIR_", "MODEL_API"))}
     shown = subprocess.run(
         [sys.executable, "-m", "demo"], env=kept, cwd=ROOT, capture_output=True, text=True, check=True
@@ -17,3 +19,7 @@ def test_both_agents_ask_for_both_cities_and_compare():
     for city in ("Paris", "Delhi"):
         assert shown.count(f"calls get_weather({{'city': '{city}'}})") == 2
     assert shown.count("Yes: Paris has 9 °C, and Delhi has 31 °C.") == 2
+    assert "is **not a model**" in " ".join(shown.split())
+    stopped, others = (int(re.search(text, shown)[1]) for text in (r"stopped after (\d+)", r"asks the other (\d+)"))
+    assert stopped + others == len(REVIEWS)
+    assert "{'mood': 'happy'}  The battery lasts two days" in shown
