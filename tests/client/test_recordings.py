@@ -257,7 +257,19 @@ def test_an_answer_of_another_endpoint_is_not_taken_for_a_chat(rec: Recording):
         read_stream(rec) if rec.is_stream else read_answer(request_of(rec), rec.content)
 
 
-@pytest.mark.parametrize("rec", [*(r for r in OTHERS if r.path != "/v1/embeddings"), *WHOLE], ids=ids)
+@pytest.mark.parametrize(("name", "count"), [("dimensions", 2), ("truncated", 1)])
+def test_embeddings_are_read(name: str, count: int):
+    rec = recording(f"vllm-embedding/{name}")
+    rows = json.loads(rec.content)["data"]
+
+    found = read_embeddings(EmbeddingRequest.of(**rec.body), rec.content, None)
+
+    assert found.vectors == [row["embedding"] for row in rows]
+    assert [len(vector) for vector in found.vectors] == [8] * count
+    assert found.model == "e5-tiny"
+
+
+@pytest.mark.parametrize("rec", [*(r for r in OTHERS if not r.path.endswith("embeddings")), *WHOLE], ids=ids)
 def test_no_other_answer_is_taken_for_embeddings(rec: Recording):
     with pytest.raises(ResponseError):
         read_embeddings(EmbeddingRequest.of(model="m", input=["a"]), rec.content, None)
