@@ -103,10 +103,10 @@ def test_without_finished_rows_there_is_nothing_to_check():
 def test_it_takes_two_bits_a_row():
     tracemalloc.start()
     found = FinishedRows()
-    for index in range(0, 1_000_000, 10):
+    for index in range(0, 1_000_000, 50):
         found.add(index, index)
     used, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert len(found) == 100_000
+    assert len(found) == 20_000
     assert used < 2 * 1_000_000 / 8 * 1.5

@@ -177,3 +177,12 @@ def test_only_outputs_are_sorted(path: Path):
 
     assert path.read_bytes() == b"b\na\n"
     assert indexes(path) == []
+
+
+def test_where_files_cannot_be_locked_it_goes_on_without(path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delattr(output_module, "fcntl")
+    output = Output(path)
+    output.append(line(0))
+    output.close()
+
+    assert path.read_bytes() == line(0)
