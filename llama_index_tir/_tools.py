@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from llama_index_tir._content import Json
 
 
+MOST = 200
+"""Characters of what is wrong with arguments, in the name of a tool that does not exist."""
+
+
 class NoToolCallError(ResponseError, ValueError):
     """A tool call was required, and the model answered without one."""
 
@@ -117,7 +121,7 @@ def _selection(block: ToolCallBlock, response: ChatResponse, *, demanded: bool) 
                 f"The model called {name!r} with arguments that are not a JSON object: {kwargs!r}.{advice}"
             )
         # LlamaIndex would run the tool, if its function takes any arguments.
-        name = f"{name} (its arguments are not a JSON object: {problem})" if problem else name
+        name = f"{name} (its arguments are not a JSON object: {problem[:MOST]})" if problem else name
         kwargs = {INVALID_ARGUMENTS: kwargs} if problem else parse_arguments(kwargs) or {}
     return ToolSelection(tool_id=block.tool_call_id or "", tool_name=name, tool_kwargs=kwargs)
 

@@ -38,6 +38,7 @@ UNSUPPORTED = {
     "cert": _VERIFY,
     "headers": _HEADERS,
     "extra_headers": _HEADERS,
+    "stream": "call a streaming method, such as `stream`, `stream_chat` or `astream`",
     "extra_query": "pass `default_query` to the constructor",
     "organization": "pass `project_id`",
     "openai_organization": "pass `project_id`",

@@ -64,6 +64,35 @@ def test_a_call_and_a_result_that_belong_to_nothing_get_ids_all_the_same():
     assert asked["tool_calls"][0]["id"]
 
 
+@pytest.mark.parametrize("ids", [(None, None), ("f", "f")])
+def test_calls_whose_results_have_the_tools_name_as_id_get_ids_of_their_own(ids):
+    """As in histories of Ollama's integration, which keeps no ids, and Google's."""
+    asked, other, first, second = as_sent(
+        calls("f", "f", ids=ids), assistant_message("Wait."), tool_message("f", "1"), tool_message("f", "2")
+    )
+
+    assert [call["id"] for call in asked["tool_calls"]] == [first["tool_call_id"], second["tool_call_id"]]
+    assert first["tool_call_id"] == "f"
+    assert second["tool_call_id"] not in {"f", "", None}
+    assert second["name"] == "f"
+    assert other["content"] == "Wait."
+
+
+def test_an_id_may_be_used_again_in_a_later_turn():
+    history = [calls("f", ids=("0",)), tool_message("0", "1"), calls("g", ids=("0",)), tool_message("0", "2")]
+    sent = as_sent(*history, tool_message("0", "3"))
+
+    assert [call["id"] for message in sent for call in message.get("tool_calls", ())] == ["0", "0"]
+    assert [message["tool_call_id"] for message in sent if message["role"] == "tool"] == ["0", "0", "0"]
+    assert [message["name"] for message in sent if message["role"] == "tool"] == ["f", "g", "g"]
+
+
+def test_a_result_with_an_empty_id_gets_one():
+    (told,) = as_sent(tool_message("", "ok"))
+
+    assert told["tool_call_id"]
+
+
 def test_ids_that_are_set_stay():
     asked, told = as_sent(calls("f", "g", ids=("1", "2")), tool_message("2", "ok"))
 

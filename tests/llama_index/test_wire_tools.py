@@ -168,6 +168,13 @@ def test_a_call_with_arguments_that_are_no_object_is_of_no_tool():
     assert selection.tool_kwargs == {"invalid_arguments": "[1]"}
 
 
+def test_long_arguments_are_not_repeated_in_the_name_of_the_tool():
+    (selection,) = to_selections(response(block("f", f"[{'1' * 5_000}]")), demanded=False)
+
+    assert len(selection.tool_name) < 300
+    assert len(selection.tool_kwargs["invalid_arguments"]) == 5_002
+
+
 def test_only_the_first_broken_call_is_kept():
     broken = [{"id": "1", "error": "e"}, {"id": "2", "error": "e"}]
     made = response(block("f", "["), block("g", "[", "2"), tool_calls=[], invalid_tool_calls=broken)

@@ -18,30 +18,38 @@ def match_results(messages: Iterable[Json]) -> None:
     """Give each call without an id the id of its result, or a new one, and each result its call's id and name.
 
     A result without an id belongs to the first call before it that has none either, and the same name where both
-    have one. Servers before 0.13 do not find the name of a result's tool through the id.
+    have one. So does the second result of one id, and of two open calls with one id the second has none: Google's and
+    Ollama's integrations take the name of the tool as the id. Servers before 0.13 do not find the name of a result's
+    tool through the id.
     """
     names: dict[str, str] = {}
+    answered: set[str] = set()
     waiting: list[Json] = []
     for position, message in enumerate(messages):
         for call in message.get("tool_calls", ()):
-            if call["id"] is None:
+            if call["id"] is None or (call["id"] in names and call["id"] not in answered):
+                call["id"] = None
                 waiting.append(call)
             else:
                 names[call["id"]] = call["function"]["name"]
+                answered.discard(call["id"])
         if message["role"] == "tool":
-            _match(message, names, waiting, f"call_{position}")
+            _match(message, names, answered, waiting, f"call_{position}")
     for position, call in enumerate(waiting):
         call["id"] = f"call_without_result_{position}"
 
 
-def _match(result: Json, names: dict[str, str], waiting: list[Json], new_id: str) -> None:
+def _match(result: Json, names: dict[str, str], answered: set[str], waiting: list[Json], new_id: str) -> None:
     call_id, name = result.get("tool_call_id"), result.get("name")
-    if call_id not in names:
+    if call_id not in names or call_id in answered:
+        name = names.get(call_id or "", name)
         call = next((call for call in waiting if name in (None, call["function"]["name"])), None)
-        result["tool_call_id"] = call_id = call_id or new_id
+        call_id = new_id if not call_id or (call is not None and call_id in answered) else call_id
         if call is not None:
             waiting.remove(call)
             call["id"] = call_id
             names[call_id] = call["function"]["name"]
+    result["tool_call_id"] = call_id
+    answered.add(call_id)
     if names.get(call_id):
         result.setdefault("name", names[call_id])

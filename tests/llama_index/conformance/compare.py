@@ -48,7 +48,8 @@ class Outcomes:
         self.failures.setdefault(report.nodeid.rsplit("::", 1)[-1], "")
 
     def pytest_exception_interact(self, node: pytest.Item, call: pytest.CallInfo[None]) -> None:
-        self.failures[node.name] = _reason(call.excinfo.exconly().splitlines()[0])
+        if not self.failures.get(node.name):  # the first reason, not that of a fixture which ends later
+            self.failures[node.name] = _reason(call.excinfo.exconly().splitlines()[0])
 
 
 def _reason(line: str) -> str:
