@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tir_client import DEFAULT_MODEL, Config, TIRClient
+from tir_client import Config, TIRClient
+from tir_client.config import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,6 +24,7 @@ from typing import (
 )
 
 from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import InjectedToolArg
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, Field, create_model
 from pydantic.errors import PydanticUserError
@@ -33,6 +34,8 @@ from typing_extensions import ReadOnly, is_typeddict
 from tir_client import InvalidRequestError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tir_client.protocol.responses import Json
 
 _MARKERS = frozenset({Required, NotRequired, ReadOnly})
@@ -63,26 +66,44 @@ def _schema_v1(cls: Any) -> Json:
 
 
 def with_types(function: Any) -> Any:
-    """A substitute for a function, with types in place of annotations that are texts (PEP 563), and without its config.
+    """A substitute for a function with types in place of annotations that are texts (PEP 563).
 
     Raises:
         NameError: An annotation names what the function's module does not have.
     """
     hints = get_type_hints(function, include_extras=True)
-    hints = {name: hint for name, hint in hints.items() if hint is not RunnableConfig}
     signature = inspect.signature(function)
-    kept = [
+    parameters = [
         parameter.replace(annotation=hints.get(name, parameter.annotation))
         for name, parameter in signature.parameters.items()
-        if name in hints or parameter.annotation is parameter.empty
     ]
 
     def substitute() -> None: ...
 
     update_wrapper(substitute, function)
     substitute.__annotations__ = hints
-    vars(substitute)["__signature__"] = signature.replace(parameters=kept)
+    vars(substitute)["__signature__"] = signature.replace(parameters=parameters)
     return substitute
+
+
+def is_injected(hint: Any) -> bool:
+    """Whether a type has the mark of an argument that the application passes; LangChain does not look into unions."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        marks = hint.__metadata__
+        is_marked = any(issubclass(mark if isinstance(mark, type) else type(mark), InjectedToolArg) for mark in marks)
+        return is_marked or is_injected(arguments[0])
+    return origin in (Union, UnionType) and any(map(is_injected, arguments))
+
+
+def without_injected(schema: Json, hints: Mapping[str, Any]) -> Json:
+    """The schema of a tool's arguments without those that the application passes, by their types."""
+    hidden = {name for name, hint in hints.items() if RunnableConfig in (hint, *get_args(hint)) or is_injected(hint)}
+    if not hidden & (schema.get("properties") or {}).keys():
+        return schema
+    properties = {name: part for name, part in schema["properties"].items() if name not in hidden}
+    required = [name for name in schema.get("required", ()) if name not in hidden]
+    return {**schema, "properties": properties, "required": required}
 
 
 class _TypedDicts:

@@ -13,8 +13,9 @@ from pydantic import Field
 from langchain_tir._aliases import CHAT_ALIASES, LANGCHAIN_UNSUPPORTED, rename_parameters, with_usage_option
 from langchain_tir._content import Json
 from langchain_tir._errors import model_errors
-from tir_client import DEFAULT_MODEL, ChatRequest
+from tir_client import ChatRequest
 from tir_client.aliases import refuse_unknown_parameters
+from tir_client.config import DEFAULT_MODEL
 from tir_client.protocol.parameters import ParameterArguments, did_you_mean, merge_parameters
 from tir_client.settings import SECRETS, ChatParameters, Connection, ConnectionArguments
 

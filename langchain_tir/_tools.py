@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.tools import BaseTool, Tool, create_schema_from_function
 
-from langchain_tir._schemas import FAILURES, schema_of_class, with_types
+from langchain_tir._schemas import FAILURES, schema_of_class, with_types, without_injected
 from langchain_tir._tool_forms import (
     OBJECT,
     TEXT_INPUT,
@@ -74,22 +74,28 @@ def _function_of_tool(tool: BaseTool) -> Json:
     schema = arguments if isinstance(arguments, dict) else schema_of_class(arguments)
     if schema is None:
         raise TypeError("its arguments have no JSON schema")
-    return described(schema, name=tool.name, description=tool.description)
+    return described(without_injected(schema, _types(arguments)), name=tool.name, description=tool.description)
+
+
+def _types(arguments: Any) -> Json:
+    return {name: field.annotation for name, field in getattr(arguments, "model_fields", {}).items()}
 
 
 def _function_of_callable(function: Any) -> Json:
     if not callable(function) or not hasattr(function, "__name__"):
         raise TypeError("it is none of them")
+    typed = with_types(function) if isroutine(function) else function
     model: Any = create_schema_from_function(
         function.__name__,
-        with_types(function) if isroutine(function) else function,
+        typed,
         parse_docstring=True,
         error_on_invalid_docstring=False,
         filter_args=(),
         include_injected=False,
     )
     schema = schema_of_class(model)
-    return described(schema or {}, name=function.__name__, description=model.__doc__ or "")
+    schema = without_injected(schema or {}, getattr(typed, "__annotations__", {}))
+    return described(schema, name=function.__name__, description=model.__doc__ or "")
 
 
 def closed(schema: Json) -> Json:

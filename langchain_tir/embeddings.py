@@ -11,8 +11,9 @@ from pydantic import ConfigDict, Field
 
 from langchain_tir._errors import model_errors
 from langchain_tir._settings import ModelSettings
-from tir_client import DEFAULT_EMBEDDING_MODEL, EmbeddingRequest, ResponseError, model_info
+from tir_client import EmbeddingRequest, ResponseError, model_info
 from tir_client.aliases import ALIASES
+from tir_client.config import DEFAULT_EMBEDDING_MODEL
 from tir_client.transport.concurrency import arun_each, run_each
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from langchain_tir._settings import EmbeddingArguments
-    from tir_client import Embeddings as EmbeddingAnswer
+    from tir_client.protocol.responses import Embeddings as EmbeddingAnswer
 
     Done = Callable[[EmbeddingAnswer], object]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from langchain_core.callbacks import Callbacks
 
-    from tir_client import RerankResult
+    from tir_client.protocol.responses import RerankResult
     from tir_client.rerankers import RerankArguments
 
 SCORE = "relevance_score"

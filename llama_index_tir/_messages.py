@@ -21,7 +21,7 @@ from llama_index.core.base.llms.types import (
 )
 
 from llama_index_tir._content import Json, to_content
-from llama_index_tir._past_calls import arguments_problem, parse_arguments, past_calls, wire_name
+from llama_index_tir._past_calls import arguments_problem, parse_arguments, past_calls, server_steps, wire_name
 from llama_index_tir._raw import to_raw, to_wire_call
 from tir_client import InvalidRequestError
 from tir_client.protocol.cost import cost_of
@@ -85,17 +85,20 @@ def _name(message: ChatMessage) -> str | None:
 def _assistant(message: ChatMessage) -> Json:
     calls, unreadable = past_calls(message)
     content = [block for block in message.blocks if not isinstance(block, ThinkingBlock | ToolCallBlock)]
-    stand_ins = [TextBlock(text=text) for text in unreadable]
-    return assistant_message(
-        to_content([*content, *stand_ins], "assistant"), reasoning=_reasoning(message), tool_calls=calls
-    )
+    refusal = message.additional_kwargs.get("refusal")
+    texts = [*([refusal] if isinstance(refusal, str) else []), *server_steps(message), *unreadable]
+    if texts:
+        content = [block for block in content if not (isinstance(block, TextBlock) and not block.text)]
+    blocks = [*content, *(TextBlock(text=text) for text in texts)]
+    return assistant_message(to_content(blocks, "assistant"), reasoning=_reasoning(message), tool_calls=calls)
 
 
 def _reasoning(message: ChatMessage) -> str:
     """Return the reasoning of an answer, from its blocks, or from where other integrations keep it."""
     thoughts = [block.content for block in message.blocks if isinstance(block, ThinkingBlock) and block.content]
     beside = (message.additional_kwargs.get(name) for name in ("reasoning_content", "reasoning", "thinking"))
-    return "\n".join(thoughts) or next((text for text in beside if isinstance(text, str) and text), "")
+    texts = (kept.get("thinking") if isinstance(kept, dict) else kept for kept in beside)  # Anthropic's is in a dict
+    return "\n".join(thoughts) or next((text for text in texts if isinstance(text, str) and text), "")
 
 
 def _tool_result(message: ChatMessage) -> Json:
@@ -141,6 +144,8 @@ def from_choice(choice: Choice, usage: Usage | None, names: Mapping[str, str]) -
     message = to_message(blocks, [to_wire_call(call, names) for call in choice.tool_calls])
     if invalid := [call for call in map(partial(_invalid_call, names), choice.tool_calls) if call is not None]:
         message.additional_kwargs[INVALID_CALLS] = invalid
+    if choice.refusal:
+        message.additional_kwargs["refusal"] = choice.refusal
     return message
 
 

@@ -42,6 +42,15 @@ def past_calls(message: ChatMessage) -> tuple[list[Json], list[str]]:
     return readable if old is None else [old], unreadable
 
 
+def server_steps(message: ChatMessage) -> list[str]:
+    """Return stand-ins for the steps of tools that OpenAI's servers ran, such as web searches."""
+    steps = message.additional_kwargs.get("built_in_tool_calls")
+    return [
+        value_stand_in(str(_field(step, "type") or "tool_step"), _plain(step))
+        for step in (steps if isinstance(steps, list | tuple) else ())
+    ]
+
+
 def wire_name(name: str) -> str:
     """Return the name of a tool as LlamaIndex offers it to servers, which allow few characters in names."""
     return re.sub(r"[^a-zA-Z0-9_-]", "_", name)

@@ -11,8 +11,9 @@ from pydantic import ConfigDict, Field
 from llama_index_tir._aliases import without_meaningless
 from llama_index_tir._messages import to_wire
 from llama_index_tir._metadata import metadata_of
-from tir_client import DEFAULT_MODEL, ChatRequest
+from tir_client import ChatRequest
 from tir_client.aliases import refuse_unknown_parameters, rename
+from tir_client.config import DEFAULT_MODEL
 from tir_client.protocol.parameters import PARAMETER_ALIASES, ParameterArguments, Parameters, merge_parameters
 from tir_client.rerankers import RerankArguments as SharedRerankArguments
 from tir_client.settings import ChatParameters, Connection, ConnectionArguments

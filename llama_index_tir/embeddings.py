@@ -14,7 +14,8 @@ from pydantic import Field
 
 from llama_index_tir._aliases import EMBEDDING_ALIASES
 from llama_index_tir._settings import CONFIG, ModelSettings
-from tir_client import DEFAULT_EMBEDDING_MODEL, EmbeddingRequest, InvalidRequestError, model_info
+from tir_client import EmbeddingRequest, InvalidRequestError, model_info
+from tir_client.config import DEFAULT_EMBEDDING_MODEL
 
 if TYPE_CHECKING:
     from typing import Unpack

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from llama_index_tir._settings import RerankArguments
-    from tir_client import RerankResult
+    from tir_client.protocol.responses import RerankResult
 
 dispatcher = get_dispatcher(__name__)
 

@@ -19,12 +19,16 @@ from langchain_tir._stand_ins import stand_in
 from langchain_tir._stream import DeltaMapper as ChunkMapper
 from langchain_tir._stream import end_of_broken_call
 from langchain_tir._structured import StructuredParser
+from llama_index_tir._past_calls import wire_name
 from llama_index_tir._structured_task import _name
 from tests.complexity import cost
 from tir_client import ChatRequest, Config, ConfigurationError, ToolCall
 from tir_client.aliases import refuse_unsupported
+from tir_client.bulk import output
 from tir_client.config import check_model
+from tir_client.models import model_info
 from tir_client.protocol import error_responses, json_text, stand_ins
+from tir_client.protocol.media import media_type_of
 from tir_client.protocol.messages import sendable_arguments
 from tir_client.protocol.reader import AnswerStream, accumulator_for, read_answer
 from tir_client.protocol.reasoning import ThinkSplitter
@@ -124,9 +128,18 @@ PATTERNS: dict[str, Case] = {
     "tir_client/aliases.py:_CREDENTIAL": Case(
         quietly(lambda text: refuse_unsupported([text], {})), ("api_", "token", "toke", "secre", "a")
     ),
+    "tir_client/models.py:model_info": Case(model_info, ("a", "-", "bge-", "multilingual-e5-|a|", "/")),
+    "tir_client/protocol/media.py:media_type_of": Case(
+        lambda text: media_type_of(text.encode()), (" ", "<", "\0", "RIFF", "| |<!doctype htm")
+    ),
+    "tir_client/bulk/output.py:_INDEX": Case(
+        lambda text: output._INDEX.match(text.encode()), ("1", f"{output.START.decode()}|1|", "a")
+    ),
+    "tir_client/bulk/output.py:_INDEX#2": Case(len, ("a",)),  # escapes a constant
+    "llama_index_tir/_past_calls.py:wire_name": Case(wire_name, ("a", ".", "é")),
     "llama_index_tir/_structured_task.py:_name": Case(lambda text: _name(type(text, (), {})), ("a", "é", "[")),
     "tir_sandbox/tokenizer.py:_PIECE": Case(tokenizer.pieces, (" ", "a", "é", " a", ".", "\n", "a| |", "_")),
-    "tir_sandbox/embeddings.py:embed": Case(lambda text: embeddings.embed(text, 8), ("a", "a ", " ", ".")),
+    "tir_sandbox/embeddings.py:stems": Case(lambda text: embeddings.embed(text, 8), ("a", "a ", " ", ".", "s")),
     "tir_sandbox/rules.py:_words": Case(rules._words, ("a", "a ", " ", ".")),
     "tir_sandbox/rules.py:_COMMON_WORDS": Case(rules._words, ("a ",)),
     "tir_sandbox/middleware.py:_PROJECT": Case(middleware._PROJECT.match, ("/project/p-|a|", "/", "/project/", "p-")),

@@ -14,8 +14,9 @@ from tir_cli import exit_codes
 from tir_cli.bulk_display import show, summary, totals
 from tir_cli.connection import AllowHTTP, AsJSON, BaseURL, EndpointID, Model, ProjectID, connect
 from tir_cli.output import print_json, reporting, stderr
-from tir_client import DEFAULT_MODEL, ConfigurationError
+from tir_client import ConfigurationError
 from tir_client.bulk import Bulk, Progress, Prompts, sort_output
+from tir_client.config import DEFAULT_MODEL
 from tir_client.protocol.cost import Price
 
 EPILOG = """

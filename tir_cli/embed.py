@@ -10,7 +10,8 @@ from rich.table import Table
 from tir_cli.connection import AllowHTTP, AsJSON, BaseURL, EndpointID, Model, ProjectID, connect
 from tir_cli.lines import given_or_piped
 from tir_cli.output import print_json, reporting, stdout
-from tir_client import DEFAULT_EMBEDDING_MODEL, EmbeddingRequest
+from tir_client import EmbeddingRequest
+from tir_client.config import DEFAULT_EMBEDDING_MODEL
 
 _BATCH = 64
 _SHOWN = 4

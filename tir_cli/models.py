@@ -11,8 +11,10 @@ from rich.table import Table
 from tir_cli import exit_codes
 from tir_cli.connection import AllowHTTP, AsJSON, BaseURL, EndpointID, ProjectID, connect
 from tir_cli.output import describe, print_json, reporting, stdout
-from tir_client import DEFAULT_MODEL, AuthenticationError, ModelCard, TIRClient, TIRError, model_info
+from tir_client import AuthenticationError, TIRClient, TIRError, model_info
+from tir_client.config import DEFAULT_MODEL
 from tir_client.models import KNOWN
+from tir_client.protocol.responses import ModelCard
 
 _AT_ONCE = 8
 _SECONDS = 15.0

@@ -7,7 +7,7 @@ print(answer.choice.reasoning, answer.choice.text, answer.usage)
 
 from tir_client._version import __version__
 from tir_client.client import TIRClient
-from tir_client.config import DEFAULT_EMBEDDING_MODEL, DEFAULT_MODEL, Config
+from tir_client.config import Config
 from tir_client.errors import (
     APIConnectionError,
     APIStatusError,
@@ -40,28 +40,19 @@ from tir_client.protocol.requests import ChatRequest, EmbeddingRequest, RerankRe
 from tir_client.protocol.responses import (
     Choice,
     Completion,
-    Embeddings,
-    ModelCard,
-    Reranking,
-    RerankResult,
     ToolCall,
     Usage,
 )
 from tir_client.transport.retry import RetryPolicy, StartPolicy
-from tir_client.transport.streams import AsyncChatStream, ChatStream
 from tir_client.transport.timeouts import Timeouts
 
 __all__ = [
-    "DEFAULT_EMBEDDING_MODEL",
-    "DEFAULT_MODEL",
     "APIConnectionError",
     "APIStatusError",
     "APITimeoutError",
-    "AsyncChatStream",
     "AuthenticationError",
     "BadRequestError",
     "ChatRequest",
-    "ChatStream",
     "Choice",
     "Completion",
     "Config",
@@ -69,11 +60,9 @@ __all__ = [
     "ContextOverflowError",
     "Delta",
     "EmbeddingRequest",
-    "Embeddings",
     "EmptyAnswerError",
     "ForcedToolError",
     "InvalidRequestError",
-    "ModelCard",
     "ModelInfo",
     "NotFoundError",
     "PermissionDeniedError",
@@ -82,8 +71,6 @@ __all__ = [
     "RefusedOutputError",
     "ReportedError",
     "RerankRequest",
-    "RerankResult",
-    "Reranking",
     "ResponseError",
     "RetryPolicy",
     "ServerError",

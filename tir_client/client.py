@@ -291,9 +291,14 @@ class TIRClient:
 
     async def _aopen(self, attempt: Attempt, clock: Clock, *, streamed: bool = False) -> Any:
         client = await self._clients.of_loop()
+        clocked = self._clients.given_async is not None
         await clock.wait(attempt.afetch_token(), None)
+        # As in `_open`, the request is in no variable.
         sending = client.send(
-            attempt.request(client, streamed=streamed), stream=True, auth=attempt.authorize, follow_redirects=False
+            attempt.request(client, streamed=streamed, clocked=clocked),
+            stream=True,
+            auth=attempt.authorize,
+            follow_redirects=False,
         )
         response = await clock.wait(sending, attempt.opening)
         attempt.answered(response)

@@ -96,6 +96,15 @@ def test_refusals_of_one_round_count_once():
     assert control.limit == 16
 
 
+def test_a_refusal_counts_though_the_limit_has_grown_since_its_request():
+    control = controller()
+    now = answer(control, 8)
+    assert control.limit == 16
+    control.refused(now - 0.5, BUSY, now)
+
+    assert control.limit == 8
+
+
 def test_answers_to_requests_from_before_a_refusal_do_not_raise_it():
     control = controller()
     control.refused(1.0, BUSY, 2.0)

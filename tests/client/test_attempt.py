@@ -78,12 +78,14 @@ async def sent(ask: Ask, recorder: Recorder, **options: Any) -> httpx.Request:
 async def test_each_phase_has_the_timeout_of_its_name(ask: Ask):
     """httpx calls the wait for the headers `read`, and for the server to take a piece of the request `write`.
 
+    On an async client of the user's our clock bounds reads: httpx's limit would end all calls on an HTTP/2 connection.
     The wait for a free connection counts as `first_byte`, so that many calls at once do not fail after `connect`.
     """
     recorder = Recorder()
     await sent(ask, recorder, timeout=TIMEOUTS)
 
-    assert recorder.timeouts == [{"connect": 1.0, "read": 2.0, "write": 3.0, "pool": 2.0}]
+    read = None if ask.__name__.startswith("a") else 2.0
+    assert recorder.timeouts == [{"connect": 1.0, "read": read, "write": 3.0, "pool": 2.0}]
 
 
 @pytest.mark.parametrize("ask", PATHS)

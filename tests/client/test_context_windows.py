@@ -13,8 +13,9 @@ import pytest
 
 from tests.client.paths import TOKEN, client
 from tests.wire_server import STALL, WireServer
-from tir_client import Config, ModelCard, TIRClient
+from tir_client import Config, TIRClient
 from tir_client.protocol.reader import read_models
+from tir_client.protocol.responses import ModelCard
 from tir_client.transport import context_windows
 from tir_client.transport.context_windows import ContextWindows, window_of
 from tir_sandbox import Sandbox

@@ -12,8 +12,6 @@ from tir_client import (
     APITimeoutError,
     Completion,
     EmbeddingRequest,
-    Embeddings,
-    ModelCard,
     ReportedError,
     ResponseError,
     StreamError,
@@ -29,6 +27,7 @@ from tir_client.protocol.reader import (
     read_models,
     read_token_count,
 )
+from tir_client.protocol.responses import Embeddings, ModelCard
 from tir_client.protocol.sse import BOM
 
 DONE = b"data: [DONE]\n\n"

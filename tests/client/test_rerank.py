@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.recorded import recording
-from tir_client import InvalidRequestError, ReportedError, Reranking, RerankRequest, RerankResult, ResponseError
+from tir_client import InvalidRequestError, ReportedError, RerankRequest, ResponseError
 from tir_client.protocol.rerank import join_rerankings, read_reranking
+from tir_client.protocol.responses import Reranking, RerankResult
 
 DOCUMENTS = ["a", "b", "c"]
 

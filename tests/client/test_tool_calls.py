@@ -67,6 +67,17 @@ B = ToolCall("c2", "sub", '{"b": 2}')
         ),
         pytest.param(
             [
+                [piece(None, "c1", "add", "")],
+                [piece(None, "c1", "", "")],
+                [piece(None, "", "", '{"a"')],
+                [piece(None, "", None, ": 1}")],
+                [piece(None, "c2", "sub", '{"b"')],
+                [piece(None, "c2", None, ": 2}")],
+            ],
+            id="no index, and empty ids and names",
+        ),
+        pytest.param(
+            [
                 [piece(None, "c1", "add", '{"a"')],
                 [piece(None, None, None, ": 1}")],
                 [piece(None, "c2", "sub", '{"b"')],

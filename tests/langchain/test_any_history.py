@@ -8,114 +8,39 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from langchain_core import messages as core
 from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
     BaseMessage,
+    BaseMessageChunk,
     ChatMessage,
+    ChatMessageChunk,
     FunctionMessage,
+    FunctionMessageChunk,
     HumanMessage,
+    HumanMessageChunk,
     RemoveMessage,
     SystemMessage,
+    SystemMessageChunk,
     ToolMessage,
+    ToolMessageChunk,
 )
-from langchain_core.messages.content import KNOWN_BLOCK_TYPES
 
-from langchain_tir._content import _PARTS, CALLS, MACHINES, REASONING
 from langchain_tir._messages import to_wire
-from langchain_tir._stand_ins import _FILES
+from tests.langchain.strategies import BLOCKS, FOREIGN_KINDS, MACHINE, PERSON, TEXT
 from tir_client import ChatRequest, InvalidRequestError
 from tir_client.protocol.requests import to_bytes
 
-TEXT = st.text(st.characters(codec=None), max_size=5)
-"""Any text, lone surrogates included."""
 
-LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | TEXT | st.binary(max_size=3)
-VALUES = st.recursive(
-    LEAVES, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2), max_leaves=4
-)
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | TEXT,
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2),
-    max_leaves=4,
-)
+def test_all_classes_of_messages_are_tried():
+    classes = {value for name in core.__all__ if isinstance(value := getattr(core, name), type)}
+    tried = {AIMessage, AIMessageChunk, ChatMessage, ChatMessageChunk, FunctionMessage, FunctionMessageChunk}
+    tried |= {HumanMessage, HumanMessageChunk, SystemMessage, SystemMessageChunk, ToolMessage, ToolMessageChunk}
 
-KINDS = sorted(
-    {*KNOWN_BLOCK_TYPES, *_PARTS, *_FILES, *CALLS, *REASONING}
-    | {"tool_result", "server_tool_use", "web_search_tool_result", "web_search_call", "executable_code"}
-    | {"json", "search_result", "cache_point", "citation", "hologram"}
-)
-FIELDS = sorted(
-    {
-        "text",
-        "reasoning",
-        "thinking",
-        "summary",
-        "content",
-        "refusal",
-        "id",
-        "index",
-        "name",
-        "args",
-        "input",
-        "arguments",
-    }
-    | {"partial_json", "call_id", "tool_use_id", "tool_call_id", "url", "base64", "data", "mime_type", "media_type"}
-    | {"source", "source_type", "file_id", "file", "image_url", "input_audio", "detail", "value", "output", "action"}
-    | {"json", "title", "bytes", "format", "extras", "resource"}
-)
-BEDROCK = ["text", "image", "document", "video", "toolUse", "toolResult", "reasoningContent", "cachePoint", "json"]
-BEDROCK += ["guardContent", "searchResult"]
-
-TYPED = st.builds(
-    lambda kind, fields: {"type": kind, **fields},
-    st.sampled_from(KINDS) | VALUES,
-    st.dictionaries(st.sampled_from(FIELDS), VALUES | st.just("AAAA") | st.just("image/png"), max_size=4),
-)
-UNTYPED = st.dictionaries(st.sampled_from(BEDROCK), VALUES, min_size=1, max_size=1)
-BLOCKS = TYPED | UNTYPED | st.dictionaries(TEXT, VALUES, max_size=2)
-CONTENT = TEXT | st.lists(TEXT | BLOCKS, max_size=3)
-
-CALL = st.fixed_dictionaries(
-    {"id": st.none() | TEXT, "name": TEXT, "args": st.dictionaries(TEXT, JSON, max_size=2)},
-)
-INVALID = st.fixed_dictionaries(
-    {"id": st.none() | TEXT, "name": st.none() | TEXT, "args": st.none() | TEXT, "error": st.none() | TEXT},
-)
-EXTRAS = st.dictionaries(
-    st.sampled_from(["reasoning_content", "reasoning", "refusal", "audio", "executed_tools"]), VALUES, max_size=2
-) | st.fixed_dictionaries({"function_call": st.fixed_dictionaries({"name": TEXT, "arguments": TEXT})})
-
-ANSWERS = st.builds(
-    lambda cls, content, calls, invalid, extras, name: cls(
-        content, tool_calls=calls, invalid_tool_calls=invalid, additional_kwargs=extras, name=name
-    ),
-    st.sampled_from([AIMessage, AIMessageChunk]),
-    CONTENT,
-    st.lists(CALL, max_size=2),
-    st.lists(INVALID, max_size=1),
-    EXTRAS,
-    st.none() | TEXT,
-)
-RESULTS = st.builds(
-    lambda content, call_id, name: ToolMessage(content, tool_call_id=call_id, name=name),
-    CONTENT,
-    TEXT,
-    st.none() | TEXT,
-)
-OLD_RESULTS = st.builds(lambda content, name: FunctionMessage(content, name=name), CONTENT, TEXT)
-MACHINE = (
-    ANSWERS
-    | RESULTS
-    | OLD_RESULTS
-    | st.builds(lambda content, role: ChatMessage(content, role=role), CONTENT, st.sampled_from(sorted(MACHINES)))
-)
-PERSON = st.builds(
-    lambda cls, content, name: cls(content, name=name),
-    st.sampled_from([HumanMessage, SystemMessage]),
-    CONTENT,
-    st.none() | TEXT,
-) | st.builds(lambda content, role: ChatMessage(content, role=role), CONTENT, TEXT)
+    bases = {BaseMessage, BaseMessageChunk}
+    assert {cls for cls in classes if issubclass(cls, BaseMessage)} - bases == {*tried, RemoveMessage}
+    assert {"server_tool_call", "web_search_call", "executable_code", "mcp_call", "thinking"} <= FOREIGN_KINDS
 
 
 def send(messages: list[BaseMessage]) -> Any:

@@ -43,6 +43,16 @@ def with_runtime(city: str, runtime: ToolRuntime[Any, Any]) -> str:
 
 
 def with_config(city: str, config: RunnableConfig) -> str:
+    """Get the weather.
+
+    Args:
+        city: Of the weather.
+        config: Of the run.
+    """
+    return city + str(config)
+
+
+def with_optional_config(city: str, config: RunnableConfig | None = None) -> str:
     """Get the weather."""
     return city + str(config)
 
@@ -52,13 +62,29 @@ async def awaited(city: str, runtime: ToolRuntime) -> str:
     return city + str(runtime)
 
 
+def with_optional_state(city: str, state: Annotated[dict[str, Any], InjectedState] | None = None) -> str:
+    """Get the weather."""
+    return city + str(state)
+
+
 class Weather:
     def of(self, city: str, token: Annotated[str, InjectedToolArg]) -> str:
         """Get the weather."""
         return city + token
 
 
-INJECTED = [with_token, with_marks, with_state, with_store, with_runtime, with_config, awaited, Weather().of]
+INJECTED = [
+    with_token,
+    with_marks,
+    with_state,
+    with_optional_state,
+    with_store,
+    with_runtime,
+    with_config,
+    with_optional_config,
+    awaited,
+]
+INJECTED.append(Weather().of)
 
 
 @pytest.mark.parametrize("function", INJECTED)

@@ -148,6 +148,27 @@ def test_reasoning_that_other_integrations_keep_beside_the_blocks_is_sent(name):
     assert sent["reasoning"] == "Own."
 
 
+def test_the_thinking_that_anthropics_integration_kept_in_a_dict_is_sent():
+    thinking = {"type": "thinking", "thinking": "Hm.", "signature": "x"}
+    (sent,) = wire(said(TextBlock(text="Noon."), additional_kwargs={"thinking": thinking}))
+    assert sent["reasoning"] == "Hm."
+
+
+def test_a_refusal_is_sent_back(llm, sandbox):
+    sandbox.script(Reply(text="", refusal="I will not."), Reply(text="Fine."))
+    refused = llm.chat([ChatMessage(content="Do it.")]).message
+    llm.chat([ChatMessage(content="Do it."), refused, ChatMessage(content="Then do not.")])
+    assert sandbox.requests[-1].body["messages"][1] == {"role": "assistant", "content": "I will not."}
+
+
+def test_a_step_of_a_tool_that_openais_servers_ran_is_shown():
+    steps = [{"type": "web_search_call", "id": "ws_1", "status": "completed"}, SimpleNamespace(), 7]
+    (sent,) = wire(said(TextBlock(text="Noon."), additional_kwargs={"built_in_tool_calls": steps}))
+    first, search, *rest = sent["content"].split("\n")
+    assert (first, search) == ("Noon.", '[web_search_call: {"status": "completed"}]')
+    assert [step.partition(":")[0] for step in rest] == ["[tool_step", "[tool_step"]
+
+
 def test_a_result_is_matched_by_the_id_of_responses_too():
     result = ChatMessage(role=MessageRole.TOOL, content="noon", additional_kwargs={"call_id": "c1", "name": 5})
     assert wire(said(CALL), result)[1] == {"role": "tool", "tool_call_id": "c1", "name": "now", "content": "noon"}

@@ -73,7 +73,11 @@ def test_a_response_holds_all_of_an_answer():
         TextBlock(text="It is 31."),
         *CALL_BLOCKS,
     ]
-    assert response.message.additional_kwargs == {"tool_calls": CALLS, "invalid_tool_calls": [INVALID]}
+    assert response.message.additional_kwargs == {
+        "tool_calls": CALLS,
+        "invalid_tool_calls": [INVALID],
+        "refusal": "No.",
+    }
     assert response.logprobs == [[LogProb(token="It", logprob=-0.5)]]
     assert response.additional_kwargs == {**COUNTS, "finish_reason": "stop", "stop_reason": 7, "refusal": "No."}
     assert response.raw == {

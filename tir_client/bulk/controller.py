@@ -39,7 +39,7 @@ class Controller:
         self._ceiling = ceiling
         self._threshold = ceiling
         self._policy = replace(policy, max_retries=1_000_000)
-        self._changed_at = float("-inf")
+        self._changed_at = self._reduced_at = float("-inf")
         self._refusals = 0
         self._watch = FirstByteWatch()
         self._first_bytes: list[float] = []
@@ -57,7 +57,7 @@ class Controller:
 
     def refused(self, sent: float, failure: TIRError, now: float) -> None:
         """Note a refusal: when its request was sent, and the error, which may have a `retry_after`."""
-        first_of_round = sent >= self._changed_at
+        first_of_round = sent >= self._reduced_at
         if first_of_round:
             self._refusals += 1
             self._halve(now, is_new=self._refusals == 1)
@@ -66,7 +66,7 @@ class Controller:
 
     def slowed(self, sent: float, now: float) -> None:
         """Note an answer that did not come in time."""
-        if sent >= self._changed_at:
+        if sent >= self._reduced_at:
             self._halve(now, is_new=True)
 
     def _end_round(self, now: float) -> None:
@@ -89,6 +89,8 @@ class Controller:
     def _change(self, limit: int, now: float) -> None:
         if limit < self.limit or self.limit < self._ceiling:
             self._changed_at = now
+        if limit <= self.limit:
+            self._reduced_at = now
         self.limit = min(limit, self._ceiling)
         self._first_bytes.clear()
         self._seconds.clear()

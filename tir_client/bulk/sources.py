@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-import sys
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Sized
 from contextlib import closing
 from itertools import count, islice
@@ -111,7 +110,7 @@ class _Csv(_File):
 
 def _next_record(reader: csv.DictReader[str]) -> dict[Any, Any] | None:
     """The next record; a field may be longer than the 131,072 characters that the module allows by default."""
-    former = csv.field_size_limit(sys.maxsize)
+    former = csv.field_size_limit(2**31 - 1)
     try:
         return next(reader, None)
     finally:

@@ -71,6 +71,7 @@ class Attempt:
         self._not_started = 0
         self._deadline: float | None = None
         self._limits: dict[str, float | None] = {}
+        self._clocked = False
         self._request_id: str | None = None
         self._token = SecretStr("")
         self._last: TIRError | None = None
@@ -88,8 +89,14 @@ class Attempt:
         request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
         return request
 
-    def request(self, client: Any, *, streamed: bool) -> Any:
-        """Build the request of the next try with `client`, an httpx client of either kind.
+    def request(self, client: Any, *, streamed: bool, clocked: bool = False) -> Any:
+        """Build the request of the next try.
+
+        Args:
+            client: An httpx client of either kind.
+            streamed: Whether the answer is a stream.
+            clocked: A `Clock` limits all waits, so httpx need not limit reads: when its limit runs out, it closes an
+                HTTP/2 connection with all other calls on it.
 
         Raises:
             APITimeoutError: The time for the whole call is over.
@@ -99,9 +106,10 @@ class Attempt:
         if math.isnan(self._began):
             self._began = time.monotonic()
         self.check_time()
+        self._clocked = clocked and self.opening is not None
         self._limits = {
             "connect": self._left(self.timeouts.connect),
-            "read": self._left(self.timeouts.first_byte),
+            "read": None if self._clocked else self._left(self.timeouts.first_byte),
             "write": self._left(self.timeouts.chunk),
             "pool": self._left(self.timeouts.first_byte),
         }
@@ -137,7 +145,7 @@ class Attempt:
         """
         self.phase = "chunk"
         self._request_id = response.headers.get("x-request-id")
-        self._limits["read"] = self._left(self.timeouts.chunk)
+        self._limits["read"] = None if self._clocked else self._left(self.timeouts.chunk)
         if self._not_started and response.is_success:
             self._started()
 
