@@ -412,6 +412,7 @@ async def test_a_server_waits_for_a_slow_reader():
             writer.write(bytes(PIECE))
             await writer.drain()
             sent += PIECE
+        await reader.read()  # the end of this function would discard what is not sent yet
 
     async with listening(serve) as port, made(port) as client:
         (response,) = await opened(client)
