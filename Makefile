@@ -11,7 +11,7 @@ EXTRAS := .[langchain,llama-index,sandbox,cli,parquet]
 JOBS ?= 2
 PARALLEL := --numprocesses $(JOBS) --dist worksteal
 
-.PHONY: demo docs test test-real test-lowest test-ray test-newest constraints lint format type pytest mutants soak works-with features reliability bench bench-bulk build clean
+.PHONY: demo docs test test-real test-lowest test-ray test-newest constraints lint format type pytest mutants soak works-with notebooks features reliability bench bench-bulk build clean
 
 demo: $(READY)  ## LangChain and LlamaIndex through TIR, or through a local sandbox
 	@$(BIN)/python -m demo
@@ -65,6 +65,9 @@ soak: $(READY)  ## ten minutes of a hundred concurrent streams with random fault
 
 works-with: $(READY)  ## the documentation's examples with other packages, each in an environment of its own
 	$(BIN)/python -m tests.docs.works_with $(ARGS)
+
+notebooks: $(READY)  ## runs the notebooks on the sandbox, and stores their outputs; ARGS="bulk agents" for some
+	$(BIN)/python -m tests.notebooks $(ARGS)
 
 features: $(READY)  ## measures what other clients do, and writes docs/measured/features.md
 	$(BIN)/python -m tests.docs.features

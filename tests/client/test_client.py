@@ -171,7 +171,7 @@ async def test_a_page_with_status_200_is_not_an_answer(ask: Ask, sandbox, connec
 
 
 @pytest.mark.parametrize("ask", PATHS[2:])
-async def test_a_server_that_does_not_stream_is_understood_all_the_same(ask: Ask, sandbox, connect):
+async def test_a_server_that_answers_a_stream_request_as_a_whole_is_understood(ask: Ask, sandbox, connect):
     with Sandbox(replies=[Reply(text="In one piece.")]) as other:
         body = await whole(TIRClient(Config.resolve(api_key=other.token, base_url=other.base_url)), request())
     sandbox.script(Fault(status=200, body=_whole(body.choice.text), content_type="application/json"))
@@ -236,7 +236,7 @@ async def test_users_own_clients_are_used_and_left_open(sandbox, connect):
         client.chat(request())
 
 
-def test_the_class_of_a_client_is_refused(connect):
+def test_a_class_instead_of_a_client_is_refused(connect):
     with pytest.raises(ConfigurationError, match=r"`http_client` is a class: .*`Client\(\)`"):
         connect(http_client=httpx.Client)
     with pytest.raises(ConfigurationError, match=r"`http_async_client` is a class: .*`AsyncClient\(\)`"):
@@ -330,7 +330,7 @@ async def test_an_unknown_model_is_not_found(connect):
             await ask(connect(), request(model="nope"))
 
 
-def test_what_json_cannot_say_is_refused_before_a_request(sandbox, connect):
+def test_a_value_that_json_cannot_express_is_refused_before_a_request(sandbox, connect):
     for message in ({"role": "user", "content": object()}, {"role": "user", "content": "\ud800"}, {"x": float("nan")}):
         with pytest.raises(InvalidRequestError):
             connect().chat(request(messages=[message]))

@@ -31,7 +31,7 @@ def client_for(base_url: str = URL, token: str = "key", **options: Any) -> TIRCl
 
 
 class Deaf(httpx.AsyncBaseTransport):
-    """A transport that ignores timeouts, and falls silent where it is told to; all calls share its one connection."""
+    """A transport that ignores timeouts and stalls in one phase; all calls share its one connection."""
 
     def __init__(self, silent: str) -> None:
         self._silent = silent
@@ -118,7 +118,7 @@ def test_total_holds_to_within_one_chunk_in_sync_code():
 
 
 @pytest.mark.parametrize("ask", PATHS)
-async def test_a_compressed_error_is_read_only_as_far_as_it_may_be(ask: Ask):
+async def test_only_the_beginning_of_a_compressed_error_is_read(ask: Ask):
     bomb = gzip.compress(b'{"error": "No."}' + bytes(200_000_000))
     made = []
 
@@ -165,7 +165,7 @@ async def given(value: Any) -> Any:
     return value
 
 
-async def test_a_cancellation_by_somebody_else_is_not_taken_for_the_clocks():
+async def test_a_cancellation_from_elsewhere_is_not_a_timeout():
     clock = Clock()
     task = asyncio.create_task(clock.wait(asyncio.sleep(NEVER), NEVER))
     await asyncio.sleep(0)
@@ -174,7 +174,7 @@ async def test_a_cancellation_by_somebody_else_is_not_taken_for_the_clocks():
         await task
 
 
-async def test_both_at_once_are_a_cancellation():
+async def test_a_cancellation_and_a_timeout_at_once_are_a_cancellation():
     clock = Clock()
     task = asyncio.create_task(clock.wait(asyncio.sleep(NEVER), NEVER))
     await asyncio.sleep(0)
@@ -185,7 +185,7 @@ async def test_both_at_once_are_a_cancellation():
         await task
 
 
-async def test_the_clock_does_not_ring_while_nobody_waits():
+async def test_the_clock_does_not_fire_between_waits():
     clock = Clock()
     await clock.wait(given(1), 0.001)
     await asyncio.sleep(0.01)

@@ -17,7 +17,7 @@ from tests.faults.response_bytes import DONE, TEXT, as_json, chunks, completion,
 from tir_client import APITimeoutError, Config, RetryPolicy, TIRClient, TIRError
 
 HTTP2 = {"http1": False, "http2": True}
-"""HTTP/2 without TLS, which the server must be known to speak."""
+"""HTTP/2 without TLS, which cannot be negotiated."""
 
 
 class Server:

@@ -235,7 +235,7 @@ ASYNC = [
 
 @pytest.mark.parametrize("driver", OURS, ids=lambda driver: driver.name)
 @pytest.mark.parametrize("leave", SYNC, ids=lambda leave: leave.__name__)
-def test_server_is_told_at_once(driver: Driver, leave: Any) -> None:
+def test_cancelling_closes_the_connection_at_once(driver: Driver, leave: Any) -> None:
     """Leaving an answer, in whatever way, closes its connection."""
     delays = []
     while len(delays) < ATTEMPTS and min(delays, default=1) > AT_ONCE:
@@ -250,7 +250,7 @@ def test_server_is_told_at_once(driver: Driver, leave: Any) -> None:
 
 @pytest.mark.parametrize("driver", OURS, ids=lambda driver: driver.name)
 @pytest.mark.parametrize("leave", ASYNC, ids=lambda leave: leave.__name__)
-def test_server_is_told_at_once_by_async_code(driver: Driver, leave: Any) -> None:
+def test_cancelling_async_code_closes_the_connection_at_once(driver: Driver, leave: Any) -> None:
     """The same in a loop that runs on."""
     delays = []
     while len(delays) < ATTEMPTS and min(delays, default=1) > AT_ONCE:
@@ -299,7 +299,7 @@ AGENTS = [
 @pytest.mark.filterwarnings("ignore:is_running called from within a step:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:Accessing the '.*' attribute on the instance:DeprecationWarning")
 @pytest.mark.parametrize(("driver", "leave"), AGENTS)
-def test_server_is_told_at_once_of_an_agent_that_is_stopped(driver: Driver, leave: Any) -> None:
+def test_cancelling_an_agent_closes_the_connection_at_once(driver: Driver, leave: Any) -> None:
     """Stopping an agent stops the model that it talks to."""
 
     async def main(server: WireServer) -> float:
@@ -315,7 +315,7 @@ def test_server_is_told_at_once_of_an_agent_that_is_stopped(driver: Driver, leav
 
 
 @pytest.mark.parametrize("driver", OURS, ids=lambda driver: driver.name)
-def test_loop_that_is_interrupted_tells_the_server(driver: Driver) -> None:
+def test_interrupting_an_event_loop_closes_the_connection(driver: Driver) -> None:
     """Ctrl-C in `asyncio.run` closes the connections of its loop."""
     delays = []
     while len(delays) < ATTEMPTS and min(delays, default=1) > AT_ONCE:
@@ -364,7 +364,7 @@ KEPT = [
 
 
 @pytest.mark.parametrize(("driver", "begin"), KEPT)
-def test_stream_that_is_kept_half_read_ends_with_its_loop_without_a_word(driver: Driver, begin: Any) -> None:
+def test_a_half_read_stream_that_is_kept_ends_with_its_loop_without_warnings(driver: Driver, begin: Any) -> None:
     """The loop closes all generators at once, and finds none of ours being closed by another."""
     kept, logged = [], []
 
@@ -382,7 +382,7 @@ def test_stream_that_is_kept_half_read_ends_with_its_loop_without_a_word(driver:
 
 
 @pytest.mark.parametrize("driver", OURS, ids=lambda driver: driver.name)
-def test_model_is_of_use_after_its_streams_were_left(driver: Driver) -> None:
+def test_a_model_works_after_its_streams_were_left(driver: Driver) -> None:
     """A hundred streams that were left do not use up the pool of connections."""
     with WireServer([TALK, STALL]) as server:
         model = driver.model(server.base_url, PATIENT)

@@ -55,8 +55,8 @@ async def read(driver: Driver, model: Any) -> None:
 
 
 @pytest.mark.parametrize("number", range(len(OURS)), ids=[driver.name for driver in OURS])
-def test_program_ends_in_silence(number: int) -> None:
-    """No warning, no traceback, no waiting; and the server is told."""
+def test_a_program_with_open_streams_exits_without_warnings(number: int) -> None:
+    """There is no warning, no traceback and no wait, and the connection is closed."""
     with WireServer([TALK, STALL]) as server:
         command = [sys.executable, "-W", "ignore", "-W", "default::ResourceWarning"]
         command += ["-m", "tests.faults.test_exit", str(number), server.base_url]

@@ -74,7 +74,7 @@ def test_many_loops_in_a_row(sandbox: Sandbox, driver: Driver, fresh: Any) -> No
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # asyncio rightly complains of the loop's owner
-def test_loops_that_are_closed_without_a_word(driver: Driver, fresh: Any) -> None:
+def test_loops_that_are_closed_without_ending_their_generators(driver: Driver, fresh: Any) -> None:
     """Some code closes loops without ending their async generators, as LlamaIndex's `asyncio_run` does in threads.
 
     Nothing can be closed in time then; the sockets go with the garbage, and the model works on.
@@ -104,7 +104,7 @@ def test_many_threads(driver: Driver, fresh: Any) -> None:
         assert len(set(answers)) == 1
 
 
-def test_many_threads_whose_time_is_limited(driver: Driver, fresh: Any) -> None:
+def test_many_threads_with_a_total_timeout(driver: Driver, fresh: Any) -> None:
     """The limit of a whole call ends each call at its own time, and leaves no clock behind."""
 
     def work(number: int) -> str:
@@ -172,14 +172,14 @@ def test_sync_calls_inside_a_running_loop(driver: Driver, fresh: Any) -> None:
         assert len(set(asyncio.run(cell(model)))) == 1
 
 
-def test_models_that_are_forgotten(driver: Driver, fresh: Any) -> None:
-    """A model that nobody holds any more takes its connections along."""
+def test_models_that_are_garbage_collected(driver: Driver, fresh: Any) -> None:
+    """The connections of a model are closed when it is garbage-collected."""
     with all_returned():
         for _ in range(50):
             driver.whole(fresh())
 
 
-def test_models_that_are_forgotten_while_their_loop_runs(driver: Driver, fresh: Any, sandbox: Sandbox) -> None:
+def test_models_that_are_garbage_collected_while_their_loop_runs(driver: Driver, fresh: Any, sandbox: Sandbox) -> None:
     """Likewise in a loop that runs on."""
 
     async def main() -> None:
@@ -218,7 +218,7 @@ async def _begin(driver: Driver, model: Any) -> None:
     await anext(driver.astream(model))
 
 
-def test_copies_share_nothing_that_is_closed(driver: Driver, fresh: Any) -> None:
+def test_closing_a_copy_leaves_the_original_open(driver: Driver, fresh: Any) -> None:
     """Closing a copy does not close the original."""
     with all_returned(), closing(fresh()) as model:
         driver.whole(model)

@@ -1,4 +1,4 @@
-"""The token, and the values of headers and query, are seen by the configured server and by nobody else."""
+"""Only the configured server receives the token and the values of headers and query."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_no_log_and_no_error_has_a_secret(
 
 
 @pytest.mark.parametrize("way", ways(OURS), ids=str)
-def test_headers_that_repeat_the_token_are_blacked_out(way: Way, places: Places) -> None:
+def test_a_token_in_a_response_header_is_masked(way: Way, places: Places) -> None:
     """A server may send back what it was sent, as it was or as it is written in a URL."""
     token = f"{TOKEN}/+="
     places.play([refusal(401, x_echo=f"Bearer {token}", x_url=quote(token, safe="")), CLOSE])
@@ -104,7 +104,7 @@ def test_headers_that_repeat_the_token_are_blacked_out(way: Way, places: Places)
 @pytest.mark.parametrize("form", ["text", "json", "html", "event"])
 @pytest.mark.parametrize("way", ways(OURS), ids=str)
 @pytest.mark.usefixtures("pauses")
-def test_no_error_that_was_cut_has_the_half_of_a_token(way: Way, form: str, places: Places) -> None:
+def test_a_truncated_error_has_no_half_of_a_token(way: Way, form: str, places: Places) -> None:
     """A long body is cut, and the token may stand where it is cut."""
     for length in range(BODY_LIMIT - 60, BODY_LIMIT + 20, 7):
         words = f"{'x ' * (length // 2)} key={TOKEN} {'y ' * 99}"
@@ -158,7 +158,7 @@ def test_plain_http_to_another_machine_is_refused(maker: Callable[..., Any], fie
 
 
 @pytest.mark.parametrize("maker", MAKERS)
-def test_nothing_that_shows_a_model_has_a_secret(maker: Callable[..., Any]) -> None:
+def test_no_representation_of_a_model_has_a_secret(maker: Callable[..., Any]) -> None:
     """Representations, dumps, copies, and what a notebook shows."""
     model = made(maker)
     views = [*shown(model), *shown(model.client), *shown(model.client.config), *shown(copy.deepcopy(model))]
@@ -209,7 +209,7 @@ def test_no_pickle_has_a_secret(maker: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize("maker", CHATS)
-def test_what_is_read_from_a_pickle_calls_with_the_token_of_the_environment(
+def test_an_unpickled_model_calls_with_the_token_of_the_environment(
     maker: Callable[..., Any], places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The token stays where it is; another process has its own."""
@@ -271,7 +271,7 @@ BAD_TOKENS = {"a space": f"{TOKEN} x", "an accent": f"{TOKEN}é", "lines": f"\n{
 
 
 @pytest.mark.parametrize("flaw", BAD_TOKENS)
-def test_token_that_turns_out_bad_is_not_in_the_locals_of_the_error(flaw: str, places: Places) -> None:
+def test_an_invalid_token_is_not_in_the_locals_of_the_error(flaw: str, places: Places) -> None:
     """A function may return a token that cannot be sent."""
     model = ChatTIR(api_key=lambda: BAD_TOKENS[flaw], base_url=places.address("{line}/v1"))
 
