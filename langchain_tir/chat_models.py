@@ -263,7 +263,7 @@ class ChatTIR(ChatSettings, BaseChatModel):
 
     def _request(self, messages: list[BaseMessage], stop: list[str] | None, call: Json) -> ChatRequest:
         fields = self.call_parameters(call if stop is None else {**call, "stop": stop})
-        if "response_format" in fields:
+        if fields.get("response_format") is not None:
             fields["response_format"] = to_response_format(fields["response_format"])
         fields |= tool_fields(fields.get("tools") or (), fields.get("tool_choice"))
         request: ChatRequest = ChatRequest.of(messages=to_wire(messages), **fields)

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, WithJ
 
 from tir_client.aliases import ALIASES, UNSUPPORTED, refuse_unknown, refuse_unsupported, rename
 from tir_client.client import TIRClient
-from tir_client.config import TOKEN_VARIABLES, ApiKey, Config, project_from_environment, token_from_environment
+from tir_client.config import TOKEN_VARIABLES, ApiKey, Config, check_model, project_from_environment, token_from_environment
 from tir_client.errors import ConfigurationError
 from tir_client.models import model_info
 from tir_client.protocol.parameters import Parameters
@@ -35,6 +35,7 @@ SECRETS = ("default_headers", "default_query")
 ADDRESS = ("api_key", "project_id", "endpoint_id", "base_url", "host", "model_in_url", *SECRETS, "allow_http")
 CLIENTS = ("http_client", "http_async_client")
 POLICIES = ("timeout", "max_retries", "wait_for_start")
+MODEL_FIELDS = ("model", "model_name")
 SHARED = (*CLIENTS, "rate_limiter", "cache", "callbacks", "callback_manager")
 """Fields that a deep copy shares with the original, because they refer to something outside."""
 
@@ -173,6 +174,9 @@ class Connection(BaseModel):
     if not TYPE_CHECKING:  # else a type checker would accept any attribute
 
         def __setattr__(self, name, value):  # noqa: ANN001, ANN204
+            if name in MODEL_FIELDS:
+                with self._framework_errors():
+                    check_model(value)
             super().__setattr__(name, storable(name, value))
 
     # The client

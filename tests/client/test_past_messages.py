@@ -78,6 +78,14 @@ def test_calls_whose_results_have_the_tools_name_as_id_get_ids_of_their_own(ids)
     assert other["content"] == "Wait."
 
 
+def test_parallel_calls_of_one_id_are_told_apart():
+    asked, first, second = as_sent(calls("f", "g", ids=("d", "d")), tool_message("d", "1"), tool_message("d", "2"))
+
+    assert [call["id"] for call in asked["tool_calls"]] == [first["tool_call_id"], second["tool_call_id"]]
+    assert [(told["name"], told["content"]) for told in (first, second)] == [("f", "1"), ("g", "2")]
+    assert first["tool_call_id"] == "d" != second["tool_call_id"]
+
+
 def test_an_id_may_be_used_again_in_a_later_turn():
     history = [calls("f", ids=("0",)), tool_message("0", "1"), calls("g", ids=("0",)), tool_message("0", "2")]
     sent = as_sent(*history, tool_message("0", "3"))

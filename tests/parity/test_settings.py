@@ -72,6 +72,21 @@ def test_none_unsets_a_parameter_in_the_constructor_and_in_a_call(cls, sandbox, 
 
 
 @CHAT
+def test_none_unsets_the_form_of_the_answer(cls, sandbox, endpoint):
+    call(cls(**endpoint), response_format=None)
+
+    assert "response_format" not in sandbox.requests[0].body
+
+
+@ALL
+@pytest.mark.parametrize("name", [None, "", "a model"])
+def test_what_is_no_name_of_a_model_cannot_be_set_in_place(cls, endpoint, name):
+    model = made(cls, **endpoint)
+    with pytest.raises(ConfigurationError, match="`model`"):
+        setattr(model, "model_name" if cls is TIREmbedding else "model", name)
+
+
+@CHAT
 def test_none_for_the_model_means_the_models_own(cls, sandbox, endpoint):
     call(cls(None, **endpoint))
     call(cls("qwen3_32b", **endpoint), model=None)

@@ -1,4 +1,4 @@
-"""Ids of past tool calls, and which result belongs to which call. Pure.
+"""Completes the ids of past tool calls, in place, so that each result belongs to one call. No I/O.
 
 Some integrations keep calls without ids, and old histories of OpenAI have function calls, which never had any. vLLM
 needs an id on both sides.
@@ -28,7 +28,6 @@ def match_results(messages: Iterable[Json]) -> None:
     for position, message in enumerate(messages):
         for call in message.get("tool_calls", ()):
             if call["id"] is None or (call["id"] in names and call["id"] not in answered):
-                call["id"] = None
                 waiting.append(call)
             else:
                 names[call["id"]] = call["function"]["name"]
@@ -42,8 +41,7 @@ def match_results(messages: Iterable[Json]) -> None:
 def _match(result: Json, names: dict[str, str], answered: set[str], waiting: list[Json], new_id: str) -> None:
     call_id, name = result.get("tool_call_id"), result.get("name")
     if call_id not in names or call_id in answered:
-        name = names.get(call_id or "", name)
-        call = next((call for call in waiting if name in (None, call["function"]["name"])), None)
+        call = _waiting_call(waiting, call_id, names.get(call_id or "", name))
         call_id = new_id if not call_id or (call is not None and call_id in answered) else call_id
         if call is not None:
             waiting.remove(call)
@@ -53,3 +51,10 @@ def _match(result: Json, names: dict[str, str], answered: set[str], waiting: lis
     answered.add(call_id)
     if names.get(call_id):
         result.setdefault("name", names[call_id])
+
+
+def _waiting_call(waiting: list[Json], call_id: str | None, name: str | None) -> Json | None:
+    """The call that a result answers: one with the same id as another call, or else the first with the same name."""
+    same_id = (call for call in waiting if call_id is not None and call["id"] == call_id)
+    same_name = (call for call in waiting if name in (None, call["function"]["name"]))
+    return next(same_id, None) or next(same_name, None)
