@@ -159,9 +159,17 @@ def test_a_missing_token_is_named(rows: Path, tmp_path: Path, monkeypatch: pytes
     assert "E2E_TIR_ACCESS_TOKEN" in done.stderr
 
 
+INTERRUPTIBLE = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("tir_cli", run_name="__main__")
+"""
+"""The command, with Python's own handler of SIGINT: a child of a process that ignores the signal ignores it, too."""
+
+
 def start(*arguments: str | Path) -> subprocess.Popen[str]:
     """Run `tir bulk` in a process of its own."""
-    command = [sys.executable, "-m", "tir_cli", "bulk", *map(str, arguments)]
+    command = [sys.executable, "-c", INTERRUPTIBLE, "bulk", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ.copy())
 
 
