@@ -24,7 +24,7 @@ from llama_index.core.base.llms.types import (
 
 from llama_index_tir._stand_ins import stand_in
 from tir_client import InvalidRequestError
-from tir_client.protocol.media import LIMIT, media_problem, too_large
+from tir_client.protocol.media import LIMIT, checked_part, too_large
 from tir_client.protocol.messages import audio_part, data_url, join_content, media_part, read_data_url, text_part
 
 if TYPE_CHECKING:
@@ -81,7 +81,19 @@ def _part(block: ContentBlock, role: str) -> Part:
     make = next((make for cls, make in _PARTS.items() if isinstance(block, cls)), None)
     if make is None:
         raise InvalidRequestError(f"A block of type {type(block).__name__} cannot be sent in a {role} message.")
-    return make(block)
+    part = make(block)
+    try:
+        return checked_part(part, _stated_type(block))
+    except ValueError as error:
+        raise InvalidRequestError(f"The {type(block).__name__} cannot be sent: {error}.") from None
+
+
+def _stated_type(block: Any) -> str | None:
+    """What the owner of data says that they are; None if the part says it, which is so for a `data:` URL."""
+    if getattr(block, "url", None) is not None:
+        return None
+    names = ("image_mimetype", "video_mimetype", "format")
+    return next((getattr(block, name) for name in names if getattr(block, name, None)), "")
 
 
 # One function for each kind of block
@@ -107,7 +119,7 @@ def _video(block: VideoBlock) -> Part:
 def _audio(block: AudioBlock) -> Part:
     if block.url is not None:
         return media_part("audio", str(block.url))
-    return audio_part(_base64(block, block.resolve_audio, block.format or ""), block.format or "")
+    return audio_part(_base64(block, block.resolve_audio), block.format or "")
 
 
 def _document(block: DocumentBlock) -> Part:
@@ -150,21 +162,23 @@ _DEFAULT_TYPES: dict[type[Any], str] = {ImageBlock: "image/png", VideoBlock: "vi
 
 def _inline(block: ContentBlock, resolve: Callable[[], IOBase], media_type: str | None) -> str:
     """Return a `data:` URL with the data of a block, which may be in a local file."""
-    return data_url(_base64(block, resolve, media_type or ""), media_type or _DEFAULT_TYPES[type(block)])
+    return data_url(_base64(block, resolve), media_type or _DEFAULT_TYPES[type(block)])
 
 
-def _base64(block: Any, resolve: Callable[[], IOBase], media_type: str) -> str:
+def _base64(block: Any, resolve: Callable[[], IOBase]) -> str:
     """Return the data of a block in Base64.
 
     Raises:
-        InvalidRequestError: They cannot be read, are not of the block's kind, or are too large.
+        InvalidRequestError: They cannot be read, are empty, or are too large.
     """
     try:
         size = block.path.stat().st_size if block.path is not None else 0
         data = "" if size > LIMIT else base64.b64encode(resolve().read()).decode()
     except (ValueError, TypeError, OSError) as error:
-        raise InvalidRequestError(f"The data of the {type(block).__name__} cannot be read: {error}.") from None
-    problem = too_large(size) if size > LIMIT else media_problem(block.block_type, data, media_type)
-    if problem:
-        raise InvalidRequestError(f"The {type(block).__name__} cannot be sent: {problem}.")
+        name = type(block).__name__
+        if "returned zero bytes" in str(error):
+            raise InvalidRequestError(f"The {name} cannot be sent: its data are empty.") from None
+        raise InvalidRequestError(f"The data of the {name} cannot be read: {error}.") from None
+    if size > LIMIT:
+        raise InvalidRequestError(f"The {type(block).__name__} cannot be sent: {too_large(size)}.")
     return data

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import copy
+import re
+from typing import Any
 
 import pytest
 
 from tir_client.protocol import media
-from tir_client.protocol.media import media_problem, media_type_of
+from tir_client.protocol.media import checked_part, media_problem, media_type_of
 
 HEADS = {
     "image/png": b"\x89PNG\r\n\x1a\n",
@@ -72,9 +75,90 @@ def test_a_type_that_is_said_is_checked_too(said, problem):
     assert media_problem("image", encoded(HEADS["image/png"]), said) == problem
 
 
-def test_unknown_data_and_data_that_are_not_base64_are_left_to_the_server():
+def test_unknown_data_are_left_to_the_server():
     assert media_problem("image", encoded(b"\0\1\2")) == ""
-    assert media_problem("image", "x") == ""
+
+
+@pytest.mark.parametrize("data", ["x", "!!notb64!!", "AAA", "AA=A", "é"])
+def test_data_that_are_not_base64_are_a_problem(data):
+    assert media_problem("image", data) == "its data are not Base64"
+
+
+@pytest.mark.parametrize(
+    ("data", "is_text"),
+    [(b"a note\r\n", True), ("Größe".encode(), True), (b"a\0", False), (b"a" * 99 + b"\xff", False)],
+)
+def test_text_is_no_image_whatever_its_owner_says(data, is_text):
+    assert media_problem("image", encoded(data), "image/png") == (
+        "its data are text/plain, not image" if is_text else ""
+    )
+
+
+PNG = encoded(HEADS["image/png"])
+
+
+def image(url: str) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": url, "detail": "low"}}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "text", "text": "data:,"},
+        image("https://a/b"),
+        image("file:///a.png"),
+        image(f"DATA:image/png;a=b;base64,{PNG}"),
+        image(f"data:;base64,{PNG}"),
+        {"type": "input_audio", "input_audio": {"data": PNG, "format": "wav"}},
+    ],
+)
+def test_a_part_that_can_be_sent_stays_as_it_is(part):
+    assert checked_part(part) == part
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("", media.NO_SCHEME),
+        ("/etc/passwd", media.NO_SCHEME),
+        ("a/b:c", media.NO_SCHEME),
+        (r"C:\a.png", media.NO_SCHEME),
+        (PNG, media.NO_SCHEME),
+        ("data:image/png;base64,", "its data are empty"),
+        ("data:image/png", "its `data:` URL is not in Base64"),
+        ("data:image/png,a", "its `data:` URL is not in Base64"),
+        (f"data:application/pdf;base64,{PNG}", "its data are application/pdf, not image"),
+        (f"data:image/png;base64,{encoded(HEADS['application/pdf'])}", "its data are application/pdf, not image"),
+    ],
+)
+def test_a_url_that_cannot_be_sent_is_an_error(url, problem):
+    with pytest.raises(ValueError, match=f"^{re.escape(problem)}$"):
+        checked_part(image(url))
+
+
+@pytest.mark.parametrize(("name", "problem"), [("image_url", media.NO_SCHEME), ("input_audio", "its data are empty")])
+def test_a_part_without_its_url_or_data_is_an_error(name, problem):
+    with pytest.raises(ValueError, match=problem):
+        checked_part({"type": name, name: {"detail": "low"}})
+
+
+def test_what_the_owner_says_counts_more_than_what_the_part_says():
+    audio = {"type": "input_audio", "input_audio": {"data": PNG, "format": "wav"}}
+
+    with pytest.raises(ValueError, match="image/png, not audio"):
+        checked_part(audio, "")
+    assert checked_part(audio, "audio/wav") == audio
+
+
+def test_white_space_in_base64_is_removed_and_the_part_is_not_changed():
+    lines = f"{PNG[:4]}\r\n {PNG[4:]}\n"
+    part = image(f"data:image/png;base64,{lines}")
+    before = copy.deepcopy(part)
+
+    assert checked_part(part) == image(f"data:image/png;base64,{PNG}")
+    assert part == before
+    audio = checked_part({"type": "input_audio", "input_audio": {"data": lines, "format": "wav"}})
+    assert audio["input_audio"] == {"data": PNG, "format": "wav"}
 
 
 def test_empty_data_are_a_problem():

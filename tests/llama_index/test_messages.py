@@ -259,10 +259,10 @@ def test_audio_and_video_are_sent_by_their_url(cls, kind):
 @pytest.mark.parametrize(("cls", "name"), [(AudioBlock, "a.mp3"), (VideoBlock, "a.webm")])
 def test_audio_and_video_in_a_file_are_sent_inline(tmp_path, cls, name):
     path = tmp_path / name
-    path.write_bytes(b"data")
+    path.write_bytes(b"data\0")
     (part,) = wire(ChatMessage(blocks=[cls(path=path)]))[0]["content"]
     kind = {"a.mp3": {"format": "mp3"}, "a.webm": {"type": "video/webm"}}[name]
-    assert without_data(part) == ({"type": part["type"], part["type"]: kind}, b"data")
+    assert without_data(part) == ({"type": part["type"], part["type"]: kind}, b"data\0")
 
 
 def test_an_open_file_is_sent_as_its_bytes():

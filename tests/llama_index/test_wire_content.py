@@ -67,7 +67,7 @@ def test_a_citation_holds_only_what_it_cites():
     ("block", "part"),
     [
         (ImageBlock(url="https://a/b.png", detail="high"), {"url": "https://a/b.png", "detail": "high"}),
-        (VideoBlock(video=b"abc", video_mimetype="video/webm"), {"url": "data:video/webm;base64,YWJj"}),
+        (VideoBlock(video=b"\0\1\xff", video_mimetype="video/webm"), {"url": "data:video/webm;base64,AAH/"}),
         (AudioBlock(url="https://a/b.mp3"), {"url": "https://a/b.mp3"}),
     ],
 )
@@ -80,8 +80,8 @@ def test_media_are_parts_of_their_kind(block: Any, part: dict[str, Any]):
 @pytest.mark.parametrize(
     ("block", "url"),
     [
-        (ImageBlock(image=b"abc"), "data:image/png;base64,YWJj"),
-        (VideoBlock(video=b"abc"), "data:video/mp4;base64,YWJj"),
+        (ImageBlock(image=b"\0\1\xff"), "data:image/png;base64,AAH/"),
+        (VideoBlock(video=b"\0\1\xff"), "data:video/mp4;base64,AAH/"),
     ],
 )
 def test_media_of_unknown_type_have_a_common_one(block: Any, url: str):
@@ -92,9 +92,9 @@ def test_media_of_unknown_type_have_a_common_one(block: Any, url: str):
 
 
 def test_audio_data_have_their_format():
-    part = {"type": "input_audio", "input_audio": {"data": "YWJj", "format": "mp3"}}
+    part = {"type": "input_audio", "input_audio": {"data": "AAH/", "format": "mp3"}}
 
-    assert to_content([AudioBlock(audio=b"abc", format="mp3")], "user") == [part]
+    assert to_content([AudioBlock(audio=b"\0\1\xff", format="mp3")], "user") == [part]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Checks images, audio and video that a message holds itself, before a server has to refuse them. Pure.
 
-Media at a URL are not checked: the server loads them, and nobody else does.
+Media at a URL are not checked: the server loads them, and nobody else does. A `data:` URL holds its data itself.
 """
 
 from __future__ import annotations
@@ -8,9 +8,16 @@ from __future__ import annotations
 import base64
 import mimetypes
 import re
+from string import ascii_letters, digits
+from typing import Any
+
+Json = dict[str, Any]
 
 LIMIT = 64 * 2**20
 """Bytes of one image, audio or video in a message. Larger ones belong to a URL: a request is held in memory whole."""
+
+NO_SCHEME = "its URL has no scheme, such as `https:`"
+"""The problem of a URL that is a path, or Base64 without `data:`."""
 
 _HEAD = 32
 _SIGNATURES = (
@@ -37,6 +44,8 @@ _SIGNATURES = (
 _UNSAID = "application/octet-stream"
 _CONTAINERS = {"video/mp4", "video/webm", "audio/ogg"}
 """Types whose files may hold audio as well as video."""
+_CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\f\r\x1b")
+"""Characters that are not in a text."""
 
 
 def media_type_of(head: bytes, name: str = "") -> str:
@@ -45,20 +54,61 @@ def media_type_of(head: bytes, name: str = "") -> str:
     return found or mimetypes.guess_type(name)[0] or ""
 
 
+def checked_part(part: Json, media_type: str | None = None) -> Json:
+    """The part of a message, with the white space in its Base64 removed.
+
+    Args:
+        part: Any part. What is neither an image, audio nor video is returned as it is.
+        media_type: What its owner says that it is; by default, what the part itself says.
+
+    Raises:
+        ValueError: It cannot be sent; the error says why.
+    """
+    name = part["type"]
+    fields = part[name] if name == "input_audio" or name.endswith("_url") else {}
+    if name == "input_audio":
+        stated = f"audio/{fields.get('format', 'wav')}" if media_type is None else media_type
+        return {**part, name: {**fields, "data": _checked("audio", fields.get("data", ""), stated)}}
+    if not fields:
+        return part
+    url = fields.get("url", "")
+    if not _has_scheme(url):
+        raise ValueError(NO_SCHEME)
+    if url[:5].lower() != "data:":
+        return part
+    head, _, data = url.partition(",")
+    stated, *options = head[5:].split(";")
+    if not options or options[-1].strip().lower() != "base64":
+        raise ValueError("its `data:` URL is not in Base64")
+    data = _checked(name.removesuffix("_url"), data, stated if media_type is None else media_type)
+    return {**part, name: {**fields, "url": f"{head},{data}"}}
+
+
+def _checked(kind: str, data: str, media_type: str) -> str:
+    data = "".join(data.split())  # line breaks, which encoders put in
+    if problem := media_problem(kind, data, media_type):
+        raise ValueError(problem)
+    return data
+
+
 def media_problem(kind: str, data: str, media_type: str = "") -> str:
     """Why an image, audio or video cannot be sent; empty if it can.
 
     Args:
         kind: "image", "audio" or "video".
-        data: The data in Base64.
-        media_type: What its owner says that it is. It is believed, unless the first bytes are those of a document.
+        data: The data in Base64, without white space.
+        media_type: What its owner says that it is. It is believed, unless the data are a document or text.
     """
     if not data:
         return "its data are empty"
     size = len(data) * 3 // 4 - data[-2:].count("=")
     if size > LIMIT:
         return too_large(size)
-    found = media_type_of(_head(data))
+    try:
+        raw = base64.b64decode(data, validate=True)
+    except ValueError:
+        return "its data are not Base64"
+    found = media_type_of(raw[:_HEAD]) or ("text/plain" if _is_text(raw) else "")
     believed = "/" in media_type and found.partition("/")[0] in {"", "image", "audio", "video"}
     actual = media_type if believed else found
     return f"its data are {actual}, not {kind}" if actual and not _is_kind(actual, kind) else ""
@@ -75,8 +125,15 @@ def _is_kind(media_type: str, kind: str) -> bool:
     return media_type.startswith(f"{kind}/") or media_type == _UNSAID
 
 
-def _head(data: str) -> bytes:
+def _is_text(data: bytes) -> bool:
     try:
-        return base64.b64decode(data[: _HEAD * 4])
-    except ValueError:
-        return b""  # not Base64, which the server will say
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return len(data.translate(None, _CONTROLS)) == len(data)
+
+
+def _has_scheme(url: str) -> bool:
+    """Whether a URL has a scheme. One letter and a colon are a drive of Windows."""
+    scheme, colon, _ = url.partition(":")
+    return bool(colon) and len(scheme) > 1 and not set(scheme) - {*ascii_letters, *digits, *"+-."}
