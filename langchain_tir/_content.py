@@ -13,9 +13,9 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-from langchain_tir._stand_ins import stand_in
+from langchain_tir._stand_ins import file_problem, file_text, stand_in
 from tir_client import InvalidRequestError
-from tir_client.protocol.media import media_problem
+from tir_client.protocol.media import NO_SCHEME, checked_part
 from tir_client.protocol.messages import audio_part, data_url, join_content, media_part, text_part
 from tir_client.protocol.stand_ins import decoded_text
 
@@ -44,8 +44,6 @@ CALLS = frozenset(
 REASONING = frozenset({"reasoning", "thinking", "redacted_thinking", "reasoning_content"})
 """Blocks of reasoning, the last one Bedrock's. Anthropic's `redacted_thinking` is encrypted and has no text: it is left
 out."""
-
-_KINDS = frozenset({"image", "audio", "video"})
 
 _MARKS = frozenset({"cache_point", "cachePoint"})
 """Blocks without content, which mark a place for another provider's cache."""
@@ -110,7 +108,7 @@ def answer_text(blocks: list[Block]) -> str:
     """Return the text of an answer: texts are joined as in LangChain's `text`, and each stand-in is on its own line."""
     lines = [""]
     for block in blocks:
-        part = _sendable(block)
+        part, _ = _sendable(block)
         if part is not None and part["type"] == "text":
             lines[-1] += part["text"]
         else:
@@ -119,24 +117,35 @@ def answer_text(blocks: list[Block]) -> str:
 
 
 def _to_part(block: Block, role: str) -> Part:
-    part = _sendable(block)
-    if part is None and role in MACHINES:
+    part, problem = _sendable(block)
+    if part is not None:
+        return part
+    if role in MACHINES:
         return text_part(stand_in(block))
-    if part is None:
-        raise InvalidRequestError(_why_not(block, role))
-    return part
+    text = file_text(block)
+    if text is None:
+        raise InvalidRequestError(_why_not(block, role, problem or file_problem(block)))
+    return text_part(text)
 
 
-def _sendable(block: Block) -> Part | None:
+def _sendable(block: Block) -> tuple[Part | None, str]:
+    """Return the part for a block, or None and what is wrong with the block, if that is known."""
     make = _PARTS.get(block["type"])
-    return make(block) if make else None
+    part = make(block) if make else None
+    if part is None:
+        return None, ""
+    data, media_type = _base64(block)
+    try:
+        return checked_part(part, None if data is None else media_type), ""
+    except ValueError as error:
+        advice = "; `media_block(path)` reads a file" if str(error) == NO_SCHEME else ""
+        return None, f"{error}{advice}"
 
 
-def _why_not(block: Block, role: str) -> str:
+def _why_not(block: Block, role: str, problem: str) -> str:
     if not isinstance(block.get("value", ""), str | dict):
         return f"Content of the type {block['type']} cannot be sent: it is neither text nor a block."
     keys = ", ".join(sorted(map(str, block)))
-    problem = _problem(block, block["type"]) if block["type"] in _KINDS else ""
     reason = f": {problem}." if problem else "."
     return f"A content block of type {block['type']!r} (keys: {keys}) cannot be sent in a {role} message{reason}"
 
@@ -207,22 +216,14 @@ def _media(kind: str) -> Callable[[Block], Part | None]:
 
     def make(block: Block) -> Part | None:
         url = _url(block)
-        return media_part(kind, url) if url and not _problem(block, kind) else None
+        return media_part(kind, url) if url else None
 
     return make
 
 
 def _audio(block: Block) -> Part | None:
     data, media_type = _base64(block)
-    if not data or _problem(block, "audio"):
-        return _media("audio")(block)
-    return audio_part(data, media_type)
-
-
-def _problem(block: Block, kind: str) -> str:
-    """Return what is wrong with the data of a block, if it has any."""
-    data, media_type = _base64(block)
-    return "" if data is None else media_problem(kind, data, media_type)
+    return _media("audio")(block) if data is None else audio_part(data, media_type)
 
 
 def _google_media(block: Block) -> Part | None:
@@ -246,8 +247,8 @@ def _wire_form(kind: str) -> Callable[[Block], Part | None]:
 def _url(block: Block) -> str | None:
     """Return the URL of a block's data, or a `data:` URL that contains them."""
     data, media_type = _base64(block)
-    if data and media_type:
-        return data_url(data, media_type)
+    if data is not None and (media_type or not data):
+        return data_url(data, media_type)  # empty data are refused later, whatever their type
     url = _source(block).get("url")
     return url if isinstance(url, str) else None
 
@@ -258,11 +259,12 @@ def _base64(block: Block) -> tuple[str | None, str]:
     LangChain has data in Base64, and Bedrock in bytes.
     """
     source = _source(block)
-    data = source.get("base64") or source.get("data") or source.get("bytes")
+    found = [source[name] for name in ("base64", "data", "bytes") if isinstance(source.get(name), str)]
+    data = next(filter(None, found), "" if found and not source.get("url") else None)
     media_type = source.get("mime_type") or source.get("media_type") or source.get("mimeType")
     if isinstance(source.get("bytes"), bytes):
         data, media_type = base64.b64encode(source["bytes"]).decode(), f"{block['type']}/{block.get('format')}"
-    return (data if isinstance(data, str) else None), media_type if isinstance(media_type, str) else ""
+    return data, media_type if isinstance(media_type, str) else ""
 
 
 def _source(block: Block) -> Json:

@@ -6,7 +6,9 @@ that another provider ran, and any other block, as a line with its fields.
 
 from __future__ import annotations
 
+import base64
 import json
+import mimetypes
 from typing import Any
 
 from tir_client.protocol.stand_ins import data_size, decoded_text, file_stand_in, value_stand_in
@@ -36,6 +38,9 @@ _FILES = frozenset(
 )
 """Blocks of files and media, in the forms of LangChain, OpenAI, Anthropic, Google, Bedrock and MCP."""
 
+_TEXT_FILES = frozenset({"file", "input_file", "document", "text-plain", "media"})
+"""Blocks of files that a person may send, if they are text."""
+
 _NAMES = ("name", "filename", "title")
 _MEDIA_TYPES = ("mime_type", "media_type", "mimeType", "format")
 _URLS = ("url", "file_url", "file_uri", "uri", "file_id", "fileId", "id")
@@ -56,6 +61,42 @@ def stand_in(block: Block) -> str:
     name = block.get("name") if isinstance(block.get("name"), str) else ""
     fields = {key: value for key, value in block.items() if key != "name"}
     return value_stand_in(f"{kind} {name}".rstrip(), fields.get("value", fields))
+
+
+def file_text(block: Block) -> str | None:
+    """The text of a person's file or search result; None if it is, or has, anything else."""
+    if block["type"] == "search_result":
+        return _search_result(block) if _is_text(block.get("content")) else None
+    if block["type"] not in _TEXT_FILES:
+        return None
+    facts = _facts(block)
+    inner = facts.get("text") or facts.get("content")
+    if inner:
+        return "\n".join(_texts(inner)) if _is_text(inner) else None
+    return decoded_text(*_persons_data(facts))
+
+
+def file_problem(block: Block) -> str:
+    """Why a person's file cannot be sent as text; empty if its media type is unknown, or it is no file."""
+    facts = _facts(block) if block["type"] in _TEXT_FILES else {}
+    data, media_type = _persons_data(facts)
+    if not media_type:
+        return ""
+    name = _first(facts, _NAMES)
+    subject = f"{name!r} is of type {media_type}" if name else f"its type is {media_type}"
+    if data is None:
+        return f"{subject}, and it has no data: load the file and pass its text"
+    if decoded_text("", media_type) is None:
+        return f"{subject}, which is not text: extract its text and pass that"
+    return f"{subject}, and its data are not text in UTF-8, in Base64"
+
+
+def _persons_data(facts: Block) -> tuple[str | None, str]:
+    """The data of a file in Base64 and its media type. Bedrock has bytes, and a `format` such as `txt`."""
+    data, media_type = _data(facts, _first(facts, _URLS))
+    if media_type and "/" not in media_type:
+        media_type = mimetypes.guess_type(f"a.{media_type}")[0] or media_type
+    return base64.b64encode(data).decode() if isinstance(data, bytes) else data, media_type
 
 
 def _json(value: object) -> str:
@@ -117,3 +158,18 @@ def _texts(value: object) -> list[str]:
             return [text for part in value for text in _texts(part)]
         case _:
             return []
+
+
+def _is_text(value: object) -> bool:
+    """Whether a value is a text, or is made of text blocks alone."""
+    match value:
+        case str():
+            return True
+        case {"text": str(), "type": kind}:
+            return bool(kind == "text")
+        case {"text": str()}:
+            return True
+        case list():
+            return all(map(_is_text, value))
+        case _:
+            return False

@@ -30,7 +30,7 @@ def media_block(path: str | PathLike[str]) -> dict[str, Any]:
         path: The file. Its first bytes tell its type, or else its name does.
 
     Raises:
-        InvalidRequestError: The file cannot be read, is empty, too large, or neither image, audio nor video.
+        InvalidRequestError: The file cannot be read, is empty, too large, text, or neither image, audio nor video.
     """
     file = Path(path)
     try:

@@ -301,9 +301,66 @@ def test_a_result_of_a_tool_is_sent_whatever_its_blocks_are(block: dict[str, Any
     assert wire["content"] == f"found\n{shown}"
 
 
-@pytest.mark.parametrize("block", [{"type": "file", "base64": CSV, "mime_type": "text/csv"}, {"json": {"a": 1}}])
-def test_the_same_block_of_a_person_is_refused(block: dict[str, Any]):
-    with pytest.raises(InvalidRequestError, match=r"messages\[0\]: A content block of type '(file|json)'"):
+def test_the_same_block_of_a_person_is_refused():
+    with pytest.raises(InvalidRequestError, match=r"messages\[0\]: A content block of type 'json'"):
+        to_wire([HumanMessage([{"json": {"a": 1}}])])
+
+
+SEARCH = {"type": "search_result", "title": "Rain", "source": "https://a", "content": [TEXT]}
+TEXT_FILES: dict[str, tuple[dict[str, Any], str]] = {
+    "LangChain's": ({"type": "file", "base64": CSV, "mime_type": "text/csv"}, "a,b"),
+    "OpenAI's": ({"type": "file", "file": {"filename": "a", "file_data": f"data:text/csv;base64,{CSV}"}}, "a,b"),
+    "OpenAI's Responses": ({"type": "input_file", "file_data": f"data:text/csv;base64,{CSV}"}, "a,b"),
+    "Bedrock's": ({"document": {"format": "txt", "name": "n", "source": {"bytes": "Größe".encode()}}}, "Größe"),
+    "Anthropic's": ({"type": "document", "source": {"type": "content", "content": [TEXT]}}, "It rained."),
+    "Google's": ({"type": "media", "mime_type": "text/csv", "data": CSV}, "a,b"),
+    "a search result": (SEARCH, "[search_result: Rain, https://a]\nIt rained."),
+}
+
+
+@pytest.mark.parametrize(("block", "text"), TEXT_FILES.values(), ids=TEXT_FILES)
+def test_a_text_file_of_a_person_is_sent_as_text(block: dict[str, Any], text: str):
+    assert to_wire([HumanMessage([block])]) == [{"role": "user", "content": text}]
+
+
+@pytest.mark.parametrize(
+    ("block", "problem"),
+    [
+        (
+            {"type": "file", "base64": "AAAA", "mime_type": "application/pdf", "name": "a.pdf"},
+            "'a.pdf' is of type application/pdf, which is not text: extract its text and pass that",
+        ),
+        (
+            {"document": {"format": "pdf", "name": "a", "source": {"bytes": b"%PDF-"}}},
+            "'a' is of type application/pdf, which is not text: extract its text and pass that",
+        ),
+        (
+            {"type": "media", "mime_type": "application/pdf", "data": "AAAA"},
+            "its type is application/pdf, which is not text: extract its text and pass that",
+        ),
+        (
+            {"type": "file", "base64": "/w==", "mime_type": "text/csv"},
+            "its type is text/csv, and its data are not text in UTF-8, in Base64",
+        ),
+        (
+            {"type": "file", "url": "https://a/b.csv", "mime_type": "text/csv"},
+            "its type is text/csv, and it has no data: load the file and pass its text",
+        ),
+    ],
+)
+def test_another_file_of_a_person_is_refused_with_its_name_and_type(block: dict[str, Any], problem: str):
+    with pytest.raises(InvalidRequestError) as raised:
+        to_wire([HumanMessage([block])])
+
+    assert str(raised.value).endswith(f" cannot be sent in a user message: {problem}.")
+
+
+@pytest.mark.parametrize("block", [SEARCH, {"type": "document", "source": {"type": "content"}}])
+def test_files_of_a_person_that_hold_more_than_text_are_refused(block: dict[str, Any]):
+    content = {"content": [TEXT, IMAGE]}
+    block = {**block, **content} if block is SEARCH else {**block, "source": content}
+
+    with pytest.raises(InvalidRequestError, match=rf"'{block['type']}' .* cannot be sent"):
         to_wire([HumanMessage([block])])
 
 

@@ -103,9 +103,9 @@ def test_empty_files_are_refused(kind, endpoint, tmp_path: Path):
 
     with pytest.raises(InvalidRequestError, match=f"'{path.name}' cannot be sent: its data are empty"):
         media_block(path)
-    with pytest.raises(InvalidRequestError, match="zero bytes"):
+    with pytest.raises(InvalidRequestError, match="Block cannot be sent: its data are empty"):
         llama_index(endpoint, BLOCKS[kind](path=path))
-    with pytest.raises(InvalidRequestError, match=f"'{kind}'.* cannot be sent in a user message"):
+    with pytest.raises(InvalidRequestError, match=f"'{kind}'.* cannot be sent in a user message: its data are empty"):
         langchain(endpoint, {"type": kind, "base64": "", "mime_type": FILES[kind][2]})
 
 
@@ -135,3 +135,94 @@ def test_data_of_another_kind_in_a_tools_result_do_not_end_the_run(sandbox, endp
     ChatTIR(**endpoint).invoke(history)
 
     assert "image" in str(sandbox.requests[-1].body["messages"][2]["content"])
+
+
+WITHIN = {
+    "a PDF inside": (f"data:%s/any;base64,{base64.b64encode(b'%PDF-1.7').decode()}", "application/pdf, not %s"),
+    "a page inside": (f"data:%s/any;base64,{base64.b64encode(b'<html>').decode()}", "text/html, not %s"),
+    "text inside": (f"data:%s/any;base64,{base64.b64encode(b'a note').decode()}", "text/plain, not %s"),
+    "a document's type": ("data:application/pdf;base64,AAAA", "application/pdf, not %s"),
+    "nothing inside": ("data:%s/any;base64,", "its data are empty"),
+    "no Base64": ("data:%s/any;base64,!!notb64!!", "its data are not Base64"),
+    "no claim of Base64": ("data:%s/any,AAAA", "its `data:` URL is not in Base64"),
+}
+
+
+@KIND
+@pytest.mark.parametrize(("url", "problem"), WITHIN.values(), ids=WITHIN)
+def test_data_urls_are_checked(kind, url, problem, sandbox, endpoint):
+    url, problem = (text.replace("%s", kind) for text in (url, problem))
+    parts = [{"type": f"{kind}_url", f"{kind}_url": {"url": url}}, {"type": kind, "url": url}]
+
+    for part in [*parts, {"type": "input_image", "image_url": url}][: 3 if kind == "image" else 2]:
+        with pytest.raises(InvalidRequestError, match=rf"messages\[0\]: .*cannot be sent.*{problem}"):
+            langchain(endpoint, part)
+    with pytest.raises(InvalidRequestError, match=rf"messages\[0\]: .*cannot be sent.*{problem}"):
+        llama_index(endpoint, BLOCKS[kind](url=url))
+    assert not sandbox.requests
+
+
+def test_a_path_as_a_url_is_refused_with_advice(endpoint):
+    with pytest.raises(InvalidRequestError, match=r"has no scheme.*; `media_block\(path\)` reads a file"):
+        langchain(endpoint, {"type": "image_url", "image_url": {"url": "/etc/passwd"}})
+
+
+@KIND
+def test_line_breaks_in_base64_are_removed(kind, sandbox, endpoint):
+    _, data, media_type = FILES[kind]
+    encoded = base64.b64encode(data).decode()
+    url, broken = (f"data:{media_type};base64,{text}" for text in (encoded, f"{encoded[:4]}\r\n{encoded[4:]}\n"))
+
+    langchain(endpoint, {"type": kind, "url": broken})
+    llama_index(endpoint, BLOCKS[kind](url=broken))
+    langchain(endpoint, {"type": kind, "base64": f"{encoded[:4]}\n{encoded[4:]}", "mime_type": media_type})
+
+    *urls, inline = content(sandbox)
+    assert urls == [[{"type": f"{kind}_url", f"{kind}_url": {"url": url}}]] * 2
+    assert encoded in str(inline)
+
+
+def test_base64_that_is_none_is_refused(sandbox, endpoint):
+    for kind, (_, _, media_type) in FILES.items():
+        with pytest.raises(InvalidRequestError, match="its data are not Base64"):
+            langchain(endpoint, {"type": kind, "base64": "!!notb64!!", "mime_type": media_type})
+    assert not sandbox.requests
+
+
+@KIND
+def test_text_under_a_wrong_name_is_refused_and_unknown_data_are_sent(kind, sandbox, endpoint, tmp_path: Path):
+    name, _, media_type = FILES[kind]
+    path = tmp_path / name
+    own = {"format": "wav"} if kind == "audio" else {f"{kind}_mimetype": media_type}
+    path.write_text("a note")
+
+    with pytest.raises(InvalidRequestError, match=rf"'{name}' cannot be sent: its data are text/plain, not {kind}"):
+        media_block(path)
+    with pytest.raises(InvalidRequestError, match=f"Block cannot be sent: its data are text/plain, not {kind}"):
+        llama_index(endpoint, BLOCKS[kind](path=path, **own))
+
+    path.write_bytes(b"\0\1\2")
+    langchain(endpoint, media_block(path))
+    llama_index(endpoint, BLOCKS[kind](path=path, **own))
+    assert ["AAEC" in str(parts) for parts in content(sandbox)] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "url", ["data:image/png;base64,!", "data:application/pdf;base64,AAAA", "data:image/png;base64,"]
+)
+def test_data_urls_of_a_tools_result_that_cannot_be_sent_are_named(url, sandbox, endpoint):
+    call = {"id": "1", "name": "draw", "args": {}}
+    result = [{"type": "text", "text": "Here:"}, {"type": "image_url", "image_url": {"url": url}}]
+    ChatTIR(**endpoint).invoke(
+        [HumanMessage("Draw."), AIMessage("", tool_calls=[call]), ToolMessage(result, tool_call_id="1")]
+    )
+    TIR(**endpoint).chat(
+        [
+            ChatMessage("Draw."),
+            ChatMessage(role="tool", blocks=[ImageBlock(url=url)], additional_kwargs={"tool_call_id": "1"}),
+        ]
+    )
+
+    for request in sandbox.requests:
+        assert "[image" in str(request.body["messages"][-1]["content"])
+        assert "data:" not in str(request.body)
