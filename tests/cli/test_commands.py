@@ -124,17 +124,28 @@ def test_models_asks_each_known_slug_for_itself(tir, tir_sandbox):
     assert len(tir_sandbox.requests) == len(KNOWN)
 
 
-def test_models_shows_what_failed_and_ends_well_if_one_answers(tir, monkeypatch):
+def test_models_fails_if_one_that_was_named_is_not_served(tir, monkeypatch):
     with Sandbox(models=["gpt_oss_120b"]) as sandbox:
         for name, value in sandbox.env.items():
             monkeypatch.setenv(name, value)
         done, none = tir("models", "gpt_oss_120b", "qwen3_32b"), tir("models", "qwen3_32b")
 
-    assert (done.exit_code, none.exit_code) == (0, 1)
+    assert (done.exit_code, none.exit_code) == (1, 1)
     _, served, failed = done.stdout.splitlines()
     assert served.startswith("✓  gpt_oss_120b")
     assert failed.startswith("✗  qwen3_32b")
     assert "NotFoundError (404)" in failed
+
+
+def test_a_model_that_a_server_does_not_list_has_no_abilities(tir, tir_sandbox):
+    arguments = ("models", "gpt_oss_120b", "qwen3_32b_typo", "--base-url", tir_sandbox.base_url)
+    done, as_json = tir(*arguments), tir(*arguments, "--json")
+    row = json.loads(as_json.stdout)["models"][1]
+
+    assert (done.exit_code, as_json.exit_code) == (1, 1)
+    assert {row.pop("model"), row.pop("served")} == {"qwen3_32b_typo", False}
+    assert set(row.values()) == {None}
+    assert done.stdout.splitlines()[2].split() == ["✗", "qwen3_32b_typo", "not", "served"]
 
 
 def test_models_of_another_server_are_those_that_it_lists(tir, tir_sandbox):
