@@ -96,6 +96,7 @@ def test_a_conversation_keeps_its_history_without_the_question_that_failed(tir, 
     tir_sandbox.script("One.", Fault(status=400), "Three.")
     typed = iter(["first", "second", "third"])
     monkeypatch.setattr(chat_command, "_question", lambda prompt, files: None)
+    monkeypatch.setattr(chat_command, "_on_terminal", lambda: True)
     monkeypatch.setattr(chat_command, "_typed", lambda: next(typed, None))
     done = tir("chat", "--system", "Be brief.")
 
@@ -111,6 +112,28 @@ def test_chat_says_that_an_answer_was_cut_off(tir, tir_sandbox):
 
     assert done.stdout == "Hel\n"
     assert "cut off" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("chat", "hi"), ("embed",), ("rerank", "query", "-m", "bge")])
+def test_input_that_is_not_utf8_is_refused(tir, tir_sandbox, arguments):
+    done = tir(*arguments, piped=b"caf\xe9")
+
+    assert (done.exit_code, tir_sandbox.requests) == (2, [])
+    assert "Standard input is not UTF-8" in done.stderr
+
+
+def test_the_byte_order_mark_of_the_input_is_not_sent(tir, tir_sandbox):
+    tir_sandbox.script("Yes.")
+    tir("chat", piped=b"\xef\xbb\xbfcaf\xc3\xa9")
+
+    assert asked(tir_sandbox) == [{"role": "user", "content": "café"}]
+
+
+def test_empty_input_is_no_conversation(tir, tir_sandbox):
+    done = tir("chat", piped="")
+
+    assert (done.exit_code, tir_sandbox.requests) == (2, [])
+    assert "No question" in done.stderr
 
 
 # The other commands
