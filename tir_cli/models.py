@@ -47,10 +47,10 @@ def models(
             timeout=_SECONDS,
         )
         rows = _served(client, names) if one_server(client) else _asked(client, names or list(KNOWN))
-    if as_json:
-        print_json({"models": rows})
-    else:
-        stdout.print(_table(rows))
+        if as_json:
+            print_json({"models": rows})
+        else:
+            stdout.print(_table(rows))
     if not (all if names else any)(row["served"] for row in rows):
         raise typer.Exit(exit_codes.FAILED)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,14 @@ from tir_client import TIRError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-stdout = Console(highlight=False, soft_wrap=True)
+
+class _Output(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave the error to `reporting`: rich would exit with 1."""
+        raise  # noqa: PLE0704 - rich calls this while it handles the error
+
+
+stdout = _Output(highlight=False, soft_wrap=True)
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -35,8 +43,20 @@ def reporting(*, as_json: bool = False) -> Iterator[None]:
     except KeyboardInterrupt:
         raise typer.Exit(exit_codes.INTERRUPTED) from None
     except BrokenPipeError:  # the reader of the output has ended, as `head` does
-        sys.stderr.close()
+        _drop_output()
         raise typer.Exit(exit_codes.OK) from None
+    except OSError as error:  # a file that cannot be read has a name; the output has none
+        if error.filename is None:
+            _drop_output()
+        stderr.print(f"{type(error).__name__}: {error}", markup=False)
+        raise typer.Exit(exit_codes.FAILED if error.filename is None else exit_codes.USAGE) from None
+
+
+def _drop_output() -> None:
+    """Send what is still buffered nowhere: the interpreter would fail to write it when it ends."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
 
 
 def describe(error: TIRError) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -260,3 +262,46 @@ def test_sandbox_passes_its_options_on():
     )
 
     assert "--project-id" in done.stdout
+
+
+def run_into(tir_sandbox, output, *arguments, **variables):
+    environment = {**os.environ, **tir_sandbox.env, **variables}
+    command = [sys.executable, "-m", "tir_cli", *arguments]
+    return subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.PIPE,
+        env=environment,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is full")
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_an_output_that_cannot_be_written_is_one_line(tir_sandbox, options):
+    with Path("/dev/full").open("wb") as full:
+        done = run_into(tir_sandbox, full, "embed", "a cat", *options)
+
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [("embed", "a cat"), ("embed", "a cat", "--json"), ("models",)])
+def test_a_closed_pipe_is_no_failure(tir_sandbox, arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = run_into(tir_sandbox, writer, *arguments)
+    finally:
+        os.close(writer)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_marks_that_an_encoding_lacks_are_replaced(tir_sandbox):
+    done = run_into(tir_sandbox, subprocess.PIPE, "models", PYTHONIOENCODING="latin-1")
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.splitlines()[1].startswith(b"?  ")

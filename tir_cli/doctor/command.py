@@ -60,7 +60,7 @@ def doctor(
                 _check(findings, config, models, timeout)
         except TIRError as error:
             findings[_GROUND].append(failure("configuration", error))
-    _show(findings, as_json=as_json)
+        _show(findings, as_json=as_json)
 
 
 def _agree(tokens: int, *, yes: bool, quiet: bool) -> None:
