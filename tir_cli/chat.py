@@ -13,7 +13,7 @@ from rich.text import Text
 
 from tir_cli.connection import DEFAULT_MODEL, AllowHTTP, AsJSON, BaseURL, EndpointID, Model, ProjectID, Timeout, connect
 from tir_cli.lines import piped_text
-from tir_cli.output import print_error, print_json, reporting, stderr, stdout
+from tir_cli.output import print_error, print_json, printable, reporting, stderr, stdout
 from tir_client import ChatRequest, Completion, InvalidRequestError, TIRClient, TIRError
 
 if TYPE_CHECKING:
@@ -139,13 +139,13 @@ def _print_stream(client: TIRClient, request: ChatRequest, *, shown: bool) -> Co
     with client.stream(request) as stream:
         for delta in stream:
             if delta.reasoning and shown:
-                stdout.print(Text(delta.reasoning, style="dim italic"), end="")
+                stdout.print(printable(delta.reasoning, style="dim italic"), end="")
                 reasons = True
             if delta.text:
                 if reasons:
                     stdout.print("\n")
                     reasons = False
-                stdout.print(Text(delta.text), end="")
+                stdout.print(printable(delta.text), end="")
             last = delta
     stdout.print()
     completion = last.accumulator.completion()

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from tir_cli import exit_codes
 from tir_cli.connection import AllowHTTP, AsJSON, BaseURL, EndpointID, ProjectID, connect, one_server, own_card
-from tir_cli.output import describe, print_json, reporting, stdout
+from tir_cli.output import describe, print_json, printable, reporting, stdout
 from tir_client import AuthenticationError, TIRClient, TIRError, model_info
 from tir_client.config import DEFAULT_MODEL
 from tir_client.models import KNOWN
@@ -101,7 +101,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         window = f"{row['context_window']:,}" if row["context_window"] else "?" if row["served"] else ""
         mark = "[green]✓[/]" if row["served"] else "[red]✗[/]"
-        table.add_row(mark, row["model"], window, ", ".join(_abilities(row)))
+        table.add_row(mark, printable(row["model"]), window, ", ".join(_abilities(row)))
     return table
 
 

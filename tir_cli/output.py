@@ -29,6 +29,14 @@ stdout = _Output(highlight=False, soft_wrap=True)
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+_CONTROLS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)])
+
+
+def printable(text: str, style: str = "") -> Text:
+    """`text`; for a terminal without control characters, which could change its colours or its title."""
+    return Text(text.translate(_CONTROLS) if stdout.is_terminal else text, style=style)
+
+
 @contextmanager
 def reporting(*, as_json: bool = False) -> Iterator[None]:
     """Print an error of the block, and end the command with the error's exit code."""
@@ -71,7 +79,7 @@ def describe(error: TIRError) -> dict[str, Any]:
 
 def print_error(error: TIRError) -> None:
     """Print an error for people."""
-    stderr.print(Text.assemble((type(error).__name__, "bold red"), f": {error.message}"))
+    stderr.print(Text.assemble((type(error).__name__, "bold red"), printable(f": {error.message}")))
 
 
 def print_json(value: Any) -> None:

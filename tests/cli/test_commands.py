@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.text import Text
 
 from tir_cli import chat as chat_command
+from tir_cli import output
 from tir_client.models import KNOWN
 from tir_sandbox import Fault, Reply, Sandbox
 
@@ -305,3 +307,11 @@ def test_marks_that_an_encoding_lacks_are_replaced(tir_sandbox):
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.splitlines()[1].startswith(b"?  ")
+
+
+def test_control_characters_of_an_answer_do_not_reach_a_terminal(monkeypatch):
+    text = "\x1b[31mred\x1b]0;title\x07\tend\n\x9b"
+
+    assert output.printable(text).plain == Text(text).plain
+    monkeypatch.setattr(output.stdout, "_force_terminal", True)
+    assert output.printable(text).plain == "[31mred]0;title\tend\n"

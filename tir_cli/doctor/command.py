@@ -14,7 +14,7 @@ from tir_cli.connection import DEFAULT_MODEL, AllowHTTP, AsJSON, BaseURL, Endpoi
 from tir_cli.doctor.findings import Finding, Mark, failure
 from tir_cli.doctor.model import COST, ModelChecks
 from tir_cli.doctor.network import configuration, connection
-from tir_cli.output import print_json, reporting, stderr, stdout
+from tir_cli.output import print_json, printable, reporting, stderr, stdout
 from tir_client import Config, InvalidRequestError, TIRError
 
 ASK_ABOVE = 10_000
@@ -127,7 +127,7 @@ def _table(name: str, findings: list[Finding]) -> Table:
     table = Table("", name, "", box=None, pad_edge=False)
     for finding in findings:
         mark, style = _MARKS[finding.mark]
-        seen = Text(finding.seen)
+        seen = printable(finding.seen)
         if finding.remedy:
             seen.append(f"\n{finding.remedy}", style="dim")
         table.add_row(Text(mark, style=style), finding.step, seen)
