@@ -1,5 +1,6 @@
 """`tir`, or `python -m tir_cli`: runs a command and exits with its code."""
 
+import io
 import sys
 
 
@@ -9,6 +10,9 @@ def main() -> None:
         from tir_cli.app import app  # noqa: PLC0415 - the extra may be missing
     except ModuleNotFoundError as missing:
         sys.exit(f'The command `tir` needs `{missing.name}`. Install it with `pip install "tir-llm[cli]"`.')
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     app(prog_name="tir")
 
 

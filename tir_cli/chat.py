@@ -12,7 +12,8 @@ import typer
 from rich.text import Text
 
 from tir_cli.connection import DEFAULT_MODEL, AllowHTTP, AsJSON, BaseURL, EndpointID, Model, ProjectID, Timeout, connect
-from tir_cli.output import print_error, print_json, reporting, stderr, stdout
+from tir_cli.lines import piped_text
+from tir_cli.output import print_error, print_json, printable, reporting, stderr, stdout
 from tir_client import ChatRequest, Completion, InvalidRequestError, TIRClient, TIRError
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ def chat(
         shown = stdout.is_terminal if reasoning is None else reasoning
         history: list[Json] = [{"role": "system", "content": system}] if system else []
         question = _question(prompt, file or [])
+        if question is None and not _on_terminal():
+            raise InvalidRequestError("No question: give it as an argument, or on standard input.")
         if question is None:
             _converse(client, settings, history, shown=shown)
             return
@@ -74,9 +77,13 @@ def chat(
             _print_stream(client, request, shown=shown)
 
 
+def _on_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def _question(prompt: str | None, files: Sequence[Path]) -> Json | None:
     """The user's message: the argument, the files and what is piped in; None if there is nothing."""
-    piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read()
+    piped = piped_text()
     parts = [_part(path) for path in files]
     texts = [text for text in (prompt, piped.strip()) if text]
     if not texts and not parts:
@@ -132,13 +139,13 @@ def _print_stream(client: TIRClient, request: ChatRequest, *, shown: bool) -> Co
     with client.stream(request) as stream:
         for delta in stream:
             if delta.reasoning and shown:
-                stdout.print(Text(delta.reasoning, style="dim italic"), end="")
+                stdout.print(printable(delta.reasoning, style="dim italic"), end="")
                 reasons = True
             if delta.text:
                 if reasons:
                     stdout.print("\n")
                     reasons = False
-                stdout.print(Text(delta.text), end="")
+                stdout.print(printable(delta.text), end="")
             last = delta
     stdout.print()
     completion = last.accumulator.completion()

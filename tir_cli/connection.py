@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tir_client import Config, TIRClient
 from tir_client.config import BASE_URL_VARIABLE, DEFAULT_MODEL, PROJECT_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tir_client.protocol.responses import ModelCard
 
 _PANEL = "Where to call"
 
@@ -54,3 +59,14 @@ def connect(
     """
     config = Config.resolve(project_id=project_id, endpoint_id=endpoint_id, base_url=base_url, allow_http=allow_http)
     return TIRClient(config, timeout={"total": timeout} if timeout else None)
+
+
+def one_server(client: TIRClient) -> bool:
+    """Whether all models are asked of one server, which is not so for the models that TIR hosts."""
+    return client.config.base_url is not None or client.config.endpoint_id is not None
+
+
+def own_card(client: TIRClient, model: str, cards: Sequence[ModelCard]) -> ModelCard | None:
+    """The card of `model`. The only card of a hosted model's own endpoint is its card under any name."""
+    named = next((card for card in cards if card.id == model), None)
+    return cards[0] if named is None and len(cards) == 1 and not one_server(client) else named

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from tir_cli.connection import AllowHTTP, AsJSON, BaseURL, EndpointID, Model, ProjectID, connect
 from tir_cli.lines import given_or_piped
-from tir_cli.output import print_json, reporting, stdout
+from tir_cli.output import print_json, printable, reporting, stdout
 from tir_client import EmbeddingRequest
 from tir_client.config import DEFAULT_EMBEDDING_MODEL
 
@@ -45,6 +45,6 @@ def embed(
                     print_json({"index": start + number, "text": batch[number], "embedding": vector})
                 else:
                     first = ", ".join(f"{value:.4f}" for value in vector[:_SHOWN])
-                    table.add_row(batch[number], f"{len(vector):,}", f"{first}, …")
+                    table.add_row(printable(batch[number]), f"{len(vector):,}", f"{first}, …")
         if not as_json:
             stdout.print(table)

@@ -9,8 +9,8 @@ import typer
 from rich.table import Table
 
 from tir_cli import exit_codes
-from tir_cli.connection import AllowHTTP, AsJSON, BaseURL, EndpointID, ProjectID, connect
-from tir_cli.output import describe, print_json, reporting, stdout
+from tir_cli.connection import AllowHTTP, AsJSON, BaseURL, EndpointID, ProjectID, connect, one_server, own_card
+from tir_cli.output import describe, print_json, printable, reporting, stdout
 from tir_client import AuthenticationError, TIRClient, TIRError, model_info
 from tir_client.config import DEFAULT_MODEL
 from tir_client.models import KNOWN
@@ -18,6 +18,7 @@ from tir_client.protocol.responses import ModelCard
 
 _AT_ONCE = 8
 _SECONDS = 15.0
+_KNOWN_FIELDS = ("context_window", "reasoning", "tools", "images", "embedding_dimensions")
 
 
 def models(
@@ -45,13 +46,12 @@ def models(
             allow_http=allow_http,
             timeout=_SECONDS,
         )
-        one_server = client.config.base_url is not None or client.config.endpoint_id is not None
-        rows = _served(client, names) if one_server else _asked(client, names or list(KNOWN))
-    if as_json:
-        print_json({"models": rows})
-    else:
-        stdout.print(_table(rows))
-    if not any(row["served"] for row in rows):
+        rows = _served(client, names) if one_server(client) else _asked(client, names or list(KNOWN))
+        if as_json:
+            print_json({"models": rows})
+        else:
+            stdout.print(_table(rows))
+    if not (all if names else any)(row["served"] for row in rows):
         raise typer.Exit(exit_codes.FAILED)
 
 
@@ -75,18 +75,20 @@ def _asked(client: TIRClient, slugs: list[str]) -> list[dict[str, Any]]:
             raise
         except TIRError as error:
             return {**_row(slug, None), "error": describe(error)}
-        return _row(slug, next((card for card in cards if card.id == slug), cards[0] if cards else None))
+        return _row(slug, own_card(client, slug, cards))
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(ask, slugs))
 
 
 def _row(name: str, card: ModelCard | None) -> dict[str, Any]:
+    if card is None:
+        return {"model": name, "served": False, **dict.fromkeys(_KNOWN_FIELDS)}
     info = model_info(name)
     return {
         "model": name,
-        "served": card is not None,
-        "context_window": (card.max_model_len if card else None) or info.context_window,
+        "served": True,
+        "context_window": card.max_model_len or info.context_window,
         "reasoning": info.reasoning,
         "tools": info.tools,
         "images": info.images,
@@ -97,9 +99,9 @@ def _row(name: str, card: ModelCard | None) -> dict[str, Any]:
 def _table(rows: list[dict[str, Any]]) -> Table:
     table = Table("", "model", "context window", "known abilities", box=None, pad_edge=False)
     for row in rows:
-        window = f"{row['context_window']:,}" if row["context_window"] else "?"
+        window = f"{row['context_window']:,}" if row["context_window"] else "?" if row["served"] else ""
         mark = "[green]✓[/]" if row["served"] else "[red]✗[/]"
-        table.add_row(mark, row["model"], window, ", ".join(_abilities(row)))
+        table.add_row(mark, printable(row["model"]), window, ", ".join(_abilities(row)))
     return table
 
 
@@ -107,6 +109,8 @@ def _abilities(row: dict[str, Any]) -> list[str]:
     if "error" in row:
         status = row["error"]["status_code"]
         return [row["error"]["type"] + (f" ({status})" if status else "")]
+    if not row["served"]:
+        return ["not served"]
     if row["embedding_dimensions"]:
         return [f"embeddings of {row['embedding_dimensions']:,} numbers"]
     return [name for name in ("reasoning", "tools", "images") if row[name]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,23 @@ from tir_client import TIRError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-stdout = Console(highlight=False, soft_wrap=True)
+
+class _Output(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave the error to `reporting`: rich would exit with 1."""
+        raise  # noqa: PLE0704 - rich calls this while it handles the error
+
+
+stdout = _Output(highlight=False, soft_wrap=True)
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+_CONTROLS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)])
+
+
+def printable(text: str, style: str = "") -> Text:
+    """`text`; for a terminal without control characters, which could change its colours or its title."""
+    return Text(text.translate(_CONTROLS) if stdout.is_terminal else text, style=style)
 
 
 @contextmanager
@@ -35,8 +51,20 @@ def reporting(*, as_json: bool = False) -> Iterator[None]:
     except KeyboardInterrupt:
         raise typer.Exit(exit_codes.INTERRUPTED) from None
     except BrokenPipeError:  # the reader of the output has ended, as `head` does
-        sys.stderr.close()
+        _drop_output()
         raise typer.Exit(exit_codes.OK) from None
+    except OSError as error:  # a file that cannot be read has a name; the output has none
+        if error.filename is None:
+            _drop_output()
+        stderr.print(f"{type(error).__name__}: {error}", markup=False)
+        raise typer.Exit(exit_codes.FAILED if error.filename is None else exit_codes.USAGE) from None
+
+
+def _drop_output() -> None:
+    """Send what is still buffered nowhere: the interpreter would fail to write it when it ends."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
 
 
 def describe(error: TIRError) -> dict[str, Any]:
@@ -51,7 +79,7 @@ def describe(error: TIRError) -> dict[str, Any]:
 
 def print_error(error: TIRError) -> None:
     """Print an error for people."""
-    stderr.print(Text.assemble((type(error).__name__, "bold red"), f": {error.message}"))
+    stderr.print(Text.assemble((type(error).__name__, "bold red"), printable(f": {error.message}")))
 
 
 def print_json(value: Any) -> None:

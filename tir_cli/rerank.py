@@ -9,7 +9,7 @@ from rich.table import Table
 
 from tir_cli.connection import AllowHTTP, AsJSON, BaseURL, EndpointID, Model, ProjectID, connect
 from tir_cli.lines import given_or_piped
-from tir_cli.output import print_json, reporting, stdout
+from tir_cli.output import print_json, printable, reporting, stdout
 from tir_client import RerankRequest
 
 
@@ -43,6 +43,6 @@ def rerank(
             if as_json:
                 print_json({"index": result.index, "score": result.score, "document": wanted[result.index]})
             else:
-                table.add_row(f"{result.score:.4f}", wanted[result.index])
+                table.add_row(f"{result.score:.4f}", printable(wanted[result.index]))
         if not as_json:
             stdout.print(table)

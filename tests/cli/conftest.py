@@ -15,7 +15,7 @@ from tir_sandbox import Sandbox
 class Command:
     """Runs `tir`."""
 
-    def __call__(self, *arguments: str, piped: str = "") -> Result:
+    def __call__(self, *arguments: str, piped: str | bytes = "") -> Result:
         return CliRunner().invoke(app, arguments, input=piped, catch_exceptions=False)
 
     def json(self, *arguments: str, piped: str = "") -> list[Any]:

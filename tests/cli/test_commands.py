@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from rich.text import Text
 
 from tir_cli import chat as chat_command
+from tir_cli import output
 from tir_client.models import KNOWN
 from tir_sandbox import Fault, Reply, Sandbox
 
@@ -96,6 +100,7 @@ def test_a_conversation_keeps_its_history_without_the_question_that_failed(tir, 
     tir_sandbox.script("One.", Fault(status=400), "Three.")
     typed = iter(["first", "second", "third"])
     monkeypatch.setattr(chat_command, "_question", lambda prompt, files: None)
+    monkeypatch.setattr(chat_command, "_on_terminal", lambda: True)
     monkeypatch.setattr(chat_command, "_typed", lambda: next(typed, None))
     done = tir("chat", "--system", "Be brief.")
 
@@ -113,6 +118,28 @@ def test_chat_says_that_an_answer_was_cut_off(tir, tir_sandbox):
     assert "cut off" in done.stderr
 
 
+@pytest.mark.parametrize("arguments", [("chat", "hi"), ("embed",), ("rerank", "query", "-m", "bge")])
+def test_input_that_is_not_utf8_is_refused(tir, tir_sandbox, arguments):
+    done = tir(*arguments, piped=b"caf\xe9")
+
+    assert (done.exit_code, tir_sandbox.requests) == (2, [])
+    assert "Standard input is not UTF-8" in done.stderr
+
+
+def test_the_byte_order_mark_of_the_input_is_not_sent(tir, tir_sandbox):
+    tir_sandbox.script("Yes.")
+    tir("chat", piped=b"\xef\xbb\xbfcaf\xc3\xa9")
+
+    assert asked(tir_sandbox) == [{"role": "user", "content": "café"}]
+
+
+def test_empty_input_is_no_conversation(tir, tir_sandbox):
+    done = tir("chat", piped="")
+
+    assert (done.exit_code, tir_sandbox.requests) == (2, [])
+    assert "No question" in done.stderr
+
+
 # The other commands
 
 
@@ -124,17 +151,28 @@ def test_models_asks_each_known_slug_for_itself(tir, tir_sandbox):
     assert len(tir_sandbox.requests) == len(KNOWN)
 
 
-def test_models_shows_what_failed_and_ends_well_if_one_answers(tir, monkeypatch):
+def test_models_fails_if_one_that_was_named_is_not_served(tir, monkeypatch):
     with Sandbox(models=["gpt_oss_120b"]) as sandbox:
         for name, value in sandbox.env.items():
             monkeypatch.setenv(name, value)
         done, none = tir("models", "gpt_oss_120b", "qwen3_32b"), tir("models", "qwen3_32b")
 
-    assert (done.exit_code, none.exit_code) == (0, 1)
+    assert (done.exit_code, none.exit_code) == (1, 1)
     _, served, failed = done.stdout.splitlines()
     assert served.startswith("✓  gpt_oss_120b")
     assert failed.startswith("✗  qwen3_32b")
     assert "NotFoundError (404)" in failed
+
+
+def test_a_model_that_a_server_does_not_list_has_no_abilities(tir, tir_sandbox):
+    arguments = ("models", "gpt_oss_120b", "qwen3_32b_typo", "--base-url", tir_sandbox.base_url)
+    done, as_json = tir(*arguments), tir(*arguments, "--json")
+    row = json.loads(as_json.stdout)["models"][1]
+
+    assert (done.exit_code, as_json.exit_code) == (1, 1)
+    assert {row.pop("model"), row.pop("served")} == {"qwen3_32b_typo", False}
+    assert set(row.values()) == {None}
+    assert done.stdout.splitlines()[2].split() == ["✗", "qwen3_32b_typo", "not", "served"]
 
 
 def test_models_of_another_server_are_those_that_it_lists(tir, tir_sandbox):
@@ -226,3 +264,54 @@ def test_sandbox_passes_its_options_on():
     )
 
     assert "--project-id" in done.stdout
+
+
+def run_into(tir_sandbox, output, *arguments, **variables):
+    environment = {**os.environ, **tir_sandbox.env, **variables}
+    command = [sys.executable, "-m", "tir_cli", *arguments]
+    return subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.PIPE,
+        env=environment,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is full")
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_an_output_that_cannot_be_written_is_one_line(tir_sandbox, options):
+    with Path("/dev/full").open("wb") as full:
+        done = run_into(tir_sandbox, full, "embed", "a cat", *options)
+
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [("embed", "a cat"), ("embed", "a cat", "--json"), ("models",)])
+def test_a_closed_pipe_is_no_failure(tir_sandbox, arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = run_into(tir_sandbox, writer, *arguments)
+    finally:
+        os.close(writer)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_marks_that_an_encoding_lacks_are_replaced(tir_sandbox):
+    done = run_into(tir_sandbox, subprocess.PIPE, "models", PYTHONIOENCODING="latin-1")
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.splitlines()[1].startswith(b"?  ")
+
+
+def test_control_characters_of_an_answer_do_not_reach_a_terminal(monkeypatch):
+    text = "\x1b[31mred\x1b]0;title\x07\tend\n\x9b"
+
+    assert output.printable(text).plain == Text(text).plain
+    monkeypatch.setattr(output.stdout, "_force_terminal", True)
+    assert output.printable(text).plain == "[31mred]0;title\tend\n"

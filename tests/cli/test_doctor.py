@@ -12,7 +12,8 @@ import time
 import pytest
 
 from tests.blocked_imports import ROOT
-from tir_sandbox import Fault, Reply, ToolCall
+from tir_cli.doctor import command
+from tir_sandbox import Fault, Reply, Sandbox, ToolCall
 
 VARIABLES = ("E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN", "E2E_TIR_PROJECT_ID", "TIR_BASE_URL", "MODEL_API_CLIENT_HOST")
 DAY = 86_400
@@ -30,7 +31,7 @@ def jwt(**claims):
 def test_what_a_model_can_do_is_a_record(tir, tir_sandbox):
     (record,) = tir.json("doctor")
 
-    assert (record["ok"], record["headline"]) == (True, "All is well.")
+    assert (record["ok"], record["headline"]) == (True, "It works; 1 thing to know (marked !).")
     model = record["models"]["gpt_oss_120b"]
     assert {step["mark"] for step in model["steps"]} == {"ok", "note"}
     assert {
@@ -212,12 +213,32 @@ def test_what_a_server_ignores_is_seen(tir, tir_sandbox):
     assert record["ok"]
 
 
-@pytest.mark.parametrize(("answer", "code", "asked"), [("n\n", 2, False), ("y\n", 0, True)])
-def test_many_models_are_checked_only_after_a_yes(tir, tir_sandbox, answer, code, asked):
+@pytest.mark.parametrize(("answer", "code"), [("n\n", 2), ("y\n", 0)])
+def test_many_models_are_checked_only_after_a_yes(tir, tir_sandbox, monkeypatch, answer, code):
+    monkeypatch.setattr(command, "_on_terminal", lambda: True)
     models = ("e5-mistral-7b-instruct", "bge-large-en-v1_5", "e5-mistral-7b-instruct")
     done = tir("doctor", *models, piped=answer)
 
     assert "15,000 tokens" in done.stderr
     assert (done.exit_code if code == 0 else 2) == code
-    assert bool(tir_sandbox.requests) == asked
+    assert bool(tir_sandbox.requests) == (code == 0)
     assert tir("doctor", *models, "--yes", "--json").exit_code == 0
+
+
+def test_without_a_terminal_many_models_are_refused_with_the_option_to_pass(tir, tir_sandbox):
+    done, as_json = tir("doctor", "a", "b", "c"), tir("doctor", "a", "b", "c", "--json")
+
+    assert (done.exit_code, as_json.exit_code, tir_sandbox.requests) == (2, 2, [])
+    assert "Pass --yes" in done.stderr
+    assert "Pass --yes" in json.loads(as_json.stdout)["error"]["message"]
+
+
+def test_a_model_that_a_server_does_not_list_is_a_note_without_the_window_of_another(tir, monkeypatch):
+    with Sandbox(models=["gpt_oss_120b", "qwen3_32b"]) as sandbox:
+        monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", sandbox.token)
+        record = json.loads(tir("doctor", "another", "--base-url", sandbox.base_url, "--json").stdout)
+    step = record["models"]["another"]["steps"][0]
+
+    assert (step["step"], step["mark"]) == ("/models", "note")
+    assert step["seen"] == "does not list another; it lists gpt_oss_120b, qwen3_32b"
+    assert record["models"]["another"]["context_window"] is None

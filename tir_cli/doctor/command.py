@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -13,8 +14,8 @@ from tir_cli.connection import DEFAULT_MODEL, AllowHTTP, AsJSON, BaseURL, Endpoi
 from tir_cli.doctor.findings import Finding, Mark, failure
 from tir_cli.doctor.model import COST, ModelChecks
 from tir_cli.doctor.network import configuration, connection
-from tir_cli.output import print_json, reporting, stderr, stdout
-from tir_client import Config, TIRError
+from tir_cli.output import print_json, printable, reporting, stderr, stdout
+from tir_client import Config, InvalidRequestError, TIRError
 
 ASK_ABOVE = 10_000
 """Tokens above which the command asks before it sends anything."""
@@ -59,14 +60,22 @@ def doctor(
                 _check(findings, config, models, timeout)
         except TIRError as error:
             findings[_GROUND].append(failure("configuration", error))
-    _show(findings, as_json=as_json)
+        _show(findings, as_json=as_json)
 
 
 def _agree(tokens: int, *, yes: bool, quiet: bool) -> None:
     if not quiet:
         stderr.print(Text(f"The checks take at most about {tokens:,} tokens.", style="dim"))
-    if tokens > ASK_ABOVE and not yes and not typer.confirm("Go on?", err=True):
+    if tokens <= ASK_ABOVE or yes:
+        return
+    if quiet or not _on_terminal():
+        raise InvalidRequestError(f"The checks take at most about {tokens:,} tokens. Pass --yes to run them.")
+    if not typer.confirm("Go on?", err=True):
         raise typer.Exit(exit_codes.USAGE)
+
+
+def _on_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _check(findings: dict[str, list[Finding]], config: Config, models: list[str], timeout: float) -> None:
@@ -96,7 +105,7 @@ def _show(findings: dict[str, list[Finding]], *, as_json: bool) -> None:
     """Print all findings, and exit with the code of the first failure."""
     failures = [(place, failed) for place, found in findings.items() if (failed := _failed(found))]
     place, first = failures[0] if failures else ("", None)
-    headline = f"{place}: {first.step}: {first.seen}" if first else "All is well."
+    headline = f"{place}: {first.step}: {first.seen}" if first else _works(findings)
     if as_json:
         print_json(_record(headline, findings, ok=first is None))
     else:
@@ -108,11 +117,17 @@ def _show(findings: dict[str, list[Finding]], *, as_json: bool) -> None:
     raise typer.Exit(first.code if first else exit_codes.OK)
 
 
+def _works(findings: dict[str, list[Finding]]) -> str:
+    notes = sum(one.mark is Mark.NOTE for found in findings.values() for one in found)
+    things = "1 thing" if notes == 1 else f"{notes} things"
+    return f"It works; {things} to know (marked !)." if notes else "All is well."
+
+
 def _table(name: str, findings: list[Finding]) -> Table:
     table = Table("", name, "", box=None, pad_edge=False)
     for finding in findings:
         mark, style = _MARKS[finding.mark]
-        seen = Text(finding.seen)
+        seen = printable(finding.seen)
         if finding.remedy:
             seen.append(f"\n{finding.remedy}", style="dim")
         table.add_row(Text(mark, style=style), finding.step, seen)

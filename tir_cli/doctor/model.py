@@ -7,6 +7,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from tir_cli.connection import own_card
 from tir_cli.doctor.findings import Finding, Mark, Outcome, run
 from tir_cli.doctor.observed import Observer
 from tir_client import (
@@ -111,9 +112,12 @@ class ModelChecks:
 
     def _served(self) -> Outcome:
         cards = self._client.models(self._model)
-        card = next((card for card in cards if card.id == self._model), cards[0] if cards else None)
-        window = card.max_model_len if card else None
         names = ", ".join(card.id for card in cards[:5])
+        card = own_card(self._client, self._model, cards)
+        if card is None and cards:
+            facts = {"context_window": self._info.context_window}
+            return Mark.NOTE, f"does not list {self._model}; it lists {names}", facts
+        window = card.max_model_len if card else None
         seen = f"serves {names or 'nothing'}" + (f"; context window {window:,} tokens" if window else "")
         return Mark.OK, seen, {"context_window": window or self._info.context_window}
 
