@@ -9,6 +9,7 @@ from hashlib import blake2b
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
+from tir_client.bulk.schema_check import check_schema
 from tir_client.config import DEFAULT_MODEL, check_model
 from tir_client.errors import ConfigurationError, InvalidRequestError
 from tir_client.protocol.requests import ChatRequest
@@ -68,7 +69,7 @@ class Prompts:
         parameters: Further fields of each request, such as `temperature`.
 
     Raises:
-        ConfigurationError: The template or a parameter is wrong.
+        ConfigurationError: The template, the schema or a parameter is wrong.
     """
 
     model: str = DEFAULT_MODEL
@@ -79,6 +80,8 @@ class Prompts:
 
     def __post_init__(self) -> None:
         check_model(self.model)
+        if self.schema is not None:
+            check_schema(self.schema)
         if self.parameters.get("n", 1) != 1 or "messages" in self.parameters:
             raise ConfigurationError("A row has one answer and brings its own prompt: leave out `n` and `messages`.")
         try:
