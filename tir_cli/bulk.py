@@ -89,8 +89,8 @@ def bulk(
 
     The token is read from E2E_TIR_ACCESS_TOKEN.
 
-    Exit codes: 0 all rows are answered, 1 some failed or the output cannot be written, 2 wrong arguments or files, 3 the server refuses the token or
-    the model, 4 it cannot be reached, 130 stopped.
+    Exit codes: 0 all rows are answered, 1 some failed or the output cannot be written, 2 wrong arguments or files, 3
+    the server refuses the token or the model, 4 it cannot be reached, 130 stopped.
     """
     price = None if price_in is None and price_out is None else (price_in or 0.0, price_out or 0.0)
     progress, start = Progress(), time.monotonic()

@@ -307,3 +307,9 @@ def test_the_summary_without_failures_or_prices_is_one_line():
     assert summary(Progress(answered=2), 3.0, None) == (
         "2 rows answered, 0 failed, 0 finished before, in 3 s; 0 tokens in, 0 out."
     )
+
+
+def test_the_summary_says_that_a_cost_is_unknown():
+    text = summary(Progress(answered=2, without_usage=2), 3.0, (1.0, 2.0))
+
+    assert text.endswith("Cost: unknown, as 2 answers came without token counts.")
