@@ -102,7 +102,7 @@ class Prompts:
             self.messages(row)
         except InvalidRequestError as error:
             missing = {column for _, column in self._parts if column} - row.value.keys()
-            if missing or self.template is None:
+            if missing or (self.template is None and row.value.keys().isdisjoint((*PROMPT_COLUMNS, "messages"))):
                 raise ConfigurationError(f"The first row cannot be sent: {error.message}") from None
 
     def request(self, row: Row) -> ChatRequest:
@@ -181,12 +181,14 @@ def _prompt(columns: Mapping[str, Any]) -> str:
 
 
 def _checked(messages: object) -> list[Json]:
-    """A row's messages, each of which must be an object with a role."""
+    """A row's messages, each of which must be an object with a role and a content, or with tool calls."""
     if not isinstance(messages, list) or not messages:
         raise InvalidRequestError("`messages` must be a list of at least one message.")
     for message in messages:
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise InvalidRequestError("`messages` must be a list of objects, each with a `role`.")
+        if message.get("content") is None and not message.get("tool_calls"):
+            raise InvalidRequestError(f"a message of the role `{message['role']}` has no `content`.")
     return messages
 
 
