@@ -36,6 +36,7 @@ ONLY_IN = {
     "tir_cli/doctor/network.py": {"httpx"},  # for the TLS context that the client uses
     "tir_cli/doctor/observed.py": {"httpx"},  # for a client that is observed
     "tir_cli/sandbox.py": {"tir_sandbox"},  # in the command that starts it
+    "tir_client/bulk/schema_check.py": {"jsonschema"},  # if it is installed
     "tir_sandbox/pytest_plugin.py": {"pytest"},  # which pytest imports
 }
 

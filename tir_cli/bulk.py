@@ -14,7 +14,7 @@ from tir_cli import exit_codes
 from tir_cli.bulk_display import show, summary, totals
 from tir_cli.connection import AllowHTTP, AsJSON, BaseURL, EndpointID, Model, ProjectID, connect
 from tir_cli.output import print_json, reporting, stderr
-from tir_client import ConfigurationError
+from tir_client import ConfigurationError, TIRError
 from tir_client.bulk import Bulk, Progress, Prompts, sort_output
 from tir_client.config import DEFAULT_MODEL
 from tir_client.protocol.cost import Price
@@ -89,8 +89,8 @@ def bulk(
 
     The token is read from E2E_TIR_ACCESS_TOKEN.
 
-    Exit codes: 0 all rows are answered, 1 some failed, 2 wrong arguments or files, 3 the server refuses the token or
-    the model, 4 it cannot be reached, 130 stopped.
+    Exit codes: 0 all rows are answered, 1 some failed or the output cannot be written, 2 wrong arguments or files, 3
+    the server refuses the token or the model, 4 it cannot be reached, 130 stopped.
     """
     price = None if price_in is None and price_out is None else (price_in or 0.0, price_out or 0.0)
     progress, start = Progress(), time.monotonic()
@@ -103,8 +103,10 @@ def bulk(
             asyncio.run(run if as_json else _shown(run, progress, price))
             if sort:
                 sort_output(output)
+        except ConfigurationError as error:
+            raise ConfigurationError(error.message.replace("`accept_changes`", "`--accept-changes`")) from None
         except OSError as error:
-            raise ConfigurationError(str(error)) from error
+            raise _of_files(error, progress) from error
         except KeyboardInterrupt:
             typer.echo(f"\nStopped. {progress.done:,} rows were stored: the same command goes on.", err=True)
             raise
@@ -123,6 +125,13 @@ async def _shown(run: Any, progress: Progress, price: Price | None) -> None:
     finally:
         showing.cancel()
         await asyncio.wait([showing])
+
+
+def _of_files(error: OSError, progress: Progress) -> TIRError:
+    """The error for a file: of the arguments before the first row is read, such as a folder that does not exist."""
+    if progress.limit == 0:
+        return ConfigurationError(str(error))
+    return TIRError(f"{error}. {progress.done:,} rows were stored: the same command goes on.")
 
 
 def _schema(path: Path | None) -> dict[str, Any] | None:

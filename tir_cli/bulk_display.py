@@ -57,6 +57,8 @@ def summary(progress: BulkProgress, seconds: float, price: Price | None) -> str:
     lines = [f"{counts}, in {duration(seconds)}; {_tokens(progress)}."]
     if (cost := progress.cost(price)) is not None:
         lines.append(f"Cost: {cost:,.4g}.")
+    elif price is not None:
+        lines.append(f"Cost: unknown, as {progress.without_usage:,} answers came without token counts.")
     if progress.failed or progress.failed_before:
         lines.append("The rows that failed have an `error`. Run the same command again to ask them again.")
     return "\n".join(lines)

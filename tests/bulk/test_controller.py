@@ -9,10 +9,11 @@ from itertools import count
 import pytest
 
 from tir_client import RateLimitError, RetryPolicy, ServerError
-from tir_client.bulk.controller import START, Controller
+from tir_client.bulk.controller import IGNORED, START, Controller
 
 STEADY = RetryPolicy(base=0.5, ceiling=8, patience=60, jitter=0)
 BUSY = RateLimitError("busy", status_code=429)
+NOW = RateLimitError("busy", status_code=429, retry_after=0.0)
 
 
 def controller(ceiling: int = 64) -> Controller:
@@ -155,6 +156,27 @@ def test_retry_after_holds_for_all_up_to_the_patience(wish, resume_at):
     control.refused(1.0, RateLimitError("busy", status_code=429, retry_after=wish), 2.0)
 
     assert control.resume_at == resume_at
+
+
+def test_a_retry_after_of_zero_means_now_and_halves_once_a_round():
+    control = controller()
+    now = answer(control, 8 + 16)
+    for _ in range(32):
+        control.refused(now, NOW, now + 0.5)
+    control.answered(now, 1.0, now + 1)
+    control.refused(now + 1, NOW, now + 1)
+
+    assert (control.limit, control.resume_at) == (8, 0.0)
+
+
+def test_a_server_that_only_refuses_gets_pauses_though_it_says_now():
+    control = controller()
+    pauses = []
+    for second in range(IGNORED + 1):
+        control.refused(100.0 * second, NOW, 100.0 * second)
+        pauses.append(max(0.0, control.resume_at - 100.0 * second))
+
+    assert pauses == [*[0.0] * IGNORED, 4.0]
 
 
 def test_the_longest_retry_after_of_a_round_counts():

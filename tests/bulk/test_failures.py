@@ -22,7 +22,7 @@ from tir_client import (
     StreamInterruptedError,
     TIRError,
 )
-from tir_client.bulk.failures import Attempts, Verdict, judge
+from tir_client.bulk.failures import Attempts, Outage, Verdict, judge
 
 POLICY = RetryPolicy(max_retries=2, base=0.5, jitter=0)
 UNREACHABLE = APIConnectionError("refused", phase="connect")
@@ -104,3 +104,28 @@ def test_a_server_that_is_unreachable_from_the_start_is_not_waited_for():
         pauses([UNREACHABLE] * 3, any_answer=False)
     assert pauses([UNREACHABLE] * 5) == [0.0] * 5
     assert pauses([BUSY] * 5, any_answer=False) == [0.0] * 5
+
+
+def test_the_run_ends_when_no_connection_was_made_for_as_long_as_the_patience():
+    outage = Outage(30.0)
+    outage.failed(UNREACHABLE, 100.0)
+    outage.failed(UNREACHABLE, 129.0)
+    with pytest.raises(APIConnectionError):
+        outage.failed(UNREACHABLE, 130.0)
+
+
+@pytest.mark.parametrize("answer", [BUSY, BROKEN, None])
+def test_anything_from_the_server_ends_an_outage(answer: TIRError | None):
+    outage = Outage(30.0)
+    outage.failed(UNREACHABLE, 100.0)
+    if answer is None:
+        outage.answered()
+    else:
+        outage.failed(answer, 120.0)
+    outage.failed(UNREACHABLE, 140.0)
+
+    assert outage.since == 140.0
+
+
+def test_no_row_fails_because_the_server_cannot_be_reached():
+    assert pauses([UNREACHABLE] * 5, patience=10.0) == [0.0] * 5

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -168,6 +170,49 @@ def test_sorting_puts_rows_in_order_with_any_size_of_parts(path: Path, monkeypat
     sort_output(path)
 
     assert path.read_bytes() == b"".join(map(line, range(50)))
+
+
+@pytest.mark.parametrize("rewrite", [sort_output, lambda path: Output(path).close()])
+def test_a_link_stays_a_link_and_the_permissions_stay(path: Path, rewrite: Callable[[Path], None]):
+    link = path.with_name("link.jsonl")
+    path.write_bytes(line(1) + line(0) + line(1))
+    path.chmod(0o600)
+    link.symlink_to(path.name)
+    rewrite(link)
+
+    assert link.is_symlink()
+    assert sorted(indexes(path)) == [0, 1]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_stays_locked_until_its_sorted_one_is_in_place(path: Path, monkeypatch: pytest.MonkeyPatch):
+    path.write_bytes(line(1) + line(0))
+    replace = Path.replace
+
+    def refused(temporary: Path, target: Path) -> Path:
+        with pytest.raises(ConfigurationError, match="Another process"):
+            Output(path)
+        return replace(temporary, target)
+
+    monkeypatch.setattr(Path, "replace", refused)
+    sort_output(path)
+
+    assert indexes(path) == [0, 1]
+
+
+def test_a_file_that_is_replaced_before_it_is_locked_is_not_written(path: Path, monkeypatch: pytest.MonkeyPatch):
+    path.write_bytes(line(0))
+    other = path.with_name("other.jsonl")
+    other.write_bytes(line(1))
+    lock = output_module._locked
+
+    def late(file: IO[bytes]) -> bool:
+        other.replace(path)
+        return lock(file)
+
+    monkeypatch.setattr(output_module, "_locked", late)
+    with pytest.raises(ConfigurationError, match="Another process"):
+        Output(path)
 
 
 def test_only_outputs_are_sorted(path: Path):

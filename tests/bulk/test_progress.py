@@ -42,3 +42,12 @@ def test_the_cost_is_that_of_a_million_tokens():
 
     assert progress.cost((1.5, 4.0)) == 5.0
     assert progress.cost(None) is None
+
+
+def test_the_cost_is_unknown_after_an_answer_without_token_counts():
+    progress = Progress(usage=Usage(2_000_000, 500_000, 2_500_000))
+    progress.add(Result(0, "ab", error=RowError("BadRequestError", "no")))
+    assert progress.cost((1.5, 4.0)) == 5.0
+    progress.add(Result(1, "ab"))
+
+    assert progress.cost((1.5, 4.0)) is None

@@ -62,12 +62,20 @@ def test_a_system_message_comes_first_unless_the_row_has_one():
         ({"a": None}, {"template": "{a}"}, "the column `a` is null"),
         ({"messages": "Hi"}, {}, "list of at least one message"),
         ({"messages": ["Hi"]}, {}, "each with a `role`"),
+        ({"messages": [{"role": "user"}]}, {}, "the role `user` has no `content`"),
+        ({"messages": [TURN, {"role": "assistant", "content": None}]}, {}, "the role `assistant` has no `content`"),
         (7, {}, "a row must be a text or an object, not int"),
     ],
 )
 def test_a_row_without_a_prompt_is_refused(row, settings, problem):
     with pytest.raises(InvalidRequestError, match=problem):
         messages(row, **settings)
+
+
+def test_a_message_with_tool_calls_needs_no_content():
+    call = {"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}]}
+
+    assert messages({"messages": [TURN, call]}) == [TURN, call]
 
 
 @pytest.mark.parametrize(
@@ -77,6 +85,7 @@ def test_a_row_without_a_prompt_is_refused(row, settings, problem):
         ({"a": 1}, {"template": "{b}"}, True),
         ({"b": None}, {"template": "{b}"}, False),
         ({"prompt": "Hi"}, {}, False),
+        ({"messages": [{"role": "user"}]}, {}, False),
         (7, {}, False),
     ],
 )

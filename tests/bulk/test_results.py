@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from typing import Any
 
 import pytest
 
@@ -119,3 +120,13 @@ def test_every_part_of_a_line_may_be_a_half_written_one():
     assert may_be_cut_off(bytes(100))
     assert not may_be_cut_off(b"notes")
     assert not may_be_cut_off(b'{"id": 1')
+
+
+@pytest.mark.parametrize(
+    ("value", "written"), [(float("nan"), "nan"), ({"a": [float("-inf"), 1.5]}, {"a": ["-inf", 1.5]})]
+)
+def test_numbers_that_json_does_not_have_are_written_as_texts(value: Any, written: Any):
+    line = Result(0, "ab", id=value, data=value).line()
+    row = json.loads(line, parse_constant=pytest.fail)
+
+    assert (row["id"], row["data"]) == (written, written)

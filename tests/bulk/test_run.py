@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.bulk.conftest import echo
 from tests.client.paths import NO_PAUSE, TOKEN
 from tests.waiting import auntil
 from tests.wire_server import RESET, WireServer
@@ -193,6 +194,26 @@ async def test_a_server_that_cannot_be_reached_from_the_start_ends_the_run(tmp_p
     config = Config.resolve(api_key=TOKEN, base_url="http://127.0.0.1:9/v1")
     with pytest.raises(APIConnectionError):
         await bulk(TIRClient(config, retry=NO_PAUSE)).run(["Hi"], tmp_path / "out.jsonl")
+
+
+async def test_a_server_that_dies_ends_the_run_and_the_next_one_goes_on(client: TIRClient, tmp_path: Path):
+    rows, out, progress = [f"row {n}" for n in range(40)], tmp_path / "out.jsonl", Progress()
+    with Sandbox(rules=echo, strict=False, token=TOKEN) as server:
+        mortal = TIRClient(Config.resolve(api_key=TOKEN, base_url=server.base_url), retry=NO_PAUSE)
+
+        async def dying():
+            for number, row in enumerate(rows):
+                if number == 20:
+                    assert await auntil(lambda: progress.answered == 20)
+                    await asyncio.to_thread(server.stop)
+                yield row
+
+        with pytest.raises(APIConnectionError):
+            await bulk(mortal, patience=0.05).run(dying(), out, progress=progress)
+
+    assert progress.failed == 0
+    again = await bulk(client).run(rows, out)
+    assert (again.skipped, again.answered) == (20, 20)
 
 
 async def test_a_connection_that_is_reset_is_a_failure_of_its_row(tmp_path: Path):

@@ -24,6 +24,7 @@ from tir_cli.app import app
 from tir_cli.bulk_display import describe, duration, show, summary
 from tir_client import Usage
 from tir_client.bulk import Progress, RowError
+from tir_client.bulk.output import Output
 from tir_sandbox import Fault, Reply, Sandbox
 from tir_sandbox.server import OVERRIDES
 
@@ -150,6 +151,39 @@ def test_wrong_arguments_are_refused_by_name(
     assert sandbox.requests == []
 
 
+def test_a_full_disk_says_so_and_that_the_same_command_goes_on(
+    sandbox: Sandbox, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    append, left = Output.append, [None] * 2
+
+    def filling(output: Output, line: bytes) -> None:
+        if not left:
+            raise OSError(28, "No space left on device")
+        left.pop()
+        append(output, line)
+
+    monkeypatch.setattr(Output, "append", filling)
+    done = tir(rows, tmp_path / "out.jsonl", "--at-once", "1")
+
+    assert done.exit_code == exit_codes.FAILED
+    assert "No space left on device. 2 rows were stored: the same command goes on." in done.stderr
+
+
+def test_an_output_in_a_folder_that_does_not_exist_is_a_wrong_argument(sandbox: Sandbox, rows: Path, tmp_path: Path):
+    done = tir(rows, tmp_path / "no" / "out.jsonl")
+
+    assert done.exit_code == exit_codes.USAGE
+    assert "No such file" in done.stderr
+
+
+def test_a_changed_input_names_the_option(sandbox: Sandbox, rows: Path, tmp_path: Path):
+    tir(rows, tmp_path / "out.jsonl")
+    done = tir(rows, tmp_path / "out.jsonl", "--system", "Short.")
+
+    assert done.exit_code == exit_codes.USAGE
+    assert "keep what is stored with `--accept-changes`" in done.stderr
+
+
 def test_a_missing_token_is_named(rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for name in (*OVERRIDES, "E2E_TIR_ACCESS_TOKEN"):
         monkeypatch.delenv(name, raising=False)
@@ -273,3 +307,9 @@ def test_the_summary_without_failures_or_prices_is_one_line():
     assert summary(Progress(answered=2), 3.0, None) == (
         "2 rows answered, 0 failed, 0 finished before, in 3 s; 0 tokens in, 0 out."
     )
+
+
+def test_the_summary_says_that_a_cost_is_unknown():
+    text = summary(Progress(answered=2, without_usage=2), 3.0, (1.0, 2.0))
+
+    assert text.endswith("Cost: unknown, as 2 answers came without token counts.")

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 START = 8
 """Requests at once in the beginning."""
+IGNORED = 4
+"""Rounds of refusals with `Retry-After: 0`, and without an answer, after which there are pauses all the same."""
 
 
 class Controller:
@@ -22,7 +24,8 @@ class Controller:
     requests that were sent before. It also shrinks if `FirstByteWatch` finds that the server is overloaded.
 
     A pause holds for all requests: the server's `Retry-After`, or, if no request is answered between two refusals, the
-    pauses of the retry policy.
+    pauses of the retry policy. `Retry-After: 0` means that there is no pause, unless `IGNORED` rounds of refusals came
+    without an answer between them.
 
     Args:
         ceiling: The highest limit.
@@ -61,7 +64,8 @@ class Controller:
         if first_of_round:
             self._refusals += 1
             self._halve(now, is_new=self._refusals == 1)
-        if failure.retry_after is not None or (first_of_round and self._refusals > 1):
+        unanswered = IGNORED if failure.retry_after == 0 else 1
+        if failure.retry_after or (first_of_round and self._refusals > unanswered):
             self.resume_at = max(self.resume_at, now + self._pause(failure))
 
     def slowed(self, sent: float, now: float) -> None:

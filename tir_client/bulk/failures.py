@@ -58,6 +58,36 @@ def judge(failure: TIRError, *, any_answer: bool) -> Verdict:
 
 
 @dataclass(slots=True)
+class Outage:
+    """The time for which no connection to the server could be made. It is that of the run, not of one row.
+
+    Args:
+        patience: Seconds after which the run ends.
+        since: When the first connection failed after the last answer.
+    """
+
+    patience: float
+    since: float | None = None
+
+    def answered(self) -> None:
+        """Note that the server answered a request, if only with an error."""
+        self.since = None
+
+    def failed(self, failure: TIRError, now: float) -> None:
+        """Note a failed request.
+
+        Raises:
+            APIConnectionError: The failure, if nothing has answered for as long as the patience.
+        """
+        if not isinstance(failure, APIConnectionError):
+            self.answered()
+        elif failure.phase == "connect":
+            self.since = now if self.since is None else self.since
+            if now - self.since >= self.patience:
+                raise failure
+
+
+@dataclass(slots=True)
 class Attempts:
     """The failed requests of one row.
 
@@ -88,9 +118,11 @@ class Attempts:
             return self.policy.delay(self.retries, failure)
         if verdict is Verdict.REFUSED:
             self.refusals += 1
-            if isinstance(failure, APIConnectionError) and not any_answer and self.refusals > self.policy.max_retries:
+            if not isinstance(failure, APIConnectionError):
+                return 0.0 if now - self.since < self.patience else None
+            if not any_answer and self.refusals > self.policy.max_retries:
                 raise failure
-            return 0.0 if now - self.since < self.patience else None
+            return 0.0
         if verdict is Verdict.END:
             raise failure
         return None

@@ -9,7 +9,9 @@ from __future__ import annotations
 import heapq
 import os
 import re
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
+from os.path import samestat
+from shutil import copymode
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
 
@@ -44,10 +46,10 @@ class Output:
     """
 
     def __init__(self, path: Path, *, retry_failed: bool = True) -> None:
-        self.path = path
+        self.path = path.resolve()
         self.finished = FinishedRows()
         self.failed = 0
-        self._file = _open(path)
+        self._file = _open(self.path)
         self._is_broken = False
         try:
             self._load(retry_failed)
@@ -125,12 +127,11 @@ def sort_output(path: Path) -> None:
     Raises:
         ConfigurationError: The file is no output of this library, or another process is writing it.
     """
-    output = Output(path, retry_failed=False)
-    output.close()
     with ExitStack() as stack:
-        file = stack.enter_context(path.open("rb"))
+        output = stack.enter_context(closing(Output(path, retry_failed=False)))  # it is locked until it is replaced
+        file = stack.enter_context(output.path.open("rb"))
         runs = [stack.enter_context(_sorted_run(lines)) for lines in _parts(file)]
-        _replace(path, heapq.merge(*runs, key=_index))
+        _replace(output.path, heapq.merge(*runs, key=_index))
 
 
 _INDEX = re.compile(re.escape(START) + rb"(\d+)")
@@ -162,9 +163,10 @@ def _sorted_run(lines: list[bytes]) -> IO[bytes]:
 
 
 def _replace(path: Path, lines: Iterable[bytes]) -> None:
-    """Write a file anew, and put it into place when it is complete."""
+    """Write a file anew with the same permissions, and put it into place when it is complete."""
     temporary = path.with_name(path.name + ".tmp")
     with temporary.open("wb") as file:
+        copymode(path, temporary)
         file.writelines(lines)
         file.flush()
         os.fsync(file.fileno())
@@ -173,7 +175,7 @@ def _replace(path: Path, lines: Iterable[bytes]) -> None:
 
 def _open(path: Path) -> IO[bytes]:
     file = path.open("a+b")
-    if not _locked(file):
+    if not _locked(file) or not samestat(os.fstat(file.fileno()), path.stat()):  # replaced before it was locked
         file.close()
         raise ConfigurationError(f"Another process is writing {path}.")
     file.seek(0)

@@ -30,6 +30,7 @@ class Progress:
         last_failure: The last error of a request, whether or not it was retried.
         started_at: When the first row was asked, in the event loop's time.
         start_fraction: The part of the input that was finished before.
+        without_usage: Answered rows whose tokens the server did not count.
     """
 
     answered: int = 0
@@ -44,6 +45,7 @@ class Progress:
     last_failure: RowError | None = None
     started_at: float | None = None
     start_fraction: float | None = None
+    without_usage: int = 0
 
     @property
     def done(self) -> int:
@@ -54,6 +56,7 @@ class Progress:
         """Count a result."""
         if result.error is None:
             self.answered += 1
+            self.without_usage += result.usage is None
         else:
             self.failed += 1
         if result.usage is not None:
@@ -72,10 +75,10 @@ class Progress:
         return None if gone <= 0 else (now - self.started_at) * (1 - self.fraction) / gone
 
     def cost(self, price: Price | None) -> float | None:
-        """The cost of this run's tokens, or None without a price.
+        """The cost of this run's tokens, or None without a price or without the tokens of an answer.
 
         Args:
             price: The price of a million tokens of prompts and of a million tokens of answers.
         """
-        cost = cost_of(self.usage, price)
+        cost = None if self.without_usage else cost_of(self.usage, price)
         return None if cost is None else cost["total_cost"]

@@ -9,6 +9,7 @@ from hashlib import blake2b
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
+from tir_client.bulk.schema_check import check_schema
 from tir_client.config import DEFAULT_MODEL, check_model
 from tir_client.errors import ConfigurationError, InvalidRequestError
 from tir_client.protocol.requests import ChatRequest
@@ -68,7 +69,7 @@ class Prompts:
         parameters: Further fields of each request, such as `temperature`.
 
     Raises:
-        ConfigurationError: The template or a parameter is wrong.
+        ConfigurationError: The template, the schema or a parameter is wrong.
     """
 
     model: str = DEFAULT_MODEL
@@ -79,6 +80,8 @@ class Prompts:
 
     def __post_init__(self) -> None:
         check_model(self.model)
+        if self.schema is not None:
+            check_schema(self.schema)
         if self.parameters.get("n", 1) != 1 or "messages" in self.parameters:
             raise ConfigurationError("A row has one answer and brings its own prompt: leave out `n` and `messages`.")
         try:
@@ -99,7 +102,7 @@ class Prompts:
             self.messages(row)
         except InvalidRequestError as error:
             missing = {column for _, column in self._parts if column} - row.value.keys()
-            if missing or self.template is None:
+            if missing or (self.template is None and row.value.keys().isdisjoint((*PROMPT_COLUMNS, "messages"))):
                 raise ConfigurationError(f"The first row cannot be sent: {error.message}") from None
 
     def request(self, row: Row) -> ChatRequest:
@@ -178,12 +181,14 @@ def _prompt(columns: Mapping[str, Any]) -> str:
 
 
 def _checked(messages: object) -> list[Json]:
-    """A row's messages, each of which must be an object with a role."""
+    """A row's messages, each of which must be an object with a role and a content, or with tool calls."""
     if not isinstance(messages, list) or not messages:
         raise InvalidRequestError("`messages` must be a list of at least one message.")
     for message in messages:
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise InvalidRequestError("`messages` must be a list of objects, each with a `role`.")
+        if message.get("content") is None and not message.get("tool_calls"):
+            raise InvalidRequestError(f"a message of the role `{message['role']}` has no `content`.")
     return messages
 
 

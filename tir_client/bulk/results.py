@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,10 @@ class Result:
     def line(self) -> bytes:
         """The result as a line of JSON."""
         row = {name: getattr(self, name) for name in self.__slots__}
-        text = json.dumps(row, ensure_ascii=False, separators=(",", ":"), default=_plain)
+        try:
+            text = _json(row)
+        except ValueError:
+            text = _json({**row, "id": _finite(self.id), "data": _finite(self.data)})
         return replace_surrogates(text).encode() + b"\n"
 
 
@@ -155,6 +159,19 @@ def _filled(result: Result, completion: Completion) -> Result:
         result.tool_calls = choice.tool_calls or None
     result.usage, result.model = completion.usage, completion.model
     return result
+
+
+def _json(row: Json) -> str:
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":"), default=_plain, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    """A value with a text in place of each number that JSON does not have: "nan", "inf"."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {_finite(key): _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _plain(value: Any) -> Any:

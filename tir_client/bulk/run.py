@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tir_client.bulk.controller import Controller
-from tir_client.bulk.failures import Attempts, Verdict, judge
+from tir_client.bulk.failures import Attempts, Outage, Verdict, judge
 from tir_client.bulk.gate import Gate
 from tir_client.bulk.output import Output
 from tir_client.bulk.progress import Progress
@@ -41,8 +41,9 @@ class Bulk:
         client: The client; its retry policy says how often a broken request is sent again.
         prompts: How a row becomes a request.
         at_once: The most requests at once. Fewer are under way if the server refuses some, or becomes slower.
-        patience: Seconds for which a row is asked again while the server refuses requests (429, 502, 503, 504) or
-            cannot be reached. A large model on an idle deployment takes a quarter of an hour to start.
+        patience: Seconds for which a row is asked again while the server refuses requests (429, 502, 503, 504), and
+            after which the run ends if no connection can be made. A large model on an idle deployment takes a quarter
+            of an hour to start.
         stream: Receive answers as streams. This costs more CPU, and keeps gateways from ending long answers.
     """
 
@@ -84,7 +85,7 @@ class Bulk:
             AuthenticationError: The server did not accept the token.
             NotFoundError: The server does not know the model or the path.
             PermissionDeniedError: The token may not use the model.
-            APIConnectionError: The server could not be reached from the start.
+            APIConnectionError: The server could not be reached from the start, or for as long as `patience`.
             OSError: The output cannot be written.
         """
         work = _Run(self, rows, progress, accept_changes)
@@ -131,6 +132,7 @@ class _Run:
         self._policy = bulk.client.retry
         self._controller = Controller(bulk.at_once, self._policy)
         self._gate = Gate(self._controller)
+        self._outage = Outage(bulk.patience)
         self._client = copy(bulk.client)
         self._client.retry = replace(self._policy, max_retries=0)  # retries are here, where all rows wait for them
         self._client.start = StartPolicy()
@@ -193,6 +195,7 @@ class _Run:
             except TIRError as error:
                 failure = error
             else:
+                self._outage.answered()
                 self._controller.answered(sent, first_byte - sent, _now())
                 return answered(row, fingerprint, completion, self._prompts.schema)
             if not await self._may_retry(failure, sent, attempts):
@@ -223,6 +226,8 @@ class _Run:
         elif verdict is Verdict.SLOW:
             self._controller.slowed(sent, now)
         pause = attempts.pause(failure, verdict, now, any_answer=any_answer)
+        if any_answer:
+            self._outage.failed(failure, now)
         if pause is None:
             return False
         self._gate.leave()
