@@ -1,4 +1,4 @@
-"""Converts content blocks of all LangChain providers to the parts of a message on the wire. Pure.
+"""To the server: content blocks of all LangChain providers as the parts of a message on the wire. Pure.
 
 The forms are strings, OpenAI's parts (Chat Completions and Responses), LangChain's content blocks (v1, and v0 with
 `source_type`), and the blocks of Anthropic, Google, Bedrock and MCP.

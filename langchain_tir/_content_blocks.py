@@ -1,4 +1,4 @@
-"""Standard content blocks of our messages: what LangChain shows as `content_blocks`, and `output_version="v1"`.
+"""From the server: answers as standard content blocks, for `content_blocks` and `output_version="v1"`.
 
 LangChain merges streamed blocks by their `index`. By default it numbers them by position, so that reasoning, text and
 parallel tool calls collide; the indices here are distinct.

@@ -21,7 +21,8 @@ WINDOW = "max_input_tokens"
 class ServedProfile(dict[str, Any]):
     """The profile of a model whose context window only its server knows: it is read there when it is first used.
 
-    The window is None if the server does not say it. `repr`, the names and comparisons do not ask for it.
+    The window is None if the server does not say it. `repr`, the names and comparisons do not ask for it; `repr` shows
+    it once it is known.
 
     Args:
         model: The model, whose address may change later.
@@ -39,6 +40,11 @@ class ServedProfile(dict[str, Any]):
         """The fact `name`, or `default` if it is not known."""
         value = self._model.served_window() if name == WINDOW else super().get(name)
         return default if value is None else value
+
+    def __repr__(self) -> str:
+        model = self.__dict__.get("_model")  # there is none yet while a pickle is loaded
+        window = None if model is None else model.known_window()
+        return repr({**dict(super().items()), WINDOW: window})
 
     def __iter__(self) -> Iterator[str]:
         return super().__iter__()  # a method of its own makes `dict(profile)` read the values one by one

@@ -1,4 +1,4 @@
-"""Text that replaces a content block of a model or a tool that cannot be sent. Pure.
+"""Placeholders for LangChain's content blocks that cannot be sent, where a model or a tool wrote them. Pure.
 
 Text in a file, JSON and search results are sent as text; files and media as a line that names them; a step of a tool
 that another provider ran, and any other block, as a line with its fields.

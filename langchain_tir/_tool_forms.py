@@ -1,4 +1,4 @@
-"""The function in a tool that is a dict: OpenAI's, Anthropic's or Bedrock's form, or a JSON schema. Pure."""
+"""Reads one tool that is a dict, for `_tools`: OpenAI's, Anthropic's or Bedrock's form, or a JSON schema. Pure."""
 
 from __future__ import annotations
 

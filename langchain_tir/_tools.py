@@ -1,4 +1,4 @@
-"""Converts tools, tool choices and schemas of all forms to their wire forms. Pure."""
+"""To the server: tools, tool choices and schemas of all forms in their wire forms. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers as JSON in the server's form, for `raw` and `additional_kwargs`. Pure."""
+"""Builds `raw` and `additional_kwargs` of LlamaIndex's responses: the server's answer as JSON. Pure."""
 
 from __future__ import annotations
 

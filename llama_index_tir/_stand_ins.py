@@ -1,4 +1,4 @@
-"""Text that replaces a content block of a model or a tool that cannot be sent. Pure."""
+"""Placeholders for LlamaIndex's blocks that cannot be sent, where a model or a tool wrote them. Pure."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tir_client.config import DEFAULT_MODEL, Config
-from tir_client.errors import TIRError
+from tir_client.errors import APIConnectionError, TIRError
 from tir_client.models import model_info
 from tir_client.protocol.reader import read_answer, read_embeddings, read_models, read_token_count
 from tir_client.protocol.requests import ChatRequest, EmbeddingRequest, RerankRequest, to_bytes
@@ -56,7 +56,7 @@ class TIRClient:
         timeout: Seconds, a mapping of phases (`connect`, `first_byte`, `chunk`, `total`), or an httpx timeout.
         retry: How failures are retried.
         wait_for_start: Seconds for which a call keeps trying while a deployment starts that was idle; by default it
-            does not. See `wait_until_ready`.
+            does not. It also bounds the wait for a running model's answer to begin. See `wait_until_ready`.
         http_client: An httpx (or httpx2) client for sync calls; the client does not close it.
         http_async_client: The same for async calls.
 
@@ -165,6 +165,10 @@ class TIRClient:
         """
         return model_info(model).context_window or self._windows.get(model, self._list_for_window)
 
+    def known_window(self, model: str = DEFAULT_MODEL) -> int | None:
+        """`context_window`, but without asking the server: None if it has not been read."""
+        return model_info(model).context_window or self._windows.known(model)
+
     def _list_for_window(self, model: str, seconds: float) -> list[ModelCard]:
         url, timeouts = self.config.url_for(model, "models"), Timeouts(*[seconds] * 4)
         return self._fetch(
@@ -172,7 +176,9 @@ class TIRClient:
         )
 
     def wait_until_ready(self, model: str = DEFAULT_MODEL, *, seconds: float | None = None) -> list[ModelCard]:
-        """Wait until the endpoint of `model` lists its models, and return the list.
+        """Wait until the endpoint of `model` lists any models, and return the list.
+
+        The list need not have `model` itself: servers list models by other names, too.
 
         It polls `/models`, at first every second and later every 15 seconds. An idle deployment starts when a request
         reaches it; where a gateway does not count this one, send a chat request with `wait_for_start` instead.
@@ -186,11 +192,13 @@ class TIRClient:
             APITimeoutError: It was not ready in time; the message has the last failure.
             APIStatusError: The endpoint answered, but with an error that waiting does not cure, such as a 401.
         """
-        return self._windows.keep(model, self._fetch(self._poll(model, seconds), read_models))
+        attempt = self._poll(model, seconds)
+        return self._windows.keep(model, self._fetch(attempt, partial(_read_ready, attempt)))
 
     async def await_until_ready(self, model: str = DEFAULT_MODEL, *, seconds: float | None = None) -> list[ModelCard]:
         """`wait_until_ready` for async code."""
-        return self._windows.keep(model, await self._afetch(self._poll(model, seconds), read_models))
+        attempt = self._poll(model, seconds)
+        return self._windows.keep(model, await self._afetch(attempt, partial(_read_ready, attempt)))
 
     def count_tokens(self, request: ChatRequest, *, retry: RetryPolicy | None = None) -> int:
         """Count the tokens of a prompt with vLLM's `/tokenize`, where the server exposes it.
@@ -215,7 +223,9 @@ class TIRClient:
         start = StartPolicy.of(self.start if seconds is None else seconds)
         start = start if start.seconds else StartPolicy(READY_SECONDS)
         timeouts = self.timeouts.shortened(min(POLL_SECONDS, start.seconds))
-        return self._attempt_at(self.config.url_for(model, "models"), timeouts=timeouts, start=start)
+        attempt = self._attempt_at(self.config.url_for(model, "models"), timeouts=timeouts, start=start)
+        attempt.says_started = False
+        return attempt
 
     def _tokenize(self, request: ChatRequest, retry: RetryPolicy | None) -> Attempt:
         body: Json = {name: value for name, value in request.body().items() if name in PROMPT}
@@ -352,3 +362,12 @@ class TIRClient:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
+
+
+def _read_ready(attempt: Attempt, content: bytes, request_id: str | None) -> list[ModelCard]:
+    """Read a list of models; an empty one is that of a deployment that has not started."""
+    cards = read_models(content, request_id)
+    if not cards:
+        raise APIConnectionError("The server lists no models yet.", phase="first_byte")
+    attempt.started()
+    return cards

@@ -113,7 +113,8 @@ class Connection(BaseModel):
         "starts that was idle: while it answers with HTTP 502, 503 or 504, refuses the connection, or is silent until "
         "a timeout. By default it does not. A large model takes 10 to 15 minutes: 900. These tries do not count for "
         "`max_retries`; a pause grows from 1 to 15 seconds, or is as long as the server asks. The timeout `total` "
-        "bounds it; `first_byte` bounds each try.",
+        "bounds it; `first_byte` bounds each try. It also bounds the wait for a running model's answer to begin: set "
+        "more than your slowest first token takes, or your slowest whole answer without streaming.",
     )
     default_headers: Mapping[str, str] | None = Field(
         default=None, exclude=True, repr=False, description="Headers to send with each request; treated as secrets."
@@ -227,6 +228,15 @@ class Connection(BaseModel):
         except ConfigurationError:  # after a change of the fields
             return model_info(self.model).context_window
         return client.context_window(self.model)
+
+    def known_window(self) -> int | None:
+        """`served_window`, but without asking the server: None if it has not been read."""
+        if self._client is None:
+            return model_info(self.model).context_window
+        try:
+            return self.client.known_window(self.model)
+        except ConfigurationError:  # after a change of the fields
+            return model_info(self.model).context_window
 
     async def alist_models(self) -> list[ModelCard]:
         """`list_models` for async code."""

@@ -95,17 +95,56 @@ async def test_the_end_of_the_wait_says_how_long_it_was_and_what_failed_last(ask
 
 
 @pytest.mark.parametrize("ask", PATHS)
-async def test_a_wish_of_the_server_beyond_the_wait_ends_it_at_once(ask: Ask, sandbox: Sandbox):
-    sandbox.script(Fault(status=503, headers={"Retry-After": "120"}))
+async def test_a_wish_of_the_server_beyond_the_wait_is_cut_to_what_is_left(ask: Ask, sandbox: Sandbox):
+    sandbox.script(Fault(status=503, headers={"Retry-After": "120"}), Reply(text="Awake."))
 
-    with pytest.raises(APITimeoutError, match="asked to wait for 120 s"):
-        await ask(client(sandbox, wait_for_start=60), request())
+    answer = await ask(client(sandbox, wait_for_start=0.3), request())
+
+    assert answer.choice.text == "Awake."
+    assert len(sandbox.requests) == 2
+
+
+@pytest.mark.parametrize("ask", PATHS)
+async def test_silence_ends_with_the_wait(ask: Ask):
+    with WireServer([STALL]) as server, pytest.raises(APITimeoutError) as caught:
+        await ask(client(server, wait_for_start=0.3), request())
+
+    assert caught.value.phase == "start"
+    assert re.search(r"within \d+\.\d s \(tries: 1\).*\n.*sent no answer until then", str(caught.value))
+
+
+def test_silence_of_a_server_that_runs_is_not_cut(sandbox: Sandbox):
+    """After an error that no starting deployment sends, `first_byte` holds again."""
+    attempt = client(sandbox, wait_for_start=60)._attempt("m", "models")
+    assert attempt.opening is not None
+    assert attempt.opening <= 60
+
+    attempt.failure = ServerError("x", status_code=500)
+    assert attempt.pause() is not None
+    assert attempt.opening == 610
+
+
+async def test_an_empty_list_of_models_is_polled_again_and_any_other_is_ready(caplog):
+    caplog.set_level(logging.INFO, "tir_client")
+    empty, other = (models_answer(data) for data in (b"[]", b'[{"id":"another"}]'))
+    for wait in (ready, aready):
+        caplog.clear()
+        with WireServer([empty, CLOSE], [empty, CLOSE], [other, CLOSE]) as server:
+            assert await wait(client(server)) == 1
+        assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+def models_answer(data: bytes) -> bytes:
+    body = b'{"object":"list","data":%s}' % data
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+    return head % len(body) + body
 
 
 @pytest.mark.parametrize("ask", PATHS)
 async def test_the_total_timeout_bounds_the_wait(ask: Ask, caplog):
-    waiting = {"wait_for_start": StartPolicy(900, base=300, ceiling=300), "timeout": {"total": 60}}
-    with WireServer([NEVER, CLOSE]) as server, pytest.raises(APITimeoutError, match=r"`total`.*\n.*503") as caught:
+    waiting = {"wait_for_start": StartPolicy(900, base=300, ceiling=300), "timeout": {"total": 0.5}}
+    said = r"`total`.* gave up after \d+\.\d s.*\n.*503"
+    with WireServer([NEVER, CLOSE]) as server, pytest.raises(APITimeoutError, match=said) as caught:
         await ask(client(server, **waiting), request())
 
     assert caught.value.phase == "total"

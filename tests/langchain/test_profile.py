@@ -56,6 +56,15 @@ def test_what_does_not_need_the_window_does_not_ask_for_it(own: Sandbox):
     assert own.requests == []
 
 
+def test_repr_shows_the_window_once_it_was_read(own: Sandbox):
+    model = mine(own)
+    assert repr(model.profile) == "{'max_input_tokens': None}"
+
+    model.list_models()
+    assert repr(model.profile) == "{'max_input_tokens': 8192}"
+    assert [request.path for request in own.requests] == ["/v1/models"]
+
+
 def test_what_is_known_stays_beside_what_is_asked_for(own: Sandbox):
     profile = mine(own, model="llama_4_scout_17b_16e_instruct").profile
 

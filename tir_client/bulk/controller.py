@@ -1,4 +1,7 @@
-"""Decides how many requests may be under way at once, and when none may be sent. Pure: each method takes the time."""
+"""Decides how many requests of a bulk run may be under way, from the answers so far; the gate applies it. Pure.
+
+Each method takes the time.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The set of finished rows, in two bits a row. Pure."""
+"""Remembers which rows of a bulk run are finished, so that a resumed run skips them: two bits a row. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lets as many requests through as the controller allows."""
+"""Makes the requests of a bulk run wait until the controller allows another one. The controller decides how many."""
 
 from __future__ import annotations
 

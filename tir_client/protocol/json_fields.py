@@ -1,4 +1,4 @@
-"""Typed access to the fields of an answer's JSON, any of which may be null or missing. Pure."""
+"""Reads fields of a server's JSON answer with a check of their types; any may be null or missing. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decides whether an answer takes a second request: after a stop word, or for a missing call. Pure."""
+"""Decides whether an answer needs a second request: after a stop word, or for a missing call. Pure."""
 
 from __future__ import annotations
 

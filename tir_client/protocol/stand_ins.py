@@ -1,4 +1,4 @@
-"""Text in place of content that a model or a tool wrote and that cannot be sent. Pure.
+"""Placeholders for content that cannot be sent, where a model or a tool wrote it. Pure.
 
 A person's content of such a kind is refused instead: a person can change it, a machine's history cannot be changed.
 """

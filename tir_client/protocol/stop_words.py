@@ -1,4 +1,4 @@
-"""Stop words that gpt-oss's servers apply wrongly. Pure.
+"""Applies stop words on the client where gpt-oss's servers apply them wrongly. Pure.
 
 vLLM matches stop words against the raw output of gpt-oss, reasoning, tool calls and markers included, and leaves the
 word in the output; frameworks add stop words by themselves. A word in the text is cut off here. An answer that was

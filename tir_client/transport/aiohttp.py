@@ -1,4 +1,4 @@
-"""An httpx transport on aiohttp, whose parser and connection pool are faster than httpx's own."""
+"""The httpx transport of async calls: it runs on aiohttp, whose parser and pool are faster than httpx's own."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import platform
@@ -14,8 +15,9 @@ import httpx
 from pydantic import SecretStr
 
 from tir_client._version import __version__
+from tir_client.errors import APITimeoutError
 from tir_client.protocol.error_responses import cut, error_from_response, mask
-from tir_client.transport.failures import exhausted, not_started, timed_out, translate
+from tir_client.transport.failures import exhausted, not_started, silent, timed_out, translate
 from tir_client.transport.token import fetch_token
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class Attempt:
         url: Where it goes, without the query.
         timeouts: How long each phase may take.
         phase: The present phase: "connect", "first_byte" or "chunk".
+        says_started: Whether an answer without an error shows that the deployment has started.
         failure: The failure of the last try, until it is reported or retried.
     """
 
@@ -61,6 +64,7 @@ class Attempt:
         self.url = url
         self.timeouts = timeouts
         self.phase = "connect"
+        self.says_started = True
         self._config = config
         self._policy = policy
         self._start = start
@@ -69,6 +73,8 @@ class Attempt:
         self._began = math.nan
         self._failures = 0
         self._not_started = 0
+        self._runs = False
+        self._cut = False
         self._deadline: float | None = None
         self._limits: dict[str, float | None] = {}
         self._clocked = False
@@ -107,11 +113,12 @@ class Attempt:
             self._began = time.monotonic()
         self.check_time()
         self._clocked = clocked and self.opening is not None
+        self._cut = (self._start_left or inf) < (self.timeouts.first_byte or inf)
         self._limits = {
-            "connect": self._left(self.timeouts.connect),
-            "read": None if self._clocked else self._left(self.timeouts.first_byte),
+            "connect": self._left(_shorter(self.timeouts.connect, self._start_left)),
+            "read": None if self._clocked else self._left(_shorter(self.timeouts.first_byte, self._start_left)),
             "write": self._left(self.timeouts.chunk),
-            "pool": self._left(self.timeouts.first_byte),
+            "pool": self._left(_shorter(self.timeouts.first_byte, self._start_left)),
         }
         headers = {"accept": "text/event-stream", "accept-encoding": "identity"} if streamed else dict(WHOLE)
         headers["user-agent"] = USER_AGENT
@@ -146,8 +153,8 @@ class Attempt:
         self.phase = "chunk"
         self._request_id = response.headers.get("x-request-id")
         self._limits["read"] = None if self._clocked else self._left(self.timeouts.chunk)
-        if self._not_started and response.is_success:
-            self._started()
+        if self.says_started and response.is_success:
+            self.started()
 
     def draining(self, seconds: float) -> None:
         """Limit the next reads to `seconds`: only the end of the body is left."""
@@ -157,7 +164,18 @@ class Attempt:
     def opening(self) -> float | None:
         """Seconds from the start of a try to the answer's headers, for a client without timeouts of its own."""
         connect, first_byte = self.timeouts.connect, self.timeouts.first_byte
-        return None if connect is None or first_byte is None else connect + first_byte
+        return _shorter(None if connect is None or first_byte is None else connect + first_byte, self._start_left)
+
+    @property
+    def _start_left(self) -> float | None:
+        """Seconds for which a try may be silent while the deployment may be starting; None if it is not waited for.
+
+        A try that begins near the end, after others failed, has a few seconds to answer.
+        """
+        if not self._start.seconds or self._runs:
+            return None
+        left = self._start.seconds - self._waited
+        return max(left, min(LAST_TRY, self._start.seconds)) if self._not_started else max(left, 0.001)
 
     @property
     def seconds_left(self) -> float:
@@ -210,7 +228,12 @@ class Attempt:
         """
         pause = self._start_pause() if self._start.applies(self.failure) else self._retry_pause()
         if pause is not None:
-            self._last = mask(exhausted(self.failure), self._config.secrets(self._token))
+            # A copy, because an error that was raised refers to its frames.
+            self._last = mask(copy.copy(self.failure), self._config.secrets(self._token))
+            if pause >= self.seconds_left and self._start.applies(self.failure):
+                pause = max(
+                    self.seconds_left - 1, self.seconds_left / 2, SHORTEST_TRY
+                )  # leaves time for the last tries
             if pause >= self.seconds_left:
                 pause = None
                 self.failure = self._time_is_over()
@@ -222,13 +245,17 @@ class Attempt:
 
     def _retry_pause(self) -> float | None:
         self._failures += 1
+        self._runs = True
         return self._policy.delay(self._failures, self.failure)
 
     def _start_pause(self) -> float | None:
         """The pause while a deployment starts, which the log says once."""
         self._not_started += 1
+        self._runs = False
         seconds, waited = self._start.seconds, self._waited
         pause = self._start.delay(self._not_started, self.failure, waited)
+        if self._cut and isinstance(self.failure, APITimeoutError):
+            pause, self.failure = None, silent(self.failure)
         if pause is None:
             self._starting.discard(self.url)
             self.failure = not_started(self.failure, self._not_started, waited, seconds)
@@ -240,7 +267,10 @@ class Attempt:
             logger.warning(text, self.url, reason, round(min(seconds, self.seconds_left), 1))
         return pause
 
-    def _started(self) -> None:
+    def started(self) -> None:
+        """Note that the deployment has started, if it was waited for."""
+        if not self._not_started:
+            return
         self._not_started = 0
         if self.url in self._starting:
             self._starting.discard(self.url)
@@ -253,8 +283,8 @@ class Attempt:
 
     def _time_is_over(self) -> TIRError:
         """The error for a call that took longer than `total`, with the last failure if there was one."""
-        error, self._last = self._last, None  # forgotten, because an error that was raised refers to its frames
-        return self._identified(timed_out("total")) if error is None else error
+        failure = self._last
+        return self._identified(timed_out("total")) if failure is None else exhausted(failure, self._waited)
 
     def _identified(self, error: TIRError) -> TIRError:
         error.request_id = self._request_id
@@ -266,6 +296,10 @@ class Attempt:
         return seconds if left == inf else left if seconds is None else min(seconds, left)
 
 
+LAST_TRY = 5.0
+"""Seconds that a try has for its first byte after others failed, even if `wait_for_start` is nearly over."""
+SHORTEST_TRY = 0.2
+"""Seconds of `total` below which a deployment that starts is not asked again."""
 USER_AGENT = f"tir-llm/{__version__} python/{platform.python_version()}"
 WHOLE = {"accept": "application/json", "accept-encoding": "gzip, deflate"}
 """Headers for a whole answer. A stream is not compressed, because compression delays its pieces."""
@@ -274,6 +308,11 @@ WHOLE = {"accept": "application/json", "accept-encoding": "gzip, deflate"}
 @lru_cache(maxsize=64)
 def _parsed(url: str, params: tuple[tuple[str, str], ...]) -> httpx.URL:
     return httpx.URL(url, params=params) if params else httpx.URL(url)
+
+
+def _shorter(seconds: float | None, limit: float | None) -> float | None:
+    """The smaller of two limits, of which None is infinite."""
+    return min((each for each in (seconds, limit) if each is not None), default=None)
 
 
 def _next(pause: float | None) -> str:

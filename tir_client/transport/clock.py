@@ -1,4 +1,4 @@
-"""The time limits of an async call, on any HTTP client."""
+"""The timer of an async call: it ends each wait that takes longer than its timeout, on any HTTP client."""
 
 from __future__ import annotations
 

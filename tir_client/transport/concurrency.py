@@ -1,4 +1,4 @@
-"""Runs several calls at a time: in threads for sync code, in tasks for async code."""
+"""Sends the several requests of one call, such as batches of texts to embed, in threads or in tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""aiohttp's connections with httpx's guarantees.
+"""The connections and the connection pool of `transport.aiohttp`: aiohttp's, with httpx's guarantees.
 
 A connection with unread bytes is not reused, a reset is an error, not the end of a body, bytes after an answer do not
 break it, and closing works at once, also after the event loop was closed.

@@ -43,6 +43,10 @@ class ContextWindows:
             self._known[model] = window
         return cards
 
+    def known(self, model: str) -> int | None:
+        """The window of `model` if it has been read."""
+        return self._known.get(model)
+
     def get(self, model: str, fetch: Callable[[str, float], list[ModelCard]]) -> int | None:
         """The window of `model`, or None if the server does not say it.
 

@@ -56,16 +56,21 @@ def timed_out(phase: str) -> APITimeoutError:
     )
 
 
-def exhausted(failure: TIRError) -> APITimeoutError:
+def exhausted(failure: TIRError, waited: float) -> APITimeoutError:
     """The error for a call whose `total` ends before the next try, after `failure`."""
-    return _given_up(timed_out("total").message, failure, "total")
+    return _given_up(f"{timed_out('total').message} It gave up after {waited:.1f} s.", failure, "total")
+
+
+def silent(failure: TIRError) -> TIRError:
+    """The failure of a try that waited for its answer until the time for the start was over."""
+    return APITimeoutError("The server sent no answer until then.", phase=failure.phase)
 
 
 def not_started(failure: TIRError, tries: int, waited: float, seconds: float) -> APITimeoutError:
     """The error for a deployment that did not start while a call waited for it; the last try ended in `failure`."""
     message = (
         f"The deployment did not start within {waited:.1f} s (tries: {tries}). If it takes longer, raise "
-        f"`wait_for_start`, which is {seconds:g} s."
+        f"`wait_for_start`, which is {seconds:g} s. A running model must begin its answer within it, too."
     )
     if failure.retry_after:
         message += f" The server asked to wait for {failure.retry_after:g} s before the next try."

@@ -1,4 +1,4 @@
-"""An httpx transport on httpcore, whose time limits hold and which never reads one answer as the next call's.
+"""The httpx transport of sync calls: on httpcore, with time limits that hold and no answer read as the next call's.
 
 In httpx's own transport each read from the socket has the whole time limit, so headers that arrive byte by byte outlast
 any limit. It takes no other network backend, so a transport of its own is needed.

@@ -66,7 +66,8 @@ class StartPolicy:
     refuses the connection, or says nothing until a timeout; see `is_starting`.
 
     Args:
-        seconds: Seconds after the beginning of a call in which another try may begin; 0 for none.
+        seconds: Seconds after the beginning of a call in which another try may begin, and for which the server may be
+            silent; 0 for none. More than a running model takes to begin its answer.
         base: Seconds of the first pause; each further one is twice as long.
         ceiling: Longest pause in seconds, unless the server asks for a longer one.
         jitter: Random part of a pause, 0 to 1, so that clients do not try at the same time.
@@ -109,9 +110,7 @@ class StartPolicy:
         if left <= 0 or not self.applies(failure):
             return None
         wish = failure.retry_after
-        if wish:
-            return wish if wish <= left else None
-        return min(left, _growing(attempt, self.base, self.ceiling, self.jitter, chance))
+        return min(left, wish or _growing(attempt, self.base, self.ceiling, self.jitter, chance))
 
 
 def _growing(attempt: int, base: float, ceiling: float, jitter: float, chance: float | None) -> float:
