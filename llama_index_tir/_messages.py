@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -123,8 +122,6 @@ def from_completion(
         price: The price of the model, for the cost, which is in `additional_kwargs` and in `raw`.
     """
     choice, cost = completion.choice, cost_of(completion.usage, price)
-    if advice := choice.advice():
-        warnings.warn(advice, UserWarning, stacklevel=2)
     return ChatResponse(
         message=from_choice(choice, completion.usage, names or {}),
         raw=to_raw(completion, cost),

@@ -20,6 +20,7 @@ from tir_client.protocol.reader import read_answer, read_embeddings, read_models
 from tir_client.protocol.requests import ChatRequest, EmbeddingRequest, RerankRequest, to_bytes
 from tir_client.protocol.rerank import read_reranking
 from tir_client.protocol.second_request import SecondRequest
+from tir_client.transport.advice import AdviceLog
 from tir_client.transport.attempt import Attempt
 from tir_client.transport.body import aread_refusal, aread_whole, read_refusal, read_whole
 from tir_client.transport.clients import Clients
@@ -80,6 +81,7 @@ class TIRClient:
         self.start = StartPolicy.of(wait_for_start)
         self._clients = Clients(http_client, http_async_client)
         self._starting: set[str] = set()
+        self._advice = AdviceLog()
         self._windows = ContextWindows()
 
     # Chat, whole
@@ -101,7 +103,7 @@ class TIRClient:
         answer = self._ask(request)
         while (pending := second.check(answer)) is not None:
             second.merge(answer, self._ask(pending))
-        return answer.completion()
+        return self._advice.check(answer.completion())
 
     async def achat(self, request: ChatRequest, *, lenient: bool = False) -> Completion:
         """`chat` for async code."""
@@ -109,7 +111,7 @@ class TIRClient:
         answer = await self._aask(request)
         while (pending := second.check(answer)) is not None:
             second.merge(answer, await self._aask(pending))
-        return answer.completion()
+        return self._advice.check(answer.completion())
 
     # Chat, streamed
 
@@ -117,14 +119,14 @@ class TIRClient:
         """Send `request` when the stream is first iterated over; `chat` says what the arguments mean."""
         attempt = self._attempt(request.model, CHAT, request.streamed())
         second = SecondRequest(request, lenient=lenient)
-        return ChatStream(attempt, second, partial(self._open, streamed=True), self._ask)
+        return ChatStream(attempt, second, self._advice, partial(self._open, streamed=True), self._ask)
 
     def astream(self, request: ChatRequest, *, lenient: bool = False) -> AsyncChatStream:
         """`stream` for async code."""
         attempt = self._attempt(request.model, CHAT, request.streamed())
         second = SecondRequest(request, lenient=lenient)
         open_response = partial(self._aopen, streamed=True)
-        return AsyncChatStream(attempt, second, self._start_clock, open_response, self._aask)
+        return AsyncChatStream(attempt, second, self._advice, self._start_clock, open_response, self._aask)
 
     # Everything else
 

@@ -134,7 +134,6 @@ def test_any_bytes_are_a_stream_or_our_error(content: bytes, cuts: list[int], ki
 
 
 @sometimes
-@pytest.mark.filterwarnings("ignore:The answer:UserWarning")  # advice on answers that have nothing but reasoning
 @given(damaged(streamed=True), CUTS)
 def test_damaged_recordings_are_streams_or_our_errors(content: bytes, cuts: list[int]) -> None:
     """Real answers with a few bytes changed; and both integrations agree on what they say."""

@@ -393,16 +393,6 @@ def test_arguments_that_are_not_an_object_stay_text():
     assert block.tool_kwargs == "[1]"
 
 
-async def test_an_answer_of_nothing_but_reasoning_warns_with_advice(llm, sandbox):
-    sandbox.script(*[Reply(reasoning="Hm.", finish_reason="length")] * 3)
-    with pytest.warns(UserWarning, match="raise `max_tokens`"):
-        assert llm.complete("Hi").text == ""
-    with pytest.warns(UserWarning, match="raise `max_tokens`"):
-        assert [*llm.stream_chat([ChatMessage(content="Hi")])][-1].message.content == ""
-    with pytest.warns(UserWarning, match="raise `max_tokens`"):
-        assert (await llm.achat([ChatMessage(content="Hi")])).message.content == ""
-
-
 @pytest.mark.parametrize("messages", ["Hi", None, 5, ["Hi"], [{"role": "user", "content": "Hi"}], ChatMessage("Hi")])
 async def test_what_is_not_a_list_of_messages_is_refused(llm, sandbox, messages):
     structured = llm.as_structured_llm(City)

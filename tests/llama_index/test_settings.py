@@ -103,7 +103,6 @@ def test_arguments_without_effect_warn(cls, sandbox, field):
     assert caught[0].filename == __file__
 
 
-@pytest.mark.filterwarnings("ignore:The answer was cut off in its reasoning")
 def test_max_completion_tokens_is_max_tokens(sandbox):
     llm = TIR(max_completion_tokens=7)
     llm.complete("x")

@@ -191,7 +191,17 @@ async def test_an_image_of_the_system_is_refused_with_its_place(sandbox, endpoin
     assert sandbox.requests == []
 
 
-@pytest.mark.filterwarnings("ignore:The answer has reasoning but no text")
+@pytest.mark.parametrize("path", EVERY)
+async def test_advice_on_an_answer_of_nothing_but_reasoning_is_logged(sandbox, endpoint, path, caplog):
+    sandbox.script(Reply(text="", reasoning="Hm.", finish_reason="length"))
+    await path(Script(ASK), endpoint)
+
+    (record,) = caplog.records
+    assert record.getMessage().endswith(
+        "The answer was cut off in its reasoning: raise `max_tokens`, or lower `reasoning_effort`."
+    )
+
+
 @pytest.mark.parametrize("reply", [Reply(text=""), Reply(text="", reasoning="Only thought."), Reply(text="\n \n")])
 async def test_an_answer_without_words_is_an_answer(sandbox, endpoint, reply):
     answer = await through_all(Script(ASK), sandbox, endpoint, reply)

@@ -108,7 +108,6 @@ def test_every_parameter_can_be_set_in_both(cls, sandbox, endpoint):
     assert sandbox.requests[-1].body.items() >= {**values, "logit_bias": {"5": 1.0}}.items()
 
 
-@pytest.mark.filterwarnings("ignore:The answer was cut off in its reasoning")
 @CHAT
 def test_parameters_changed_in_place_are_sent(cls, sandbox, endpoint):
     model = cls(**endpoint, temperature=0.5)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tir_client.protocol.accumulator import Accumulator, Delta
     from tir_client.protocol.requests import ChatRequest
     from tir_client.protocol.second_request import SecondRequest
+    from tir_client.transport.advice import AdviceLog
     from tir_client.transport.attempt import Attempt
     from tir_client.transport.clock import Clock
 
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
 class _Stream:
     """The state of both kinds of streams: the response, the answer so far, and the deltas that were read."""
 
-    def __init__(self, attempt: Attempt, second: SecondRequest) -> None:
+    def __init__(self, attempt: Attempt, second: SecondRequest, advice: AdviceLog) -> None:
         self._attempt = attempt
         self._second = second
+        self._advice = advice
         self._response: Any = None
         self._ended = False
         self._start()
@@ -44,6 +46,8 @@ class _Stream:
         """The next delta that was read, or None."""
         for delta in self._deltas:
             if self._second.pass_through(delta):
+                if delta.final:
+                    self._advice.check(delta.accumulator.completion())
                 return delta
         self._complete = self._complete or self._answer.done
         return None
@@ -80,10 +84,11 @@ class ChatStream(_Stream):
         self,
         attempt: Attempt,
         second: SecondRequest,
+        advice: AdviceLog,
         open_response: Callable[[Attempt], Any],
         ask: Callable[[ChatRequest], Accumulator],
     ) -> None:
-        super().__init__(attempt, second)
+        super().__init__(attempt, second, advice)
         self._open_response = open_response
         self._ask = ask
         self._pieces: Iterator[bytes] = iter(())
@@ -151,15 +156,16 @@ class ChatStream(_Stream):
 class AsyncChatStream(_Stream):
     """`ChatStream` for async code, closed with `aclose`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a stream needs of its client
         self,
         attempt: Attempt,
         second: SecondRequest,
+        advice: AdviceLog,
         start_clock: Callable[[Attempt], Awaitable[Clock]],
         open_response: Callable[[Attempt, Clock], Awaitable[Any]],
         ask: Callable[[ChatRequest], Awaitable[Accumulator]],
     ) -> None:
-        super().__init__(attempt, second)
+        super().__init__(attempt, second, advice)
         self._start_clock = start_clock
         self._open_response = open_response
         self._ask = ask

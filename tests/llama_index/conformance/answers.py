@@ -84,7 +84,6 @@ class AnswerPromises(Promises):
         responses = await collect(llm.astream_chat(asked()))
         assert thinking(responses[-1]) == "first second"
 
-    @pytest.mark.filterwarnings("ignore:The answer was cut off in its reasoning")
     def test_an_answer_without_text_has_an_empty_text(self, llm, sandbox):
         """Null content, because reasoning used the whole budget: `content` is still a string."""
         sandbox.script(Reply(reasoning="Hm", finish_reason="length"))

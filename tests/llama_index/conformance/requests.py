@@ -30,7 +30,6 @@ class RequestPromises(Promises):
         llm.chat(asked())
         assert set(sandbox.requests[-1].body) == {"model", "messages"}
 
-    @pytest.mark.filterwarnings("ignore:The answer was cut off in its reasoning")
     def test_fields_are_sent(self, make, sandbox):
         make(temperature=0.25, max_tokens=7).chat(asked())
         body = sandbox.requests[-1].body
@@ -40,7 +39,6 @@ class RequestPromises(Promises):
         make(temperature=0.0).chat(asked())
         assert sandbox.requests[-1].body["temperature"] == 0
 
-    @pytest.mark.filterwarnings("ignore:The answer was cut off in its reasoning")
     @pytest.mark.parametrize(("name", "own", "called"), [("temperature", 0.25, 0.75), ("max_tokens", 100, 5)])
     def test_the_call_wins_over_the_constructor(self, make, sandbox, name, own, called):
         make(**{name: own}).chat(asked(), **{name: called})
