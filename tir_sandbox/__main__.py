@@ -42,7 +42,11 @@ def _introduction(sandbox: Sandbox) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m tir_sandbox", description="A local TIR endpoint without a model.")
+    parser = argparse.ArgumentParser(
+        "python -m tir_sandbox",
+        description="A local TIR endpoint without a model.",
+        epilog="Example: tir sandbox --port 8700 --model gpt_oss_120b",
+    )
     parser.add_argument(
         "--host",
         default="127.0.0.1",
