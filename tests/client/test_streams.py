@@ -15,8 +15,8 @@ from tests.faults.resources import all_returned
 from tir_client import ChatRequest, Config, TIRClient
 from tir_sandbox import Reply, Sandbox
 
-EAGER = getattr(asyncio, "eager_task_factory", None)
-"""Since Python 3.12."""
+TASK_FACTORIES = [None, *([asyncio.eager_task_factory] if sys.version_info >= (3, 12) else [])]
+"""asyncio's own, and the one of Python 3.12 that begins to run a task at once."""
 
 
 @pytest.fixture
@@ -113,11 +113,9 @@ async def test_a_call_leaves_no_task(sandbox: Sandbox) -> None:
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-@pytest.mark.skipif(
-    EAGER is None, reason="new in Python 3.12: https://docs.python.org/3/library/asyncio-task.html#eager-task-factory"
-)
-async def test_eager_tasks(sandbox: Sandbox) -> None:
-    asyncio.get_running_loop().set_task_factory(EAGER)
+@pytest.mark.parametrize("factory", TASK_FACTORIES)
+async def test_calls_do_not_depend_on_how_tasks_start(sandbox: Sandbox, factory: Any) -> None:
+    asyncio.get_running_loop().set_task_factory(factory)
     async with client_for(sandbox) as client:
         texts = await asyncio.gather(*(read_whole(client) for _ in range(20)))
     assert len(set(texts)) == 1

@@ -8,6 +8,7 @@ import pickle
 from typing import Any
 
 import pytest
+from langchain.agents.middleware import SummarizationMiddleware
 
 from langchain_tir import ChatTIR
 from tir_sandbox import Sandbox
@@ -108,8 +109,6 @@ def test_a_profile_follows_the_model_to_a_known_one_and_back(own: Sandbox):
 
 
 def test_summarization_by_a_fraction_of_the_window_works_for_an_own_deployment(own: Sandbox):
-    middleware = pytest.importorskip("langchain.agents.middleware", reason="langchain is optional")
-
-    made = middleware.SummarizationMiddleware(mine(own), trigger=("fraction", 0.5))
+    made = SummarizationMiddleware(mine(own), trigger=("fraction", 0.5))
 
     assert made._get_profile_limits() == 8_192
