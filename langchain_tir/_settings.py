@@ -16,6 +16,7 @@ from langchain_tir._errors import model_errors
 from tir_client import ChatRequest
 from tir_client.aliases import refuse_unknown_parameters
 from tir_client.config import DEFAULT_MODEL
+from tir_client.embeddings import EmbeddingArguments as SharedEmbeddingArguments
 from tir_client.protocol.parameters import ParameterArguments, did_you_mean, merge_parameters
 from tir_client.settings import SECRETS, ChatParameters, Connection, ConnectionArguments
 
@@ -150,14 +151,9 @@ class ChatArguments(ConnectionArguments, ParameterArguments, FrameworkArguments,
     streaming: bool | None
 
 
-class EmbeddingArguments(ConnectionArguments, total=False):
+class EmbeddingArguments(SharedEmbeddingArguments, total=False):
     """The fields of `TIREmbeddings` except `model`, for type checkers."""
 
-    dimensions: int | None
     chunk_size: int
     max_concurrency: int
-    query_instruction: str | None
-    text_instruction: str | None
-    truncate_prompt_tokens: int | None
     show_progress_bar: bool
-    extra_body: dict[str, Any] | None

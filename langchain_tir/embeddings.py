@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from langchain_core.embeddings import Embeddings
 from pydantic import ConfigDict, Field
 
 from langchain_tir._errors import model_errors
 from langchain_tir._settings import ModelSettings
-from tir_client import EmbeddingRequest, ResponseError, model_info
+from tir_client import EmbeddingRequest, ResponseError
 from tir_client.aliases import ALIASES
 from tir_client.config import DEFAULT_EMBEDDING_MODEL
+from tir_client.embeddings import EmbeddingSettings
 from tir_client.transport.concurrency import arun_each, run_each
 
 if TYPE_CHECKING:
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from langchain_tir._settings import EmbeddingArguments
+    from tir_client.embeddings import Kind
     from tir_client.protocol.responses import Embeddings as EmbeddingAnswer
 
     Done = Callable[[EmbeddingAnswer], object]
 
 
-class TIREmbeddings(ModelSettings, Embeddings):
+class TIREmbeddings(ModelSettings, EmbeddingSettings, Embeddings):
     """Embeddings by a model on TIR, or on any server that speaks its protocol.
 
     Args:
@@ -61,25 +63,9 @@ class TIREmbeddings(ModelSettings, Embeddings):
     model: str = Field(
         default=DEFAULT_EMBEDDING_MODEL, description="Slug of the model, or the name that your server has for it."
     )
-    dimensions: int | None = Field(default=None, ge=1, description="Length of the vectors, for models that can choose.")
     chunk_size: int = Field(default=64, ge=1, description="Maximum number of texts in one request.")
     max_concurrency: int = Field(default=4, ge=1, description="Maximum number of requests at a time.")
-    query_instruction: str | None = Field(
-        default=None, description="Text before each query. Default: by the model's name; an empty string puts nothing."
-    )
-    text_instruction: str | None = Field(
-        default=None,
-        description="Text before each text that is not a query. Default: by the model's name, as with queries.",
-    )
-    truncate_prompt_tokens: int | None = Field(
-        default=None,
-        ge=-1,
-        description="Tokens to which vLLM cuts each text; -1 for the model's context window. Default: long texts fail.",
-    )
     show_progress_bar: bool = Field(default=False, description="Show the progress of `embed_documents`; needs tqdm.")
-    extra_body: dict[str, Any] | None = Field(
-        default=None, description="Further parameters of the deployment; put into the body as they are."
-    )
 
     def __init__(self, model: str | None = None, **fields: Unpack[EmbeddingArguments]) -> None:
         super().__init__(**({} if model is None else {"model": model}), **fields)
@@ -87,39 +73,33 @@ class TIREmbeddings(ModelSettings, Embeddings):
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Embed texts; one vector for each, in their order."""
         with _progress(len(texts), shown=self.show_progress_bar) as done:
-            return self._embed([self._with_instruction(text, "text_instruction") for text in texts], done)
+            return self._embed(texts, "text_instruction", done)
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
         """`embed_documents` for async code. A request that fails ends the others."""
         with _progress(len(texts), shown=self.show_progress_bar) as done:
-            return await self._aembed([self._with_instruction(text, "text_instruction") for text in texts], done)
+            return await self._aembed(texts, "text_instruction", done)
 
     def embed_query(self, text: str) -> list[float]:
         """Embed a query, with the model's instruction before it."""
-        return self._embed([self._with_instruction(text, "query_instruction")])[0]
+        return self._embed([text], "query_instruction")[0]
 
     async def aembed_query(self, text: str) -> list[float]:
         """`embed_query` for async code."""
-        return (await self._aembed([self._with_instruction(text, "query_instruction")]))[0]
+        return (await self._aembed([text], "query_instruction"))[0]
 
-    def _embed(self, texts: list[str], done: Done = lambda _: None) -> list[list[float]]:
+    def _embed(self, texts: list[str], kind: Kind, done: Done = lambda _: None) -> list[list[float]]:
         with model_errors():
-            return _joined(run_each(self.client.embed, self._requests(texts), self.max_concurrency, done))
+            return _joined(run_each(self.client.embed, self._requests(texts, kind), self.max_concurrency, done))
 
-    async def _aembed(self, texts: list[str], done: Done = lambda _: None) -> list[list[float]]:
+    async def _aembed(self, texts: list[str], kind: Kind, done: Done = lambda _: None) -> list[list[float]]:
         with model_errors():
-            return _joined(await arun_each(self.client.aembed, self._requests(texts), self.max_concurrency, done))
+            requests = self._requests(texts, kind)
+            return _joined(await arun_each(self.client.aembed, requests, self.max_concurrency, done))
 
-    def _with_instruction(self, text: Any, name: str) -> Any:
-        own = getattr(self, name)
-        instruction = getattr(model_info(self.model), name) if own is None else own
-        return instruction + text if isinstance(text, str) else text  # what is none is refused with the request
-
-    def _requests(self, texts: list[str]) -> list[EmbeddingRequest]:
-        names = ("model", "dimensions", "truncate_prompt_tokens", "extra_body")
-        fields = {name: getattr(self, name) for name in names}
-        starts = range(0, len(texts), self.chunk_size)
-        return [EmbeddingRequest.of(input=texts[start : start + self.chunk_size], **fields) for start in starts]
+    def _requests(self, texts: list[str], kind: Kind) -> list[EmbeddingRequest]:
+        sent = self._instructed(texts, kind)
+        return [self._request(sent[start : start + self.chunk_size]) for start in range(0, len(sent), self.chunk_size)]
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from llama_index_tir._metadata import metadata_of
 from tir_client import ChatRequest
 from tir_client.aliases import refuse_unknown_parameters, rename
 from tir_client.config import DEFAULT_MODEL
+from tir_client.embeddings import EmbeddingArguments as SharedEmbeddingArguments
 from tir_client.protocol.parameters import PARAMETER_ALIASES, ParameterArguments, Parameters, merge_parameters
 from tir_client.rerankers import RerankArguments as SharedRerankArguments
 from tir_client.settings import ChatParameters, Connection, ConnectionArguments
@@ -139,15 +140,10 @@ class ChatArguments(ConnectionArguments, ParameterArguments, LLMArguments, total
     is_function_calling_model: bool | None
 
 
-class EmbeddingArguments(ConnectionArguments, total=False):
+class EmbeddingArguments(SharedEmbeddingArguments, total=False):
     """The fields of `TIREmbedding` except `model`, for type checkers."""
 
     model_name: str
-    dimensions: int | None
-    query_instruction: str | None
-    text_instruction: str | None
-    truncate_prompt_tokens: int | None
-    extra_body: dict[str, Any] | None
     embed_batch_size: int
     num_workers: int | None
     callback_manager: CallbackManager | None

@@ -14,13 +14,14 @@ from pydantic import Field
 
 from llama_index_tir._aliases import EMBEDDING_ALIASES
 from llama_index_tir._settings import CONFIG, ModelSettings
-from tir_client import EmbeddingRequest, InvalidRequestError, model_info
 from tir_client.config import DEFAULT_EMBEDDING_MODEL
+from tir_client.embeddings import EmbeddingSettings
 
 if TYPE_CHECKING:
     from typing import Unpack
 
     from llama_index_tir._settings import EmbeddingArguments
+    from tir_client.embeddings import Kind
 
 BATCHES_AT_ONCE = 4
 """The concurrent requests of one async call. LlamaIndex would send all of them at once."""
@@ -67,7 +68,7 @@ places: ContextVar[_Places | None] = ContextVar("places", default=None)
 """The limit of the current async call."""
 
 
-class TIREmbedding(ModelSettings, BaseEmbedding):
+class TIREmbedding(ModelSettings, EmbeddingSettings, BaseEmbedding):
     """An embedding model on TIR, or any compatible server.
 
     Args:
@@ -97,22 +98,6 @@ class TIREmbedding(ModelSettings, BaseEmbedding):
 
     model_name: str = Field(
         default=DEFAULT_EMBEDDING_MODEL, description="Slug of the model, or its name on your server."
-    )
-    dimensions: int | None = Field(default=None, description="Length of the vectors, for models that can shorten them.")
-    query_instruction: str | None = Field(
-        default=None, description="Text before each query. Default: by the model's name; an empty string puts nothing."
-    )
-    text_instruction: str | None = Field(
-        default=None,
-        description="Text before each text that is not a query. Default: by the model's name, as with queries.",
-    )
-    truncate_prompt_tokens: int | None = Field(
-        default=None,
-        ge=-1,
-        description="Tokens to which vLLM cuts each text; -1 for the model's context window. Default: long texts fail.",
-    )
-    extra_body: dict[str, Any] | None = Field(
-        default=None, description="Further fields of the request body, sent unchanged."
     )
     embed_batch_size: int = Field(default=32, gt=0, le=2048, description="Texts in one request.")
     num_workers: int | None = Field(
@@ -164,14 +149,16 @@ class TIREmbedding(ModelSettings, BaseEmbedding):
 
     def _for_queries(self) -> TIREmbedding:
         """Return this model, without its cache if queries and texts differ: the cache is keyed by the text alone."""
-        same = self.embeddings_cache is None or self._query("") == self._text("")
+        same = self.embeddings_cache is None or self._instruction("query_instruction") == self._instruction(
+            "text_instruction"
+        )
         return self if same else self.model_copy(update={"embeddings_cache": None})
 
     def _get_query_embedding(self, query: str) -> Embedding:
-        return self._embed([self._query(query)])[0]
+        return self._embed([query], "query_instruction")[0]
 
     async def _aget_query_embedding(self, query: str) -> Embedding:
-        return (await self._aembed([self._query(query)]))[0]
+        return (await self._aembed([query], "query_instruction"))[0]
 
     def _get_text_embedding(self, text: str) -> Embedding:
         return self._get_text_embeddings([text])[0]
@@ -180,37 +167,14 @@ class TIREmbedding(ModelSettings, BaseEmbedding):
         return (await self._aget_text_embeddings([text]))[0]
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        return self._embed(list(map(self._text, texts)))
+        return self._embed(texts, "text_instruction")
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        return await self._aembed(list(map(self._text, texts)))
+        return await self._aembed(texts, "text_instruction")
 
-    def _query(self, query: str) -> str:
-        own = self.query_instruction
-        return _after(model_info(self.model_name).query_instruction if own is None else own, query)
+    def _embed(self, texts: list[str], kind: Kind) -> list[Embedding]:
+        return self.client.embed(self._request(self._instructed(texts, kind))).vectors
 
-    def _text(self, text: str) -> str:
-        own = self.text_instruction
-        return _after(model_info(self.model_name).text_instruction if own is None else own, text)
-
-    def _embed(self, texts: list[str]) -> list[Embedding]:
-        return self.client.embed(self._request(texts)).vectors
-
-    async def _aembed(self, texts: list[str]) -> list[Embedding]:
+    async def _aembed(self, texts: list[str], kind: Kind) -> list[Embedding]:
         async with places.get() or nullcontext():
-            return (await self.client.aembed(self._request(texts))).vectors
-
-    def _request(self, texts: list[str]) -> EmbeddingRequest:
-        return EmbeddingRequest.of(
-            model=self.model_name,
-            input=texts,
-            dimensions=self.dimensions,
-            truncate_prompt_tokens=self.truncate_prompt_tokens,
-            extra_body=self.extra_body,
-        )
-
-
-def _after(instruction: str, text: object) -> str:
-    if not isinstance(text, str):
-        raise InvalidRequestError(f"A text to embed is a {type(text).__name__}, not a string.")
-    return instruction + text
+            return (await self.client.aembed(self._request(self._instructed(texts, kind)))).vectors

@@ -234,7 +234,7 @@ def test_a_progress_bar_without_tqdm_is_explained(endpoint: dict[str, Any], monk
 
 
 def test_none_instead_of_a_text_is_refused(embeddings: TIREmbeddings, sandbox: Sandbox):
-    with pytest.raises(InvalidRequestError, match="input"):
+    with pytest.raises(InvalidRequestError, match="a NoneType, not a string"):
         embeddings.embed_documents([None])
     assert not sandbox.requests
 
