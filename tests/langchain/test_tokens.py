@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
-from langchain_tir import ChatTIR, chat_models
+from langchain_tir import ChatTIR, _counting
 from langchain_tir._messages import to_wire
 from langchain_tir._tokens import estimate, estimate_text
 from tir_client import APIConnectionError, InvalidRequestError
@@ -62,7 +62,7 @@ def test_a_failed_count_is_an_estimate_for_a_minute_and_without_the_path_for_goo
         model = make(base_url="http://127.0.0.1/v1", max_retries=5, http_client=client)
         counts = [model.get_num_tokens_from_messages(MESSAGES) for _ in range(3)]
         assert len(requests) == 1
-        monkeypatch.setattr(chat_models, "time", lambda: time() + 61)
+        monkeypatch.setattr(_counting, "time", lambda: time() + 61)
         counts.append(model.get_num_tokens_from_messages(MESSAGES))
 
     assert counts == [estimate(to_wire(MESSAGES))] * 4 == [10] * 4
@@ -76,7 +76,7 @@ def test_a_server_that_failed_once_is_asked_again_after_a_minute(counting: ChatT
     with monkeypatch.context() as context:
         context.setattr(counting.client, "count_tokens", fail)
         assert counting.get_num_tokens_from_messages(MESSAGES) == 10
-    monkeypatch.setattr(chat_models, "time", lambda: time() + 61)
+    monkeypatch.setattr(_counting, "time", lambda: time() + 61)
     assert counting.get_num_tokens_from_messages(MESSAGES) == 7
 
 

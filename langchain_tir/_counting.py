@@ -1,0 +1,115 @@
+"""Counts the tokens of prompts for `ChatTIR`: the server does, or else an estimate."""
+
+from __future__ import annotations
+
+from time import time
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.language_models.chat_models import BaseChatModel
+from pydantic import PrivateAttr
+
+from langchain_tir._errors import model_errors
+from langchain_tir._messages import to_wire
+from langchain_tir._settings import ChatSettings
+from langchain_tir._tokens import estimate, estimate_text
+from langchain_tir._tools import to_response_format, tool_fields
+from tir_client import (
+    APIConnectionError,
+    APIStatusError,
+    ChatRequest,
+    ResponseError,
+    RetryPolicy,
+    TIRClient,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from langchain_core.language_models import LanguageModelInput
+    from langchain_core.messages import BaseMessage
+    from langchain_core.tools import BaseTool
+
+    from langchain_tir._content import Json
+
+_PAUSE_BETWEEN_COUNTS = 60
+"""Seconds for which token counts are estimates after the server failed to count."""
+_NOT_THERE = frozenset({403, 404, 405, 501})
+"""Status codes of a gateway that does not forward a path; not 401, which may be an expired token."""
+
+
+class TokenCounting(ChatSettings, BaseChatModel):
+    """The settings of a chat model, the request built from them, and the tokens of that request."""
+
+    _cannot_count: TIRClient | None = PrivateAttr(default=None)
+    """The client whose server turned out to have no way to count tokens."""
+    _count_again: float = PrivateAttr(default=0)
+    """The time from which the server is asked for token counts again, after a failure."""
+
+    def _request(self, messages: list[BaseMessage], stop: list[str] | None, call: Json) -> ChatRequest:
+        fields = self.call_parameters(call if stop is None else {**call, "stop": stop})
+        if fields.get("response_format") is not None:
+            fields["response_format"] = to_response_format(fields["response_format"])
+        fields |= tool_fields(fields.get("tools") or (), fields.get("tool_choice"))
+        request: ChatRequest = ChatRequest.of(messages=to_wire(messages), **fields)
+        return request
+
+    def count_tokens(self, messages: LanguageModelInput, **kwargs: Any) -> int:
+        """Tokens of a prompt, counted by the server, where it lets vLLM's `/tokenize` be reached.
+
+        Args:
+            messages: The prompt, in any form that `invoke` takes.
+            kwargs: Parameters of the call; `tools` count.
+        """
+        with model_errors():
+            return self.client.count_tokens(self._request(self._convert_input(messages).to_messages(), None, kwargs))
+
+    async def acount_tokens(self, messages: LanguageModelInput, **kwargs: Any) -> int:
+        """`count_tokens` for async code."""
+        with model_errors():
+            request = self._request(self._convert_input(messages).to_messages(), None, kwargs)
+            return await self.client.acount_tokens(request)
+
+    def get_num_tokens_from_messages(
+        self,
+        messages: list[BaseMessage],
+        tools: Sequence[Json | type | Callable[..., Any] | BaseTool] | None = None,
+    ) -> int:
+        """Count the tokens of a prompt, tools included.
+
+        The server is asked with vLLM's `/tokenize`, once and without retries. Where that fails, the count is an
+        estimate, for the next minute too: one token for four bytes of UTF-8, three for each message, a thousand for an
+        image. For gpt-oss the server counts with
+        another template than the one it prompts with, so leave some room.
+        """
+        if self.custom_get_token_ids is not None:
+            return super().get_num_tokens_from_messages(messages, tools)
+        with model_errors():
+            fields = {"messages": to_wire(messages), "tools": tool_fields(tools or (), None)["tools"]}
+            counted = self._count(ChatRequest.of(model=self.model, **fields))
+        return estimate(fields["messages"], fields["tools"]) if counted is None else counted
+
+    def _count(self, request: ChatRequest) -> int | None:
+        """Return the server's count, or None. There are no retries, since callers count often and wait each time."""
+        if self._cannot_count is self.client or time() < self._count_again:
+            return None
+        try:
+            return self.client.count_tokens(request, retry=RetryPolicy(max_retries=0))
+        except (APIStatusError, APIConnectionError, ResponseError) as error:
+            if error.status_code in _NOT_THERE:
+                self._cannot_count = self.client
+            self._count_again = time() + _PAUSE_BETWEEN_COUNTS
+            return None
+
+    def get_num_tokens(self, text: str) -> int:
+        """Estimate the tokens of a text: one for four bytes of UTF-8."""
+        return estimate_text(text) if self.custom_get_token_ids is None else super().get_num_tokens(text)
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """The tokens of a text, by `custom_get_token_ids`.
+
+        Raises:
+            NotImplementedError: There is none: another model's tokenizer would be wrong, and a download.
+        """
+        if self.custom_get_token_ids is None:
+            raise NotImplementedError("TIR does not report token ids: pass `custom_get_token_ids` to `ChatTIR`.")
+        return self.custom_get_token_ids(text)
