@@ -19,7 +19,7 @@ from tir_client import (
     Usage,
     __version__,
 )
-from tir_client.config import TOKEN_VARIABLES
+from tir_client.environment import TOKEN_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence

@@ -116,7 +116,7 @@ PATTERNS: dict[str, Case] = {
     "tir_client/config.py:_SLUG": Case(quietly(lambda text: resolve().url_for(text, "chat")), NAMES),
     "tir_client/config.py:_HEADER_NAME": Case(quietly(lambda text: resolve(default_headers={text: "a"})), NAMES),
     "tir_client/config.py:check_model": Case(quietly(check_model), NAMES),
-    "tir_client/config.py:_looks_like_auth_token": Case(
+    "tir_client/environment.py:looks_like_auth_token": Case(
         quietly(lambda text: resolve(api_key=text)), ("eyJ|a|", "eyJ|.|", "eyJ|a.|", "eyJa.|a|.")
     ),
     "tir_client/config.py:_number": Case(quietly(lambda text: resolve(project_id=text)), ("p-", "p", "1", "p-|1|p-")),

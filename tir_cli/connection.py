@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tir_client import Config, TIRClient
-from tir_client.config import BASE_URL_VARIABLE, DEFAULT_MODEL, PROJECT_VARIABLE
+from tir_client.config import DEFAULT_MODEL
+from tir_client.environment import BASE_URL_VARIABLE, PROJECT_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,32 +10,37 @@ The address of a GenAI model on TIR contains the model's slug, so the URL follow
 
 from __future__ import annotations
 
-import inspect
-import os
 import re
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
+from tir_client.environment import (
+    BASE_URL_VARIABLE,
+    HOST_VARIABLE,
+    NO_TOKEN,
+    PROJECT_VARIABLE,
+    TOKEN_VARIABLES,
+    ApiKey,
+    clean_token,
+    environment_token,
+    from_environment,
+    looks_like_auth_token,
+    project_from_environment,
+    token_from_environment,
+)
 from tir_client.errors import ConfigurationError
 from tir_client.models import nearest_slug
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DEFAULT_HOST = "https://infer.e2enetworks.net"
 DEFAULT_MODEL = "gpt_oss_120b"
 DEFAULT_EMBEDDING_MODEL = "e5-mistral-7b-instruct"
 
-TOKEN_VARIABLES = ("E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN")
-PROJECT_VARIABLE = "E2E_TIR_PROJECT_ID"
-BASE_URL_VARIABLE = "TIR_BASE_URL"
-HOST_VARIABLE = "MODEL_API_CLIENT_HOST"
-
-_NO_TOKEN = (
-    f"No token: pass `api_key` or set {TOKEN_VARIABLES[0]} (or {TOKEN_VARIABLES[1]}) to the Auth Token "
-    "that TIR shows when you create a token."
-)
 _NO_PROJECT = (
     f"No project: pass `project_id` or set {PROJECT_VARIABLE} (the number in your TIR project's URL). "
     f"For another server pass `base_url` or set {BASE_URL_VARIABLE}."
@@ -43,9 +48,6 @@ _NO_PROJECT = (
 
 LOOPBACK = ("localhost", "*.localhost", "127.0.0.1", "[::1]")
 """This machine, as httpx's host patterns: plain http is allowed, and no proxy is used."""
-
-ApiKey = str | SecretStr | Callable[[], str | SecretStr | Awaitable[str | SecretStr]]
-"""A token, or a function, sync or async, that returns it and is called once per request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +96,10 @@ class Config:
         if base_url and endpoint_id is not None:
             raise ConfigurationError("Give `base_url` or `endpoint_id`, not both: each says where to call.")
         if base_url is None and host is None and endpoint_id is None:
-            base_url = _env(BASE_URL_VARIABLE)
-        project = _number(project_id if project_id is not None else _env(PROJECT_VARIABLE), "project_id", "p-")
+            base_url = from_environment(BASE_URL_VARIABLE)
+        project = _number(project_from_environment() if project_id is None else project_id, "project_id", "p-")
         token = token_from_environment() if api_key is None else _checked_token(api_key)
-        missing = [_NO_TOKEN] if token is None else []
+        missing = [NO_TOKEN] if token is None else []
         missing += [_NO_PROJECT] if base_url is None and project is None else []
         if token is None or missing:
             raise ConfigurationError(" ".join(missing))
@@ -150,7 +152,7 @@ class Config:
 
     def token_hint(self, token: SecretStr) -> str:
         """Advice for a 401, chosen by the shape of the token, which it does not repeat."""
-        if self.base_url is None and not _looks_like_auth_token(token):
+        if self.base_url is None and not looks_like_auth_token(token):
             return (
                 "The token given does not look like an Auth Token (a long JWT that begins with `eyJ`). Creating a "
                 "token on TIR shows two values: inference wants the `Auth Token`, not the short `API Key`."
@@ -195,12 +197,8 @@ def check_model(model: object) -> str:
     return model
 
 
-def _env(name: str) -> str | None:
-    return os.environ.get(name, "").strip() or None
-
-
 def _host(host: str | None) -> str:
-    return host or _env(HOST_VARIABLE) or DEFAULT_HOST
+    return host or from_environment(HOST_VARIABLE) or DEFAULT_HOST
 
 
 def _parameter(name: str, value: object) -> str:
@@ -211,58 +209,6 @@ def _parameter(name: str, value: object) -> str:
 
 def _checked_token(api_key: ApiKey) -> ApiKey:
     return api_key if callable(api_key) else SecretStr(clean_token(api_key))
-
-
-def token_from_environment() -> SecretStr | None:
-    """The token from the environment, or None."""
-    value = next(filter(None, map(_env, TOKEN_VARIABLES)), None)
-    return SecretStr(clean_token(value)) if value else None
-
-
-def project_from_environment() -> str | None:
-    """The project from the environment, as it is written there, or None."""
-    return _env(PROJECT_VARIABLE)
-
-
-def environment_token() -> SecretStr:
-    """The token from the environment, for a client that was unpickled without its own.
-
-    Raises:
-        ConfigurationError: There is none.
-    """
-    token = token_from_environment()
-    if token is None:
-        raise ConfigurationError(_NO_TOKEN)
-    return token
-
-
-def clean_token(token: str | SecretStr | Awaitable[str | SecretStr]) -> str:
-    """Return the text of a token that a user or a function gave.
-
-    Raises:
-        ConfigurationError: It is not a usable token. No frame of the error has it among its locals.
-    """
-    if inspect.iscoroutine(token):
-        token.close()
-        raise ConfigurationError(
-            "`api_key` is an async function, which only async calls can await: pass a sync one for sync calls."
-        )
-    if isinstance(token, SecretStr):
-        token = token.get_secret_value()
-    if not isinstance(token, str):
-        raise ConfigurationError(f"`api_key` must be a string, or a function that returns one, not {type(token)!r}.")
-    token = token.strip().removeprefix("Bearer ").strip()
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
-        del token  # even a bad token must not be among the locals of a traceback
-        raise ConfigurationError(
-            "`api_key` is empty, or has spaces, line breaks or other characters inside that no token has. "
-            f"Copy the Auth Token again, or set {TOKEN_VARIABLES[0]}."
-        )
-    return token
-
-
-def _looks_like_auth_token(token: SecretStr) -> bool:
-    return re.fullmatch(r"eyJ[^.]*\.[^.]*\.[^.]*", token.get_secret_value()) is not None
 
 
 def _number(value: object, name: str, prefix: str) -> str | None:

@@ -17,14 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, WithJ
 
 from tir_client.aliases import ALIASES, UNSUPPORTED, refuse_unknown, refuse_unsupported, rename
 from tir_client.client import TIRClient
-from tir_client.config import (
-    TOKEN_VARIABLES,
-    ApiKey,
-    Config,
-    check_model,
-    project_from_environment,
-    token_from_environment,
-)
+from tir_client.config import Config, check_model
+from tir_client.environment import TOKEN_VARIABLES, ApiKey, project_from_environment, token_from_environment
 from tir_client.errors import ConfigurationError
 from tir_client.models import model_info
 from tir_client.protocol.parameters import Parameters

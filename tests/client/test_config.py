@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from tir_client import Config, ConfigurationError
-from tir_client.config import project_from_environment, token_from_environment
+from tir_client.environment import project_from_environment, token_from_environment
 from tir_client.transport.token import fetch_token
 
 VARIABLES = ("E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN", "E2E_TIR_PROJECT_ID", "TIR_BASE_URL", "MODEL_API_CLIENT_HOST")

@@ -17,7 +17,7 @@ from demo.rules import answer
 from tests.docs.pages import ROOT, Block, Program, pages
 from tests.docs.running import compiled, run
 from tir_cli.app import app
-from tir_client import config
+from tir_client.environment import BASE_URL_VARIABLE, HOST_VARIABLE, PROJECT_VARIABLE, TOKEN_VARIABLES
 from tir_sandbox import Sandbox
 from tir_sandbox.server import OVERRIDES
 
@@ -30,7 +30,7 @@ BLOCKS = [block for page in PAGES for block in page.blocks]
 PROGRAMS = [program for page in PAGES for program in page.programs]
 UNTESTED = {"", "text", "csv", "json", "toml", "yaml", "console"}
 """Blocks that show something, and hold nothing to run."""
-VARIABLES = {*config.TOKEN_VARIABLES, config.PROJECT_VARIABLE, config.BASE_URL_VARIABLE, config.HOST_VARIABLE}
+VARIABLES = {*TOKEN_VARIABLES, PROJECT_VARIABLE, BASE_URL_VARIABLE, HOST_VARIABLE}
 OTHERS_VARIABLES = ("LANGSMITH_", "LANGFUSE_", "OTEL_", "OPENAI_")
 AGENTS = "ignore::pydantic.warnings.PydanticDeprecationWarning:inspect"
 """LlamaIndex looks for an agent's steps among all of its attributes, deprecated ones included."""

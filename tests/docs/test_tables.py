@@ -18,7 +18,7 @@ from langchain_tir import ChatTIR
 from llama_index_tir import TIR
 from tests.docs.pages import DOCS, Page, code, pages
 from tir_cli import exit_codes
-from tir_client import Config, RetryPolicy, Timeouts, TIRError, config
+from tir_client import Config, RetryPolicy, Timeouts, TIRError, config, environment
 from tir_client.protocol.parameters import Parameters
 
 DEPLOYMENTS = Page("docs/guides/deployments.md")
@@ -31,10 +31,10 @@ def test_the_arguments_that_say_where_to_call_and_their_variables_are_those_of_t
     variables = {name: code(row[1]) for name, row in ARGUMENTS.items() if row[1]}
 
     assert variables == {
-        "api_key": list(config.TOKEN_VARIABLES),
-        "project_id": [config.PROJECT_VARIABLE],
-        "base_url": [config.BASE_URL_VARIABLE],
-        "host": [config.HOST_VARIABLE],
+        "api_key": list(environment.TOKEN_VARIABLES),
+        "project_id": [environment.PROJECT_VARIABLE],
+        "base_url": [environment.BASE_URL_VARIABLE],
+        "host": [environment.HOST_VARIABLE],
     }
     assert set(signature(Config.resolve).parameters) - ARGUMENTS.keys() == {"allow_http", "model_in_url"}
     assert "allow_http" in " ".join(ARGUMENTS["base_url"])

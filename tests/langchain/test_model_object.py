@@ -27,7 +27,7 @@ import langchain_tir
 from langchain_tir import ChatTIR, TIREmbeddings, register
 from tests.waiting import auntil
 from tir_client import APIStatusError, ConfigurationError, __version__
-from tir_client.config import environment_token
+from tir_client.environment import environment_token
 from tir_sandbox import Fault, Reply, Sandbox
 
 SECRET = "a-secret-that-nobody-may-see"

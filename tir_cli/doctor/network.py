@@ -17,7 +17,8 @@ import httpx
 
 from tir_cli import exit_codes
 from tir_cli.doctor.findings import Finding, Mark
-from tir_client.config import BASE_URL_VARIABLE, HOST_VARIABLE, PROJECT_VARIABLE, TOKEN_VARIABLES, Config
+from tir_client.config import Config
+from tir_client.environment import BASE_URL_VARIABLE, HOST_VARIABLE, PROJECT_VARIABLE, TOKEN_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

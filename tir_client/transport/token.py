@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from tir_client.config import clean_token, environment_token
+from tir_client.environment import clean_token, environment_token
 
 if TYPE_CHECKING:
     from tir_client.config import Config
