@@ -1,7 +1,6 @@
-"""Arguments of other models, such as ChatOpenAI or OpenAILike. Pure.
+"""Renames the arguments of other models, such as ChatOpenAI or OpenAILike, and refuses those that have no effect. Pure.
 
-An alias is renamed. An unsupported argument is refused with what to do instead, because a server ignores unknown
-parameters.
+A refusal says what to do instead. A server would ignore unknown parameters.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the checks found."""
+"""Finding: the result of one check, with its mark, and how an error becomes one."""
 
 from __future__ import annotations
 

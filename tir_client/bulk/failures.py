@@ -1,4 +1,4 @@
-"""Decides what follows from a failed request. Pure."""
+"""Decides whether a failed request is sent again, fails its row, or ends the run. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The output: a file of JSON lines that is appended to, mended and sorted.
+"""The output: a file of JSON lines that is appended to, repaired after a kill, and sorted.
 
 Each result is written with one `write` to the operating system before it is counted as finished, so a process that is
 killed loses nothing that it has stored. What a crash of the whole machine may lose is bounded by `sync`.

@@ -1,4 +1,4 @@
-"""The loops of a bulk run."""
+"""Bulk: reads rows, sends their requests, and stores or yields the results."""
 
 from __future__ import annotations
 
