@@ -76,14 +76,14 @@ class ChatTIR(TokenCounting):
     Stream:
         ```python
         for chunk in model.stream("Why is the sky blue?"):
-            print(chunk.text, end="")
+            print(chunk.text, end="", flush=True)
         ```
 
     Async:
         ```python
         answer = await model.ainvoke("Why is the sky blue?")
         async for chunk in model.astream("Why is the sky blue?"):
-            print(chunk.text, end="")
+            print(chunk.text, end="", flush=True)
         answers = await model.abatch(["Why is the sky blue?", "Why is the sea salty?"])
         ```
 
@@ -123,7 +123,7 @@ class ChatTIR(TokenCounting):
     Reasoning:
         ```python
         answer = model.invoke("Why is the sky blue?")
-        print(answer.additional_kwargs["reasoning_content"])
+        print(answer.additional_kwargs.get("reasoning_content"))
         ```
         It is also in `content_blocks`. Put an answer back into the conversation as it is: its reasoning is sent
         along, which gpt-oss needs between two calls of a tool.
