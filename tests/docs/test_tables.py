@@ -126,3 +126,14 @@ def test_every_exit_code_is_listed() -> None:
     codes = {str(value) for name, value in vars(exit_codes).items() if name.isupper()}
 
     assert [row[0] for row in Page("docs/cli.md").table("exit code")] == sorted(codes, key=int)
+
+
+def test_the_figures_that_pages_repeat_are_those_of_the_measured_pages() -> None:
+    conformance = Page("docs/measured/llama_index_conformance.md").text
+    ((total, ours, others),) = re.findall(r"\*\*of (\d+) promises\*\* \| \*\*(\d+)\*\* \| \*\*(\d+)\*\*", conformance)
+    calls = Page("docs/measured/reliability.md").table("Calls that came to")
+    pages_that_repeat = Page("README.md").text + Page("docs/moving.md").text
+
+    assert set(re.findall(r"(\d+) of (\d+) promises", pages_that_repeat)) == {(ours, total)}
+    assert set(re.findall(r"`OpenAILike` keeps (\d+)", pages_that_repeat)) == {others}
+    assert set(re.findall(r"(\d+) calls", pages_that_repeat)) == {str(int(calls[0][1]) + int(calls[1][1]))}
