@@ -18,7 +18,7 @@ demo: $(READY)  ## LangChain and LlamaIndex through TIR, or through a local sand
 
 test: lint type docs pytest  ## all that CI checks
 
-docs: $(READY)  ## the site, in site/
+docs: $(READY)  ## the site, in site/; CONTRIBUTING.md has what the silenced warning says
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 pytest: $(READY)
