@@ -30,11 +30,13 @@ stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 _CONTROLS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)])
+_ESCAPES = {number: f"\\u{number:04x}" for number in range(127, 160)}
+"""Control characters that `json` writes as they are, and their form in JSON."""
 
 
-def printable(text: str, style: str = "") -> Text:
+def printable(text: str, style: str = "", console: Console = stdout) -> Text:
     """`text`; for a terminal without control characters, which could change its colours or its title."""
-    return Text(text.translate(_CONTROLS) if stdout.is_terminal else text, style=style)
+    return Text(text.translate(_CONTROLS) if console.is_terminal else text, style=style)
 
 
 @contextmanager
@@ -79,10 +81,10 @@ def describe(error: TIRError) -> dict[str, Any]:
 
 def print_error(error: TIRError) -> None:
     """Print an error for people."""
-    stderr.print(Text.assemble((type(error).__name__, "bold red"), printable(f": {error.message}")))
+    stderr.print(Text.assemble((type(error).__name__, "bold red"), printable(f": {error.message}", console=stderr)))
 
 
 def print_json(value: Any) -> None:
     """Print a value as one line of JSON."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(value, ensure_ascii=False).translate(_ESCAPES) + "\n")
     sys.stdout.flush()

@@ -6,6 +6,7 @@ import sys
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -109,9 +110,9 @@ def _show(findings: dict[str, list[Finding]], *, as_json: bool) -> None:
     if as_json:
         print_json(_record(headline, findings, ok=first is None))
     else:
-        stdout.print(Text(headline, style="bold red" if first else "bold green"))
+        stdout.print(printable(headline, style="bold red" if first else "bold green"))
         if first and first.remedy:
-            stdout.print(Text(first.remedy))
+            stdout.print(printable(first.remedy))
         for name, found in findings.items():
             stdout.print(_table(name, found))
     raise typer.Exit(first.code if first else exit_codes.OK)
@@ -124,12 +125,12 @@ def _works(findings: dict[str, list[Finding]]) -> str:
 
 
 def _table(name: str, findings: list[Finding]) -> Table:
-    table = Table("", name, "", box=None, pad_edge=False)
+    table = Table("", escape(name), "", box=None, pad_edge=False)
     for finding in findings:
         mark, style = _MARKS[finding.mark]
         seen = printable(finding.seen)
         if finding.remedy:
-            seen.append(f"\n{finding.remedy}", style="dim")
+            seen.append("\n").append_text(printable(finding.remedy, style="dim"))
         table.add_row(Text(mark, style=style), finding.step, seen)
     return table
 
