@@ -103,8 +103,6 @@ def bulk(
             asyncio.run(run if as_json else _shown(run, progress, price))
             if sort:
                 sort_output(output)
-        except ConfigurationError as error:
-            raise ConfigurationError(error.message.replace("`accept_changes`", "`--accept-changes`")) from None
         except TIRError as error:  # before OSError, which a TimeoutError is
             raise _ended(error, progress) from None
         except OSError as error:
@@ -138,7 +136,7 @@ def _of_files(error: OSError, progress: Progress) -> TIRError:
 
 def _ended(error: TIRError, progress: Progress) -> TIRError:
     """The error that ended the run, with what can be done about the rest."""
-    if progress.done == 0:
+    if progress.done == 0 or isinstance(error, ConfigurationError):
         return error
     return type(error)(f"{error.message}\n{_stored(progress)}", **error.details())
 

@@ -79,9 +79,30 @@ def describe(error: TIRError) -> dict[str, Any]:
     }
 
 
+_OPTIONS = {
+    "pass `api_key` or set": "set",
+    "given as `api_key` or in": "in",
+    "`project_id`": "`--project-id`",
+    "`endpoint_id`": "`--endpoint-id`",
+    "`base_url`": "`--base-url`",
+    "`allow_http=True`": "`--allow-http`",
+    "`accept_changes`": "`--accept-changes`",
+    "`timeout={'total': seconds}`": "`--timeout`",
+}
+"""Arguments that messages of the library name, and the options of the commands in their place."""
+
+
+def for_shell(message: str) -> str:
+    """An error's message with options of the command line in place of arguments of Python."""
+    for argument, option in _OPTIONS.items():
+        message = message.replace(argument, option)
+    return message
+
+
 def print_error(error: TIRError) -> None:
     """Print an error for people."""
-    stderr.print(Text.assemble((type(error).__name__, "bold red"), printable(f": {error.message}", console=stderr)))
+    message = printable(f": {for_shell(error.message)}", console=stderr)
+    stderr.print(Text.assemble((type(error).__name__, "bold red"), message))
 
 
 def print_json(value: Any) -> None:
