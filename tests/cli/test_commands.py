@@ -221,6 +221,7 @@ def test_commands_without_texts_say_how_to_give_them(tir, arguments):
         (500, 4, "ServerError"),
     ],
 )
+@pytest.mark.usefixtures("pauses")
 def test_an_error_has_an_exit_code_and_no_traceback(tir, tir_sandbox, status, code, name):
     tir_sandbox.script(*[Fault(status=status, headers={"retry-after": "0"})] * 6)
     done, as_json = tir("chat", "Hi"), tir("chat", "Hi", "--json")
@@ -241,6 +242,7 @@ def test_without_a_token_nothing_is_sent(tir, tir_sandbox, monkeypatch):
     assert "E2E_TIR_ACCESS_TOKEN" in done.stderr
 
 
+@pytest.mark.usefixtures("pauses")
 def test_an_unreachable_server_is_an_error_of_its_own(tir, monkeypatch):
     monkeypatch.setenv("MODEL_API_CLIENT_HOST", "http://127.0.0.1:9")
     done = tir("embed", "a cat")
