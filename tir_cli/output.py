@@ -30,11 +30,13 @@ stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 _CONTROLS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)])
+_ESCAPES = {number: f"\\u{number:04x}" for number in range(127, 160)}
+"""Control characters that `json` writes as they are, and their form in JSON."""
 
 
-def printable(text: str, style: str = "") -> Text:
+def printable(text: str, style: str = "", console: Console = stdout) -> Text:
     """`text`; for a terminal without control characters, which could change its colours or its title."""
-    return Text(text.translate(_CONTROLS) if stdout.is_terminal else text, style=style)
+    return Text(text.translate(_CONTROLS) if console.is_terminal else text, style=style)
 
 
 @contextmanager
@@ -77,12 +79,33 @@ def describe(error: TIRError) -> dict[str, Any]:
     }
 
 
+_OPTIONS = {
+    "pass `api_key` or set": "set",
+    "given as `api_key` or in": "in",
+    "`project_id`": "`--project-id`",
+    "`endpoint_id`": "`--endpoint-id`",
+    "`base_url`": "`--base-url`",
+    "`allow_http=True`": "`--allow-http`",
+    "`accept_changes`": "`--accept-changes`",
+    "`timeout={'total': seconds}`": "`--timeout`",
+}
+"""Arguments that messages of the library name, and the options of the commands in their place."""
+
+
+def for_shell(message: str) -> str:
+    """An error's message with options of the command line in place of arguments of Python."""
+    for argument, option in _OPTIONS.items():
+        message = message.replace(argument, option)
+    return message
+
+
 def print_error(error: TIRError) -> None:
     """Print an error for people."""
-    stderr.print(Text.assemble((type(error).__name__, "bold red"), printable(f": {error.message}")))
+    message = printable(f": {for_shell(error.message)}", console=stderr)
+    stderr.print(Text.assemble((type(error).__name__, "bold red"), message))
 
 
 def print_json(value: Any) -> None:
     """Print a value as one line of JSON."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(value, ensure_ascii=False).translate(_ESCAPES) + "\n")
     sys.stdout.flush()

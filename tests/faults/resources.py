@@ -52,17 +52,10 @@ def _sockets() -> Iterator[int]:
 
 @contextmanager
 def all_returned(within: float = 20.0) -> Iterator[None]:
-    """What the block takes is given back at its end, or as soon as the servers have noticed.
-
-    What exists already is set aside meanwhile, since the garbage collector would look through it each time.
-    """
+    """What the block takes is given back at its end, or as soon as the servers have noticed."""
     before = Held.now()
-    gc.freeze()
-    try:
-        yield
-        end = time.monotonic() + within
-        while (kept := Held.now().since(before)) and time.monotonic() < end:
-            time.sleep(0.05)
-    finally:
-        gc.unfreeze()
+    yield
+    end = time.monotonic() + within
+    while (kept := Held.now().since(before)) and time.monotonic() < end:
+        time.sleep(0.05)
     assert not kept
