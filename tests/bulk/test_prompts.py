@@ -93,9 +93,16 @@ def test_only_a_first_row_without_the_columns_ends_a_run(row, settings, ends):
     prompts, first = Prompts(**settings), Row.of(0, row)
     if ends:
         with pytest.raises(ConfigurationError, match="The first row cannot be sent"):
-            prompts.check_columns(first)
+            prompts.check_first([first])
     else:
-        prompts.check_columns(first)
+        prompts.check_first([first])
+
+
+def test_first_rows_of_which_none_can_be_read_end_a_run():
+    broken = [Row(number, None, "it is not JSON") for number in range(3)]
+    Prompts().check_first([*broken, Row.of(3, "Hi")])
+    with pytest.raises(ConfigurationError, match=r"None of the first 3 rows can be read.*it is not JSON"):
+        Prompts().check_first(broken)
 
 
 def test_settings_are_fields_of_each_request():
