@@ -1,8 +1,8 @@
 """The HTTP API: routes and handlers."""
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -12,20 +12,19 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tir_sandbox import checks, errors, responses, tokenizer
-from tir_sandbox.delivery import Delivery, as_body, compact
-from tir_sandbox.embeddings import dimensions_of, embed, encoded
+from tir_sandbox.delivery import Connections, Delivery, compact
+from tir_sandbox.embeddings import embeddings
 from tir_sandbox.faults import Fault
 from tir_sandbox.generation import generate
-from tir_sandbox.middleware import as_response
 from tir_sandbox.replies import Reply
 from tir_sandbox.request_models import Embedding, Rerank, Tokenize, validated
-from tir_sandbox.rerank import check_documents, rerank
+from tir_sandbox.rerank import rerank
 from tir_sandbox.rules import answer_by_rule
-from tir_sandbox.script import Answer, ScriptError
+from tir_sandbox.script import Answer, Script
 
 if TYPE_CHECKING:
     from tir_sandbox.requests import Request
-    from tir_sandbox.state import State
+    from tir_sandbox.server import Sandbox
 
 _BASES = (
     "/v1",
@@ -33,11 +32,14 @@ _BASES = (
     "/project/p-{project}/genai/v1",
     "/project/p-{project}/endpoint/is-{endpoint}/v1",
 )
+_SERVED = ("gpt_oss_120b", "qwen3_32b", "llama3_1_8b_instruct", "bge-large-en-v1_5", "e5-mistral-7b-instruct")
+_UNKNOWN = "nope"
+_EPOCH = 1_750_000_000
 
 
-def build(state: "State") -> Starlette:
+def build(sandbox: "Sandbox", script: Script, connections: Connections) -> Starlette:
     """Build the ASGI application of a sandbox."""
-    endpoint = Endpoint(state)
+    endpoint = Endpoint(sandbox, script, connections)
     routes = [
         Route(path, handler, methods=[method])
         for base in _BASES
@@ -53,59 +55,49 @@ def build(state: "State") -> Starlette:
         Route("/tokenize", endpoint.tokenize, methods=["POST"]),
         Route("/health", _alive, methods=["GET"]),
     ]
-    handled = (HTTPException, errors.ApiError, ScriptError, Exception)
+    handled = (HTTPException, errors.ApiError, Exception)
     return Starlette(routes=routes, exception_handlers=dict.fromkeys(handled, _failed))
 
 
 class Endpoint:
     """The handlers of a sandbox."""
 
-    def __init__(self, state: "State") -> None:
-        self._state = state
+    def __init__(self, sandbox: "Sandbox", script: Script, connections: Connections) -> None:
+        self._sandbox = sandbox
+        self._script = script
+        self._connections = connections
+        self._ids, self._clock = count(1), count(_EPOCH)  # the same in every run
 
     async def chat(self, request: HttpRequest) -> Delivery:
         """Answer `POST chat/completions`."""
         body = checks.check_shape(_json_body(request))
         body |= {"model": self._model(request, body)}
-        checks.check_values(body, self._state.context_window)
-        reply, fault = self._next(request)
-        choices = generate(reply, body, self._state.ids)
-        prompt = tokenizer.prompt_tokens(body)
+        checks.check_values(body, self._sandbox.context_window)
+        reply, fault = self._next(request.scope["tir_request"])
+        choices = generate(reply, body, self._ids)
         name = self._id(request, body, "chatcmpl")
-        answer = responses.Answer(name, self._state.clock(), body["model"], body, prompt, choices)
-        if not body.get("stream"):
-            return self._deliver(reply, fault, whole=responses.completion(answer))
-        return self._deliver(reply, fault, events=responses.chunks(answer))
+        made = responses.Answer(name, next(self._clock), body["model"], body, tokenizer.prompt_tokens(body), choices)
+        answer = responses.chunks(made) if body.get("stream") else responses.completion(made)
+        return Delivery(self._connections, reply, fault, answer)
 
     async def embed(self, request: HttpRequest) -> Delivery:
         """Answer `POST embeddings`."""
         body = validated(Embedding, _json_body(request))
-        model = self._model(request, body)
-        texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
-        counts = [tokenizer.count(text) for text in texts]
-        for tokens in counts if body.get("truncate_prompt_tokens") is None else ():
-            checks.check_prompt(tokens, self._state.context_window, model)
-        size, encoding = body.get("dimensions") or dimensions_of(model), body.get("encoding_format")
-        data = [
-            {"index": index, "object": "embedding", "embedding": encoded(embed(text, size), encoding)}
-            for index, text in enumerate(texts)
-        ]
-        head = {"id": self._id(request, body, "embd"), "object": "list", "created": self._state.clock()}
-        usage = {"prompt_tokens": sum(counts), "total_tokens": sum(counts), "completion_tokens": 0}
-        details = dict.fromkeys(["prompt_tokens_details", "completion_tokens_details"])
-        return self._deliver_computed(request, head | {"model": model, "data": data, "usage": usage | details})
+        body |= {"model": self._model(request, body)}
+        head = {"id": self._id(request, body, "embd"), "object": "list", "created": next(self._clock)}
+        return self._computed(request, head | embeddings(body, self._sandbox.context_window))
 
     async def rerank(self, request: HttpRequest) -> Delivery:
         """Answer `POST rerank`."""
         body = validated(Rerank, _json_body(request))
-        model = self._model(request, body)
-        check_documents(body, self._state.context_window, model)
-        return self._deliver_computed(request, rerank(self._id(request, body, "score"), model, body))
+        body |= {"model": self._model(request, body)}
+        head = {"id": self._id(request, body, "score")}
+        return self._computed(request, head | rerank(body, self._sandbox.context_window))
 
     async def models(self, request: HttpRequest) -> Response:
         """Answer `GET models`."""
-        names = [self._model(request, {})] if "model" in request.path_params else self._state.served
-        window = self._state.context_window
+        names = [self._model(request, {})] if "model" in request.path_params else self._served
+        window = self._sandbox.context_window
         return JSONResponse({"object": "list", "data": [_model_card(name, window) for name in names]})
 
     async def tokenize(self, request: HttpRequest) -> Response:
@@ -117,57 +109,37 @@ class Endpoint:
         return JSONResponse(
             {
                 "count": len(strings),
-                "max_model_len": self._state.context_window,
+                "max_model_len": self._sandbox.context_window,
                 "tokens": [tokenizer.token_id(one) for one in strings],
                 "token_strs": strings if body.get("return_token_strs") else None,
             }
         )
 
-    def _deliver_computed(self, request: HttpRequest, answer: Mapping[str, Any]) -> Delivery:
+    def _computed(self, request: HttpRequest, answer: Mapping[str, Any]) -> Delivery:
         """Send an answer that the sandbox has computed, unless the script has a fault or a body for it."""
-        item = self._state.script.take(request.scope["tir_request"], embeds=True)
-        if isinstance(item, Fault):
-            return self._deliver(Reply(), item, whole=answer)
-        return self._deliver(item or Reply(), None, whole=answer)
+        item = self._script.take(request.scope["tir_request"], is_computed=True) or Reply()
+        reply, fault = (Reply(), item) if isinstance(item, Fault) else (item, Fault())
+        return Delivery(self._connections, reply, fault, answer)
 
-    def _next(self, request: HttpRequest) -> tuple[Reply, Fault | None]:
-        """Return the reply to a request, and the fault to apply to it."""
-        seen: Request = request.scope["tir_request"]
-        item = self._state.script.take(seen)
-        if isinstance(item, Reply):
-            return item, None
-        if item is not None and (item.after or item.needs_no_reply):
-            return item.after or Reply(), item
-        by_rule = self._by_rule(seen)
-        if isinstance(by_rule, Fault):
-            return by_rule.after or answer_by_rule(seen), by_rule
-        return by_rule, item
+    def _next(self, seen: "Request") -> tuple[Reply, Fault]:
+        """Return the reply to a chat request, and the fault to apply to it."""
+        scripted = self._script.take(seen, strict=self._sandbox.strict)
+        if isinstance(scripted, Fault) and (scripted.after or scripted.needs_no_reply):
+            return scripted.after or Reply(), scripted
+        item = scripted if isinstance(scripted, Reply) else self._by_rule(seen)
+        if isinstance(item, Fault):
+            return item.after or answer_by_rule(seen), item
+        return item, scripted if isinstance(scripted, Fault) else Fault()
 
     def _by_rule(self, seen: "Request") -> Answer:
-        if self._state.ignores_forced_tools and seen.body.get("tool_choice") != "none":
-            seen = replace(seen, body={**seen.body, "tool_choice": "auto"})
-        rules = self._state.rules
+        rules = self._sandbox.rules
         if rules is None:
             return answer_by_rule(seen)
-        return self._state.script.called(lambda one: rules(one) or answer_by_rule(one), seen)
+        return self._script.called(lambda one: rules(one) or answer_by_rule(one), seen)
 
-    def _deliver(
-        self,
-        reply: Reply,
-        fault: Fault | None,
-        *,
-        whole: Mapping[str, Any] | None = None,
-        events: Iterator[dict[str, Any]] | None = None,
-    ) -> Delivery:
-        delivery = Delivery(self._state.connections, fault=fault or Fault(), delay=reply.delay)
-        if events is None:
-            delivery.body = as_body(whole if reply.body is None else reply.body)
-            return delivery
-        delivery.events, delivery.chunk_delay = events, reply.chunk_delay
-        if reply.chunks is not None:
-            delivery.events = reply.chunks
-            delivery.done = not any(isinstance(one, bytes) and b"[DONE]" in one for one in reply.chunks)
-        return delivery
+    @property
+    def _served(self) -> Sequence[str]:
+        return self._sandbox.models or _SERVED
 
     def _model(self, request: HttpRequest, body: Mapping[str, Any]) -> str:
         """Return the model of the URL or of the body; if both name one, it must be the same."""
@@ -175,15 +147,16 @@ class Endpoint:
         if in_url is not None and in_body is not None and in_url != in_body:
             message = f"The URL has the model `{in_url}`, the body `{in_body}`: use the same in both."
             raise errors.bad_value(message, "model", in_body)
-        model = in_url or in_body or self._state.served[0]
-        if not self._state.serves(model):
-            message = f"The model `{model}` does not exist. Valid aliases: {', '.join(self._state.served)}."
+        model = in_url or in_body or self._served[0]
+        models = self._sandbox.models
+        if model == _UNKNOWN if models is None else model not in models:
+            message = f"The model `{model}` does not exist. Valid aliases: {', '.join(self._served)}."
             raise errors.error(404, message, "NotFoundError", "model")
         return str(model)
 
     def _id(self, request: HttpRequest, body: Mapping[str, Any], prefix: str) -> str:
         given = request.headers.get("x-request-id") or body.get("request_id")
-        return f"{prefix}-{given or format(next(self._state.ids), '016x')}"
+        return f"{prefix}-{given or format(next(self._ids), '016x')}"
 
 
 def _json_body(request: HttpRequest) -> dict[str, Any]:
@@ -226,12 +199,8 @@ async def _alive(_: HttpRequest) -> Response:
 
 
 async def _failed(_: HttpRequest, problem: Exception) -> Response:
-    match problem:
-        case HTTPException():
-            return JSONResponse({"detail": problem.detail}, problem.status_code, problem.headers)
-        case errors.ApiError():
-            return as_response(problem)
-        case ScriptError():
-            return as_response(errors.error(400, str(problem), "ScriptError"))
-        case _:
-            return as_response(errors.error(500, str(problem), "InternalServerError"))
+    if isinstance(problem, HTTPException):
+        return JSONResponse({"detail": problem.detail}, problem.status_code, problem.headers)
+    if not isinstance(problem, errors.ApiError):
+        problem = errors.error(500, str(problem), "InternalServerError")
+    return JSONResponse(problem.body, problem.status)

@@ -5,11 +5,31 @@ import hashlib
 import math
 import re
 import struct
+from collections.abc import Mapping
+from typing import Any
+
+from tir_sandbox import checks, tokenizer
 
 _DIMENSIONS = {"bge-large-en-v1_5": 1024, "e5-mistral-7b-instruct": 4096}
 _DEFAULT_DIMENSIONS = 256
 _LONG = 4
 _SHORT_WEIGHT = 0.1
+
+
+def embeddings(body: Mapping[str, Any], window: int) -> dict[str, Any]:
+    """Return the answer to a request; refuse texts that do not fit the context window and must not be cut."""
+    model, texts = body["model"], [body["input"]] if isinstance(body["input"], str) else body["input"]
+    counts = [tokenizer.count(text) for text in texts]
+    for tokens in counts if body.get("truncate_prompt_tokens") is None else ():
+        checks.check_prompt(tokens, window, model)
+    size, encoding = body.get("dimensions") or dimensions_of(model), body.get("encoding_format")
+    data = [
+        {"index": index, "object": "embedding", "embedding": encoded(embed(text, size), encoding)}
+        for index, text in enumerate(texts)
+    ]
+    usage = {"prompt_tokens": sum(counts), "total_tokens": sum(counts), "completion_tokens": 0}
+    details = dict.fromkeys(["prompt_tokens_details", "completion_tokens_details"])
+    return {"model": model, "data": data, "usage": usage | details}
 
 
 def embed(text: str, dimensions: int) -> list[float]:

@@ -1,11 +1,14 @@
 """`Fault`: a failure for a script."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from typing import Any
 
-from tir_sandbox.replies import Reply
+from pydantic.dataclasses import dataclass
+
+from tir_sandbox.errors import error
+from tir_sandbox.replies import Event, Reply
 
 _ENGINE_DEATH = "EngineCore encountered an issue. See stack trace (above) for the root cause."
 _FOREVER = 3600.0
@@ -34,7 +37,7 @@ class Fault:
     """
 
     status: int | None = None
-    body: Mapping[str, Any] | str | bytes | None = None
+    body: Event | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str | None = None
     after: Reply | None = None
@@ -58,12 +61,8 @@ class Fault:
         """Return an error of vLLM's shape for `status` or `error_chunk`."""
         if self.status is not None:
             reason = HTTPStatus(self.status).phrase if self.status in set(HTTPStatus) else "Unknown"
-            return _error(self.status, reason, reason.replace(" ", "") + "Error")
+            return error(self.status, reason, reason.replace(" ", "") + "Error").body
         if isinstance(self.error_chunk, Mapping):
             return self.error_chunk
         message = self.error_chunk if isinstance(self.error_chunk, str) else _ENGINE_DEATH
-        return _error(500, message, "InternalServerError")
-
-
-def _error(code: int, message: str, kind: str) -> dict[str, Any]:
-    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+        return error(500, message, "InternalServerError").body

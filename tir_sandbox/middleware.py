@@ -13,9 +13,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tir_sandbox import errors
 from tir_sandbox.requests import Request
+from tir_sandbox.script import Script
 
 if TYPE_CHECKING:
-    from tir_sandbox.state import State
+    from tir_sandbox.server import Sandbox
 
 _LOG = logging.getLogger(__name__)
 _PROJECT = re.compile(r"/project/(p-[^/]*)")
@@ -24,9 +25,10 @@ _PROJECT = re.compile(r"/project/(p-[^/]*)")
 class Middleware:
     """ASGI middleware that records a request and checks its token and project."""
 
-    def __init__(self, app: ASGIApp, state: "State") -> None:
+    def __init__(self, app: ASGIApp, sandbox: "Sandbox", script: Script) -> None:
         self._app = app
-        self._state = state
+        self._sandbox = sandbox
+        self._script = script
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -34,51 +36,40 @@ class Middleware:
             seen = await _read(scope, receive)
         except ClientDisconnect:
             return
-        self._state.requests.append(seen)
+        self._sandbox.requests.append(seen)
+        scope["tir_request"] = seen
         send = _marked(seen, send)
         try:
-            self._check_access(seen)
-            self._check_start()
-        except errors.ApiError as refusal:
-            await as_response(refusal)(scope, receive, send)
-        else:
-            scope["tir_request"] = seen
-            await self._answer(scope, receive, send)
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; log errors of the sandbox itself, which were answered with HTTP 500."""
-        try:
+            self._check(seen)
             await self._app(scope, receive, send)
-        except Exception as problem:  # noqa: BLE001 - any exception here is a bug of the sandbox, or a reply that is not JSON
+        except errors.ApiError as refusal:
+            await JSONResponse(refusal.body, refusal.status)(scope, receive, send)
+        except Exception as problem:  # noqa: BLE001 - a bug of the sandbox, answered with HTTP 500, or a reply that is not JSON
             message = f"The sandbox failed at {scope['path']}: {problem!r}"
-            self._state.script.failed(message)
+            self._script.failed(message)
             _LOG.error(message)
             _LOG.debug("It failed here:", exc_info=True)
 
-    def _check_start(self) -> None:
-        if self._state.starting > 0:
-            self._state.starting -= 1
+    def _check(self, seen: Request) -> None:
+        """Refuse a request without the sandbox's token or project, and while the deployment starts."""
+        if seen.path.startswith(("/v1", "/project")):
+            kind, _, token = seen.headers.get("authorization", "").partition(" ")
+            if kind.lower() != "bearer" or not secrets.compare_digest(token.encode(), self._sandbox.token.encode()):
+                raise errors.ApiError(401, {"error": "Unauthorized"})
+        if found := _PROJECT.match(seen.path):
+            self._check_project(found[1], seen.query.get("project_id"))
+        if self._sandbox.starting > 0:
+            self._sandbox.starting -= 1
             raise errors.error(503, "The deployment is starting.", "ServiceUnavailableError")
 
-    def _check_access(self, seen: Request) -> None:
-        if not seen.path.startswith(("/v1", "/project")):
-            return
-        kind, _, token = seen.headers.get("authorization", "").partition(" ")
-        if kind.lower() != "bearer" or not secrets.compare_digest(token.encode(), self._state.token.encode()):
-            raise errors.ApiError(401, {"error": "Unauthorized"})
-        in_path, project = _PROJECT.match(seen.path), f"p-{self._state.project_id}"
-        if in_path and in_path[1] != project:
-            message = f"The project `{in_path[1]}` does not exist, or this token has no access to it."
+    def _check_project(self, in_path: str, in_query: str | None) -> None:
+        project = f"p-{self._sandbox.project_id}"
+        if in_path != project:
+            message = f"The project `{in_path}` does not exist, or this token has no access to it."
             raise errors.error(404, message, "NotFoundError", "project_id")
-        in_query = seen.query.get("project_id")
-        if in_path and in_query is not None and f"p-{in_query}" != project:
-            message = f"The URL's path has the project `{in_path[1]}`, its query `{in_query}`: use the same in both."
+        if in_query is not None and f"p-{in_query}" != project:
+            message = f"The URL's path has the project `{in_path}`, its query `{in_query}`: use the same in both."
             raise errors.bad_value(message, "project_id", in_query)
-
-
-def as_response(refusal: errors.ApiError) -> JSONResponse:
-    """Return the response for an error."""
-    return JSONResponse(refusal.body, refusal.status)
 
 
 async def _read(scope: Scope, receive: Receive) -> Request:

@@ -1,10 +1,13 @@
-"""`Reply` and `ToolCall`: answers for a script."""
+"""`Reply` and `ToolCall`: answers for a script. pydantic checks their types where a script is written."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from typing import Any, Literal
 
-ReasoningField = Literal["reasoning", "reasoning_content", "both", "think"]
+from pydantic.dataclasses import dataclass
+
+Event = Mapping[str, Any] | str | bytes
+"""What a script sends as it is: JSON, or a text or bytes that need not be JSON."""
 
 
 @dataclass(frozen=True)
@@ -53,29 +56,11 @@ class Reply:
     stop_reason: int | str | None = None
     refusal: str | None = None
     usage: Mapping[str, Any] | None = None
-    reasoning_field: ReasoningField = "reasoning"
+    reasoning_field: Literal["reasoning", "reasoning_content", "both", "think"] = "reasoning"
     choices: "Sequence[Reply]" = ()
-    chunks: Sequence[Mapping[str, Any] | str | bytes] | None = None
-    body: Mapping[str, Any] | str | bytes | None = None
+    chunks: Sequence[Event] | None = None
+    body: Event | None = None
     delay: float = 0.0
     chunk_delay: float = 0.0
     final_delta_holds_text: bool = False
     continuous_usage: bool = False
-
-    def __post_init__(self) -> None:
-        """Check the types, so that an error is raised where the script is written."""
-        for name in ("text", "reasoning"):
-            _check_text(name, getattr(self, name))
-        _check_items("tool_calls", self.tool_calls, ToolCall)
-        _check_items("choices", self.choices, Reply)
-
-
-def _check_text(name: str, value: Any) -> None:
-    pieces = value if isinstance(value, list | tuple) else [value]
-    if value is not None and not all(isinstance(piece, str) for piece in pieces):
-        raise TypeError(f"`{name}` takes a string or a list of strings, not {value!r}")
-
-
-def _check_items(name: str, value: Any, kind: type) -> None:
-    if not isinstance(value, list | tuple) or not all(isinstance(one, kind) for one in value):
-        raise TypeError(f"`{name}` takes a list of {kind.__name__}, not {value!r}")

@@ -14,33 +14,23 @@ def score(query: str, document: str) -> float:
     return round(sum(map(weight_of, wanted & found)) / total, 6)
 
 
-def check_documents(body: Mapping[str, Any], window: int, model: str) -> None:
-    """Refuse a request without documents, and one that does not fit the context window and must not be cut."""
-    if not body["documents"]:
+def rerank(body: Mapping[str, Any], window: int) -> dict[str, Any]:
+    """Return the answer to a request, the best documents first.
+
+    Raises:
+        ApiError: 400, without documents, and if one does not fit the context window and must not be cut.
+    """
+    query, documents = body["query"], body["documents"]
+    texts = [documents] if isinstance(documents, str) else documents
+    if not texts:
         raise errors.bad_request("At least one text_pair element must be given")
-    if body.get("truncate_prompt_tokens") is None:
-        for text in _documents(body):
-            checks.check_prompt(_tokens(body["query"], text), window, model)
-
-
-def rerank(name: str, model: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the answer to a request, the best documents first."""
-    query, documents = body["query"], _documents(body)
+    counts = [tokenizer.count(query) + tokenizer.count(text) for text in texts]
+    for tokens in counts if body.get("truncate_prompt_tokens") is None else ():
+        checks.check_prompt(tokens, window, body["model"])
     results: list[dict[str, Any]] = [
         {"index": index, "document": {"text": text, "multi_modal": None}, "relevance_score": score(query, text)}
-        for index, text in enumerate(documents)
+        for index, text in enumerate(texts)
     ]
     results.sort(key=lambda result: -result["relevance_score"])
-    tokens = sum(_tokens(query, text) for text in documents)
-    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return {"id": name, "model": model, "usage": usage, "results": results[: body.get("top_n") or None]}
-
-
-def _documents(body: Mapping[str, Any]) -> list[str]:
-    documents: str | list[str] = body["documents"]
-    return [documents] if isinstance(documents, str) else documents
-
-
-def _tokens(query: str, document: str) -> int:
-    """Count the tokens of a query and a document, which a model reads together."""
-    return tokenizer.count(query) + tokenizer.count(document)
+    usage = {"prompt_tokens": sum(counts), "total_tokens": sum(counts)}
+    return {"model": body["model"], "usage": usage, "results": results[: body.get("top_n") or None]}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from tir_sandbox.errors import ApiError
+from tir_sandbox.errors import ApiError, error
 from tir_sandbox.faults import Fault
 from tir_sandbox.replies import Reply
 from tir_sandbox.requests import Request
@@ -23,13 +23,7 @@ class ScriptError(AssertionError):
 
 @dataclass(frozen=True)
 class Match:
-    """The requests that a reply is for.
-
-    Args:
-        model: The request's model, or None for any.
-        user: A part of the last user message, an expression to find in it, or None.
-        tools: The names of tools that the request must offer.
-    """
+    """The requests that a reply is for, as in `Sandbox.script`."""
 
     model: str | None = None
     user: str | re.Pattern[str] | None = None
@@ -46,14 +40,9 @@ class Match:
 
 
 class Script:
-    """The unused replies of a sandbox, and the errors so far. Its methods may be called from any thread.
+    """The unused replies of a sandbox, and the errors so far. Its methods may be called from any thread."""
 
-    Args:
-        strict: Refuse requests for which no reply is left, and report unused replies.
-    """
-
-    def __init__(self, *, strict: bool = True) -> None:
-        self.strict = strict
+    def __init__(self) -> None:
         self._entries: list[tuple[Match, Item]] = []
         self._problems: list[str] = []
         self._is_used = False
@@ -72,24 +61,24 @@ class Script:
             self._is_used = self._is_used or bool(items)
             self._entries += [(match, item) for item in items]
 
-    def take(self, request: Request, *, embeds: bool = False) -> Answer | None:
+    def take(self, request: Request, *, strict: bool = False, is_computed: bool = False) -> Answer | None:
         """Return the first reply for a request, or None if the rules have to answer.
 
         Args:
             request: The request to answer.
-            embeds: Whether it is for embeddings or scores, which take only faults and replies with a body.
+            strict: Refuse the request if no reply of the script is left for it.
+            is_computed: Whether the answer is embeddings or scores; these take only faults and replies with a body.
 
         Raises:
-            ScriptError: No reply is left for the request, or its function failed.
+            ApiError: No reply is left for the request, or its function failed.
         """
         with self._lock:
-            suited = [(match, item) for match, item in self._entries if _suits(item, embeds) and match.fits(request)]
-            entry = suited[0] if suited else None
-            if entry is not None:
+            suited = [one for one in self._entries if one[0].fits(request) and (not is_computed or _is_raw(one[1]))]
+            for entry in suited[:1]:
                 self._entries.remove(entry)
-        if entry is not None:
-            return self.called(entry[1], request)
-        if self._is_used and self.strict and not embeds:
+        if suited:
+            return self.called(suited[0][1], request)
+        if self._is_used and strict:
             hint = "Script one more reply for it, or pass `strict=False` to have the rules answer."
             raise self.failed(f"No reply is left for {described(request)}. {hint}")
         return None
@@ -108,16 +97,16 @@ class Script:
             raise self.failed(f"The function for {described(request)} returned {answer!r}, which is not a reply.")
         return answer
 
-    def failed(self, problem: str) -> ScriptError:
-        """Return an error, and record it for the end of the test."""
+    def failed(self, problem: str) -> ApiError:
+        """Return a problem as an error response, and record it for the end of the test."""
         with self._lock:
             self._problems.append(problem)
-        return ScriptError(problem)
+        return error(400, problem, "ScriptError")
 
-    def problems(self) -> list[str]:
-        """Return the errors so far, and one for unused replies."""
+    def problems(self, *, strict: bool) -> list[str]:
+        """Return the errors so far, and one for unused replies of a strict script."""
         with self._lock:
-            left = [_shown(item) for _, item in self._entries] if self.strict else []
+            left = [_shown(item) for _, item in self._entries] if strict else []
             more = [f"{len(left)} of the scripted replies were not used: {', '.join(left)}."] if left else []
             return self._problems + more
 
@@ -142,10 +131,8 @@ def _check(item: Any) -> None:
         raise TypeError(f"a script takes a Reply, a Fault, a string or a function of the request, not {item!r}")
 
 
-def _suits(item: Item, embeds: bool) -> bool:
-    if not embeds or isinstance(item, Fault):
-        return True
-    return isinstance(item, Reply) and item.text is None and not item.tool_calls and not item.choices
+def _is_raw(item: Item) -> bool:
+    return isinstance(item, Fault) or (isinstance(item, Reply) and item.body is not None)
 
 
 def _shown(item: Item) -> str:
