@@ -13,12 +13,11 @@ from starlette.routing import Route
 
 from tir_sandbox import checks, errors, responses, tokenizer
 from tir_sandbox.delivery import Connections, Delivery, compact
-from tir_sandbox.embeddings import embeddings
 from tir_sandbox.faults import Fault
 from tir_sandbox.generation import generate
 from tir_sandbox.replies import Reply
 from tir_sandbox.request_models import Embedding, Rerank, Tokenize, validated
-from tir_sandbox.rerank import rerank
+from tir_sandbox.retrieval import embeddings, rerank
 from tir_sandbox.rules import answer_by_rule
 from tir_sandbox.script import Answer, Script
 

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
 from tir_sandbox.faults import Fault
 from tir_sandbox.replies import Event, Reply
 
 if TYPE_CHECKING:
-    from uvicorn.protocols.http.h11_impl import H11Protocol
-    from uvicorn.server import ServerState
-
     from tir_sandbox.requests import Request
 
 _DONE = b"data: [DONE]\n\n"
@@ -28,15 +27,15 @@ class Connections:
     """The TCP connections of a sandbox: how many were accepted, and the open ones, as uvicorn keeps them."""
 
     accepted: int = 0
-    server: "ServerState | None" = None
+    state: ServerState = field(default_factory=ServerState)
     ready: threading.Event = field(default_factory=threading.Event)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     loop: asyncio.AbstractEventLoop | None = None
 
     @property
-    def open(self) -> "list[H11Protocol]":
+    def open(self) -> list[H11Protocol]:
         """The open connections."""
-        return list(cast("set[H11Protocol]", self.server.connections)) if self.server else []
+        return list(cast("set[H11Protocol]", self.state.connections))
 
     def of(self, client: tuple[str, int]) -> asyncio.Transport:
         """Return the connection of a client."""
@@ -51,8 +50,8 @@ class Connections:
         """Close all connections, and wait for the tasks that answer requests."""
         for connection in self.open:
             connection.transport.abort()
-        if self.server and self.server.tasks:
-            await asyncio.wait(self.server.tasks, timeout=1)
+        if self.state.tasks:
+            await asyncio.wait(self.state.tasks, timeout=1)
 
 
 def reset_on_close(client: Any) -> None:
@@ -113,8 +112,8 @@ class Delivery:
         """Wait until the client disconnects, and end the answer."""
         while (await receive())["type"] != "http.disconnect":
             pass
-        if not self._hung_up and not self._connections.stopping.is_set():
-            self._seen.client_disconnected()
+        by_us = self._hung_up or self._connections.stopping.is_set()
+        self._seen.disconnected = not by_us and not self._seen.finished
         answering.cancel()
 
     async def _deliver(self) -> None:
@@ -167,7 +166,7 @@ class Delivery:
             if number == fault.at and fault.garbage is not None:
                 yield as_event(fault.garbage)
             if number == fault.at and fault.error_chunk:
-                yield b"data: " + json.dumps(fault.error_body()).encode() + b"\n\n"
+                yield as_event(fault.error_body())
                 break
             kept = _without_finish(event) if fault.no_finish else event
             if kept is not None:

@@ -23,7 +23,6 @@ class Request:
         disconnected: Whether the client closed the connection before that.
         sent: The number of stream events sent.
         at: When the request was received (`time.monotonic`).
-        disconnected_at: When the client disconnected (`time.monotonic`).
     """
 
     method: str
@@ -36,7 +35,6 @@ class Request:
     disconnected: bool = False
     sent: int = 0
     at: float = field(default_factory=time.monotonic)
-    disconnected_at: float | None = None
 
     @property
     def model(self) -> str | None:
@@ -62,12 +60,6 @@ class Request:
         tools = self._field("tools") if isinstance(self._field("tools"), list) else []
         functions = [one.get("function") for one in tools if isinstance(one, Mapping)]
         return [str(one.get("name")) for one in functions if isinstance(one, Mapping)]
-
-    def client_disconnected(self) -> None:
-        """Record that the client disconnected, unless the answer was complete."""
-        if not self.finished and not self.disconnected:
-            self.disconnected = True
-            self.disconnected_at = time.monotonic()
 
     def _field(self, name: str) -> Any:
         return self.body.get(name) if isinstance(self.body, Mapping) else None

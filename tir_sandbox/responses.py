@@ -1,14 +1,15 @@
 """Builds whole answers and stream chunks, with the keys of a vLLM 0.32 server in its order."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
 from tir_sandbox import tokenizer
-from tir_sandbox.generation import Generation, Piece, is_gpt_oss
+from tir_sandbox.generation import Generation, Kind, Piece, is_gpt_oss
 
-FINGERPRINT = "tir-sandbox-not-a-model"
+_FINGERPRINT = "tir-sandbox-not-a-model"
 Json = dict[str, Any]
 
 
@@ -38,7 +39,7 @@ def completion(answer: Answer) -> Json:
         "model": answer.model,
         "choices": [_choice(answer, index, choice) for index, choice in enumerate(answer.choices)],
         "service_tier": None,
-        "system_fingerprint": FINGERPRINT,
+        "system_fingerprint": _FINGERPRINT,
         "usage": usage(answer, whole=True),
         "prompt_logprobs": None,
         "prompt_token_ids": _prompt_ids(answer),
@@ -95,25 +96,16 @@ def _reasoning_keys(choice: Generation) -> list[str]:
     return names.get(field, [field])
 
 
-def usage(answer: Answer, *, whole: bool = False, made: int | None = None, reasoned: int | None = None) -> Json:
-    """Count the tokens of an answer, or those generated so far.
-
-    Args:
-        answer: The answer.
-        whole: The usage of a whole answer, which has more keys than that of a stream.
-        made: The number of tokens so far.
-        reasoned: The number of tokens of reasoning among them.
-    """
+def usage(answer: Answer, made: Counter[Kind] | None = None, *, whole: bool = False) -> Json:
+    """Count the tokens of an answer, or of `made`, its pieces so far; that of a whole answer has more keys."""
     override = dict(answer.choices[0].reply.usage or {}) if answer.choices else {}
-    completion_tokens = sum(choice.tokens() for choice in answer.choices) if made is None else made
-    if reasoned is None:
-        reasoned = sum(choice.tokens("reasoning") for choice in answer.choices)
+    counts = sum((choice.tokens() for choice in answer.choices), Counter[Kind]()) if made is None else made
     cached = {"cached_tokens": override.pop("cached_tokens", 0), "created_cache_tokens": 0}
-    thought = override.pop("reasoning_tokens", reasoned if answer.gpt_oss else None)
+    thought = override.pop("reasoning_tokens", counts["reasoning"] if answer.gpt_oss else None)
     counted: Json = {
         "prompt_tokens": answer.prompt_tokens,
-        "total_tokens": answer.prompt_tokens + completion_tokens,
-        "completion_tokens": completion_tokens,
+        "total_tokens": answer.prompt_tokens + counts.total(),
+        "completion_tokens": counts.total(),
     }
     if made is None:
         counted["prompt_tokens_details"] = cached | ({"multimodal_tokens": None} if whole else {})
@@ -128,20 +120,20 @@ def chunks(answer: Answer) -> Iterator[Json]:
     with_usage = bool(options.get("include_usage"))
     continuous = with_usage and bool(options.get("continuous_usage_stats"))
     continuous = continuous or any(choice.reply.continuous_usage for choice in answer.choices)
-    made = reasoned = 0
+    made: Counter[Kind] = Counter()
     for step, piece in _steps(answer):
         chunk = _frame(answer, [step])
         if piece is not None:
-            made, reasoned = made + piece.tokens, reasoned + (piece.tokens if piece.kind == "reasoning" else 0)
+            made[piece.kind] += piece.tokens
         if continuous:
-            chunk["usage"] = usage(answer, made=made, reasoned=reasoned)
+            chunk["usage"] = usage(answer, made)
         if "role" in step["delta"]:
             chunk |= {"prompt_token_ids": _prompt_ids(answer), "prompt_text": None}
         if step["finish_reason"] is not None and not with_usage:
-            chunk["system_fingerprint"] = FINGERPRINT
+            chunk["system_fingerprint"] = _FINGERPRINT
         yield chunk
     if with_usage:
-        yield _frame(answer, []) | {"usage": usage(answer), "system_fingerprint": FINGERPRINT}
+        yield _frame(answer, []) | {"usage": usage(answer), "system_fingerprint": _FINGERPRINT}
 
 
 def _frame(answer: Answer, choices: list[Json]) -> Json:

@@ -7,7 +7,6 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -195,25 +194,17 @@ class Sandbox:
 
 
 async def _serve(app: Middleware, listener: socket.socket, connections: Connections) -> None:
-    """Serve until the sandbox stops, and then close all connections at once: uvicorn's own stop would wait."""
+    """Serve until the sandbox stops; then close all connections at once, for which `uvicorn.Server` would wait."""
 
     class Counting(H11Protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             connections.accepted += 1
             super().connection_made(transport)
 
-    server = uvicorn.Server(uvicorn.Config(app, http=Counting, ws="none", lifespan="off", log_config=None))
-    connections.server = server.server_state
-    with listener:
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started and not serving.done():  # noqa: ASYNC110  (uvicorn has no event for it)
-            await asyncio.sleep(0)
-        connections.loop = asyncio.get_running_loop()
-        connections.ready.set()
-        await asyncio.wait(
-            [serving, asyncio.create_task(connections.stopping.wait())], return_when=asyncio.FIRST_COMPLETED
-        )
-        await connections.close()
-        serving.cancel()
-        with suppress(asyncio.CancelledError):
-            await serving
+    config = uvicorn.Config(app, ws="none", lifespan="off", log_config=None)
+    connections.loop = asyncio.get_running_loop()
+    server = await connections.loop.create_server(lambda: Counting(config, connections.state, {}), sock=listener)
+    connections.ready.set()
+    await connections.stopping.wait()
+    server.close()
+    await connections.close()
