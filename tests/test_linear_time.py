@@ -35,7 +35,7 @@ from tir_client.protocol.reasoning import ThinkSplitter
 from tir_client.protocol.sse import SSEDecoder
 from tir_client.protocol.stop_words import StopCutter, cut_at_stop
 from tir_client.protocol.tool_calls import repair_name
-from tir_sandbox import checks, middleware, retrieval, rules, tokenizer
+from tir_sandbox import app, checks, retrieval, rules, tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -142,7 +142,7 @@ PATTERNS: dict[str, Case] = {
     "tir_sandbox/retrieval.py:_stems": Case(lambda text: retrieval.vector_of(text, 8), ("a", "a ", " ", ".", "s")),
     "tir_sandbox/rules.py:_words": Case(rules._words, ("a", "a ", " ", ".")),
     "tir_sandbox/rules.py:_COMMON_WORDS": Case(rules._words, ("a ",)),
-    "tir_sandbox/middleware.py:_PROJECT": Case(middleware._PROJECT.match, ("/project/p-|a|", "/", "/project/", "p-")),
+    "tir_sandbox/app.py:_PROJECT": Case(app._PROJECT.match, ("/project/p-|a|", "/", "/project/", "p-")),
     "tir_sandbox/checks.py:_VISION": Case(checks._VISION.search, ("vl", "v", "visio", "gemma_", "multimoda", "a")),
     # The patterns of the sandbox's users are their own.
     "tir_sandbox/patterns.py:example_of": Case(len, ("a",)),

@@ -14,8 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tir_sandbox.faults import Fault
-    from tir_sandbox.replies import Reply, ToolCall
+    from tir_sandbox.answers import Fault, Reply, ToolCall
     from tir_sandbox.requests import Request
     from tir_sandbox.script import ScriptError
     from tir_sandbox.server import Sandbox
@@ -23,12 +22,12 @@ if TYPE_CHECKING:
 __all__ = ["Fault", "Reply", "Request", "Sandbox", "ScriptError", "ToolCall"]
 
 _HOME = {
-    "Fault": "faults",
-    "Reply": "replies",
+    "Fault": "answers",
+    "Reply": "answers",
     "Request": "requests",
     "Sandbox": "server",
     "ScriptError": "script",
-    "ToolCall": "replies",
+    "ToolCall": "answers",
 }
 
 

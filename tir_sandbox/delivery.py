@@ -13,8 +13,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from tir_sandbox.faults import Fault
-from tir_sandbox.replies import Event, Reply
+from tir_sandbox.answers import Event, Fault, Reply
 
 if TYPE_CHECKING:
     from tir_sandbox.requests import Request
@@ -76,6 +75,7 @@ def compact(data: Any) -> bytes:
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+@dataclass
 class Delivery:
     """An ASGI response that sends an answer to one request.
 
@@ -86,14 +86,11 @@ class Delivery:
         answer: A whole answer, or the events of a stream without `[DONE]`.
     """
 
-    def __init__(
-        self, connections: Connections, reply: Reply, fault: Fault, answer: Mapping[str, Any] | Iterator[Event]
-    ) -> None:
-        self._connections = connections
-        self._reply = reply
-        self._fault = fault
-        self._answer = answer
-        self._hung_up = False
+    connections: Connections
+    reply: Reply
+    fault: Fault
+    answer: Mapping[str, Any] | Iterator[Event]
+    _hung_up: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request, until the client disconnects."""
@@ -112,29 +109,29 @@ class Delivery:
         """Wait until the client disconnects, and end the answer."""
         while (await receive())["type"] != "http.disconnect":
             pass
-        by_us = self._hung_up or self._connections.stopping.is_set()
+        by_us = self._hung_up or self.connections.stopping.is_set()
         self._seen.disconnected = not by_us and not self._seen.finished
         answering.cancel()
 
     async def _deliver(self) -> None:
-        fault = self._fault
-        await asyncio.sleep(self._reply.delay + fault.delay)
+        fault = self.fault
+        await asyncio.sleep(self.reply.delay + fault.delay)
         if fault.reset_before_headers:
             await self._hang_up(reset=True)
         elif fault.status is not None:
             await self._send_whole(fault.error_body() if fault.body is None else fault.body, fault.status)
-        elif not isinstance(self._answer, Mapping):
-            await self._send_stream(self._answer)
+        elif not isinstance(self.answer, Mapping):
+            await self._send_stream(self.answer)
         elif fault.error_chunk:
             await self._send_whole(fault.error_body(), 500)
         elif fault.garbage is not None:
             await self._send_whole(fault.garbage)
         else:
-            await self._send_whole(self._answer if self._reply.body is None else self._reply.body)
+            await self._send_whole(self.answer if self.reply.body is None else self.reply.body)
 
     async def _send_whole(self, data: Event, status: int = 200) -> None:
         body = as_body(data)
-        kind = "text/plain; charset=utf-8" if isinstance(self._fault.body, str) else "application/json"
+        kind = "text/plain; charset=utf-8" if isinstance(self.fault.body, str) else "application/json"
         await self._start(status, {"content-length": str(len(body)), "content-type": kind})
         sent = 0
         for at, cuts in self._interruptions():
@@ -150,7 +147,7 @@ class Delivery:
         for number, event in enumerate(self._events(answer)):
             while left and left[0][0] <= number:
                 await self._interrupt(left.pop(0)[1])
-            await asyncio.sleep(self._reply.chunk_delay)
+            await asyncio.sleep(self.reply.chunk_delay)
             if event is _DONE and not left:
                 self._seen.finished = True  # clients disconnect as soon as they read this
             await self._write(event)
@@ -160,7 +157,7 @@ class Delivery:
         await self._write(b"", more=False)
 
     def _events(self, answer: Iterator[Event]) -> Iterator[bytes]:
-        fault, chunks = self._fault, self._reply.chunks
+        fault, chunks = self.fault, self.reply.chunks
         events: Iterable[Event] = answer if chunks is None else chunks
         for number, event in enumerate(events):
             if number == fault.at and fault.garbage is not None:
@@ -177,18 +174,18 @@ class Delivery:
 
     def _interruptions(self) -> list[tuple[int, bool]]:
         """Return the places at which the fault interrupts the answer, and whether it cuts it off there."""
-        places = ((self._fault.stall_after, False), (self._fault.cut_after, True))
+        places = ((self.fault.stall_after, False), (self.fault.cut_after, True))
         return sorted((at, cuts) for at, cuts in places if at is not None)
 
     async def _interrupt(self, cuts: bool) -> None:
         if cuts:
             await self._hang_up(reset=False)
-        await asyncio.sleep(self._fault.stall)
+        await asyncio.sleep(self.fault.stall)
 
     async def _hang_up(self, *, reset: bool) -> None:
         """Close or reset the connection, and wait for the end of this answer."""
         self._hung_up = True
-        transport = self._connections.of(self._client)
+        transport = self.connections.of(self._client)
         if reset:
             reset_on_close(transport.get_extra_info("socket"))
             transport.abort()
@@ -197,9 +194,9 @@ class Delivery:
         await asyncio.Event().wait()
 
     async def _start(self, status: int, headers: dict[str, str]) -> None:
-        if self._fault.content_type:
-            headers |= {"content-type": self._fault.content_type}
-        raw = [(name.lower().encode(), value.encode()) for name, value in {**headers, **self._fault.headers}.items()]
+        if self.fault.content_type:
+            headers |= {"content-type": self.fault.content_type}
+        raw = [(name.lower().encode(), value.encode()) for name, value in {**headers, **self.fault.headers}.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": raw})
 
     async def _write(self, data: bytes, *, more: bool = True) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from tir_sandbox import tokenizer
-from tir_sandbox.replies import Reply, ToolCall
+from tir_sandbox.answers import Reply, ToolCall
 
 Kind = Literal["reasoning", "content", "refusal", "call", "arguments"]
 _CALL_TOKEN = 200012  # `<|call|>`, with which gpt-oss ends a tool call
@@ -112,7 +112,7 @@ def _cut(text: str | Iterable[str] | None) -> list[str]:
 
 
 def _cut_by_length(whole: Generation, body: Mapping[str, Any]) -> Generation:
-    room = body.get("max_completion_tokens") or body.get("max_tokens")
+    room = body.get("max_tokens")
     if room is None or whole.tokens().total() <= room:
         return whole
     pieces = _first(whole.pieces, room, tokenizer.pieces)

@@ -43,10 +43,7 @@ def completion(answer: Answer) -> Json:
         "usage": usage(answer, whole=True),
         "prompt_logprobs": None,
         "prompt_token_ids": _prompt_ids(answer),
-        "prompt_text": None,
-        "kv_transfer_params": None,
-        "ec_transfer_params": None,
-        "metrics": None,
+        **dict.fromkeys(["prompt_text", "kv_transfer_params", "ec_transfer_params", "metrics"]),
     }
 
 
@@ -74,9 +71,7 @@ def _message(answer: Answer, choice: Generation, calls: Sequence[tuple[int, Any]
         "role": "assistant",
         "content": choice.text("content") or ("" if silent or (forced and calls) else None),
         "refusal": choice.text("refusal") or None,
-        "annotations": None,
-        "audio": None,
-        "function_call": None,
+        **dict.fromkeys(["annotations", "audio", "function_call"]),
     }
     if calls:
         message["tool_calls"] = [
@@ -156,20 +151,18 @@ def _steps(answer: Answer) -> Iterator[tuple[Json, Piece | None]]:
 
 
 def _choice_steps(answer: Answer, index: int, choice: Generation) -> Iterator[tuple[Json, Piece | None]]:
-    pieces = choice.pieces
-    for position, piece in enumerate(pieces, 1):
-        is_last = position == len(pieces) and choice.ends_with_text
-        yield _step(answer, index, _delta(answer, choice, piece), [piece], choice if is_last else None), piece
+    """Yield a delta for each piece, and an empty one for the end unless the last piece holds it."""
+    pieces: list[Piece | None] = [*choice.pieces]
     if not (pieces and choice.ends_with_text):
-        yield _step(answer, index, {}, [], choice), None
-
-
-def _step(answer: Answer, index: int, delta: Json, pieces: Sequence[Piece], ended: Generation | None) -> Json:
-    logprobs = _logprobs(answer.body, pieces) if pieces else None
-    finish: Json = {"finish_reason": None}
-    if ended is not None:
-        finish = {"finish_reason": ended.finish_reason, "stop_reason": ended.stop_reason}
-    return {"index": index, "delta": delta, "logprobs": logprobs, **finish, "token_ids": _ids(answer.body, pieces)}
+        pieces.append(None)
+    for left, piece in zip(reversed(range(len(pieces))), pieces, strict=True):
+        made = [] if piece is None else [piece]
+        finish: Json = {"finish_reason": None}
+        if left == 0:
+            finish = {"finish_reason": choice.finish_reason, "stop_reason": choice.stop_reason}
+        step: Json = {"index": index, "delta": {} if piece is None else _delta(answer, choice, piece)}
+        logprobs = _logprobs(answer.body, made) if made else None
+        yield step | {"logprobs": logprobs, **finish, "token_ids": _ids(answer.body, made)}, piece
 
 
 def _delta(answer: Answer, choice: Generation, piece: Piece) -> Json:

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from tir_sandbox.answers import Fault, Reply
 from tir_sandbox.errors import ApiError, error
-from tir_sandbox.faults import Fault
-from tir_sandbox.replies import Reply
 from tir_sandbox.requests import Request
 
 Answer = Reply | Fault

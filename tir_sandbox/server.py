@@ -10,16 +10,14 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from tir_sandbox.requests import Request
-from tir_sandbox.script import Answer, Item, Match, Script, ScriptError
-
 try:
     import uvicorn
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
-    from tir_sandbox.app import build
+    from tir_sandbox.app import App
     from tir_sandbox.delivery import Connections
-    from tir_sandbox.middleware import Middleware
+    from tir_sandbox.requests import Request
+    from tir_sandbox.script import Answer, Item, Match, Script, ScriptError
 except ModuleNotFoundError as missing:
     raise ImportError(
         f'The sandbox needs `{missing.name}`. Install it with `pip install "tir-llm[sandbox]"`.'
@@ -131,7 +129,7 @@ class Sandbox:
         listener = socket.create_server(self._address, family=family)
         self._address = listener.getsockname()[:2]
         self._connections = Connections()
-        app = Middleware(build(self, self._script, self._connections), self, self._script)
+        app = App(self, self._script, self._connections)
         serving = _serve(app, listener, self._connections)
         self._thread = threading.Thread(target=asyncio.run, args=(serving,), daemon=True, name="tir-sandbox")
         self._thread.start()
@@ -193,7 +191,7 @@ class Sandbox:
         return len(self._connections.open)
 
 
-async def _serve(app: Middleware, listener: socket.socket, connections: Connections) -> None:
+async def _serve(app: App, listener: socket.socket, connections: Connections) -> None:
     """Serve until the sandbox stops; then close all connections at once, for which `uvicorn.Server` would wait."""
 
     class Counting(H11Protocol):
