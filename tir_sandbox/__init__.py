@@ -21,20 +21,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Fault", "Reply", "Request", "Sandbox", "ScriptError", "ToolCall"]
 
-_HOME = {
-    "Fault": "answers",
-    "Reply": "answers",
-    "Request": "requests",
-    "Sandbox": "server",
-    "ScriptError": "script",
-    "ToolCall": "answers",
-}
+_HOME = {"Request": "requests", "Sandbox": "server", "ScriptError": "script"}  # the others are in `answers`
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    try:
+        return getattr(import_module(f"{__name__}.{_HOME.get(name, 'answers')}"), name)
+    except ModuleNotFoundError as missing:
+        message = f'The sandbox needs `{missing.name}`. Install it with `pip install "tir-llm[sandbox]"`.'
+        raise ImportError(message) from missing
 
 
 def __dir__() -> list[str]:

@@ -110,11 +110,6 @@ class Fault:
     no_finish: bool = False
     no_done: bool = False
 
-    @property
-    def needs_no_reply(self) -> bool:
-        """Whether the fault replaces the answer."""
-        return self.status is not None or self.reset_before_headers
-
     def error_body(self) -> Mapping[str, Any]:
         """Return an error of vLLM's shape for `status` or `error_chunk`."""
         if self.status is not None:
@@ -124,3 +119,6 @@ class Fault:
             return self.error_chunk
         message = self.error_chunk if isinstance(self.error_chunk, str) else _ENGINE_DEATH
         return error(500, message, "InternalServerError").body
+
+
+Answer = Reply | Fault

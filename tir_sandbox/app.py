@@ -16,20 +16,20 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from tir_sandbox import checks, errors, responses, tokenizer
-from tir_sandbox.answers import Fault, Reply
+from tir_sandbox.answers import Answer, Fault, Reply
 from tir_sandbox.delivery import Connections, Delivery
 from tir_sandbox.generation import generate
 from tir_sandbox.request_models import Embedding, Rerank, Tokenize, validated
 from tir_sandbox.requests import Request, json_body, read
 from tir_sandbox.retrieval import embeddings, rerank
 from tir_sandbox.rules import answer_by_rule
-from tir_sandbox.script import Answer, Script
+from tir_sandbox.script import Script
 
 if TYPE_CHECKING:
     from tir_sandbox.server import Sandbox
 
 _LOG = logging.getLogger(__name__)
-_PROJECT = re.compile(r"/project/(p-[^/]*)")
+_PROJECT = re.compile(r"/project/p-([^/]*)")
 _BASES = (
     "/v1",
     "/project/p-{project}/genai/{model}/v1",
@@ -60,7 +60,7 @@ class App:
             yield Route(f"{base}/models", self._models)
         yield Route("/rerank", self._rerank, methods=["POST"])
         yield Route("/tokenize", self._tokenize, methods=["POST"])
-        yield Route("/health", _alive)
+        yield Route("/health", Response())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -88,14 +88,11 @@ class App:
             kind, _, token = seen.headers.get("authorization", "").partition(" ")
             if kind.lower() != "bearer" or not secrets.compare_digest(token.encode(), self._sandbox.token.encode()):
                 raise errors.ApiError(401, {"error": "Unauthorized"})
-        project, found = f"p-{self._sandbox.project_id}", _PROJECT.match(seen.path)
-        if found and found[1] != project:
-            message = f"The project `{found[1]}` does not exist, or this token has no access to it."
-            raise errors.error(404, message, "NotFoundError", "project_id")
-        in_query = seen.query.get("project_id")
-        if found and in_query is not None and f"p-{in_query}" != project:
-            message = f"The URL's path has the project `{project}`, its query `{in_query}`: use the same in both."
-            raise errors.bad_value(message, "project_id", in_query)
+        own, in_path = self._sandbox.project_id, _PROJECT.match(seen.path)
+        for project in (in_path[1], seen.query.get("project_id", own)) if in_path else ():
+            if project != own:
+                message = f"The project `p-{project}` does not exist, or this token has no access to it."
+                raise errors.error(404, message, "NotFoundError", "project_id")
         if self._sandbox.starting > 0:
             self._sandbox.starting -= 1
             raise errors.error(503, "The deployment is starting.", "ServiceUnavailableError")
@@ -107,7 +104,7 @@ class App:
         reply, fault = self._next(request.scope["tir_request"])
         choices = generate(reply, body, self._ids)
         name = self._id(request, body, "chatcmpl")
-        made = responses.Answer(name, next(self._clock), body["model"], body, tokenizer.prompt_tokens(body), choices)
+        made = responses.ChatAnswer(name, next(self._clock), body, tokenizer.prompt_tokens(body), choices)
         answer = responses.chunks(made) if body.get("stream") else responses.completion(made)
         return Delivery(self._connections, reply, fault, answer)
 
@@ -152,7 +149,7 @@ class App:
     def _next(self, seen: Request) -> tuple[Reply, Fault]:
         """Return the reply to a chat request, and the fault to apply to it."""
         scripted = self._script.take(seen, strict=self._sandbox.strict)
-        if isinstance(scripted, Fault) and (scripted.after or scripted.needs_no_reply):
+        if isinstance(scripted, Fault) and (scripted.after or scripted.status or scripted.reset_before_headers):
             return scripted.after or Reply(), scripted
         item = scripted if isinstance(scripted, Reply) else self._by_rule(seen)
         if isinstance(item, Fault):
@@ -179,10 +176,6 @@ class App:
     def _id(self, request: HttpRequest, body: Mapping[str, Any], prefix: str) -> str:
         given = request.headers.get("x-request-id") or body.get("request_id")
         return f"{prefix}-{given or format(next(self._ids), '016x')}"
-
-
-async def _alive(_: HttpRequest) -> Response:
-    return Response()
 
 
 async def _failed(_: HttpRequest, problem: Exception) -> Response:

@@ -36,10 +36,6 @@ class Connections:
         """The open connections."""
         return list(cast("set[H11Protocol]", self.state.connections))
 
-    def of(self, client: tuple[str, int]) -> asyncio.Transport:
-        """Return the connection of a client."""
-        return next(one.transport for one in self.open if one.client == client)
-
     def stop(self) -> None:
         """Stop the server. May be called from any thread."""
         if self.loop is not None:
@@ -59,20 +55,16 @@ def reset_on_close(client: Any) -> None:
 
 
 def as_body(data: Event) -> bytes:
-    """Return data as JSON; text and bytes are sent unchanged."""
+    """Return data as JSON in vLLM's form, without spaces and not escaped; text and bytes are sent unchanged."""
     if isinstance(data, bytes):
         return data
-    return data.encode() if isinstance(data, str) else compact(data)
+    text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return text.encode()
 
 
 def as_event(data: Event) -> bytes:
     """Return data as a stream event; bytes are sent unchanged."""
     return data if isinstance(data, bytes) else b"data: " + as_body(data) + b"\n\n"
-
-
-def compact(data: Any) -> bytes:
-    """Return JSON as vLLM writes it: without spaces, and not escaped to ASCII."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 @dataclass
@@ -185,7 +177,7 @@ class Delivery:
     async def _hang_up(self, *, reset: bool) -> None:
         """Close or reset the connection, and wait for the end of this answer."""
         self._hung_up = True
-        transport = self.connections.of(self._client)
+        transport = next(one.transport for one in self.connections.open if one.client == self._client)
         if reset:
             reset_on_close(transport.get_extra_info("socket"))
             transport.abort()

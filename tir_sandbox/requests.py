@@ -90,10 +90,8 @@ def json_body(request: Request) -> dict[str, Any]:
         raise errors.error(400, message, "Bad Request")
     try:
         body = json.loads(request.raw)
-        if b"\\ud" in request.raw.lower():
-            json.dumps(
-                body, ensure_ascii=False
-            ).encode()  # half a surrogate pair can be neither sent nor cut into tokens
+        if b"\\ud" in request.raw.lower():  # half a surrogate pair cannot be encoded
+            json.dumps(body, ensure_ascii=False).encode()
     except UnicodeEncodeError as problem:
         raise errors.bad_request(str(problem)) from problem
     except (ValueError, RecursionError) as problem:

@@ -14,12 +14,11 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The answer to one request, to be sent whole or as chunks."""
+class ChatAnswer:
+    """The answer to one chat request, to be sent whole or as chunks."""
 
     id: str
     created: int
-    model: str
     body: Mapping[str, Any]
     prompt_tokens: int
     choices: Sequence[Generation]
@@ -27,16 +26,16 @@ class Answer:
     @property
     def gpt_oss(self) -> bool:
         """Whether the model is a gpt-oss model, whose answers differ in details."""
-        return is_gpt_oss(self.model)
+        return is_gpt_oss(self.body["model"])
 
 
-def completion(answer: Answer) -> Json:
+def completion(answer: ChatAnswer) -> Json:
     """Build a whole chat completion."""
     return {
         "id": answer.id,
         "object": "chat.completion",
         "created": answer.created,
-        "model": answer.model,
+        "model": answer.body["model"],
         "choices": [_choice(answer, index, choice) for index, choice in enumerate(answer.choices)],
         "service_tier": None,
         "system_fingerprint": _FINGERPRINT,
@@ -47,7 +46,7 @@ def completion(answer: Answer) -> Json:
     }
 
 
-def _choice(answer: Answer, index: int, choice: Generation) -> Json:
+def _choice(answer: ChatAnswer, index: int, choice: Generation) -> Json:
     finish, calls = choice.finish_reason, choice.called()
     if answer.body.get("tool_choice") == "none":  # vLLM drops the calls of whole answers, but streams them
         calls, finish = [], choice.reply.finish_reason or ("stop" if calls else finish)
@@ -64,7 +63,7 @@ def _choice(answer: Answer, index: int, choice: Generation) -> Json:
     }
 
 
-def _message(answer: Answer, choice: Generation, calls: Sequence[tuple[int, Any]]) -> Json:
+def _message(answer: ChatAnswer, choice: Generation, calls: Sequence[tuple[int, Any]]) -> Json:
     forced = answer.body.get("tool_choice") not in (None, "auto", "none")
     silent = not choice.pieces and choice.reply.text is not None
     message: Json = {
@@ -91,7 +90,7 @@ def _reasoning_keys(choice: Generation) -> list[str]:
     return names.get(field, [field])
 
 
-def usage(answer: Answer, made: Counter[Kind] | None = None, *, whole: bool = False) -> Json:
+def usage(answer: ChatAnswer, made: Counter[Kind] | None = None, *, whole: bool = False) -> Json:
     """Count the tokens of an answer, or of `made`, its pieces so far; that of a whole answer has more keys."""
     override = dict(answer.choices[0].reply.usage or {}) if answer.choices else {}
     counts = sum((choice.tokens() for choice in answer.choices), Counter[Kind]()) if made is None else made
@@ -109,7 +108,7 @@ def usage(answer: Answer, made: Counter[Kind] | None = None, *, whole: bool = Fa
     return counted | override
 
 
-def chunks(answer: Answer) -> Iterator[Json]:
+def chunks(answer: ChatAnswer) -> Iterator[Json]:
     """Build the chunks of a stream: roles, the pieces of all choices in turn, and usage if the request wants it."""
     options = answer.body.get("stream_options") or {}
     with_usage = bool(options.get("include_usage"))
@@ -131,17 +130,17 @@ def chunks(answer: Answer) -> Iterator[Json]:
         yield _frame(answer, []) | {"usage": usage(answer), "system_fingerprint": _FINGERPRINT}
 
 
-def _frame(answer: Answer, choices: list[Json]) -> Json:
+def _frame(answer: ChatAnswer, choices: list[Json]) -> Json:
     return {
         "id": answer.id,
         "object": "chat.completion.chunk",
         "created": answer.created,
-        "model": answer.model,
+        "model": answer.body["model"],
         "choices": choices,
     }
 
 
-def _steps(answer: Answer) -> Iterator[tuple[Json, Piece | None]]:
+def _steps(answer: ChatAnswer) -> Iterator[tuple[Json, Piece | None]]:
     for index in range(len(answer.choices)):
         delta = {"role": "assistant", "content": ""}
         yield {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}, None
@@ -150,7 +149,7 @@ def _steps(answer: Answer) -> Iterator[tuple[Json, Piece | None]]:
         yield from (step for step in row if step is not None)
 
 
-def _choice_steps(answer: Answer, index: int, choice: Generation) -> Iterator[tuple[Json, Piece | None]]:
+def _choice_steps(answer: ChatAnswer, index: int, choice: Generation) -> Iterator[tuple[Json, Piece | None]]:
     """Yield a delta for each piece, and an empty one for the end unless the last piece holds it."""
     pieces: list[Piece | None] = [*choice.pieces]
     if not (pieces and choice.ends_with_text):
@@ -165,7 +164,7 @@ def _choice_steps(answer: Answer, index: int, choice: Generation) -> Iterator[tu
         yield step | {"logprobs": logprobs, **finish, "token_ids": _ids(answer.body, made)}, piece
 
 
-def _delta(answer: Answer, choice: Generation, piece: Piece) -> Json:
+def _delta(answer: ChatAnswer, choice: Generation, piece: Piece) -> Json:
     match piece.kind:
         case "reasoning":
             return dict.fromkeys(_reasoning_keys(choice), piece.text)
@@ -187,7 +186,7 @@ def _ids(body: Mapping[str, Any], pieces: Sequence[Piece]) -> list[int] | None:
     return [tokenizer.token_id(token) for token in _tokens(pieces)] if body.get("return_token_ids") else None
 
 
-def _prompt_ids(answer: Answer) -> list[int] | None:
+def _prompt_ids(answer: ChatAnswer) -> list[int] | None:
     return list(range(answer.prompt_tokens)) if answer.body.get("return_token_ids") else None
 
 

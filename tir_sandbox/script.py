@@ -5,13 +5,11 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
-from tir_sandbox.answers import Fault, Reply
+from tir_sandbox.answers import Answer, Fault, Reply
 from tir_sandbox.errors import ApiError, error
 from tir_sandbox.requests import Request
 
-Answer = Reply | Fault
 Item = Answer | str | Callable[[Request], Answer | str]
 _SHOWN = 200
 
@@ -55,7 +53,9 @@ class Script:
         """
         items = list(items)
         for item in items:
-            _check(item)
+            is_function = callable(item) and not isinstance(item, type) and not inspect.iscoroutinefunction(item)
+            if not (isinstance(item, Answer | str) or is_function):
+                raise TypeError(f"a script takes a Reply, a Fault, a string or a function of the request, not {item!r}")
         with self._lock:
             self._is_used = self._is_used or bool(items)
             self._entries += [(match, item) for item in items]
@@ -85,14 +85,14 @@ class Script:
     def called(self, item: Item, request: Request) -> Answer:
         """Return an item as a reply or a fault; a function is called with the request."""
         try:
-            answer = item if isinstance(item, Reply | Fault | str) else item(request)
+            answer = item if isinstance(item, Answer | str) else item(request)
         except ApiError:  # the rules found no value for a schema
             raise
         except Exception as problem:
             raise self.failed(f"The function for {described(request)} raised {problem!r}.") from problem
         if isinstance(answer, str):
             return Reply(answer)
-        if not isinstance(answer, Reply | Fault):
+        if not isinstance(answer, Answer):
             raise self.failed(f"The function for {described(request)} returned {answer!r}, which is not a reply.")
         return answer
 
@@ -124,19 +124,13 @@ def described(request: Request) -> str:
     return f"{request.method} {request.path} (model {request.model!r}, last user message {user!r}{tools})"
 
 
-def _check(item: Any) -> None:
-    is_function = callable(item) and not isinstance(item, type) and not inspect.iscoroutinefunction(item)
-    if not (isinstance(item, Reply | Fault | str) or is_function):
-        raise TypeError(f"a script takes a Reply, a Fault, a string or a function of the request, not {item!r}")
-
-
 def _is_raw(item: Item) -> bool:
     return isinstance(item, Fault) or (isinstance(item, Reply) and item.body is not None)
 
 
 def _shown(item: Item) -> str:
     """Return the repr of an item without the fields that have their defaults."""
-    if not isinstance(item, Reply | Fault):
+    if not isinstance(item, Answer):
         return repr(item)
     values = [(field.name, getattr(item, field.name), field.default) for field in fields(item)]
     given = [f"{name}={value!r}" for name, value, default in values if value not in (default, {})]

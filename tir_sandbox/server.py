@@ -10,18 +10,14 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-try:
-    import uvicorn
-    from uvicorn.protocols.http.h11_impl import H11Protocol
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-    from tir_sandbox.app import App
-    from tir_sandbox.delivery import Connections
-    from tir_sandbox.requests import Request
-    from tir_sandbox.script import Answer, Item, Match, Script, ScriptError
-except ModuleNotFoundError as missing:
-    raise ImportError(
-        f'The sandbox needs `{missing.name}`. Install it with `pip install "tir-llm[sandbox]"`.'
-    ) from missing
+from tir_sandbox.answers import Answer
+from tir_sandbox.app import App
+from tir_sandbox.delivery import Connections
+from tir_sandbox.requests import Request
+from tir_sandbox.script import Item, Match, Script, ScriptError
 
 OVERRIDES = ("TIR_BASE_URL", "TIR_API_TOKEN")
 """Environment variables to unset, because clients prefer them to those of `Sandbox.env`."""
@@ -201,7 +197,9 @@ async def _serve(app: App, listener: socket.socket, connections: Connections) ->
 
     config = uvicorn.Config(app, ws="none", lifespan="off", log_config=None)
     connections.loop = asyncio.get_running_loop()
-    server = await connections.loop.create_server(lambda: Counting(config, connections.state, {}), sock=listener)
+    server = await connections.loop.create_server(
+        lambda: Counting(config, connections.state, {}), sock=listener, backlog=config.backlog
+    )
     connections.ready.set()
     await connections.stopping.wait()
     server.close()
