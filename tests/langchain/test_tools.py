@@ -17,6 +17,7 @@ from pydantic.v1 import BaseModel as BaseModelV1
 
 from demo.rules import answer as rules
 from langchain_tir import ChatTIR
+from tests.old_vllm import ignoring_tool_choice
 from tir_client import ForcedToolError, InvalidRequestError, RefusedCallError
 from tir_sandbox import Reply, Sandbox, ToolCall
 
@@ -163,7 +164,7 @@ def test_a_tool_that_cannot_be_offered_is_refused_by_bind_tools(model: ChatTIR, 
 @pytest.fixture
 def old() -> Any:
     """A server that ignores `tool_choice`, as vLLM before 0.26 did for gpt-oss."""
-    with Sandbox(rules=rules, ignores_forced_tools=True) as running:
+    with Sandbox(rules=ignoring_tool_choice(rules)) as running:
         yield running
 
 
