@@ -217,7 +217,11 @@ def test_a_typed_dict_says_what_is_required_and_describes_its_fields():
         ("A place.", "A place.", None),
         ("A place.\n\nArgs:\n    city: Its name.\n\nNotes.", "A place.", "Its name."),
         ("A place.\n\nArgs:\n    city(str): Its name.", "A place.", "Its name."),
-        ("A place.\n\nArgs:\n    city (str): Its name,\n        such as: Pune.", "A place.", "Its name, such as: Pune."),
+        (
+            "A place.\n\nArgs:\n    city (str): Its name,\n        such as: Pune.",
+            "A place.",
+            "Its name, such as: Pune.",
+        ),
         ("A place.\n\nArgs:\n    Of the map.\n    city: Its name.", "A place.", "Its name."),
     ],
 )
