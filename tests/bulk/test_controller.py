@@ -28,6 +28,13 @@ def answer(control: Controller, times: int, *, start: float = 0.0) -> float:
     return start + times
 
 
+def full_round(control: Controller, seconds: float, *, sent: float) -> float:
+    """Have as many requests answered as may be under way, all sent and answered at the same time."""
+    for _ in range(control.limit):
+        control.answered(sent, seconds, sent + seconds)
+    return sent + seconds
+
+
 class Server:
     """A simulated server that refuses at once, within 2 ms.
 
@@ -269,6 +276,8 @@ def test_a_timeout_halves_it_without_a_pause():
     control.slowed(now, now + 1)
 
     assert (control.limit, control.resume_at) == (16, 0.0)
+    answer(control, 16, start=now + 1)
+    assert control.limit == 20
 
 
 def test_it_comes_back_quickly_after_an_outage():
@@ -336,6 +345,28 @@ def test_a_server_that_limits_the_rate_is_used_up_to_it():
 
     assert seconds < 1.1 * 12
     assert server.refusals < 900
+
+
+@pytest.mark.parametrize(("ceiling", "limit"), [(7, 7), (START, 5)])
+@pytest.mark.parametrize("second", [1.0, 0.01])
+def test_answers_that_begin_later_and_later_lower_it_unless_there_are_few_at_once(ceiling, limit, second):
+    control = controller(ceiling)
+    full_round(control, second, sent=0.0)
+    full_round(control, 10 * second, sent=0.5 * second)
+
+    assert control.limit == limit
+
+
+@pytest.mark.parametrize(("seconds", "limit"), [(1.0, 13), (9.0, 13), (10.0, 16)])
+def test_a_lower_limit_is_kept_if_it_brings_the_first_bytes_forward(seconds, limit):
+    control = controller(16)
+    now = full_round(control, 1.0, sent=0.0)
+    now = full_round(control, 1.0, sent=now)
+    now = full_round(control, 10.0, sent=now)
+    assert control.limit == 11
+    full_round(control, seconds, sent=now)
+
+    assert control.limit == limit
 
 
 def test_a_server_that_queues_over_ten_at_once_is_not_sent_sixty_four():

@@ -178,6 +178,7 @@ class InvoiceBlock(BaseContentBlock):
         (InvoiceBlock(), '[invoice: {"block_type": "invoice", "number": 7}]'),
         (CacheControl(type="ephemeral", ttl="5m"), '[CacheControl: {"ttl": "5m"}]'),
         (frozenset({7}), '[frozenset: "frozenset({7})"]'),
+        (DocumentBlock(data=b"", title="Plan", document_mimetype="text/plain"), "[document: Plan, text/plain]"),
         (ImageBlock.model_construct(image=b"\xff\xffA=", path="/tmp/a.png", url=None), "[image: a.png, 2 bytes]"),
     ],
 )
