@@ -10,7 +10,7 @@ from itertools import count
 import pytest
 
 from tir_client import RateLimitError, RetryPolicy, ServerError
-from tir_client.bulk.controller import IGNORED, START, Controller
+from tir_client.bulk.controller import IGNORED, START, Controller, Round
 
 STEADY = RetryPolicy(base=0.5, ceiling=8, patience=60, jitter=0)
 BUSY = RateLimitError("busy", status_code=429)
@@ -187,6 +187,24 @@ def test_a_decrease_that_does_not_help_is_put_back_and_the_share_is_tolerated():
     assert found == [22, 32, 32, 32, 32, 32]
 
 
+TAKES_SIXTEEN, REFUSES_A_FIFTH = Round(32, 16, 0.4), Round(16, 4, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("before", "ended", "alike"),
+    [
+        (TAKES_SIXTEEN, Round(22, 6, 0.2), False),
+        (TAKES_SIXTEEN, Round(22, 7, 0.15), False),
+        (REFUSES_A_FIFTH, Round(12, 4, 0.08), False),
+        (REFUSES_A_FIFTH, Round(12, 4, 0.1), False),
+        (REFUSES_A_FIFTH, Round(12, 4, 0.12), True),
+        (REFUSES_A_FIFTH, Round(12, 1, 0.2), True),
+    ],
+)
+def test_a_lower_limit_helps_if_the_share_of_refusals_is_half_or_the_server_takes_a_fixed_number(before, ended, alike):
+    assert ended.is_refused_like(before) is alike
+
+
 def test_a_decrease_that_helps_stays():
     control = controller(32)
     now = answer(control, 8 + 16)
@@ -197,8 +215,9 @@ def test_a_decrease_that_helps_stays():
     assert control.limit == 22
 
 
-def test_it_never_falls_below_one():
-    control = controller()
+@pytest.mark.parametrize("ceiling", [1, 64])
+def test_it_never_falls_below_one(ceiling):
+    control = controller(ceiling)
     for second in range(20):
         control.refused(float(second), BUSY, float(second))
 
@@ -278,6 +297,16 @@ def test_a_timeout_halves_it_without_a_pause():
     assert (control.limit, control.resume_at) == (16, 0.0)
     answer(control, 16, start=now + 1)
     assert control.limit == 20
+
+
+def test_timeouts_of_one_round_after_another_halve_it_down_to_one():
+    control = controller(7)
+    found = []
+    for second in (0.0, 1.0, 2.0):
+        control.slowed(second, second + 1)
+        found.append(control.limit)
+
+    assert found == [3, 1, 1]
 
 
 def test_it_comes_back_quickly_after_an_outage():
