@@ -42,7 +42,10 @@ class ModelSettings(Connection):
 
     @classmethod
     def _fields_from(cls, arguments: dict[str, Any]) -> dict[str, Any]:
-        return super()._fields_from(without_meaningless(arguments))
+        meaningful, unusual = without_meaningless(arguments)
+        for warning in unusual:
+            warnings.warn(warning, stacklevel=4)
+        return super()._fields_from(meaningful)
 
 
 class ChatSettings(ModelSettings, ChatParameters, FunctionCallingLLM):

@@ -152,7 +152,9 @@ UNFIT = {
 
 
 @pytest.mark.parametrize(("tools", "choice"), UNFIT.values(), ids=UNFIT)
-def test_a_tool_that_cannot_be_offered_is_refused_by_bind_tools(model: ChatTIR, tools: list[Any], choice: str | None):
+def test_a_tool_that_cannot_be_offered_is_refused_by_bind_tools(tools: list[Any], choice: str | None):
+    model = ChatTIR("m", api_key="k", base_url="http://127.0.0.1:1/v1")
+
     with pytest.raises(InvalidRequestError) as raised:
         model.bind_tools(tools, tool_choice=choice)
     assert isinstance(raised.value, ModelInvalidRequestError)
