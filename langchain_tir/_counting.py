@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from time import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+from langchain_core.tools import BaseTool
 from pydantic import PrivateAttr
 
+from langchain_tir._content import Json
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import to_wire
 from langchain_tir._settings import ChatSettings
@@ -21,15 +26,6 @@ from tir_client import (
     RetryPolicy,
     TIRClient,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from langchain_core.language_models import LanguageModelInput
-    from langchain_core.messages import BaseMessage
-    from langchain_core.tools import BaseTool
-
-    from langchain_tir._content import Json
 
 _PAUSE_BETWEEN_COUNTS = 60
 """Seconds for which token counts are estimates after the server failed to count."""

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
 from pydantic import ConfigDict, PrivateAttr, model_validator
 
 from langchain_tir._aliases import rename_parameters
+from langchain_tir._content import Json
 from langchain_tir._content_blocks import PROVIDER
 from langchain_tir._counting import TokenCounting
 from langchain_tir._errors import model_errors
@@ -22,17 +28,14 @@ from tir_client import (
 from tir_client.environment import TOKEN_VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterator
     from typing import Self, Unpack
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-    from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
-    from langchain_core.messages import AIMessage, BaseMessage
+    from langchain_core.language_models import LangSmithParams, ModelProfile
+    from langchain_core.messages import BaseMessage
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
-    from langchain_core.runnables import Runnable
-    from langchain_core.tools import BaseTool
 
-    from langchain_tir._content import Json
     from langchain_tir._settings import ChatArguments
 
 

@@ -21,13 +21,11 @@ from tir_client.config import Config, check_model
 from tir_client.environment import TOKEN_VARIABLES, ApiKey, project_from_environment, token_from_environment
 from tir_client.errors import ConfigurationError
 from tir_client.models import model_info
+from tir_client.protocol.cost import Price
 from tir_client.protocol.parameters import Parameters
+from tir_client.protocol.responses import ModelCard
 from tir_client.transport.retry import RetryPolicy
 from tir_client.transport.timeouts import Timeouts
-
-if TYPE_CHECKING:
-    from tir_client.protocol.cost import Price
-    from tir_client.protocol.responses import ModelCard
 
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Token = Annotated[SecretStr | Callable[[], Any], WithJsonSchema({"type": "string", "writeOnly": True})]
