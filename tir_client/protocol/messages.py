@@ -16,7 +16,13 @@ from urllib.parse import unquote_to_bytes
 
 from tir_client.errors import InvalidRequestError
 from tir_client.protocol.call_ids import match_results
-from tir_client.protocol.json_text import escape_controls, escape_surrogates, parse_json, replace_surrogates
+from tir_client.protocol.json_text import (
+    escape_controls,
+    escape_surrogates,
+    parse_json,
+    quote_constants,
+    replace_surrogates,
+)
 from tir_client.protocol.stand_ins import value_stand_in
 
 if TYPE_CHECKING:
@@ -119,7 +125,7 @@ def sendable_arguments(arguments: object) -> str:
     Args:
         arguments: An object, or the model's own text. None and an empty text become `{}`, and a text that is not a
             JSON object is sent inside one, so that the model sees what it wrote. Values that JSON cannot express, such
-            as dates, are sent as their text.
+            as dates and NaN, are sent as their text.
     """
     text = arguments if isinstance(arguments, str) else _arguments_text(arguments)
     try:
@@ -130,7 +136,7 @@ def sendable_arguments(arguments: object) -> str:
         return "{}"
     if not isinstance(value, dict):
         text = json.dumps({INVALID_ARGUMENTS: text}, ensure_ascii=False)
-    return escape_surrogates(escape_controls(text))
+    return escape_surrogates(quote_constants(escape_controls(text)))
 
 
 def _arguments_text(arguments: object) -> str:
