@@ -34,6 +34,7 @@ SECRETS = ("default_headers", "default_query")
 ADDRESS = ("api_key", "project_id", "endpoint_id", "base_url", "host", "model_in_url", *SECRETS, "allow_http")
 CLIENTS = ("http_client", "http_async_client")
 POLICIES = ("timeout", "max_retries", "wait_for_start")
+NUMBERS = ("max_retries", "wait_for_start")
 MODEL_FIELDS = ("model", "model_name")
 SHARED = (*CLIENTS, "rate_limiter", "cache", "callbacks", "callback_manager")
 """Fields that a deep copy shares with the original, because they refer to something outside."""
@@ -174,10 +175,11 @@ class Connection(BaseModel):
     if not TYPE_CHECKING:  # else a type checker would accept any attribute
 
         def __setattr__(self, name, value):  # noqa: ANN001, ANN204
-            if name in MODEL_FIELDS:
-                with self._framework_errors():
+            with self._framework_errors():
+                if name in MODEL_FIELDS:
                     check_model(value)
-            super().__setattr__(name, storable(name, value))
+                value = storable(name, value)
+            super().__setattr__(name, value)
 
     # The client
 
@@ -355,21 +357,27 @@ class ConnectionArguments(TypedDict, total=False):
 
 
 def storable(name: str, value: Any) -> Any:
-    """The value of a field in a form that can be shown and saved: a `SecretStr`, plain timeouts."""
+    """The value of a field in a form that can be shown and saved: a `SecretStr`, plain timeouts.
+
+    Raises:
+        ConfigurationError: It is True or False, which would count as a number of 1 or 0.
+    """
     if name == "api_key" and isinstance(value, str):
         return SecretStr(value)
+    if name in NUMBERS and isinstance(value, bool):
+        raise ConfigurationError(f"`{name}` is a number, not {value!r}.")
     return _plain_timeout(value) if name == "timeout" else value
 
 
 def _plain_timeout(timeout: Any) -> Any:
     """A mapping of phases for an `httpx.Timeout` or a pair of connect and read."""
-    if timeout is None or isinstance(timeout, int | float | str):
-        return timeout
-    if isinstance(timeout, Mapping):
-        return dict(timeout)
     if isinstance(timeout, tuple) and len(timeout) == 2:  # noqa: PLR2004 - connect and read, as in requests
         connect, read = timeout
-        return {"connect": connect, "first_byte": read, "chunk": read}
+        timeout = {"connect": connect, "first_byte": read, "chunk": read}
+    if isinstance(timeout, Mapping) and not any(isinstance(seconds, bool) for seconds in timeout.values()):
+        return dict(timeout)
+    if timeout is None or (isinstance(timeout, int | float | str) and not isinstance(timeout, bool)):
+        return timeout
     return asdict(Timeouts.of(timeout))
 
 
