@@ -331,7 +331,9 @@ def test_a_name_is_repaired_only_into_one_that_was_offered(name, repaired):
     assert repaired == repair_name(name, ("add", "sub", "Weather Report", "Weather"))
 
 
-@pytest.mark.parametrize(("text", "parsed"), [("", {}), ("  ", {}), ("null", {}), ('{"a": 1}', {"a": 1})])
+@pytest.mark.parametrize(
+    ("text", "parsed"), [("", {}), ("  ", {}), ("null", {}), ('""', {}), (" []", {}), ('{"a": 1}', {"a": 1})]
+)
 def test_no_arguments_are_an_empty_object(text, parsed):
     assert parsed == ToolCall("c", "add", text).parsed()
 

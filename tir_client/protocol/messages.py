@@ -23,6 +23,7 @@ from tir_client.protocol.json_text import (
     quote_constants,
     replace_surrogates,
 )
+from tir_client.protocol.responses import NO_ARGUMENTS
 from tir_client.protocol.stand_ins import value_stand_in
 
 if TYPE_CHECKING:
@@ -123,17 +124,17 @@ def sendable_arguments(arguments: object) -> str:
     """The arguments of a past call as they go back to the server, which parses them to render the prompt.
 
     Args:
-        arguments: An object, or the model's own text. None and an empty text become `{}`, and a text that is not a
-            JSON object is sent inside one, so that the model sees what it wrote. Values that JSON cannot express, such
-            as dates and NaN, are sent as their text.
+        arguments: An object, or the model's own text. None and `NO_ARGUMENTS` become `{}`, and another text that is
+            not a JSON object is sent inside one, so that the model sees what it wrote. Values that JSON cannot
+            express, such as dates and NaN, are sent as their text.
     """
     text = arguments if isinstance(arguments, str) else _arguments_text(arguments)
-    try:
-        value = parse_json(text) if text.strip() else None
-    except ValueError:
-        value = text
-    if value is None:
+    if text.strip() in NO_ARGUMENTS:
         return "{}"
+    try:
+        value = parse_json(text)
+    except ValueError:
+        value = None
     if not isinstance(value, dict):
         text = json.dumps({INVALID_ARGUMENTS: text}, ensure_ascii=False)
     return escape_surrogates(quote_constants(escape_controls(text)))
