@@ -17,6 +17,7 @@ from langchain_tir._content_blocks import PROVIDER
 from langchain_tir._counting import TokenCounting
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import from_completion, set_only
+from langchain_tir._past_calls import with_readable_calls
 from langchain_tir._profile import own_profile, profile_for
 from langchain_tir._stream import DeltaMapper
 from langchain_tir._structured import Method, beside_raw, check_free, structured_call, traced_format
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import LangSmithParams, ModelProfile
     from langchain_core.messages import BaseMessage
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
+    from langchain_core.prompt_values import PromptValue
 
     from langchain_tir._settings import ChatArguments
 
@@ -244,6 +246,9 @@ class ChatTIR(TokenCounting):
         return set_only(**first, token_usage=sum(usages, Usage()).counts() if usages else None)
 
     # Requests and answers
+
+    def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
+        return super()._convert_input(with_readable_calls(model_input))
 
     def _generate(
         self,
