@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, WithJsonSchema
 
-from tir_client.aliases import ALIASES, UNSUPPORTED, refuse_unknown, refuse_unsupported, rename
+from tir_client.aliases import (
+    ALIASES,
+    UNSUPPORTED,
+    looks_like_credential,
+    refuse_unknown,
+    refuse_unsupported,
+    rename,
+)
 from tir_client.client import TIRClient
 from tir_client.config import Config, check_model
 from tir_client.environment import TOKEN_VARIABLES, ApiKey, project_from_environment, token_from_environment
@@ -49,6 +56,8 @@ UNPICKLABLE = {
     "rate_limiter": ("its lock works in one process only", "Set it in each process, on the unpickled object."),
 }
 """Fields that keep an object from being pickled, with the reason and what to do instead."""
+LOOSE = ("extra_body", "model_kwargs", "additional_kwargs")
+"""Fields that take parameters of any name."""
 
 
 class Connection(BaseModel):
@@ -293,15 +302,22 @@ class Connection(BaseModel):
         Raises:
             TypeError: A field can or must not be in a pickle.
         """
-        for name, (reason, remedy) in UNPICKLABLE.items():
-            if getattr(self, name, None) is not None:
-                raise TypeError(f"A {type(self).__name__} with `{name}` cannot be pickled: {reason}. {remedy}")
+        for name, (reason, remedy) in self._unpicklable().items():
+            raise TypeError(f"A {type(self).__name__} with {name} cannot be pickled: {reason}. {remedy}")
         token = self._pickled_token()
         # On a copy, because LlamaIndex's base class deletes fields that it cannot pickle.
         bare = self.model_copy()
         bare.__dict__["api_key"] = token
         bare.__pydantic_private__ = {**(self.__pydantic_private__ or {}), "_client": None, "_client_settings": {}}
         return super(Connection, bare).__getstate__()
+
+    def _unpicklable(self) -> dict[str, tuple[str, str]]:
+        """What must not be in a pickle, with the reason and what to do instead."""
+        found = {f"`{name}`": why for name, why in UNPICKLABLE.items() if getattr(self, name, None) is not None}
+        for field in LOOSE:
+            secrets = filter(looks_like_credential, getattr(self, field, None) or ())
+            found |= {f"{name!r} in `{field}`": _SECRET for name in secrets}
+        return found
 
     def _pickled_token(self) -> Callable[[], Any] | None:
         """None for the environment's token, or a function that is pickled by its name.

@@ -199,6 +199,16 @@ def test_a_token_that_is_assigned_is_not_shown(secretive: ChatTIR):
     assert secretive.client.config.secret().get_secret_value() == other
 
 
+@pytest.mark.parametrize("field", ["extra_body", "model_kwargs"])
+def test_a_secret_among_further_parameters_is_not_pickled(field: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", SECRET)
+    fields: Any = {field: {"top_a": 1, "api_key": SECRET}}
+
+    with pytest.raises(TypeError, match=f"A ChatTIR with 'api_key' in `{field}` cannot be pickled"):
+        pickle.dumps(ChatTIR(project_id=1, **fields))
+    pickle.dumps(ChatTIR(project_id=1, **{field: {"top_a": 1}}))
+
+
 @pytest.mark.parametrize("field", ["default_headers", "default_query", "http_client", "rate_limiter", "api_key"])
 def test_secrets_clients_and_rate_limiters_cannot_be_pickled(field: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", "another-token")
