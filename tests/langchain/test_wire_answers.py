@@ -397,3 +397,15 @@ def test_the_last_chunk_closes_broken_arguments_and_says_how():
 )
 def test_broken_arguments_get_the_end_that_langchain_cannot_repair(arguments: str, end: str):
     assert end_of_broken_call(ToolCall("1", "f", arguments)) == end
+
+
+def test_langchain_has_no_place_for_the_reason_of_a_streamed_invalid_call():
+    """A whole answer says in `error` why a call is invalid. LangChain makes the invalid calls of a chunk of its pieces,
+    which have no reason. When this fails, pass the reason in the last chunk, too.
+    """
+    broken = invalid_tool_call(name="f", args='{"a": ]', id="1", error="The reason.")
+    piece = tool_call_chunk(name="f", args='{"a": ]', id="1", index=0)
+
+    chunk = AIMessageChunk("", tool_call_chunks=[piece], invalid_tool_calls=[broken], chunk_position="last")
+
+    assert [call["error"] for call in chunk.invalid_tool_calls] == [None]
