@@ -97,6 +97,9 @@ NAMES = ("a", "-", "_", "a.", " ", "a |a|", "1", "p-", ":")
 PATTERNS: dict[str, Case] = {
     "tir_client/protocol/json_text.py:_FENCE": Case(quietly(json_text.read_json), JSON_TEXTS),
     "tir_client/protocol/json_text.py:_STRING": Case(json_text.escape_controls, JSON_TEXTS),
+    "tir_client/protocol/json_text.py:_CONSTANT": Case(
+        json_text.quote_constants, (*JSON_TEXTS, "-", "Infinit", "NaN", "-Infinity", "Na")
+    ),
     "tir_client/protocol/json_text.py:_CONTROL": Case(json_text.escape_controls, ("\n", '"|\n|"', '"|\n"|')),
     "tir_client/protocol/json_text.py:_MARK": Case(
         lambda text: [json_text.ValueEnd().feed(text)], ("{", "}", '"', "\\", "a")
