@@ -34,12 +34,12 @@ test-lowest: $(LOWEST)/.ready  ## every test with the lowest versions and the lo
 test-ray: $(RAY)/.ready  ## the job of docs/guides/ray.md on Ray Data: kills a worker and the driver; a few minutes
 	$(RAY)/bin/python -m tests.ray_data
 
-test-newest:  ## every test with the newest versions of everything, instead of those in tests/constraints.txt
+test-newest:  ## every test with the newest versions of everything, and with more generated examples
 	rm -rf $(NEWEST)
 	$(PYTHON) -m venv $(NEWEST)
 	$(NEWEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(NEWEST)/bin/python -m pip install --quiet --upgrade --editable "$(EXTRAS)" --group dev
-	$(NEWEST)/bin/python -m pytest $(PARALLEL)
+	$(NEWEST)/bin/python -m pytest $(PARALLEL) --hypothesis-profile=thorough
 
 constraints: test-newest  ## pins the newest versions, once every test has passed with them
 	echo '# Versions that the tests passed with. `make constraints` writes this file.' > tests/constraints.txt
