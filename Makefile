@@ -19,7 +19,9 @@ PARALLEL := --numprocesses $(JOBS) --dist worksteal
 demo: $(READY)  ## LangChain and LlamaIndex through TIR, or through a local sandbox
 	@$(BIN)/python -m demo
 
-test: lint type docs pytest  ## all that CI checks
+test: $(READY)  ## all that CI checks
+	$(MAKE) --jobs $(JOBS) lint type docs
+	$(MAKE) pytest
 
 docs: $(READY)  ## the site, in site/; CONTRIBUTING.md has what the silenced warning says
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
