@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tir_client import EmptyAnswerError, ResponseError, TIRError, ToolCall, Usage
@@ -304,7 +304,6 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300)
 @given(st.lists(st.dictionaries(st.sampled_from(["choices", "usage", "id", "model"]), JSON, max_size=4), max_size=4))
 def test_any_json_is_an_answer_or_our_error(events):
     accumulator = Accumulator(("add",))
