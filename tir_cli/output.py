@@ -73,7 +73,7 @@ def describe(error: TIRError) -> dict[str, Any]:
     """An error as JSON."""
     return {
         "type": type(error).__name__,
-        "message": error.message,
+        "message": for_shell(error.message),
         "status_code": error.status_code,
         "request_id": error.request_id,
     }

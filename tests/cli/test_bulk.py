@@ -183,6 +183,7 @@ def test_a_changed_input_names_the_option(sandbox: Sandbox, rows: Path, tmp_path
 
     assert done.exit_code == exit_codes.USAGE
     assert "keep what is stored with `--accept-changes`" in done.stderr
+    assert "`--accept-changes`" in tir(rows, tmp_path / "out.jsonl", "--system", "Short.", "--json").stdout
 
 
 def test_a_missing_token_is_named(rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
