@@ -28,7 +28,7 @@ _RUN = "The run"
 
 
 def bulk(
-    rows: Annotated[Path, typer.Argument(metavar="INPUT", help="A .jsonl, .csv or .parquet file.")],
+    rows: Annotated[Path, typer.Argument(metavar="INPUT", help="A .jsonl, .csv (or .gz of them) or .parquet file.")],
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The .jsonl file to write, or to continue.")],
     *,
     model: Model = DEFAULT_MODEL,
@@ -142,14 +142,15 @@ def _ended(error: TIRError, progress: Progress) -> TIRError:
 
 
 def _stored(progress: Progress) -> str:
-    return f"{progress.done:,} rows were stored: the same command goes on."
+    rows = "1 row was" if progress.done == 1 else f"{progress.done:,} rows were"
+    return f"{rows} stored: the same command goes on."
 
 
 def _schema(path: Path | None) -> dict[str, Any] | None:
     if path is None:
         return None
     try:
-        schema = json.loads(path.read_text("utf-8"))
+        schema = json.loads(path.read_text("utf-8-sig"))
     except (ValueError, OSError) as error:
         raise ConfigurationError(f"{path} cannot be read as JSON: {error}.") from None
     if not isinstance(schema, dict):

@@ -53,6 +53,11 @@ UNSUPPORTED = {
 _CREDENTIAL = re.compile(r"api_?key|token$|secret|passw|credential|authorization", re.IGNORECASE)
 
 
+def looks_like_credential(name: str) -> bool:
+    """Whether an argument of this name is a secret, such as `api_key` or `access_token`."""
+    return _CREDENTIAL.search(name) is not None
+
+
 def rename(
     arguments: Mapping[str, Any], aliases: Mapping[str, str], error: type[TIRError] = InvalidRequestError
 ) -> dict[str, Any]:
@@ -83,7 +88,7 @@ def refuse_unsupported(names: Collection[str], unsupported: Mapping[str, str]) -
     for name in sorted(names):
         if name in unsupported:
             raise ConfigurationError(f"`{name}` is not an argument here: {unsupported[name]}.")
-        if _CREDENTIAL.search(name):
+        if looks_like_credential(name):
             raise ConfigurationError(f"`{name}` looks like a credential: pass the token as `api_key`.")
 
 

@@ -10,7 +10,7 @@ from itertools import count
 import pytest
 
 from tir_client import RateLimitError, RetryPolicy, ServerError
-from tir_client.bulk.controller import IGNORED, START, Controller
+from tir_client.bulk.controller import IGNORED, START, Controller, Round
 
 STEADY = RetryPolicy(base=0.5, ceiling=8, patience=60, jitter=0)
 BUSY = RateLimitError("busy", status_code=429)
@@ -26,6 +26,13 @@ def answer(control: Controller, times: int, *, start: float = 0.0) -> float:
     for number in range(times):
         control.answered(start + number, 1.0, start + number + 1)
     return start + times
+
+
+def full_round(control: Controller, seconds: float, *, sent: float) -> float:
+    """Have as many requests answered as may be under way, all sent and answered at the same time."""
+    for _ in range(control.limit):
+        control.answered(sent, seconds, sent + seconds)
+    return sent + seconds
 
 
 class Server:
@@ -180,6 +187,24 @@ def test_a_decrease_that_does_not_help_is_put_back_and_the_share_is_tolerated():
     assert found == [22, 32, 32, 32, 32, 32]
 
 
+TAKES_SIXTEEN, REFUSES_A_FIFTH = Round(32, 16, 0.4), Round(16, 4, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("before", "ended", "alike"),
+    [
+        (TAKES_SIXTEEN, Round(22, 6, 0.2), False),
+        (TAKES_SIXTEEN, Round(22, 7, 0.15), False),
+        (REFUSES_A_FIFTH, Round(12, 4, 0.08), False),
+        (REFUSES_A_FIFTH, Round(12, 4, 0.1), False),
+        (REFUSES_A_FIFTH, Round(12, 4, 0.12), True),
+        (REFUSES_A_FIFTH, Round(12, 1, 0.2), True),
+    ],
+)
+def test_a_lower_limit_helps_if_the_share_of_refusals_is_half_or_the_server_takes_a_fixed_number(before, ended, alike):
+    assert ended.is_refused_like(before) is alike
+
+
 def test_a_decrease_that_helps_stays():
     control = controller(32)
     now = answer(control, 8 + 16)
@@ -190,8 +215,9 @@ def test_a_decrease_that_helps_stays():
     assert control.limit == 22
 
 
-def test_it_never_falls_below_one():
-    control = controller()
+@pytest.mark.parametrize("ceiling", [1, 64])
+def test_it_never_falls_below_one(ceiling):
+    control = controller(ceiling)
     for second in range(20):
         control.refused(float(second), BUSY, float(second))
 
@@ -269,6 +295,18 @@ def test_a_timeout_halves_it_without_a_pause():
     control.slowed(now, now + 1)
 
     assert (control.limit, control.resume_at) == (16, 0.0)
+    answer(control, 16, start=now + 1)
+    assert control.limit == 20
+
+
+def test_timeouts_of_one_round_after_another_halve_it_down_to_one():
+    control = controller(7)
+    found = []
+    for second in (0.0, 1.0, 2.0):
+        control.slowed(second, second + 1)
+        found.append(control.limit)
+
+    assert found == [3, 1, 1]
 
 
 def test_it_comes_back_quickly_after_an_outage():
@@ -336,6 +374,28 @@ def test_a_server_that_limits_the_rate_is_used_up_to_it():
 
     assert seconds < 1.1 * 12
     assert server.refusals < 900
+
+
+@pytest.mark.parametrize(("ceiling", "limit"), [(7, 7), (START, 5)])
+@pytest.mark.parametrize("second", [1.0, 0.01])
+def test_answers_that_begin_later_and_later_lower_it_unless_there_are_few_at_once(ceiling, limit, second):
+    control = controller(ceiling)
+    full_round(control, second, sent=0.0)
+    full_round(control, 10 * second, sent=0.5 * second)
+
+    assert control.limit == limit
+
+
+@pytest.mark.parametrize(("seconds", "limit"), [(1.0, 13), (9.0, 13), (10.0, 16)])
+def test_a_lower_limit_is_kept_if_it_brings_the_first_bytes_forward(seconds, limit):
+    control = controller(16)
+    now = full_round(control, 1.0, sent=0.0)
+    now = full_round(control, 1.0, sent=now)
+    now = full_round(control, 10.0, sent=now)
+    assert control.limit == 11
+    full_round(control, seconds, sent=now)
+
+    assert control.limit == limit
 
 
 def test_a_server_that_queues_over_ten_at_once_is_not_sent_sixty_four():

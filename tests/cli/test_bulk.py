@@ -20,6 +20,7 @@ from typer.testing import CliRunner, Result
 from tests.bulk.conftest import echo
 from tests.waiting import auntil, until
 from tir_cli import bulk_display, exit_codes
+from tir_cli.__main__ import main
 from tir_cli.app import app
 from tir_cli.bulk_display import describe, duration, show, summary
 from tir_client import Usage
@@ -251,6 +252,32 @@ def test_ctrl_c_keeps_what_is_stored_and_says_how_to_go_on(sandbox: Sandbox, row
     assert process.returncode == exit_codes.INTERRUPTED
     assert problem.strip() == "Stopped. 4 rows were stored: the same command goes on."
     assert len(stored(out)) == 4
+
+
+def test_ctrl_c_while_the_command_starts_is_silent(monkeypatch: pytest.MonkeyPatch):
+    class Interrupted:
+        def __getattr__(self, name: str) -> Any:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "tir_cli.app", Interrupted())  # type: ignore[arg-type]
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == exit_codes.INTERRUPTED
+
+
+@pytest.mark.parametrize("status", [500, 400])
+def test_a_server_that_fails_every_row_ends_it(rows: Path, tmp_path: Path, status: int, monkeypatch: Any):
+    monkeypatch.setattr("tir_client.bulk.failures.FAILED_ROWS", 1)
+    monkeypatch.setattr("tir_client.bulk.failures.REJECTED_ROWS", 2)
+    with Sandbox(rules=lambda _: Fault(status=status)) as broken:
+        for name, value in broken.env.items():
+            monkeypatch.setenv(name, value)
+        done = tir(rows, tmp_path / "out.jsonl", "--patience", "0", "--at-once", "1")
+
+    assert done.exit_code == (exit_codes.UNREACHABLE if status == 500 else exit_codes.FAILED)
+    assert "so the run has ended. Last error: HTTP" in done.stderr
+    assert done.stderr.rstrip().endswith("1 row was stored: the same command goes on.")
 
 
 RUNNING = Progress(

@@ -234,7 +234,7 @@ class FirstByteWatch:
         has_grown = limit >= self.GROWN * fewer
         if first_byte > self.RISE * self._lowest and rate < former * (self.GAIN if has_grown else self.LOSS):
             self._trial = (limit, first_byte)
-            return max(1, int(limit * self.CUT))
+            return int(limit * self.CUT)
         if has_grown:
             self._reference = (limit, rate)
         return None

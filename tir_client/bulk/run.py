@@ -71,7 +71,8 @@ class Bulk:
         It can be stopped or killed at any time. The same call then goes on with the rows that are missing.
 
         Args:
-            rows: The path of a `.jsonl`, `.csv` or `.parquet` file, or an iterable of prompts or mappings.
+            rows: The path of a `.jsonl`, `.csv` (both also as `.gz`) or `.parquet` file, or an iterable of prompts or
+                mappings.
             output: The file to write.
             retry_failed: Ask rows again that an earlier run stored with an error.
             accept_changes: Go on although rows or settings have changed since. What is stored is kept.
@@ -162,7 +163,7 @@ class _Run:
 
     def _unfinished(self, block: list[Row]) -> list[Row]:
         if self._read == 0:
-            self._prompts.check_columns(block[0])
+            self._prompts.check_first(block)
         rows = block
         if self.output is not None:
             rows = self.output.finished.unfinished(block, self._prompts.fingerprint, check=self._check)
