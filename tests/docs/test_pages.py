@@ -14,7 +14,7 @@ from langchain.chat_models import base
 from llama_index.core import Settings
 
 from demo.rules import answer
-from tests.docs.pages import ROOT, Block, Program, pages
+from tests.docs.pages import ROOT, Block, Page, Program, pages
 from tests.docs.running import compiled, run
 from tir_cli.app import app
 from tir_client.environment import BASE_URL_VARIABLE, HOST_VARIABLE, PROJECT_VARIABLE, TOKEN_VARIABLES
@@ -70,6 +70,11 @@ def test_a_page_runs_as_written(program: Program, sandbox: Sandbox) -> None:
 def test_a_block_is_python_and_is_run_or_says_why_not(block: Block) -> None:
     compiled(block)
     assert block.runs or block.file or min(map(len, block.comments.values())) > 3
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=str)
+def test_a_page_of_the_site_has_a_description_for_search_engines_and_llms_txt(page: Page) -> None:
+    assert re.match(r"---\ndescription: \S.{19}", page.text)
 
 
 def test_each_block_is_of_a_language_that_is_tested() -> None:

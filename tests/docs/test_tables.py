@@ -61,6 +61,12 @@ def test_the_defaults_are_those_of_the_code() -> None:
     assert RetryPolicy().patience == 60
 
 
+def test_the_default_host_is_the_same_wherever_a_page_names_it() -> None:
+    named = {host for page in pages() for host in re.findall(r"https://infer[\w.-]+\w", page.text)}
+
+    assert named == {config.DEFAULT_HOST}
+
+
 def test_requests_go_to_the_urls_that_the_table_says() -> None:
     hosted, own, shared, other = DEPLOYMENTS.table("you have")
     hosting = Config.resolve(api_key="t", project_id=123)
