@@ -51,7 +51,7 @@ UNSUPPORTED = {
 }
 """Arguments of other models that have no effect on TIR, and what to do instead."""
 
-_CREDENTIAL = re.compile(r"api_?key|token$|secret|passw|credential|authorization", re.IGNORECASE)
+_CREDENTIAL = re.compile(r"api_?key|(?<!max_)token$|secret|passw|credential|authorization", re.IGNORECASE)
 
 
 def rename(
