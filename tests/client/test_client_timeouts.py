@@ -20,7 +20,7 @@ def event(content: str = "", finish: str | None = None) -> bytes:
 
 
 @pytest.mark.parametrize("ask", PATHS[2:])
-async def test_the_total_timeout_ends_a_silence_it_falls_into(ask: Ask):
+async def test_the_total_timeout_ends_a_silence_and_keeps_the_partial_answer(ask: Ask):
     """With what had come by then; on a slow machine that takes longer."""
     script = [HEAD + b"\r\n" + event("a"), 0.1, event("b"), STALL]
     with WireServer(script) as server:

@@ -66,7 +66,7 @@ NOT_JSON = {
 
 
 @pytest.mark.parametrize("text", NOT_JSON.values(), ids=NOT_JSON)
-def test_what_is_not_json_is_not_repaired(text: str):
+def test_invalid_json_is_not_repaired(text: str):
     with pytest.raises(ValueError):
         read_json(text)
     with pytest.raises(ValueError):
@@ -97,7 +97,7 @@ def test_time_is_linear(function: Any, unit: str):
     assert growth(run, lambda size: unit * (size // len(unit))) < 4
 
 
-def test_partial_json_knows_what_is_certain():
+def test_partial_json_returns_only_complete_parts():
     partial = PartialJson()
     assert [partial.parse(text) for text in ("", "{", '{"a', '{"a": [1, 2', '{"a": [1, 2]}')] == [
         {},

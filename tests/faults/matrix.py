@@ -44,7 +44,7 @@ class Fails:
         phase: The phase of a connection or timeout error.
         partial: What had arrived of the text; None where nothing had.
         identified: The error carries the server's id of the request.
-        retry_after: Seconds that the error says the server asked for.
+        retry_after: The `retry_after` of the error.
         tries: How many requests are made.
         pauses: Seconds that the server wants between them.
     """
@@ -79,7 +79,7 @@ class Cell:
 
     Attributes:
         name: What happens, in words.
-        group: The heading it stands under.
+        group: Its heading in the report.
         whole: The case for a whole answer, if there is one.
         stream: The case for a stream, if there is one.
         address: Where the call goes; the names in braces are in `Places`.

@@ -28,7 +28,7 @@ class Places:
     def __enter__(self) -> Self:
         self._stack.enter_context(self._line)
         closed = self._stack.enter_context(socket.socket())
-        closed.bind(("127.0.0.1", 0))  # bound and not listening: nobody else gets the port
+        closed.bind(("127.0.0.1", 0))  # bound and not listening, so that no other process gets the port
         self._addresses = {
             "line": self._line.host,
             "closed": "http://127.0.0.1:{1}".format(*closed.getsockname()),
@@ -69,7 +69,7 @@ class Places:
         return "https://127.0.0.1:{1}".format(*listener.getsockname())
 
     def _full(self) -> str:
-        """A port whose queue is full: the system drops whatever comes to it."""
+        """A port whose queue is full, so that the system drops new connections."""
         listener = self._stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         for _ in range(3):
             waiting = self._stack.enter_context(socket.socket())

@@ -198,7 +198,7 @@ class Soak:
 
     def _account(self) -> None:
         if self._server.seen:
-            self.report.wrong.append(f"requests that nobody made: {dict(self._server.seen)}")
+            self.report.wrong.append(f"unexpected requests: {dict(self._server.seen)}")
 
 
 async def _objects() -> int:

@@ -118,7 +118,7 @@ def events_by_the_book(content: bytes) -> list[bytes]:
     st.binary(max_size=200) | st.tuples(st.sampled_from([b"", BOM]), WRITTEN).map(b"".join) | damaged(streamed=True),
     CUTS,
 )
-def test_events_are_those_of_the_specification_however_bytes_are_cut(content: bytes, cuts: list[int]) -> None:
+def test_events_are_those_of_the_specification_for_any_split(content: bytes, cuts: list[int]) -> None:
     """The decoder takes any bytes, in any pieces, down to single bytes."""
     expected = events_by_the_book(content)
     for parts in (pieces(content, cuts), [content[at : at + 1] for at in range(len(content))]):

@@ -382,7 +382,7 @@ def test_a_half_read_stream_that_is_kept_ends_with_its_loop_without_warnings(dri
 
 
 @pytest.mark.parametrize("driver", OURS, ids=lambda driver: driver.name)
-def test_a_model_works_after_its_streams_were_left(driver: Driver) -> None:
+def test_a_model_works_after_its_streams_were_abandoned(driver: Driver) -> None:
     """A hundred streams that were left do not use up the pool of connections."""
     with WireServer([TALK, STALL]) as server:
         model = driver.model(server.base_url, PATIENT)

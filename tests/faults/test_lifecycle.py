@@ -88,7 +88,7 @@ def test_loops_that_are_closed_without_ending_their_generators(driver: Driver, f
         asyncio.run(driver.awhole(model))
 
 
-def test_many_threads(driver: Driver, fresh: Any) -> None:
+def test_many_threads_share_a_model(driver: Driver, fresh: Any) -> None:
     """Threads share a model, sync and with loops of their own."""
     with all_returned(), closing(fresh()) as model:
 
@@ -136,7 +136,7 @@ def test_fork_after_use(sandbox: Sandbox, driver: Driver, fresh: Any) -> None:
     connections = sandbox.connections
     reader, writer = os.pipe()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads: the sandbox has one
+        warnings.simplefilter("ignore", DeprecationWarning)  # the sandbox has a thread, and forks warn of it
         pid = os.fork()
     if pid == 0:
         try:
@@ -193,7 +193,7 @@ def test_models_that_are_garbage_collected_while_their_loop_runs(driver: Driver,
         asyncio.run(main())
 
 
-def test_many_models(driver: Driver, fresh: Any) -> None:
+def test_many_unused_models_hold_no_resources(driver: Driver, fresh: Any) -> None:
     """A model that is not used holds nothing but its settings."""
     with all_returned():
         models = [fresh() for _ in range(MODELS)]
@@ -236,7 +236,7 @@ def errors_alive() -> list[TIRError]:
 @pytest.mark.parametrize("mode", ["whole", "stream"])
 @pytest.mark.usefixtures("pauses")
 def test_errors_do_not_keep_themselves_alive(mode: str, tries: int, places: Places) -> None:
-    """An error that nobody holds is gone, with all that had been read, before the garbage collector comes by."""
+    """An error without references is freed at once, with the response, not by the garbage collector."""
     broken = {"whole": refusal(400), "stream": stream(chunk({"content": "x"}), VLLM_ERROR)}[mode]
     places.play(*[[RESET]] * (tries - 1), [broken, CLOSE])
     client = TIRClient(Config.resolve(api_key=TOKEN, base_url=places.address("{line}/v1")))

@@ -146,7 +146,7 @@ def test_whole_answer(http, body, real_server):
 
 
 def test_usage_counts_add_up(http, body):
-    """Prompt and completion tokens sum to the total; cached tokens are told, reasoning tokens may be null."""
+    """Prompt and completion tokens sum to the total; cached tokens are reported, reasoning tokens may be null."""
     usage = answer(http, body)["usage"]
     assert usage["completion_tokens"] == 8
     assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
@@ -182,7 +182,7 @@ def test_content_in_parts(http, body):
 
 
 def test_seed_repeats_an_answer(http, body):
-    """The same seed gives the same text."""
+    """The same seed produces the same text."""
     first, second = (answer(http, body)["choices"][0]["message"]["content"] for _ in range(2))
     assert first == second
 
@@ -195,7 +195,7 @@ def test_several_answers(http, body):
 
 
 def test_logprobs(http, body):
-    """Every token comes with its log probability, its bytes, and as many alternatives as were asked for."""
+    """Every token comes with its log probability, its bytes, and as many alternatives as were requested."""
     tokens = answer(http, body, logprobs=True, top_logprobs=2)["choices"][0]["logprobs"]["content"]
     assert len(tokens) == 8
     for token in tokens:
@@ -283,7 +283,7 @@ def test_error_before_a_stream(http, body):
     refusal(response, 404)
 
 
-def test_closing_a_stream_ends_the_work(http, body, root):
+def test_closing_a_stream_ends_the_request_and_the_generation(http, body, root):
     """When the client closes a stream, the server stops computing it within seconds."""
     endless = body | {"stream": True, "max_tokens": 3500, "ignore_eos": True}
     with http.stream("POST", CHAT, json=endless) as response:
@@ -454,7 +454,7 @@ def thoughtful(body, end_of_thought) -> dict[str, Any]:
 
 
 def test_unfinished_reasoning(http, body, end_of_thought):
-    """A thought that is cut off leaves ``content`` null and stands in ``reasoning``."""
+    """Reasoning that is cut off is in ``reasoning``, and ``content`` is null."""
     result = answer(http, body, chat_template_kwargs=THINKING, logit_bias={end_of_thought: -100})
     choice = result["choices"][0]
     assert choice["finish_reason"] == "length"
@@ -465,7 +465,7 @@ def test_unfinished_reasoning(http, body, end_of_thought):
 
 
 def test_reasoning_and_content(http, thoughtful):
-    """A finished thought stands in ``reasoning`` without its mark, and what follows it in ``content``."""
+    """Finished reasoning is in ``reasoning`` without its tags, and the rest in ``content``."""
     messages = [choice["message"] for choice in answer(http, thoughtful)["choices"]]
     assert any(message["reasoning"] and message["content"] for message in messages)
     assert not any("</think>" in (message["reasoning"] or "") for message in messages)
@@ -483,7 +483,7 @@ def test_streamed_reasoning(http, thoughtful):
     assert any(set(order) == {"reasoning", "content"} for order in orders)
 
 
-def test_schema_binds_what_follows_the_reasoning(http, thoughtful):
+def test_a_schema_constrains_what_follows_the_reasoning(http, thoughtful):
     """A schema leaves the thought free and binds the content."""
     form = {"type": "json_schema", "json_schema": {"name": "rating", "schema": SCHEMA, "strict": True}}
     choices = answer(http, thoughtful, response_format=form, max_tokens=300)["choices"]

@@ -50,7 +50,7 @@ def default_home() -> Path:
 
 
 def tail(path: Path, lines: int = LOG_LINES) -> str:
-    """Return the end of a log, where the reason of a failure stands."""
+    """Return the end of a log, which has the reason of a failure."""
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     return "\n".join(text.splitlines()[-lines:])
 
@@ -175,7 +175,7 @@ class Installation:
         self._pip("install", "--no-deps", str(self._wheel()))
 
     def _make_model(self, model: Model) -> None:
-        """Write the model and its marker beside its place and move it there whole."""
+        """Write the model and its marker to a temporary directory, and move that into place."""
         self.vocabularies.mkdir(exist_ok=True)
         shutil.copyfile(o200k_base(), self.vocabularies / "o200k_base.tiktoken")
         place = self.model(model)

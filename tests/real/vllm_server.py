@@ -45,7 +45,7 @@ class ServerError(RuntimeError):
 
 
 def free_port(wanted: int = 0) -> int:
-    """Return the wanted port, or any, if nobody listens on it: else another server would seem to be ours."""
+    """Return the wanted port, or any, if nothing listens on it; else the tests might reach another server."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -40,7 +40,7 @@ def test_analysis_is_reasoning_and_the_rest_is_content(ask: Ask, scenario: str, 
     assert (answer.finish_reason, answer.stop_reason) == ("stop", None)
 
 
-def test_text_outside_of_every_message_is_lost(ask: Ask):
+def test_text_outside_of_messages_is_dropped_by_the_server(ask: Ask):
     """The parser skips it, so an answer that has it may be empty."""
     answer = ask("leak")
 
