@@ -1,4 +1,4 @@
-"""Answers of every shape that servers have been seen to send, streamed and whole."""
+"""Streamed and whole answers in every form that servers send."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_last_delta_has_the_usage():
 
 
 def test_the_head_of_an_answer_is_taken_from_its_first_and_its_last_events():
-    """vLLM repeats it in each chunk; what is known only at the end, such as the fingerprint, comes with the finish."""
+    """vLLM repeats it in each chunk; later fields, such as the fingerprint, arrive with the finish."""
     head = {"id": "c1", "model": "m", "created": 7}
     late = {"id": "c2", "model": "m2", "created": 8, "system_fingerprint": "fp", "service_tier": "flex"}
 

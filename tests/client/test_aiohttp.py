@@ -61,7 +61,7 @@ class Server:
 
 @asynccontextmanager
 async def listening(serve, **options):
-    """The port of a server whose connections `serve` sees to."""
+    """The port of a server whose connections are handled by `serve`."""
     tasks = set()
 
     async def kept(reader, writer):
@@ -151,7 +151,7 @@ async def test_a_connection_that_the_server_closed_is_not_used_again(client, ser
 
 @pytest.mark.parametrize("when", ["with the answer", "after it"])
 async def test_a_surplus_answer_is_never_the_next_calls(client, server, when):
-    """As the 408 of a gateway that lets no connection rest."""
+    """As a gateway does that sends a 408 on idle connections."""
     server.answers = [ANSWER + SURPLUS] if when == "with the answer" else []
     assert (await client.get("/")).content == b"all of it"
     if when == "after it":
@@ -195,7 +195,7 @@ async def test_an_answer_that_is_dropped_closes_its_connection(client, server):
     server.answers = [BEGUN]
     responses = await opened(client)
     del responses
-    await asyncio.sleep(0)  # the loop lets go of the last result
+    await asyncio.sleep(0)  # the loop drops its reference to the last result
     gc.collect()
     await server.has_open(0)
 
@@ -252,7 +252,7 @@ async def test_cookies_are_not_kept(server):
 
 @pytest.mark.parametrize("half_closed", [True, False])
 async def test_an_early_error_response_to_a_large_request_is_read(half_closed):
-    """A gateway answers 413 as soon as it has seen the length, and reads no further."""
+    """A gateway may answer 413 after the headers, without reading the body."""
 
     async def serve(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
@@ -452,7 +452,7 @@ def test_fifteen_hundred_calls_at_once_are_answered_where_a_thousand_files_may_b
 
 
 def test_a_proxy_of_the_environment_is_still_used(monkeypatch):
-    """By httpx itself, which looks for one only if the transport is its own."""
+    """httpx looks for proxies only if the transport is its own."""
     with Sandbox() as sandbox:
         monkeypatch.setenv("HTTP_PROXY", sandbox.host)
         config = Config.resolve(base_url="http://tir.invalid/v1", api_key=sandbox.token, allow_http=True)

@@ -1,4 +1,4 @@
-"""What one request carries: its headers, its timeouts, its signature."""
+"""The headers, timeouts and Authorization of one request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STREAMED = {streamed, astreamed}
 
 
 class Recorder:
-    """An httpx transport, sync and async, that keeps what it was sent and answers with an error of status 400.
+    """An httpx transport, sync and async, that records its requests and answers each with status 400.
 
     Attributes:
         requests: The requests.
@@ -90,7 +90,7 @@ async def test_each_phase_has_the_timeout_of_its_name(ask: Ask):
 
 @pytest.mark.parametrize("ask", PATHS)
 async def test_a_stream_is_requested_without_compression(ask: Ask):
-    """Compression would hold pieces back; a whole answer may be compressed."""
+    """Compression would delay pieces; a whole answer may be compressed."""
     headers = (await sent(ask, Recorder())).headers
 
     assert (headers["accept-encoding"] == "identity") == (ask in STREAMED)

@@ -1,4 +1,4 @@
-"""One choice while it arrives, in deltas and as a whole."""
+"""One choice of an answer, streamed and whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Odd answers, on every way to ask for one: streams under other labels, ends of several kinds, calls not made."""
+"""Unusual answers on every path: streams with other content types, different ends, missing calls."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ async def test_no_call_starts_a_thread(ask: Ask, monkeypatch):
     with Sandbox() as sandbox:
         for timeout in (None, {"total": 30}):
             client = client_for(sandbox.base_url, sandbox.token, timeout=timeout)
-            await ask(client, request())  # asyncio's own for `to_thread`, and whatever is loaded once
+            await ask(client, request())  # start asyncio's thread for `to_thread`, and load what is loaded once
             with monkeypatch.context() as patch:
                 patch.setattr(threading.Thread, "start", refuse)
                 if ask.__name__ == "whole":
@@ -108,7 +108,7 @@ async def test_the_end_of_a_body_is_waited_for_only_briefly(ask: Ask, monkeypatc
 
 
 def test_total_holds_to_within_one_chunk_in_sync_code():
-    """A server that drips is stopped by a look at the clock after each piece, one that is silent by `chunk`."""
+    """A slow stream is stopped by a check after each piece, a silent one by `chunk`."""
     script = [stream(chunk({"content": "a"}), done=False), *[b": wait\n\n", 0.02] * 3000]
     with WireServer(script) as server, pytest.raises(APITimeoutError, match="`total`"):
         list(client_for(server.base_url, timeout={"total": 0.3, "chunk": 30}).stream(request()))

@@ -1,4 +1,4 @@
-"""Who calls and where to: everything that is refused before a request, and every URL that is built."""
+"""The configuration: what is refused before a request, and the URLs that are built."""
 
 from __future__ import annotations
 

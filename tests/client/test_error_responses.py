@@ -1,4 +1,4 @@
-"""What a server says about an error: found in any body, in linear time, with secrets masked."""
+"""Messages of error responses: found in any body, in linear time, with secrets masked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A call that was demanded and not made is requested once more, by the JSON schema of the tool."""
+"""A demanded call that is missing is requested again with the JSON schema of the tool."""
 
 from __future__ import annotations
 
@@ -341,7 +341,7 @@ def test_a_refusal_is_not_requested_again(refused, words):
     assert caught.value.partial == answer("First.")
 
 
-# The answer while it arrives
+# Streamed answers
 
 
 def arriving(*events, **fields):

@@ -1,4 +1,4 @@
-"""JSON that a model wrote: found in prose and fences, whole and while it arrives, in linear time."""
+"""JSON in a model's text: found in prose and fences, whole and streamed, in linear time."""
 
 from __future__ import annotations
 

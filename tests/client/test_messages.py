@@ -1,4 +1,4 @@
-"""Messages on the wire: whatever both integrations say in the same way."""
+"""Messages in wire form, as both integrations send them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of models, under which names."""
+"""What the library knows of models, by their names."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def test_reasoning_that_was_cut_off_is_not_an_answer(name: str):
     [(name, None) for name in both(f"{LLAMA}/stop")] + [(name, "नम") for name in both(f"{SGLANG}/stop")],
 )
 def test_a_stop_word_ends_the_text(name: str, word: str | None):
-    """llama.cpp does not say which word it was; SGLang says it under another name than vLLM."""
+    """llama.cpp does not report the word; SGLang reports it under another name than vLLM."""
     choice = answer_of(recording(name)).choice
 
     assert (choice.text, choice.finish_reason, choice.stop_reason) == ("Hello there, ", "stop", word)

@@ -1,4 +1,4 @@
-"""The parameters of a request: what a call changes of what its model was set to."""
+"""The parameters of a request: a call's arguments replace the model's settings."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def parameters(function) -> list[str]:
 
 
 def test_a_connector_opens_connections_in_create_connection():
-    """`Connector._create_connection` bounds the whole of it, with `connect`."""
+    """`Connector._create_connection` applies the timeout `connect` to all of it."""
     assert parameters(aiohttp.TCPConnector._create_connection) == ["self", "req", "traces", "timeout"]
     assert parameters(aiohttp.TCPConnector.connect) == ["self", "req", "traces", "timeout"]
 

@@ -1,4 +1,4 @@
-"""From the bytes of an answer to its meaning."""
+"""Reading the bodies of answers."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class Reading:
 
     Attributes:
         text: The text of the deltas.
-        finals: How many of them were the last one.
+        finals: How many of the deltas were final.
     """
 
     def __init__(self, **headers: str) -> None:

@@ -65,7 +65,7 @@ def ids(rec: Recording) -> str:
 
 
 def words(completion: Completion) -> list[tuple[object, ...]]:
-    """What an answer says, without ids and times."""
+    """The content of an answer, without ids and times."""
     return [
         (c.index, c.text, c.reasoning, [(t.name, _arguments(t.arguments)) for t in c.tool_calls], c.finish_reason)
         for c in completion.choices
@@ -119,7 +119,7 @@ def test_every_stream_adds_up_to_its_completion(rec: Recording):
             assert [call.name] == [piece.name for piece in pieces if piece.name]
 
 
-# Where vLLM itself says different things to the same request.
+# vLLM itself answers these requests in different ways.
 SERVER_DIFFERS = {
     "vllm-gpt-oss/pytool-stream": "a line break between two reasoning messages only in the whole answer",
     "vllm-generic/13-tool-required-stream": "cut off by max_tokens: the stream has calls, the whole answer their text",

@@ -1,4 +1,4 @@
-"""What is sent: the bodies of requests, and what is refused before one."""
+"""The bodies of requests, and what is refused before one is sent."""
 
 from __future__ import annotations
 

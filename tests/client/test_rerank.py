@@ -1,4 +1,4 @@
-"""What rerankers are asked, and how their answers are read and joined. No I/O."""
+"""Requests to rerankers, and how their answers are read and joined. No I/O."""
 
 from __future__ import annotations
 

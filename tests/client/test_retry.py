@@ -1,4 +1,4 @@
-"""When a failure is retried and how long the pause is: no clock, no chance."""
+"""When a failure is retried, and after which pause; without a clock and without randomness."""
 
 from __future__ import annotations
 

@@ -248,7 +248,7 @@ def test_references_in_a_circle_fit_anything():
 
 
 def test_a_union_of_nested_objects_is_checked_in_linear_time():
-    """Each node of the value fits the second branch only, and the first one has the same members."""
+    """Each node of the value fits only the second branch, although the first has the same properties."""
 
     def node(kind: str) -> Any:
         members = {"left": {"$ref": "#/$defs/Node"}, "kind": {"const": kind}}

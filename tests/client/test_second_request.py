@@ -185,7 +185,7 @@ def test_a_call_that_a_stop_word_cut_is_requested_again(finish):
     check = StoppedAnswer(request(stop="User:"))
     first, (delta,) = read(broken_call(finish))
 
-    assert check.pass_through(delta)  # with the call, which streams have shown already
+    assert check.pass_through(delta)  # with the call, which a stream has already yielded
     assert delta.finish_reason is None
     assert not check.check(first)
 
@@ -213,7 +213,7 @@ def test_a_stopped_answer_is_requested_again_and_then_its_call():
     second = SecondRequest(asked, lenient=False)
     first, (delta,) = read(stopped())
 
-    assert second.pass_through(delta)  # its reasoning
+    assert second.pass_through(delta)  # the reasoning
     assert delta.finish_reason is None
     assert not second.pass_through(first.finish())
     assert second.pending == request(tools=[TOOL], tool_choice="required")

@@ -1,4 +1,4 @@
-"""Server-sent events, as the specification reads them, however the bytes of a body are cut."""
+"""Server-sent events are read as specified, however the body is split."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_piece_of_complete_events_is_split_without_reading_lines(piece, events
 
 
 def by_the_specification(body: bytes) -> list[bytes]:
-    """The data of each event; unlike in the specification, an event at the end needs no empty line behind it."""
+    """The data of each event; unlike in the specification, the last event needs no blank line after it."""
     events, data = [], []
     for line in [*re.split(rb"\r\n|\n|\r", body.removeprefix(BOM)), b""]:
         field, _, value = line.partition(b":")

@@ -1,4 +1,4 @@
-"""Calls to a deployment that starts: what is waited for, how it is said, and what ends it."""
+"""Calls to a deployment that starts: which failures are waited out, what is logged, and when the wait ends."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ async def test_a_silent_server_is_a_timeout_when_the_wait_ends(ask: Ask):
 
 
 def test_the_wait_for_a_start_does_not_limit_a_running_server(sandbox: Sandbox):
-    """After an error that no starting deployment sends, `first_byte` holds again."""
+    """After an error that a starting deployment does not send, `first_byte` applies again."""
     attempt = client(sandbox, wait_for_start=60)._attempt("m", "models")
     assert attempt.opening is not None
     assert attempt.opening <= 60

@@ -165,7 +165,7 @@ def test_text_is_cut_at_the_first_stop_word(text, words, expected):
     assert kept == (expected[0] + (expected[1] or ""), expected[1])
 
 
-# The text of one answer
+# StopCutter
 
 KEEP = {"include_stop_str_in_output": True}
 

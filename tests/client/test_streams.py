@@ -1,4 +1,4 @@
-"""Streams and clients in loops that come and go: nothing is left open, nothing is printed."""
+"""Streams and clients in several event loops: nothing is left open, nothing is printed."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_loops_that_are_closed_without_being_shut_down(read: Any, sandbox: Sandb
 
 
 def test_each_client_that_is_closed_is_forgotten(sandbox: Sandbox) -> None:
-    """A model that is closed and used again does not keep the clients it had before."""
+    """A model that is closed and used again drops its earlier clients."""
     client = client_for(sandbox)
     with all_returned():
         for _ in range(10):

@@ -37,7 +37,7 @@ def test_an_invalid_timeout_is_refused(given):
 
 
 class Half:
-    """Something with one of the two attributes by which an `httpx.Timeout` is known."""
+    """An object with one of the two attributes by which an `httpx.Timeout` is recognized."""
 
     connect = 5.0
 

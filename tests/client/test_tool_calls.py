@@ -1,4 +1,4 @@
-"""Tool calls, in every way servers have been seen to cut them."""
+"""Tool calls, split in every way that servers split them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def piece(index=None, id=None, name=None, arguments=None):  # noqa: A002 - the w
 
 
 def assemble(*events, offered=("add", "sub")) -> list[ToolCall]:
-    """Add events, and check on the way that the deltas add up to the calls."""
+    """Add events, and check that the deltas add up to the calls."""
     assembler = ToolCallAssembler(offered, "chat-1")
     deltas = [delta for event in events for delta in assembler.add(event)]
     calls = assembler.calls()

@@ -43,7 +43,7 @@ def _no(*said: str, error: str = "ResponseError", partial: str | None = None, tr
 
 
 def _passing(*said: str, error: str) -> Fails:
-    """What may be over at the next try: no answer at all, or an error that the server reports."""
+    """Failures that a retry may cure: no answer, or an error that the server reports."""
     return _no(*said, error=error, tries=3)
 
 

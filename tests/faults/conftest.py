@@ -20,7 +20,7 @@ def places() -> Iterator[Places]:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses between tries, noted instead of waited for."""
+    """The pauses between tries, which are recorded and not waited for."""
     noted: list[float] = []
 
     async def asleep(seconds: float) -> None:

@@ -39,7 +39,7 @@ class Fails:
 
     Attributes:
         error: Name of the class in `tir_client`.
-        said: Words that the message must have: the server's, or the advice.
+        said: Words of the server or of our advice that the message must have.
         status: The HTTP status that the error carries.
         phase: The phase of a connection or timeout error.
         partial: What had arrived of the text; None where nothing had.
@@ -62,10 +62,10 @@ class Fails:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """What the server does in one mode, and what must come of it.
+    """What the server does in one mode, and the right outcome.
 
     Attributes:
-        scripts: What it plays, a script for each connection; the last one is for all that follow.
+        scripts: Its scripts, one for each connection; the last one is for all further connections.
         expected: The outcome that is right.
     """
 

