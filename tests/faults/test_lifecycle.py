@@ -77,7 +77,7 @@ def test_many_loops_in_a_row(sandbox: Sandbox, driver: Driver, fresh: Any) -> No
 def test_loops_that_are_closed_without_ending_their_generators(driver: Driver, fresh: Any) -> None:
     """Some code closes loops without ending their async generators, as LlamaIndex's `asyncio_run` does in threads.
 
-    Nothing can be closed in time then; the sockets go with the garbage, and the model works on.
+    Nothing can be closed in time then; the garbage collector closes the sockets, and the model keeps working.
     """
     model = fresh()
     with all_returned():
@@ -105,7 +105,7 @@ def test_many_threads_share_a_model(driver: Driver, fresh: Any) -> None:
 
 
 def test_many_threads_with_a_total_timeout(driver: Driver, fresh: Any) -> None:
-    """The limit of a whole call ends each call at its own time, and leaves no clock behind."""
+    """The timeout `total` ends each call at its own time, and leaves no timer."""
 
     def work(number: int) -> str:
         model = patient if number % 2 else hasty
@@ -130,7 +130,7 @@ async def _read(driver: Driver, model: Any) -> str:
 
 
 def test_fork_after_use(sandbox: Sandbox, driver: Driver, fresh: Any) -> None:
-    """A child makes connections of its own; those of the parent stay whole."""
+    """A child process opens its own connections; those of the parent are not affected."""
     model = fresh()
     expected = driver.read(driver.whole(model))[0]
     connections = sandbox.connections
@@ -157,7 +157,7 @@ def test_fork_after_use(sandbox: Sandbox, driver: Driver, fresh: Any) -> None:
 
 
 def test_sync_calls_inside_a_running_loop(driver: Driver, fresh: Any) -> None:
-    """A notebook's cell runs in a loop, and calls everything: sync, async, and `asyncio.run` in a thread."""
+    """A notebook's cell runs in a loop, and makes every kind of call: sync, async, and `asyncio.run` in a thread."""
 
     async def cell(model: Any) -> list[str]:
         first = await _read(driver, model)
@@ -180,7 +180,7 @@ def test_models_that_are_garbage_collected(driver: Driver, fresh: Any) -> None:
 
 
 def test_models_that_are_garbage_collected_while_their_loop_runs(driver: Driver, fresh: Any, sandbox: Sandbox) -> None:
-    """Likewise in a loop that runs on."""
+    """The same in a loop that keeps running."""
 
     async def main() -> None:
         before = sandbox.open_connections
@@ -202,7 +202,7 @@ def test_many_unused_models_hold_no_resources(driver: Driver, fresh: Any) -> Non
 
 
 def test_streams_that_are_left_half_read(sandbox: Sandbox, driver: Driver, fresh: Any) -> None:
-    """A hundred streams that were begun, in loops and outside, leave nothing."""
+    """A hundred unfinished streams, in loops and outside, leave nothing open."""
     with all_returned():
         model = fresh()
         for _ in range(50):
@@ -228,7 +228,7 @@ def test_closing_a_copy_leaves_the_original_open(driver: Driver, fresh: Any) -> 
 
 
 def errors_alive() -> list[TIRError]:
-    """The errors of ours that exist."""
+    """The TIRErrors that are alive."""
     return [one for one in gc.get_objects() if isinstance(one, TIRError)]
 
 
@@ -242,7 +242,7 @@ def test_errors_do_not_keep_themselves_alive(mode: str, tries: int, places: Plac
     client = TIRClient(Config.resolve(api_key=TOKEN, base_url=places.address("{line}/v1")))
     request = ChatRequest.of(model="m", messages=[])
     gc.collect()
-    others = errors_alive()  # of tests before, whose threads may still hold them
+    others = errors_alive()  # of earlier tests, whose threads may still refer to them
     gc.disable()
     try:
         with pytest.raises(TIRError), closing(client):

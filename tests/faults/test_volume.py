@@ -17,7 +17,7 @@ PIECE = 1 << 16
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("driver", OURS, ids=lambda driver: driver.name)
 def test_hundred_thousand_events(driver: Driver, places: Places) -> None:
-    """Every one of them arrives."""
+    """Each event arrives."""
     body = events(chunk({"role": "assistant", "content": ""})) + events(chunk({"content": "a "})) * EVENTS
     body = stream_head() + body + events(chunk({}, "stop"), usage_chunk()) + DONE
     places.play([*[body[start : start + PIECE] for start in range(0, len(body), PIECE)], CLOSE])

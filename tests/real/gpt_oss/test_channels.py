@@ -1,4 +1,4 @@
-"""Which field of an answer each channel of gpt-oss becomes, told by plain httpx."""
+"""Which field of an answer each channel of gpt-oss becomes, seen with plain httpx."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_cut_header_of_a_call_is_content_with_its_markers(ask: Ask):
 
 
 def test_a_call_with_cut_arguments_looks_finished_in_a_whole_answer(whole: Ask, streamed: Ask):
-    """Only the missing stop token tells a cut call from a broken one."""
+    """Only the missing stop token distinguishes a cut call from a broken one."""
     answers = [ask("weather", tools=tools(), max_tokens=32) for ask in (whole, streamed)]
 
     assert [answer.calls for answer in answers] == [[["get_weather", '{"city": "Delhi",']]] * 2

@@ -1,4 +1,4 @@
-"""What a server of gpt-oss reads of a conversation that is sent back, told by plain httpx."""
+"""What a server of gpt-oss reads of a conversation that is sent back, seen with plain httpx."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a server of gpt-oss binds an answer to a schema, told by plain httpx."""
+"""How a server of gpt-oss constrains an answer to a schema, seen with plain httpx."""
 
 from __future__ import annotations
 

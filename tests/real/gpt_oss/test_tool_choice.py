@@ -1,4 +1,4 @@
-"""What a server of gpt-oss makes of tools, `tool_choice` and `strict`, told by plain httpx."""
+"""How a server of gpt-oss treats tools, `tool_choice` and `strict`, seen with plain httpx."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_named_tool_is_called_and_the_finish_reason_is_stop(ask: Ask, scenario
 
 
 def test_without_strict_the_arguments_of_a_named_tool_miss_its_schema(ask: Ask):
-    """The server binds the call to the name alone; here, the model writes a key of another tool."""
+    """The server constrains only the name of the call; here, the model writes a key of another tool."""
     answer = ask("hello", tools=tools(), tool_choice=named("get_time"))
 
     assert answer.calls == [["get_time", '{"city": "UTC"}']]
