@@ -58,7 +58,7 @@ CALL_ALIASES = {
 }
 """Arguments of a call in other models, and the fields of the constructor that they are here."""
 
-_CREDENTIAL = re.compile(r"api_?key|token$|secret|passw|credential|authorization", re.IGNORECASE)
+_CREDENTIAL = re.compile(r"api_?key|(?<!max_)token$|secret|passw|credential|authorization", re.IGNORECASE)
 
 
 def looks_like_credential(name: str) -> bool:

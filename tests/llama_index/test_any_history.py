@@ -138,12 +138,12 @@ def test_any_history_is_sent_or_refused_and_stays_as_it_was(history):
 
 
 @given(st.lists(messages(st.sampled_from(MACHINES)), max_size=3))
-def test_a_history_that_only_machines_wrote_is_sent(history):
+def test_a_history_of_assistant_and_tool_messages_is_always_sent(history):
     assert send(history)
 
 
 @given(TEXT, st.lists(st.one_of(*BLOCKS.values()), max_size=2))
-def test_a_persons_text_is_sent_whole_or_refused(text, blocks):
+def test_a_users_text_is_sent_unchanged_or_refused(text, blocks):
     with suppress(InvalidRequestError):
         content = to_wire([ChatMessage(blocks=[TextBlock(text=text), *blocks])])[0]["content"]
         assert content.startswith(text) if isinstance(content, str) else content[0]["text"] == text
