@@ -3,15 +3,19 @@
 import asyncio
 import gc
 from collections.abc import Generator
+from importlib.util import find_spec
 from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", *(["pytest_httpx"] if find_spec("pytest_httpx") else [])]
+"""pytest-httpx cannot be installed beside the lowest httpx."""
 
 # The same examples on each run, and no verdict that depends on how busy the machine is.
 settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+# Other examples on each run, and more of them.
+settings.register_profile("thorough", deadline=None, max_examples=500, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(
     "mutants",
     deadline=None,

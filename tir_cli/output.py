@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -26,7 +26,7 @@ class _Output(Console):
 
 
 stdout = _Output(highlight=False, soft_wrap=True)
-stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+stderr = _Output(stderr=True, highlight=False, soft_wrap=True)
 
 
 _CONTROLS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)])
@@ -53,19 +53,20 @@ def reporting(*, as_json: bool = False) -> Iterator[None]:
     except KeyboardInterrupt:
         raise typer.Exit(exit_codes.INTERRUPTED) from None
     except BrokenPipeError:  # the reader of the output has ended, as `head` does
-        _drop_output()
+        drop(sys.stdout)
+        drop(sys.stderr)
         raise typer.Exit(exit_codes.OK) from None
     except OSError as error:  # a file that cannot be read has a name; the output has none
         if error.filename is None:
-            _drop_output()
+            drop(sys.stdout)
         stderr.print(f"{type(error).__name__}: {error}", markup=False)
         raise typer.Exit(exit_codes.FAILED if error.filename is None else exit_codes.USAGE) from None
 
 
-def _drop_output() -> None:
+def drop(stream: TextIO) -> None:
     """Send what is still buffered nowhere: the interpreter would fail to write it when it ends."""
     null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
+    os.dup2(null, stream.fileno())
     os.close(null)
 
 
@@ -73,7 +74,7 @@ def describe(error: TIRError) -> dict[str, Any]:
     """An error as JSON."""
     return {
         "type": type(error).__name__,
-        "message": error.message,
+        "message": for_shell(error.message),
         "status_code": error.status_code,
         "request_id": error.request_id,
     }

@@ -50,7 +50,15 @@ UNSUPPORTED = {
 }
 """Arguments of other models that have no effect on TIR, and what to do instead."""
 
-_CREDENTIAL = re.compile(r"api_?key|token$|secret|passw|credential|authorization", re.IGNORECASE)
+CALL_ALIASES = {
+    **ALIASES,
+    "headers": "default_headers",
+    "extra_headers": "default_headers",
+    "extra_query": "default_query",
+}
+"""Arguments of a call in other models, and the fields of the constructor that they are here."""
+
+_CREDENTIAL = re.compile(r"api_?key|(?<!max_)token$|secret|passw|credential|authorization", re.IGNORECASE)
 
 
 def looks_like_credential(name: str) -> bool:
@@ -111,10 +119,12 @@ def refuse_unknown_parameters(
         InvalidRequestError: There is one; the message has the nearest parameter, or what to do instead.
     """
     for name in sorted(set(names).difference(known)):
-        if name in unsupported:
+        field = CALL_ALIASES.get(name, name)
+        if field in constructor:
+            passed = "it" if field == name else f"`{field}`"
+            advice = f": pass {passed} to the constructor, or call `model.model_copy(update={{{field!r}: ...}})`."
+        elif name in unsupported:
             advice = f": {unsupported[name]}."
-        elif name in constructor:
-            advice = f": pass it to the constructor, or call `model.model_copy(update={{{name!r}: ...}})`."
         else:
             hint = did_you_mean(name, known) or "."
             advice = f"{hint} If the deployment knows it, pass `extra_body={{{name!r}: ...}}`."

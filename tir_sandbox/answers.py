@@ -22,12 +22,12 @@ class ToolCall:
 
     Args:
         name: The function's name.
-        arguments: A dict is sent as JSON; a string is sent unchanged and may be invalid JSON.
+        arguments: A string is sent unchanged and may be invalid JSON; anything else, such as a dict, is sent as JSON.
         id: The call's id; by default a counter.
     """
 
     name: str
-    arguments: Mapping[str, Any] | str = ""
+    arguments: Any = ""
     id: str | None = None
 
 

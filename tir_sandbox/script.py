@@ -66,13 +66,15 @@ class Script:
         Args:
             request: The request to answer.
             strict: Refuse the request if no reply of the script is left for it.
-            is_computed: Whether the answer is embeddings or scores; these take only faults and replies with a body.
+            is_computed: Whether the answer is embeddings or scores; these take only faults and replies without text.
 
         Raises:
             ApiError: No reply is left for the request, or its function failed.
         """
         with self._lock:
-            suited = [one for one in self._entries if one[0].fits(request) and (not is_computed or _is_raw(one[1]))]
+            suited = [
+                one for one in self._entries if one[0].fits(request) and (not is_computed or _suits_computed(one[1]))
+            ]
             for entry in suited[:1]:
                 self._entries.remove(entry)
         if suited:
@@ -124,8 +126,10 @@ def described(request: Request) -> str:
     return f"{request.method} {request.path} (model {request.model!r}, last user message {user!r}{tools})"
 
 
-def _is_raw(item: Item) -> bool:
-    return isinstance(item, Fault) or (isinstance(item, Reply) and item.body is not None)
+def _suits_computed(item: Item) -> bool:
+    if isinstance(item, Reply):
+        return item.text is None and not item.tool_calls and not item.choices
+    return isinstance(item, Fault)
 
 
 def _shown(item: Item) -> str:

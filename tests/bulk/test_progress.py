@@ -51,7 +51,8 @@ def test_the_cost_is_unknown_after_an_answer_without_token_counts():
     progress = Progress(usage=Usage(2_000_000, 500_000, 2_500_000))
     progress.add(Result(0, "ab", error=RowError("BadRequestError", "no")))
     assert progress.cost((1.5, 4.0)) == 5.0
-    progress.add(Result(1, "ab"))
-    progress.add(Result(2, "ab", usage=Usage(1, 1, 2)))
+    for number in (1, 2):
+        progress.add(Result(number, "ab"))
+    progress.add(Result(3, "ab", usage=Usage(1, 1, 2)))
 
-    assert (progress.cost((1.5, 4.0)), progress.without_usage) == (None, 1)
+    assert (progress.cost((1.5, 4.0)), progress.without_usage) == (None, 2)

@@ -23,6 +23,7 @@ from tir_cli import bulk_display, exit_codes
 from tir_cli.__main__ import main
 from tir_cli.app import app
 from tir_cli.bulk_display import describe, duration, show, summary
+from tir_cli.output import stderr
 from tir_client import Usage
 from tir_client.bulk import Progress, RowError
 from tir_client.bulk.output import Output
@@ -183,6 +184,7 @@ def test_a_changed_input_names_the_option(sandbox: Sandbox, rows: Path, tmp_path
 
     assert done.exit_code == exit_codes.USAGE
     assert "keep what is stored with `--accept-changes`" in done.stderr
+    assert "`--accept-changes`" in tir(rows, tmp_path / "out.jsonl", "--system", "Short.", "--json").stdout
 
 
 def test_a_missing_token_is_named(rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -328,6 +330,20 @@ async def test_a_terminal_gets_a_bar_and_a_log_gets_lines(monkeypatch: pytest.Mo
         await asyncio.wait([showing])
 
         assert ("━" in text.getvalue()) is is_terminal
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+async def test_a_progress_that_nobody_reads_does_not_end_a_run(monkeypatch: pytest.MonkeyPatch, is_terminal: bool):
+    class Closed(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(bulk_display, "LOG_SECONDS", 0.001)
+    dropped: list[Any] = []
+    monkeypatch.setattr(bulk_display, "drop", dropped.append)
+    await show(RUNNING, type(stderr)(file=Closed(), force_terminal=is_terminal), None)
+
+    assert dropped == [sys.stderr]
 
 
 def test_the_summary_without_failures_or_prices_is_one_line():

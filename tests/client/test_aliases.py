@@ -51,8 +51,8 @@ def test_an_argument_that_looks_like_a_credential_is_refused(name):
         refuse_unsupported([name], {})
 
 
-@pytest.mark.parametrize("name", ["max_tokens", "tokens_per_second", "key"])
-def test_an_argument_that_only_sounds_like_a_credential_is_not(name):
+@pytest.mark.parametrize("name", ["max_tokens", "max_token", "tokens_per_second", "key"])
+def test_an_argument_that_only_resembles_a_credential_is_not_refused_as_one(name):
     refuse_unsupported([name], {})
 
 
@@ -74,16 +74,25 @@ def test_an_unknown_argument_is_refused_with_the_nearest():
             "project_id",
             r": pass it to the constructor, or call `model.model_copy\(update={'project_id': ...}\)`\.$",
         ),
+        (
+            "request_timeout",
+            r": pass `timeout` to the constructor, or call `model.model_copy\(update={'timeout': ...}\)`\.$",
+        ),
+        (
+            "extra_headers",
+            r": pass `default_headers` to the constructor, or .*update={'default_headers': ...}\)`\.$",
+        ),
         ("temprature", r": did you mean `temperature`\? If the deployment knows it, pass "),
         ("guided_zz", r"\. If the deployment knows it, pass `extra_body={'guided_zz': ...}`."),
     ],
 )
 def test_an_unknown_parameter_of_a_call_is_refused_with_what_to_do(name, advice):
     known, unsupported = ["temperature"], {"proxy": "pass `http_client`", "temperature": "no"}
+    constructor = ["project_id", "timeout", "default_headers"]
 
-    refuse_unknown_parameters(["temperature"], known, ["project_id"], unsupported)
+    refuse_unknown_parameters(["temperature"], known, constructor, unsupported)
     with pytest.raises(InvalidRequestError, match=f"^`{name}` is not a parameter of a call{advice}"):
-        refuse_unknown_parameters([name, "temperature"], known, ["project_id"], unsupported)
+        refuse_unknown_parameters([name, "temperature"], known, constructor, unsupported)
 
 
 @pytest.mark.parametrize("name", ["verify", "cert", "extra_headers"])

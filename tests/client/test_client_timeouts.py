@@ -1,4 +1,4 @@
-"""The time that a whole call may take, whatever it waits for."""
+"""The timeout `total`, in every phase of a call."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def event(content: str = "", finish: str | None = None) -> bytes:
 
 
 @pytest.mark.parametrize("ask", PATHS[2:])
-async def test_the_total_timeout_ends_a_silence_it_falls_into(ask: Ask):
-    """With what had come by then; on a slow machine that takes longer."""
+async def test_the_total_timeout_ends_a_silence_and_keeps_the_partial_answer(ask: Ask):
+    """The error has the partial answer. A slow machine needs a longer timeout."""
     script = [HEAD + b"\r\n" + event("a"), 0.1, event("b"), STALL]
     with WireServer(script) as server:
         for total in (0.5, 4, 25):
@@ -47,7 +47,7 @@ async def test_the_total_timeout_ends_headers_that_never_end(ask: Ask, trickle: 
         with pytest.raises(APITimeoutError, match="`total`") as caught:
             await ask(client(server, timeout={"total": 0.4, "first_byte": 30}), request())
         assert caught.value.phase == "total"
-        assert len(server.connections) <= 1  # none if the server is slow to accept
+        assert len(server.connections) <= 1  # nothing if the server is slow to accept
 
 
 @pytest.mark.parametrize("ask", PATHS[::2])

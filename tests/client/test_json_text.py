@@ -1,4 +1,4 @@
-"""JSON that a model wrote: found in prose and fences, whole and while it arrives, in linear time."""
+"""JSON in a model's text: found in prose and fences, whole and streamed, in linear time."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ NOT_JSON = {
 
 
 @pytest.mark.parametrize("text", NOT_JSON.values(), ids=NOT_JSON)
-def test_what_is_not_json_is_not_repaired(text: str):
+def test_invalid_json_is_not_repaired(text: str):
     with pytest.raises(ValueError):
         read_json(text)
     with pytest.raises(ValueError):
@@ -109,7 +109,7 @@ def test_text_with_escaped_surrogates_can_be_sent_and_reads_as_the_same_value(te
     assert json.loads(escape_surrogates(text).encode()) == json.loads(text)
 
 
-def test_partial_json_knows_what_is_certain():
+def test_partial_json_returns_only_complete_parts():
     partial = PartialJson()
     assert [partial.parse(text) for text in ("", "{", '{"a', '{"a": [1, 2', '{"a": [1, 2]}')] == [
         {},

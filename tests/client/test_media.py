@@ -38,14 +38,14 @@ def encoded(data: bytes) -> str:
 
 
 @pytest.mark.parametrize("media_type", HEADS)
-def test_a_type_is_told_by_the_first_bytes_whatever_the_name(media_type):
+def test_a_media_type_is_recognized_by_the_first_bytes_before_the_name(media_type):
     assert media_type_of(HEADS[media_type], "a.txt") == media_type
 
 
 @pytest.mark.parametrize(
     ("name", "media_type"), [("a.jpg", "image/jpeg"), ("A.MP3", "audio/mpeg"), ("a", ""), ("", "")]
 )
-def test_else_the_name_tells_it(name, media_type):
+def test_a_media_type_is_otherwise_taken_from_the_name(name, media_type):
     assert media_type_of(b"\0\1\2", name) == media_type
 
 
@@ -71,7 +71,7 @@ def test_data_of_another_kind_are_a_problem(media_type):
         ("imagery/png", "its data are imagery/png, not image"),
     ],
 )
-def test_a_type_that_is_said_is_checked_too(said, problem):
+def test_a_given_media_type_is_checked(said, problem):
     assert media_problem("image", encoded(HEADS["image/png"]), said) == problem
 
 
@@ -99,7 +99,7 @@ def test_data_that_are_not_base64_are_a_problem(data):
     ("data", "is_text"),
     [(b"a note\r\n", True), ("Größe".encode(), True), (b"a\0", False), (b"a" * 99 + b"\xff", False)],
 )
-def test_text_is_no_image_whatever_its_owner_says(data, is_text):
+def test_text_given_as_an_image_is_a_problem(data, is_text):
     assert media_problem("image", encoded(data), "image/png") == (
         "its data are text/plain, not image" if is_text else ""
     )
@@ -156,7 +156,7 @@ def test_a_part_without_its_url_or_data_is_an_error(name, problem):
         checked_part({"type": name, name: {"detail": "low"}})
 
 
-def test_what_the_owner_says_counts_more_than_what_the_part_says():
+def test_a_given_media_type_replaces_that_of_the_part():
     audio = {"type": "input_audio", "input_audio": {"data": PNG, "format": "wav"}}
 
     with pytest.raises(ValueError, match="image/png, not audio"):
@@ -166,7 +166,7 @@ def test_what_the_owner_says_counts_more_than_what_the_part_says():
         checked_part(image(f"data:image/png;base64,{PNG}"), "audio/wav")
 
 
-def test_white_space_in_base64_is_removed_and_the_part_is_not_changed():
+def test_white_space_in_base64_is_removed_from_a_copy_of_the_part():
     lines = f"{PNG[:4]}\r\n {PNG[4:]}\n"
     part = image(f"data:image/png;base64,{lines}")
     before = copy.deepcopy(part)

@@ -248,8 +248,9 @@ def test_a_typed_dict_inside_a_function_may_refer_to_itself():
     assert (of_node(sent, TREE), of_node(sent, NOT_TREE)) == (True, False)
 
 
-def test_a_tool_is_described_by_itself_and_not_by_its_arguments():
-    move = StructuredTool(name="move", description="Move house.", args_schema=Person, func=print)
+@pytest.mark.parametrize("arguments", [Person, Person.model_json_schema()])
+def test_a_tool_is_described_by_itself_and_not_by_its_arguments(arguments: Any):
+    move = StructuredTool(name="move", description="Move house.", args_schema=arguments, func=print)
 
     assert to_tool(move)["function"]["description"] == "Move house."
 

@@ -81,7 +81,7 @@ def test_two_tools_of_one_name_are_refused():
         (NAMED, True, NAMED),
     ],
 )
-def test_the_callers_choice_comes_before_a_required_call(choice: Any, required: bool, sent: Any):
+def test_the_callers_tool_choice_replaces_required(choice: Any, required: bool, sent: Any):
     arguments = to_tool_arguments([WEATHER, TIME], strict=True, choice=choice, required=required, parallel=False)
 
     assert arguments.pop("tool_choice", None) == sent
@@ -119,7 +119,7 @@ def response(*blocks: Any, finish: str = "stop", **kwargs: Any) -> ChatResponse:
     return ChatResponse(message=message, raw={"a": 1}, additional_kwargs={"finish_reason": finish})
 
 
-def test_calls_are_selections():
+def test_calls_become_tool_selections():
     made = response(block("f", {"a": 1}), block("g", '{"b": 2}', None), block("h", ""))
 
     selections = to_selections(made, demanded=True)
@@ -148,7 +148,7 @@ def test_a_demanded_call_that_is_missing_is_an_error():
         ("length", "", " The answer was cut off: raise `max_tokens`."),
     ],
 )
-def test_arguments_that_are_no_object_are_an_error(finish: str, arguments: str, advice: str):
+def test_arguments_that_are_not_a_json_object_are_an_error(finish: str, arguments: str, advice: str):
     with pytest.raises(ToolArgumentsError) as raised:
         to_selections(response(block("f", arguments), finish=finish), demanded=finish == "stop")
     assert str(raised.value) == (
@@ -156,7 +156,7 @@ def test_arguments_that_are_no_object_are_an_error(finish: str, arguments: str, 
     )
 
 
-def test_a_call_with_arguments_that_are_no_object_is_of_no_tool():
+def test_a_selection_with_invalid_arguments_names_the_problem_in_place_of_the_tool():
     (selection,) = to_selections(response(block("f", "[1]")), demanded=False)
 
     assert selection.tool_name == (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 import pytest
 from langchain_core.documents import Document
@@ -197,6 +199,32 @@ def test_a_misspelt_argument_of_a_call_is_refused_with_the_nearest(cls, sandbox,
 def test_an_argument_of_the_constructor_is_refused_in_a_call_with_its_place(cls, endpoint):
     with pytest.raises(InvalidRequestError, match="`timeout` is not a parameter of a call: pass it to the constructor"):
         call(cls(**endpoint), timeout=3)
+
+
+@CHAT
+@pytest.mark.parametrize(
+    ("argument", "field"),
+    [
+        ("request_timeout", "timeout"),
+        ("api_base", "base_url"),
+        ("extra_headers", "default_headers"),
+        ("headers", "default_headers"),
+        ("extra_query", "default_query"),
+    ],
+)
+def test_another_models_argument_of_a_call_is_refused_with_the_field_for_it(cls, endpoint, argument, field):
+    """For one call, a copy of the model with this field does it."""
+    advice = re.escape(f"model_copy(update={{'{field}': ...}})")
+    with pytest.raises(InvalidRequestError, match=f"^`({argument}|{field})` is not a parameter of a call: .*{advice}"):
+        call(cls(**endpoint), **{argument: "x"})
+
+
+@CHAT
+def test_headers_for_one_call_are_sent_by_a_copy(cls, endpoint, sandbox):
+    model = cls(**endpoint)
+    call(model.model_copy(update={"default_headers": {"X-Trace": "t1"}}))
+    call(model)
+    assert [request.headers.get("x-trace") for request in sandbox.requests] == ["t1", None]
 
 
 @ALL

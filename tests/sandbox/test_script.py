@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 
 import httpx
 import openai
@@ -236,3 +237,11 @@ def test_the_fixture_reports_unused_replies(pytester):
 
     result.assert_outcomes(passed=2, errors=1)
     result.stdout.fnmatch_lines(["*ScriptError: 1 of the scripted replies were not used: 'left over'."])
+
+
+def test_a_delay_applies_to_embeddings(http, sandbox):
+    sandbox.script(Reply(delay=0.15))
+    start = time.monotonic()
+
+    assert http.post("/v1/embeddings", json={"model": "any", "input": "text"}).is_success
+    assert time.monotonic() - start >= 0.15

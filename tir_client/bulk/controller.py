@@ -188,7 +188,7 @@ class Round:
         none.
         """
         by_number = max(0, before.refused - (before.limit - self.limit))
-        return self.refused > by_number and self.share * (self.refused - by_number) > self.refused * before.share / 2
+        return self.share * (self.refused - by_number) > self.refused * before.share / 2
 
 
 class FirstByteWatch:

@@ -30,10 +30,10 @@ JSON = '{"name": "Pune", "people": 7}'
 class StructuredPromises(Promises):
     """The sandbox fills JSON schemas and calls tools, so both methods get an answer."""
 
-    def test_structured_predict_gives_the_object(self, llm):
+    def test_structured_predict_returns_the_object(self, llm):
         assert isinstance(llm.structured_predict(City, PROMPT, name="Pune"), City)
 
-    async def test_astructured_predict_gives_the_object(self, llm):
+    async def test_astructured_predict_returns_the_object(self, llm):
         assert isinstance(await llm.astructured_predict(City, PROMPT, name="Pune"), City)
 
     def test_stream_structured_predict_ends_with_the_object(self, llm):
