@@ -32,6 +32,7 @@ def assemble(*events, offered=("add", "sub")) -> list[ToolCall]:
 
 A = ToolCall("c1", "add", '{"a": 1}')
 B = ToolCall("c2", "sub", '{"b": 2}')
+FLAT = (("c1", "add", '{"a": 1}'), ("c2", "sub", '{"b": 2}'))
 
 
 @pytest.mark.parametrize(
@@ -99,6 +100,9 @@ B = ToolCall("c2", "sub", '{"b": 2}')
                 [None, piece(7, "c2", "sub", {"b": 2})],
             ],
             id="null arguments, null entries, arguments as an object",
+        ),
+        pytest.param(
+            [[{"id": id_, "name": name, "arguments": arguments}] for id_, name, arguments in FLAT], id="no function"
         ),
         pytest.param(
             [

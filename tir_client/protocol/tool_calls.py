@@ -99,7 +99,7 @@ class ToolCallAssembler:
         return [delta for delta in deltas if delta is not None]
 
     def _add(self, piece: Json, *, whole: bool) -> ToolCallDelta | None:
-        function = as_dict(piece.get("function") or {}, "tool_calls[].function")
+        function = as_dict(piece.get("function") or piece, "tool_calls[].function")  # some have name and arguments here
         call_id, name = as_str(piece.get("id")), as_str(function.get("name"))
         index, arguments = piece.get("index"), _arguments(function.get("arguments"))
         call = None if whole else self._find(index, call_id, name)
