@@ -152,6 +152,15 @@ def test_under_one_index_or_id_a_name_with_arguments_begins_another_call(index, 
     assert len({call.id for call in calls}) == 3
 
 
+def test_the_pieces_of_a_call_in_one_event_are_one_delta():
+    assembler = ToolCallAssembler(("get_weather", "sub"), "chat-1")
+    pieces = [piece(0, "c1", "get_", ""), piece(0, None, "weather", '{"a"'), piece(1, "c2", "sub", "{")]
+
+    deltas = assembler.add([*pieces, piece(0, arguments=": 1}"), piece(1, arguments="}")])
+
+    assert deltas == [ToolCallDelta(0, "c1", "get_weather", '{"a": 1}'), ToolCallDelta(1, "c2", "sub", "{}")]
+
+
 def test_a_call_that_is_sent_twice_is_one():
     events = [[piece(0, "c1", "add", '{"a"')], [piece(0, "c1", None, ": 1}")], [piece(0, "c1", "add", '{"a": 1}')]]
 
