@@ -89,13 +89,10 @@ def _function_of_callable(function: Any) -> Json:
         function.__name__,
         typed,
         parse_docstring=True,
-        error_on_invalid_docstring=False,
-        filter_args=(),
         include_injected=False,
     )
     schema = schema_of_class(model)
-    schema = without_injected(schema or {}, getattr(typed, "__annotations__", {}))
-    return described(schema, name=function.__name__, description=model.__doc__ or "")
+    return described(without_injected(schema or {}, getattr(typed, "__annotations__", {})))
 
 
 def closed(schema: Json) -> Json:

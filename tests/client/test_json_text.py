@@ -13,11 +13,13 @@ from tests.complexity import growth
 from tir_client import ToolCall
 from tir_client.protocol.json_text import (
     PartialJson,
+    ValueEnd,
     escape_surrogates,
     extract_json,
     parse_json,
     read_json,
     read_partial_json,
+    replace_surrogates,
 )
 from tir_client.protocol.messages import sendable_arguments
 
@@ -57,6 +59,10 @@ def test_an_object_is_found_whole_and_streamed(text: str):
 @pytest.mark.parametrize("text", ["3", "true", "null", ' "abc" ', "[1, 2]"])
 def test_a_value_may_be_anything(text: str):
     assert read_json(text) == json.loads(text)
+
+
+def test_an_array_may_be_followed_by_prose():
+    assert read_json("[1, 2] are the numbers.") == [1, 2]
 
 
 NOT_JSON = {
@@ -107,6 +113,38 @@ def test_time_is_linear(function: Any, unit: str):
 @pytest.mark.parametrize("text", ['{"a": "é"}', '{"a": "\ud800", "b": "\udc00\ud800"}'])
 def test_text_with_escaped_surrogates_can_be_sent_and_reads_as_the_same_value(text: str):
     assert json.loads(escape_surrogates(text).encode()) == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "replaced"),
+    [
+        ("é", "é"),
+        ("a\ud800b\udc00", "a\ufffdb\ufffd"),
+        ("\ud83d\ude00", "\U0001f600"),
+    ],
+)
+def test_lone_surrogates_are_replaced(text: str, replaced: str):
+    assert replace_surrogates(text) == replaced
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+@pytest.mark.parametrize(
+    ("value", "rest"),
+    [
+        ('{"a": [1, {"b": "}"}], "c": {}}', ' and {"b": 1}}'),
+        ('["\\\\", "\\"]", "{"]', '"]'),
+        (' {"\\\\\\"": "\\\\"}', ""),
+        ("[]", "[["),
+    ],
+)
+def test_the_end_of_a_value_is_found_in_pieces_of_any_size(value: str, rest: str, size: int):
+    end = ValueEnd()
+    text = value + rest
+    assert not end.is_reached
+    for start in range(0, len(text), size):
+        end.feed(text[start : start + size])
+        assert end.length == min(start + size, len(text))
+        assert end.is_reached is (end.length >= len(value))
 
 
 def test_partial_json_returns_only_complete_parts():

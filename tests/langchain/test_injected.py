@@ -93,8 +93,26 @@ def test_injected_arguments_are_hidden_from_the_model(function: Any):
     before = dict(function.__annotations__)
 
     for form in (function, tool(function)):
-        assert list(to_tool(form)["function"]["parameters"]["properties"]) == ["city"]
+        parameters = to_tool(form)["function"]["parameters"]
+        assert (list(parameters["properties"]), parameters["required"]) == (["city"], ["city"])
     assert function.__annotations__ == before
+
+
+def with_list(city: str, names: list[Annotated[str, InjectedToolArg]], count=1) -> str:
+    """Get the weather."""
+    return city + str(names) + str(count)
+
+
+def test_arguments_of_other_types_are_not_hidden():
+    function = to_tool(with_list)["function"]
+
+    assert (function["name"], function["description"]) == ("with_list", "Get the weather.")
+    assert function["parameters"]["properties"] == {
+        "city": {"type": "string"},
+        "names": {"type": "array", "items": {"type": "string"}},
+        "count": {"default": 1},
+    }
+    assert function["parameters"]["required"] == ["city", "names"]
 
 
 def test_a_type_that_the_module_does_not_have_is_refused_by_name():
