@@ -29,11 +29,15 @@ def project(folder: Path) -> dict[str, Any]:
     return tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
 
 
-@pytest.fixture(scope="module", params=FOLDERS, ids=lambda folder: folder.name)
-def wheel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp(request.param.name)
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The wheel of each distribution."""
+    return {folder.name: built(folder, tmp_path_factory.mktemp(folder.name)) for folder in FOLDERS}
+
+
+def built(folder: Path, out: Path) -> Path:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)]
-    done = subprocess.run(command, cwd=request.param, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     (path,) = out.glob("*.whl")
     return path
@@ -55,8 +59,11 @@ def test_the_citation_has_the_version_of_the_project() -> None:
     assert f"\nversion: {tir_client.__version__}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
 
 
-def test_a_wheel_has_the_conventional_module_and_no_file_of_another_distribution(wheel: Path) -> None:
-    with ZipFile(wheel) as archive:
+@pytest.mark.parametrize("name", MODULES)
+def test_a_wheel_has_the_conventional_module_and_no_file_of_another_distribution(
+    name: str, wheels: dict[str, Path]
+) -> None:
+    with ZipFile(wheels[name]) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         (about,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
         metadata = message_from_bytes(archive.read(about))
@@ -67,10 +74,15 @@ def test_a_wheel_has_the_conventional_module_and_no_file_of_another_distribution
     assert metadata["Description-Content-Type"] == "text/markdown"
 
 
-def test_the_conventional_import_finds_the_same_class(wheel: Path, tmp_path: Path) -> None:
-    ZipFile(wheel).extractall(tmp_path)
-    distribution = wheel.name.partition("-")[0].replace("_", "-")
+@pytest.mark.parametrize("framework", ["langchain", "llama-index"])
+def test_the_conventional_imports_find_the_same_classes(
+    framework: str, wheels: dict[str, Path], tmp_path: Path
+) -> None:
+    """Those of one framework in one environment, where they share folders."""
+    statements = []
+    for distribution, (conventional, ours, name) in MODULES.items():
+        if distribution.startswith(framework):
+            ZipFile(wheels[distribution]).extractall(tmp_path)
+            statements.append(f"import {conventional} as a, {ours} as b\nassert a.{name} is b.{name}")
 
-    conventional, ours, name = MODULES[distribution]
-
-    assert report(f"import {conventional} as a, {ours} as b\nassert a.{name} is b.{name}", path=tmp_path)
+    assert report("\n".join(statements), path=tmp_path)
