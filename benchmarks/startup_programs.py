@@ -29,9 +29,10 @@ print(json.dumps({{"cpu": cpu, "memory": resource.getrusage(resource.RUSAGE_SELF
 """
 
 _BUILDING = """
-import json, time
+import gc, json, time
 from benchmarks.contenders import model
 {statement}
+gc.collect()  # else a collection of all that was imported may fall on the first object
 start = time.process_time()
 model({name!r}, {base_url!r})
 first = time.process_time()

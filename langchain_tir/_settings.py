@@ -82,15 +82,16 @@ class ChatSettings(ModelSettings, ChatParameters):
     def _fields_from(cls, arguments: dict[str, Any]) -> dict[str, Any]:
         """Return the constructor's arguments as fields. Unknown ones go to `model_kwargs`, with a warning."""
         fields = super()._fields_from(with_usage_option(arguments))
-        unknown = {name: fields.pop(name) for name in fields.keys() - cls._argument_names()}
+        unknown = {name: fields.pop(name) for name in sorted(fields.keys() - cls._argument_names())}
         if not unknown:
             return fields
-        names = ", ".join(f"`{name}`{did_you_mean(name, cls._argument_names())}" for name in sorted(unknown))
-        warnings.warn(
-            f"{cls.__name__} has no {names}: moved to `model_kwargs`, and sent with each request. If that is meant, "
-            "say so with `model_kwargs` or `extra_body`.",
-            stacklevel=4,
-        )
+        for name in unknown:
+            hint = did_you_mean(name, cls._argument_names()) or "."
+            warnings.warn(
+                f"{cls.__name__} has no argument `{name}`{hint} It is moved to `model_kwargs` and sent with each call. "
+                "If that is meant, pass it in `model_kwargs` or `extra_body`.",
+                stacklevel=4,
+            )
         return {**fields, "model_kwargs": {**(fields.get("model_kwargs") or {}), **unknown}}
 
     @property

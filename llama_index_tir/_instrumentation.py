@@ -228,14 +228,11 @@ class _Reported(Mapped[Any, Any]):
         super().__init__(responses, call.progressed, call.stream_ended)
         self._call = call
 
-    def __next__(self) -> Any:
+    def _fail(self, error: BaseException) -> None:
         try:
-            return super().__next__()
-        except StopIteration:
-            raise
-        except BaseException as error:
+            super()._fail(error)
+        finally:
             self._call.stream_failed(error)
-            raise
 
     def close(self) -> None:
         """Close the stream, and report it as closed early if it has not ended."""
@@ -253,14 +250,11 @@ class _AsyncReported(AsyncMapped[Any, Any]):
         super().__init__(responses, call.progressed, call.stream_ended)
         self._call = call
 
-    async def __anext__(self) -> Any:
+    async def _fail(self, error: BaseException) -> None:
         try:
-            return await super().__anext__()
-        except StopAsyncIteration:
-            raise
-        except BaseException as error:
+            await super()._fail(error)
+        finally:
             self._call.stream_failed(error)
-            raise
 
     async def aclose(self) -> None:
         """Close the stream, and report it as closed early if it has not ended."""

@@ -61,13 +61,17 @@ class Mapped(Generator[Result, None, None], Generic[Item, Result]):
                 return self._turn(next(self._stream))
         except StopIteration:
             self._rest = iter(self._end())
-        except BaseException:
-            Mapped.close(self)  # not that of a subclass, which reports a stream that was closed early
+        except BaseException as error:
+            self._fail(error)
             raise
         for result in self._rest:
             return result
         self._is_open = False
         raise StopIteration
+
+    def _fail(self, _: BaseException) -> None:
+        """Close the stream below, because an item could not be read or converted."""
+        Mapped.close(self)  # not that of a subclass, which reports a stream that was closed early
 
     def close(self) -> None:
         """Close the stream below."""
@@ -113,13 +117,16 @@ class AsyncMapped(AsyncGenerator[Result, None], Generic[Item, Result]):
                 return self._turn(await self._stream.__anext__())
         except StopAsyncIteration:
             self._rest = iter(self._end())
-        except BaseException:
-            await AsyncMapped.aclose(self)  # see above
+        except BaseException as error:
+            await self._fail(error)
             raise
         for result in self._rest:
             return result
         self._is_open = False
         raise StopAsyncIteration
+
+    async def _fail(self, _: BaseException) -> None:
+        await AsyncMapped.aclose(self)  # as in `Mapped`
 
     async def aclose(self) -> None:
         """Close the stream below."""

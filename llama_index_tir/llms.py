@@ -81,14 +81,14 @@ class TIR(StructuredMethods):
     Stream:
         ```python
         for response in llm.stream_complete("Why is the sky blue?"):
-            print(response.delta, end="")
+            print(response.delta, end="", flush=True)
         ```
 
     Async:
         ```python
         response = await llm.acomplete("Why is the sky blue?")
         async for response in await llm.astream_chat(messages):
-            print(response.delta, end="")
+            print(response.delta, end="", flush=True)
         ```
 
     Tools:

@@ -1,7 +1,6 @@
-"""Arguments of other models, such as ChatOpenAI or OpenAILike. Pure.
+"""Renames the arguments of other models, such as ChatOpenAI or OpenAILike, and refuses those that have no effect. Pure.
 
-An alias is renamed. An unsupported argument is refused with what to do instead, because a server ignores unknown
-parameters.
+A refusal says what to do instead. A server would ignore unknown parameters.
 """
 
 from __future__ import annotations
@@ -59,7 +58,12 @@ CALL_ALIASES = {
 }
 """Arguments of a call in other models, and the fields of the constructor that they are here."""
 
-_CREDENTIAL = re.compile(r"api_?key|token$|secret|passw|credential|authorization", re.IGNORECASE)
+_CREDENTIAL = re.compile(r"api_?key|(?<!max_)token$|secret|passw|credential|authorization", re.IGNORECASE)
+
+
+def looks_like_credential(name: str) -> bool:
+    """Whether an argument of this name is a secret, such as `api_key` or `access_token`."""
+    return _CREDENTIAL.search(name) is not None
 
 
 def rename(
@@ -92,7 +96,7 @@ def refuse_unsupported(names: Collection[str], unsupported: Mapping[str, str]) -
     for name in sorted(names):
         if name in unsupported:
             raise ConfigurationError(f"`{name}` is not an argument here: {unsupported[name]}.")
-        if _CREDENTIAL.search(name):
+        if looks_like_credential(name):
             raise ConfigurationError(f"`{name}` looks like a credential: pass the token as `api_key`.")
 
 

@@ -1,11 +1,11 @@
-"""Answers of every shape that servers have been seen to send, streamed and whole."""
+"""Streamed and whole answers in every form that servers send."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tir_client import EmptyAnswerError, ResponseError, TIRError, ToolCall, Usage
@@ -51,7 +51,7 @@ def test_the_last_delta_has_the_usage():
 
 
 def test_the_head_of_an_answer_is_taken_from_its_first_and_its_last_events():
-    """vLLM repeats it in each chunk; what is known only at the end, such as the fingerprint, comes with the finish."""
+    """vLLM repeats it in each chunk; later fields, such as the fingerprint, arrive with the finish."""
     head = {"id": "c1", "model": "m", "created": 7}
     late = {"id": "c2", "model": "m2", "created": 8, "system_fingerprint": "fp", "service_tier": "flex"}
 
@@ -116,13 +116,13 @@ def test_usage_of_a_rescue_whose_server_reports_none_changes_nothing():
         {"content": "<think>Hm.</think>"},
     ],
 )
-def test_reasoning_is_taken_once_from_wherever_it_stands(delta):
+def test_reasoning_in_several_fields_is_read_once(delta):
     _, accumulator = add_up(chunk(delta), chunk({"content": "Yes."}), STOP)
 
     assert (accumulator.choice().reasoning, accumulator.choice().text) == ("Hm.", "Yes.")
 
 
-def test_a_tag_behind_the_servers_own_reasoning_is_text():
+def test_a_tag_after_the_servers_own_reasoning_is_text():
     _, accumulator = add_up(
         chunk({"reasoning": "Hm."}), chunk({"content": "<think>"}), chunk({"content": " is a tag."}), STOP
     )
@@ -130,13 +130,13 @@ def test_a_tag_behind_the_servers_own_reasoning_is_text():
     assert (accumulator.choice().reasoning, accumulator.choice().text) == ("Hm.", "<think> is a tag.")
 
 
-def test_a_tag_is_text_where_the_model_is_known_not_to_use_it():
+def test_a_tag_is_text_for_a_model_that_does_not_use_it():
     _, accumulator = add_up(chunk({"content": "<think>a</think>b"}), STOP, inline_think=False)
 
     assert accumulator.choice().text == "<think>a</think>b"
 
 
-def test_what_was_held_back_comes_with_the_finish():
+def test_text_held_back_is_released_with_the_finish():
     deltas, accumulator = add_up(chunk({"content": "<thi"}), STOP)
 
     assert [(delta.text, delta.finish_reason) for delta in deltas] == [("<thi", "stop")]
@@ -190,19 +190,27 @@ def test_choices_interleave_and_each_has_its_end():
     assert [(c.text, c.finish_reason) for c in accumulator.completion().choices] == [("ab", "stop"), ("x", "length")]
 
 
+def test_fewer_choices_than_requested_are_missing_until_the_server_says_that_the_answer_ends():
+    _, accumulator = add_up(STOP, expected=2)
+
+    assert accumulator.missing(is_end_known=False) == "it has 1 of 2 choices"
+    assert accumulator.missing() == ""
+    with pytest.warns(UserWarning, match="`n` is 2, but the server ignores it: it sent 1"):
+        accumulator.finish()
+
+
 @pytest.mark.parametrize(
     ("events", "expected", "words"),
     [
         ([], 1, "no choices"),
         ([{"choices": []}], 1, "no choices"),
         ([chunk({"content": "a"})], 1, "without a finish reason"),
-        ([STOP], 2, "1 of 2"),
         ([STOP, chunk({"content": "a"}, index=1)], 2, "without a finish reason"),
         ([chunk({"content": "a"}, finish="abort")], 1, "broke it off"),
         ([chunk({}, finish="error")], 1, "broke it off"),
     ],
 )
-def test_what_is_not_complete_is_an_error_with_what_had_arrived(events, expected, words):
+def test_an_incomplete_answer_is_an_error_with_the_partial_answer(events, expected, words):
     _, accumulator = add_up(*events, expected=expected)
 
     with pytest.raises(ResponseError, match=words) as caught:
@@ -241,7 +249,7 @@ def test_a_part_of_another_type_is_refused_by_its_name(event, words):
         chunk({}, usage=[1]),
     ],
 )
-def test_what_no_answer_looks_like_is_refused(event):
+def test_malformed_events_are_refused(event):
     with pytest.raises(ResponseError):
         add_up(event)
 
@@ -296,7 +304,6 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300)
 @given(st.lists(st.dictionaries(st.sampled_from(["choices", "usage", "id", "model"]), JSON, max_size=4), max_size=4))
 def test_any_json_is_an_answer_or_our_error(events):
     accumulator = Accumulator(("add",))
@@ -335,7 +342,7 @@ def test_log_probabilities_of_a_long_answer_are_not_copied_at_each_chunk():
     assert accumulator.completion().choice.logprobs == [token] * 11
 
 
-def test_an_answer_that_was_taken_does_not_grow():
+def test_a_completion_does_not_change_with_later_events():
     piece = chunk({"content": "a"})
     piece["choices"][0] |= {"logprobs": {"content": [{"token": "a", "logprob": -0.1}]}, "token_ids": [1]}
     _, accumulator = add_up(piece)

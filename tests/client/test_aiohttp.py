@@ -61,7 +61,7 @@ class Server:
 
 @asynccontextmanager
 async def listening(serve, **options):
-    """The port of a server whose connections `serve` sees to."""
+    """The port of a server whose connections are handled by `serve`."""
     tasks = set()
 
     async def kept(reader, writer):
@@ -151,7 +151,7 @@ async def test_a_connection_that_the_server_closed_is_not_used_again(client, ser
 
 @pytest.mark.parametrize("when", ["with the answer", "after it"])
 async def test_a_surplus_answer_is_never_the_next_calls(client, server, when):
-    """As the 408 of a gateway that lets no connection rest."""
+    """As a gateway does that sends a 408 on idle connections."""
     server.answers = [ANSWER + SURPLUS] if when == "with the answer" else []
     assert (await client.get("/")).content == b"all of it"
     if when == "after it":
@@ -183,7 +183,7 @@ async def test_an_idle_connection_is_closed_after_its_time(server):
         await server.has_open(0)
 
 
-async def test_an_answer_that_is_left_closes_its_connection(client, server):
+async def test_closing_an_unread_answer_closes_its_connection(client, server):
     server.answers = [BEGUN]
     (response,) = await opened(client)
     await response.aclose()
@@ -195,7 +195,7 @@ async def test_an_answer_that_is_dropped_closes_its_connection(client, server):
     server.answers = [BEGUN]
     responses = await opened(client)
     del responses
-    await asyncio.sleep(0)  # the loop lets go of the last result
+    await asyncio.sleep(0)  # the loop drops its reference to the last result
     gc.collect()
     await server.has_open(0)
 
@@ -218,7 +218,7 @@ async def test_all_connections_are_closed_with_the_client(client, server):
     await server.has_open(0)
 
 
-async def test_an_answer_that_is_closed_twice_leaves_the_next_call_its_connection(client, server):
+async def test_closing_an_answer_twice_does_not_affect_the_next_call(client, server):
     server.answers = [ANSWER, BEGUN]
     (first,) = await opened(client)
     await first.aread()
@@ -251,8 +251,8 @@ async def test_cookies_are_not_kept(server):
 
 
 @pytest.mark.parametrize("half_closed", [True, False])
-async def test_an_early_refusal_of_a_large_request_arrives(half_closed):
-    """A gateway answers 413 as soon as it has seen the length, and reads no further."""
+async def test_an_early_error_response_to_a_large_request_is_read(half_closed):
+    """A gateway may answer 413 after the headers, without reading the body."""
 
     async def serve(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
@@ -282,7 +282,7 @@ async def test_a_large_request_arrives_whole():
     assert received == [content]
 
 
-async def test_a_request_that_is_not_taken_is_a_write_timeout_and_its_connection_is_closed():
+async def test_an_unread_request_is_a_write_timeout_and_closes_its_connection():
     gone = asyncio.Event()
 
     async def serve(reader, writer):
@@ -334,7 +334,7 @@ async def test_bytes_before_a_reset_are_read_before_the_error_is_raised():
     ],
     ids=["hang-up", "short", "short chunk", "broken chunk", "no HTTP"],
 )
-async def test_a_server_that_breaks_off_is_a_protocol_error(answer, error):
+async def test_a_connection_closed_within_an_answer_is_a_protocol_error(answer, error):
     async def serve(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
         writer.write(answer)
@@ -452,7 +452,7 @@ def test_fifteen_hundred_calls_at_once_are_answered_where_a_thousand_files_may_b
 
 
 def test_a_proxy_of_the_environment_is_still_used(monkeypatch):
-    """By httpx itself, which looks for one only if the transport is its own."""
+    """httpx looks for proxies only if the transport is its own."""
     with Sandbox() as sandbox:
         monkeypatch.setenv("HTTP_PROXY", sandbox.host)
         config = Config.resolve(base_url="http://tir.invalid/v1", api_key=sandbox.token, allow_http=True)

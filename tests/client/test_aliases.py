@@ -51,8 +51,8 @@ def test_an_argument_that_looks_like_a_credential_is_refused(name):
         refuse_unsupported([name], {})
 
 
-@pytest.mark.parametrize("name", ["max_tokens", "tokens_per_second", "key"])
-def test_an_argument_that_only_sounds_like_a_credential_is_not(name):
+@pytest.mark.parametrize("name", ["max_tokens", "max_token", "tokens_per_second", "key"])
+def test_an_argument_that_only_resembles_a_credential_is_not_refused_as_one(name):
     refuse_unsupported([name], {})
 
 

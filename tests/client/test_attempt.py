@@ -1,4 +1,4 @@
-"""What one request carries: its headers, its timeouts, its signature."""
+"""The headers, timeouts and Authorization of one request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STREAMED = {streamed, astreamed}
 
 
 class Recorder:
-    """An httpx transport, sync and async, that keeps what it was sent and answers with an error of status 400.
+    """An httpx transport, sync and async, that records its requests and answers each with status 400.
 
     Attributes:
         requests: The requests.
@@ -90,7 +90,7 @@ async def test_each_phase_has_the_timeout_of_its_name(ask: Ask):
 
 @pytest.mark.parametrize("ask", PATHS)
 async def test_a_stream_is_requested_without_compression(ask: Ask):
-    """Compression would hold pieces back; a whole answer may be compressed."""
+    """Compression would delay pieces; a whole answer may be compressed."""
     headers = (await sent(ask, Recorder())).headers
 
     assert (headers["accept-encoding"] == "identity") == (ask in STREAMED)
@@ -107,7 +107,7 @@ async def test_only_the_beginning_of_an_error_body_is_read(ask: Ask):
 
 
 @pytest.mark.parametrize("ask", PATHS)
-async def test_64_kilobytes_of_a_compressed_error_of_a_gigabyte_are_decompressed(ask: Ask):
+async def test_at_most_64_kilobytes_of_a_compressed_error_are_decompressed(ask: Ask):
     packer = zlib.compressobj()
     begin, more = (packer.compress(bytes(1_000_000)) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
     recorder = Recorder(begin, *[more] * 999, content_encoding="deflate")
@@ -122,7 +122,7 @@ async def test_64_kilobytes_of_a_compressed_error_of_a_gigabyte_are_decompressed
     assert peak < 10_000_000
 
 
-def test_a_users_header_replaces_ours(sandbox: Sandbox):
+def test_a_users_header_replaces_the_librarys(sandbox: Sandbox):
     config = Config.resolve(
         api_key=TOKEN, base_url=sandbox.base_url, default_headers={"user-agent": "mine", "ACCEPT": "x/y"}
     )

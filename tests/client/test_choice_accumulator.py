@@ -1,4 +1,4 @@
-"""One choice while it arrives, in deltas and as a whole."""
+"""One choice of an answer, streamed and whole."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ STREAMED = [
 
 
 @pytest.mark.parametrize("events", [WHOLE, STREAMED], ids=["whole", "streamed"])
-def test_everything_that_a_server_says_is_kept(events):
+def test_every_field_of_an_answer_is_kept(events):
     accumulator = Accumulator(("add", "sub"))
     accumulator.request_id = "id-7"
     for event in events:
@@ -84,7 +84,7 @@ def test_everything_that_a_server_says_is_kept(events):
     assert accumulator.completion() == EVERYTHING
 
 
-def test_each_delta_says_what_its_event_added():
+def test_each_delta_has_what_its_event_added():
     accumulator = Accumulator(("add", "sub"))
     deltas = [delta for event in STREAMED for delta in accumulator.add(event)]
 
@@ -100,7 +100,7 @@ def test_each_delta_says_what_its_event_added():
 
 
 @pytest.mark.parametrize("finish", ["stop", "tool_calls"])
-def test_a_call_is_cut_only_if_the_answer_is(finish):
+def test_a_call_is_marked_as_cut_only_if_the_answer_was_cut(finish):
     accumulator = Accumulator(("add", "sub"))
     accumulator.add(chunk({"tool_calls": CALLS}, finish_reason=finish))
 
@@ -127,21 +127,21 @@ def test_ids_of_calls_are_made_of_the_answers_and_the_choices():
 
 
 @pytest.mark.parametrize("finish", ["stop", "length", "tool_calls"])
-def test_where_calls_are_forbidden_only_their_finish_is_changed(finish):
+def test_if_calls_are_forbidden_only_their_finish_reason_is_changed(finish):
     accumulator = Accumulator(tools_allowed=False)
     accumulator.add(chunk({"content": "Hi"}, finish_reason=finish))
 
     assert accumulator.completion().choice.finish_reason == ("stop" if finish == "tool_calls" else finish)
 
 
-def test_reasoning_beside_a_tag_in_one_event_leaves_the_tag_in_the_text():
+def test_reasoning_next_to_a_tag_in_one_event_leaves_the_tag_in_the_text():
     accumulator = Accumulator()
     (delta,) = accumulator.add(chunk({"reasoning": "Hm.", "content": "<think>a</think>b"}))
 
     assert (delta.reasoning, delta.text) == ("Hm.", "<think>a</think>b")
 
 
-def test_a_piece_that_is_held_back_is_text_once_the_server_has_split_off_its_own_reasoning():
+def test_a_piece_held_back_is_text_if_the_server_separates_reasoning_itself():
     accumulator = Accumulator()
     accumulator.add(chunk({"content": "<thi"}))
     accumulator.add(chunk({"reasoning": "Hm."}))
@@ -150,7 +150,7 @@ def test_a_piece_that_is_held_back_is_text_once_the_server_has_split_off_its_own
     assert (delta.text, accumulator.completion().choice.text) == ("<this", "<this")
 
 
-def test_the_end_of_inline_reasoning_comes_with_the_finish():
+def test_inline_reasoning_held_back_is_released_with_the_finish():
     accumulator = Accumulator()
     accumulator.add(chunk({"content": "<think>a</thi"}))
     (delta,) = accumulator.add(chunk({"content": "n"}, finish_reason="length"))
@@ -180,7 +180,7 @@ def test_reasoning_may_be_among_the_parts_of_the_content(parts, reasoning, text)
     assert (accumulator.choice().reasoning, accumulator.choice().text) == (reasoning, text)
 
 
-def test_reasoning_in_a_field_of_its_own_is_not_added_to_that_among_the_parts():
+def test_reasoning_in_its_own_field_is_not_added_to_reasoning_in_content_parts():
     accumulator = Accumulator()
     accumulator.add(chunk({"reasoning": "Hm.", "content": [{"type": "thinking", "thinking": "Hm."}]}))
 
@@ -198,14 +198,14 @@ def test_a_router_may_report_an_error_in_a_choice(error, choice):
 
 
 @pytest.mark.parametrize("error", [None, "", {}])
-def test_an_empty_error_in_a_choice_is_none(error):
+def test_an_empty_error_in_a_choice_is_ignored(error):
     accumulator = Accumulator()
     accumulator.add(chunk({"content": "Hi"}, finish_reason="stop", error=error))
 
     assert accumulator.finish().final
 
 
-def test_a_choice_without_anything_is_empty():
+def test_a_choice_without_fields_is_empty():
     accumulator = Accumulator()
     accumulator.add(chunk(None, finish_reason="stop"))
 

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.client.paths import EVERY, PATHS, Ask, astreamed, streamed, whole
+from tests.old_vllm import ignoring_tool_choice
 from tests.waiting import auntil
 from tir_client import (
     APIConnectionError,
@@ -82,7 +83,7 @@ async def test_every_path_gives_the_same_answer_and_sends_the_same_request(ask: 
 
 
 @pytest.mark.parametrize("ask", PATHS)
-async def test_a_failure_that_passes_is_retried_and_one_that_stays_is_reported(ask: Ask, sandbox, connect):
+async def test_a_temporary_failure_is_retried_and_a_permanent_one_is_reported(ask: Ask, sandbox, connect):
     sandbox.script(Fault(status=503), Fault(status=429, headers={"Retry-After": "0"}), Reply(text="At last."))
     assert (await ask(connect(), request())).choice.text == "At last."
     assert len(sandbox.requests) == 3
@@ -123,7 +124,7 @@ async def test_a_slow_first_byte_runs_into_its_own_timeout(ask: Ask, sandbox, co
     assert len(sandbox.requests) == 1
 
 
-def test_a_request_that_is_not_taken_names_the_timeout_that_bounds_it():
+def test_an_unread_request_is_an_error_that_names_the_timeout():
     assert translate(httpx.WriteTimeout("slow"), "first_byte", "https://host").phase == "chunk"
 
 
@@ -146,7 +147,7 @@ async def test_the_total_timeout_ends_a_stream_that_keeps_coming(ask: Ask, sandb
 
 
 @pytest.mark.parametrize("ask", PATHS[2:])
-async def test_a_stream_that_breaks_off_is_never_retried_and_never_an_answer(ask: Ask, sandbox, connect):
+async def test_a_broken_stream_is_never_retried_and_never_an_answer(ask: Ask, sandbox, connect):
     sandbox.script(Fault(after=Reply(text="one two three"), cut_after=3))
     with pytest.raises(StreamInterruptedError) as caught:
         await ask(connect(), request())
@@ -171,7 +172,7 @@ async def test_a_page_with_status_200_is_not_an_answer(ask: Ask, sandbox, connec
 
 
 @pytest.mark.parametrize("ask", PATHS[2:])
-async def test_a_server_that_answers_a_stream_request_as_a_whole_is_understood(ask: Ask, sandbox, connect):
+async def test_a_whole_answer_to_a_stream_request_is_read(ask: Ask, sandbox, connect):
     with Sandbox(replies=[Reply(text="In one piece.")]) as other:
         body = await whole(TIRClient(Config.resolve(api_key=other.token, base_url=other.base_url)), request())
     sandbox.script(Fault(status=200, body=_whole(body.choice.text), content_type="application/json"))
@@ -221,7 +222,7 @@ async def test_closing_a_stream_ends_the_request(sandbox, connect):
     assert len(sandbox.requests) == 2
 
 
-async def test_users_own_clients_are_used_and_left_open(sandbox, connect):
+async def test_the_users_http_clients_are_used_and_left_open(sandbox, connect):
     with httpx.Client() as mine:
         async with httpx.AsyncClient() as amine:
             client = connect(http_client=mine, http_async_client=amine)
@@ -294,7 +295,7 @@ async def test_a_forced_call_that_the_server_ignores_is_rescued(connect):
             "parameters": {"type": "object", "properties": {"b": {"type": "integer"}}, "required": ["b"]},
         },
     }
-    with Sandbox(ignores_forced_tools=True) as old:
+    with Sandbox(rules=ignoring_tool_choice()) as old:
         client = TIRClient(Config.resolve(api_key=old.token, base_url=old.base_url))
         for choice in ({"type": "function", "function": {"name": "sub"}}, "required"):
             for ask in EVERY:
@@ -360,7 +361,7 @@ async def _in_pieces(content: bytes):
 
 @pytest.mark.parametrize("ask", [pytest.param(path, id=path.__name__) for path in (streamed, astreamed)])
 @pytest.mark.parametrize("kind", ["read already", "in pieces", "compressed"])
-async def test_a_stream_is_read_whatever_transport_and_encoding_it_comes_by(ask, kind):
+async def test_a_stream_is_read_through_every_transport_and_encoding(ask, kind):
     content = gzip.compress(EVENTS) if kind == "compressed" else EVENTS
     headers = {**STREAMED, **({"content-encoding": "gzip"} if kind == "compressed" else {})}
     split = [content[place : place + 7] for place in range(0, len(content), 7)]

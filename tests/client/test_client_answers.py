@@ -1,4 +1,4 @@
-"""Odd answers, on every way to ask for one: streams under other labels, ends of several kinds, calls not made."""
+"""Unusual answers on every path: streams with other content types, different ends, missing calls."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def wire(body: bytes, content_type: str = "text/event-stream") -> list[bytes]:
 
 
 @pytest.mark.parametrize("ask", PATHS)
-async def test_an_answer_without_choices_is_asked_for_again(ask: Ask, sandbox: Sandbox):
+async def test_an_answer_without_choices_is_requested_again(ask: Ask, sandbox: Sandbox):
     empty = Reply(body={"choices": []}, chunks=[{"choices": []}])
     sandbox.script(empty, Reply(text="At last."))
     assert (await ask(client(sandbox), request())).choice.text == "At last."
@@ -55,7 +55,7 @@ async def test_an_answer_without_choices_is_asked_for_again(ask: Ask, sandbox: S
 
 
 @pytest.mark.parametrize("ask", PATHS)
-async def test_an_error_under_status_200_is_asked_for_again(ask: Ask, sandbox: Sandbox):
+async def test_an_error_with_status_200_is_requested_again(ask: Ask, sandbox: Sandbox):
     said = {"error": {"message": "engine died"}}
     sandbox.script(*[Reply(body=said, chunks=[said])] * 3)
 
@@ -66,7 +66,7 @@ async def test_an_error_under_status_200_is_asked_for_again(ask: Ask, sandbox: S
 
 @pytest.mark.parametrize("ask", PATHS[2:])
 @pytest.mark.parametrize("label", ["application/json", "text/plain", "application/octet-stream", ""])
-async def test_a_stream_under_another_label_is_read(ask: Ask, label: str):
+async def test_a_stream_with_another_content_type_is_read(ask: Ask, label: str):
     with WireServer(wire(event("a") + event("b", "stop") + DONE, label)) as server:
         assert (await ask(client(server), request())).choice.text == "ab"
 
@@ -88,7 +88,7 @@ async def test_the_end_of_a_stream_may_be_written_in_several_ways(ask: Ask, end:
 
 
 @pytest.mark.parametrize("ask", PATHS[2:])
-async def test_an_error_field_that_says_nothing_is_no_error(ask: Ask):
+async def test_an_empty_error_field_is_ignored(ask: Ask):
     chunks = event("a").replace(b'{"id"', b'{"error": "", "id"') + event("b", "stop").replace(
         b'{"id"', b'{"error": false, "id"'
     )

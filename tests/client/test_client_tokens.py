@@ -1,4 +1,4 @@
-"""The token of a client: asked for once per try, kept by copies, and in no error and no pickle."""
+"""The token of a client: read once per try, kept by copies, and in no error and no pickle."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tir_sandbox import Fault, Reply, Sandbox
 
 
 @pytest.mark.parametrize("ask", PATHS)
-async def test_a_function_that_gives_tokens_is_called_once_for_each_try(ask: Ask, sandbox: Sandbox):
+async def test_a_token_function_is_called_once_per_try(ask: Ask, sandbox: Sandbox):
     given = iter(["wrong-1", TOKEN, "unused"])
     rotating = TIRClient(Config.resolve(api_key=lambda: next(given), base_url=sandbox.base_url), retry=NO_PAUSE)
 
@@ -23,7 +23,7 @@ async def test_a_function_that_gives_tokens_is_called_once_for_each_try(ask: Ask
     assert next(given) == "unused"
 
 
-def test_a_malformed_host_of_the_environment_does_not_matter_beside_a_base_url(monkeypatch, sandbox: Sandbox):
+def test_a_malformed_host_in_the_environment_is_ignored_if_base_url_is_set(monkeypatch, sandbox: Sandbox):
     monkeypatch.setenv("MODEL_API_CLIENT_HOST", "nonsense")
 
     assert client(sandbox).chat(request()).choice.text

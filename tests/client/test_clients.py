@@ -1,4 +1,4 @@
-"""The httpx clients: of the user, and of our own making, with proxies and without."""
+"""The httpx clients, the user's and the library's, with and without proxies."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def test_certificates_that_cannot_be_read_are_named(monkeypatch, tmp_path)
 @pytest.mark.parametrize("ask", PATHS)
 @pytest.mark.parametrize("host", ["localhost", "a.localhost", "127.0.0.1", "127.9.9.9", "[::1]", "[0::1]"])
 async def test_no_proxy_sees_a_token_that_is_sent_over_plain_http_to_this_machine(ask: Ask, host: str, monkeypatch):
-    """A host that counts as this machine when the URL is checked is this machine for httpx, too, or refused."""
+    """A host that the URL check treats as loopback is loopback for httpx, too, or is refused."""
 
     async def call() -> None:
         config = Config.resolve(api_key=TOKEN, base_url=f"http://{host}:9")

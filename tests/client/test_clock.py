@@ -86,7 +86,7 @@ async def test_no_call_starts_a_thread(ask: Ask, monkeypatch):
     with Sandbox() as sandbox:
         for timeout in (None, {"total": 30}):
             client = client_for(sandbox.base_url, sandbox.token, timeout=timeout)
-            await ask(client, request())  # asyncio's own for `to_thread`, and whatever is loaded once
+            await ask(client, request())  # start asyncio's thread for `to_thread`, and load what is loaded once
             with monkeypatch.context() as patch:
                 patch.setattr(threading.Thread, "start", refuse)
                 if ask.__name__ == "whole":
@@ -99,7 +99,7 @@ async def test_no_call_starts_a_thread(ask: Ask, monkeypatch):
 
 
 @pytest.mark.parametrize("ask", EVERY)
-async def test_the_end_of_a_body_is_waited_for_a_short_time_only(ask: Ask, monkeypatch):
+async def test_the_end_of_a_body_is_waited_for_only_briefly(ask: Ask, monkeypatch):
     monkeypatch.setattr("tir_client.transport.body.DRAIN_SECONDS", SOON)
     with WireServer([stream(*chunks()), STALL]) as server:
         client = client_for(server.base_url, timeout={"chunk": NEVER})
@@ -108,7 +108,7 @@ async def test_the_end_of_a_body_is_waited_for_a_short_time_only(ask: Ask, monke
 
 
 def test_total_holds_to_within_one_chunk_in_sync_code():
-    """A server that drips is stopped by a look at the clock after each piece, one that is silent by `chunk`."""
+    """A slow stream is stopped by a check after each piece, a silent one by `chunk`."""
     script = [stream(chunk({"content": "a"}), done=False), *[b": wait\n\n", 0.02] * 3000]
     with WireServer(script) as server, pytest.raises(APITimeoutError, match="`total`"):
         list(client_for(server.base_url, timeout={"total": 0.3, "chunk": 30}).stream(request()))
@@ -165,7 +165,7 @@ async def given(value: Any) -> Any:
     return value
 
 
-async def test_a_cancellation_from_elsewhere_is_not_a_timeout():
+async def test_a_cancelled_wait_is_not_a_timeout():
     clock = Clock()
     task = asyncio.create_task(clock.wait(asyncio.sleep(NEVER), NEVER))
     await asyncio.sleep(0)
@@ -174,7 +174,7 @@ async def test_a_cancellation_from_elsewhere_is_not_a_timeout():
         await task
 
 
-async def test_a_cancellation_and_a_timeout_at_once_are_a_cancellation():
+async def test_a_cancellation_at_the_time_of_a_timeout_is_a_cancellation():
     clock = Clock()
     task = asyncio.create_task(clock.wait(asyncio.sleep(NEVER), NEVER))
     await asyncio.sleep(0)
@@ -196,7 +196,7 @@ async def test_the_clock_does_not_fire_between_waits():
     clock.close()
 
 
-async def test_the_whole_call_is_bounded_too():
+async def test_the_total_timeout_bounds_the_call():
     clock = Clock(0.01)
     await clock.wait(given(1), NEVER)
     with pytest.raises(TimeoutError):

@@ -1,4 +1,4 @@
-"""Who calls and where to: everything that is refused before a request, and every URL that is built."""
+"""The configuration: what is refused before a request, and the URLs that are built."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ import pytest
 from pydantic import SecretStr
 
 from tir_client import Config, ConfigurationError
-from tir_client.environment import project_from_environment, token_from_environment
+from tir_client.environment import (
+    environment_token,
+    looks_like_auth_token,
+    project_from_environment,
+    token_from_environment,
+)
 from tir_client.transport.token import fetch_token
 
 VARIABLES = ("E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN", "E2E_TIR_PROJECT_ID", "TIR_BASE_URL", "MODEL_API_CLIENT_HOST")
@@ -30,7 +35,7 @@ def config(**given: object) -> Config:
 
 
 @pytest.mark.parametrize("project", [123, "123", "p-123", "p-p-123", " 123 ", "0123"])
-def test_a_project_may_be_written_in_every_way_seen(project):
+def test_a_project_may_have_prefixes_and_leading_zeros(project):
     assert config(project_id=project).url_for("gpt_oss_120b") == (
         "https://infer.e2enetworks.net/project/p-123/genai/gpt_oss_120b/v1/chat/completions"
     )
@@ -68,7 +73,7 @@ def test_an_own_deployment_takes_any_model_name(endpoint):
         "https://host/v1/rerank",
     ],
 )
-def test_a_base_url_is_used_as_given_whatever_its_end(given):
+def test_a_base_url_may_end_with_slashes_or_the_path_of_a_call(given):
     assert config(base_url=given).url_for("any/model") == "https://host/v1/chat/completions"
     assert config(base_url=given).url_for("any/model", "/tokenize") == "https://host/tokenize"
 
@@ -146,26 +151,40 @@ def test_settings_read_the_environment_themselves(monkeypatch):
     assert token_from_environment() == SecretStr("first")
 
 
+def test_a_client_without_its_token_takes_the_one_of_the_environment(monkeypatch):
+    with pytest.raises(ConfigurationError, match=r"^No token: pass `api_key` or set E2E_TIR_ACCESS_TOKEN"):
+        environment_token()
+    monkeypatch.setenv("TIR_API_TOKEN", "second")
+    assert environment_token() == SecretStr("second")
+
+
+@pytest.mark.parametrize(
+    ("token", "is_one"), [(JWT, True), ("eyJ..", True), ("eyJ.a", False), (f"{JWT}.a", False), ("an-api-key", False)]
+)
+def test_an_auth_token_is_known_by_its_form(token, is_one):
+    assert looks_like_auth_token(SecretStr(token)) is is_one
+
+
 def test_a_missing_token_and_a_missing_project_are_reported_together():
     with pytest.raises(ConfigurationError, match=r"^No token: .*create a token\. No project: .*TIR_BASE_URL\.$"):
         Config.resolve()
 
 
 @pytest.mark.parametrize("name", ["E2E_TIR_API_KEY", "OPENAI_API_KEY"])
-def test_other_services_keys_are_never_used(monkeypatch, name):
+def test_keys_of_other_services_are_never_used(monkeypatch, name):
     monkeypatch.setenv(name, "not-for-inference")
 
     with pytest.raises(ConfigurationError, match="No token: pass `api_key` or set E2E_TIR_ACCESS_TOKEN"):
         Config.resolve(project_id=1)
 
 
-def test_a_missing_project_is_refused_with_what_would_help():
+def test_a_missing_project_is_refused_with_the_ways_to_set_it():
     with pytest.raises(ConfigurationError, match=r"No project: pass `project_id` or set E2E_TIR_PROJECT_ID.*base_url"):
         config()
 
 
 @pytest.mark.parametrize("token", ["", "  ", "two words", "line\nbreak", "snow☃", 5, b"bytes"])
-def test_a_token_that_cannot_be_one_is_refused_without_being_repeated(token):
+def test_an_invalid_token_is_refused_without_being_repeated(token):
     with pytest.raises(ConfigurationError, match="`api_key`") as caught:
         Config.resolve(api_key=token, project_id=1)
 
@@ -173,7 +192,7 @@ def test_a_token_that_cannot_be_one_is_refused_without_being_repeated(token):
 
 
 @pytest.mark.parametrize("token", [f" {JWT}\n", f"Bearer {JWT}", SecretStr(JWT), lambda: JWT, lambda: SecretStr(JWT)])
-def test_a_token_may_be_given_in_every_usual_form(token):
+def test_a_token_may_be_given_in_any_usual_form(token):
     assert Config.resolve(api_key=token, project_id=1).secret().get_secret_value() == JWT
 
 
@@ -243,7 +262,7 @@ def test_a_name_that_would_change_the_url_is_refused_for_a_hosted_model(model):
         ("my/own", r"it becomes part of the URL, as 'gpt_oss_120b' does\."),
     ],
 )
-def test_the_slug_of_a_model_that_is_named_as_elsewhere_is_asked_about(model, hint):
+def test_the_error_about_a_hugging_face_id_has_the_nearest_slug(model, hint):
     with pytest.raises(ConfigurationError, match=f"is not the slug of a GenAI model: {hint} A Hugging Face id"):
         config(project_id=1).url_for(model)
 
@@ -276,7 +295,7 @@ def test_a_malformed_host_is_refused_with_its_own_variable():
         config(project_id=1, host="host")
 
 
-def test_a_url_is_kept_but_for_the_slashes_at_its_end():
+def test_a_url_is_kept_without_trailing_slashes():
     assert config(base_url="https://host/X/").base_url == "https://host/X"
     assert config(base_url="https://host/X/embeddings").base_url == "https://host/X"
 
@@ -293,7 +312,7 @@ def test_a_malformed_url_with_a_user_is_not_repeated():
     assert "hunter2" not in str(caught.value)
 
 
-def test_secrets_and_parameters_do_not_belong_into_a_url():
+def test_secrets_and_parameters_in_a_url_are_refused():
     with pytest.raises(ConfigurationError, match="pass the token as `api_key`") as caught:
         config(base_url="https://me:hunter2@host/v1")
     assert "hunter2" not in str(caught.value)
@@ -311,7 +330,7 @@ def test_plain_http_is_for_this_machine_only():
     assert config(base_url="http://10.0.0.1/v1", allow_http=True).base_url == "http://10.0.0.1/v1"
 
 
-def test_two_addresses_at_once_are_refused():
+def test_base_url_and_endpoint_id_together_are_refused():
     with pytest.raises(ConfigurationError, match="not both"):
         config(base_url="https://host/v1", endpoint_id=4)
 
@@ -324,7 +343,7 @@ def test_headers_that_cannot_be_sent_are_refused_without_their_value(headers):
         config(project_id=1, default_headers=headers)
 
 
-def test_nothing_secret_is_in_the_repr():
+def test_the_repr_has_no_secret():
     shown = repr(config(project_id=1, default_headers={"X-Key": "hunter2"}, default_query={"apikey": "hunter2"}))
 
     assert "hunter2" not in shown
@@ -334,7 +353,7 @@ def test_nothing_secret_is_in_the_repr():
 @pytest.mark.parametrize(
     ("value", "kind"), [(None, "NoneType"), (["x"], "list"), ({"a": 1}, "dict"), (object(), "object")]
 )
-def test_a_query_parameter_that_is_no_text_is_refused(value, kind):
+def test_a_query_parameter_that_is_not_text_is_refused(value, kind):
     with pytest.raises(ConfigurationError, match=f"`default_query`: 'q' must be a string or a number, not {kind}"):
         config(project_id=1, default_query={"q": value})
 
@@ -367,7 +386,7 @@ def test_advice_for_a_401_follows_the_shape_of_the_token(token, given, hint):
     assert token not in found.token_hint(found.secret())
 
 
-def test_all_that_may_be_secret_is_masked_in_errors():
+def test_everything_that_may_be_secret_is_masked_in_errors():
     found = config(project_id=1, default_headers={"X-Key": "one"}, default_query={"key": "two"})
 
     assert found.secrets(found.secret()) == [JWT, "one", "two"]
@@ -377,7 +396,7 @@ def token_of_a_vault() -> str:
     return JWT
 
 
-def test_a_pickle_has_all_but_the_token(monkeypatch):
+def test_a_pickle_has_everything_but_the_token(monkeypatch):
     found = config(project_id=1, endpoint_id=2, host="https://h")
     restored = pickle.loads(pickle.dumps(found))
 

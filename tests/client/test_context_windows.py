@@ -1,4 +1,4 @@
-"""The context window of a model that only its server knows: when it is asked for, and what a failure does."""
+"""The context window of a model that only its server reports: when it is requested, and what happens on failure."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ async def test_a_list_of_models_that_was_read_is_remembered(own: Sandbox):
         ([], None),
     ],
 )
-def test_the_window_is_that_of_the_named_model_or_of_all(cards: list[ModelCard], window: int | None):
+def test_the_window_is_the_named_models_or_the_one_that_all_models_share(cards: list[ModelCard], window: int | None):
     assert window_of("m", cards) == window
 
 
 @pytest.mark.parametrize("window", [None, 0, -1, True, "8192", 8192.0])
-def test_a_window_that_is_no_number_of_tokens_is_not_known(window: Any):
+def test_a_window_that_is_not_a_number_of_tokens_is_ignored(window: Any):
     content = json.dumps({"data": [{"id": "m", "max_model_len": window}]}).encode()
 
     assert read_models(content, None)[0].max_model_len is None
@@ -114,7 +114,7 @@ LISTED = {"data": [{"id": "m", "max_model_len": 8_192}]}
     "failure",
     [503, 500, 429, httpx.ConnectError("refused"), httpx.ReadTimeout("slow"), RuntimeError("a user's client")],
 )
-def test_a_failure_is_no_exception_is_logged_once_and_asked_about_again_after_a_minute(failure, clock, caplog):
+def test_a_failure_to_read_the_window_is_logged_once_and_retried_after_a_minute(failure, clock, caplog):
     asking, requests = answering(failure, failure, LISTED)
 
     assert [asking.context_window("m") for _ in range(3)] == [None] * 3
@@ -130,7 +130,7 @@ def test_a_failure_is_no_exception_is_logged_once_and_asked_about_again_after_a_
 
 
 @pytest.mark.parametrize("answer", [401, 403, 404, {"data": [{"id": "m"}]}, {"data": "none"}, {"detail": "odd"}])
-def test_a_server_that_does_not_say_it_is_asked_once(answer, clock, caplog):
+def test_a_server_that_lists_no_window_is_asked_once(answer, clock, caplog):
     asking, requests = answering(answer)
 
     assert asking.context_window("m") is None
@@ -139,7 +139,7 @@ def test_a_server_that_does_not_say_it_is_asked_once(answer, clock, caplog):
     assert len(requests) == len(caplog.records) == 1
 
 
-async def test_a_server_that_is_silent_is_waited_for_a_moment_and_less_in_an_event_loop(monkeypatch, caplog):
+async def test_a_silent_server_is_waited_for_briefly_and_less_in_an_event_loop(monkeypatch, caplog):
     asked: list[float] = []
     windows = ContextWindows()
 
@@ -167,7 +167,7 @@ def test_threads_ask_once(own: Sandbox):
     assert len(own.requests) == 1
 
 
-async def test_a_loop_does_not_wait_long_for_a_thread_that_asks(monkeypatch):
+async def test_an_event_loop_waits_only_briefly_for_a_request_of_another_thread(monkeypatch):
     monkeypatch.setattr(context_windows, "SECONDS_IN_LOOP", 0.01)
     windows, asking, answer = ContextWindows(), threading.Event(), threading.Event()
 

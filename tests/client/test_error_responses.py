@@ -1,4 +1,4 @@
-"""What a server says about an error: found in any body, in linear time, with secrets masked."""
+"""Messages of error responses: found in any body, in linear time, with secrets masked."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ from tir_client.protocol.error_responses import (
         ("<title one</title>", "<title one"),
     ],
 )
-def test_the_sentence_of_a_body_is_found(body: object, text: str) -> None:
+def test_the_message_of_an_error_body_is_found(body: object, text: str) -> None:
     assert describe_body(body) == text
 
 
@@ -76,7 +76,7 @@ def test_a_text_is_described_in_linear_time(unit: str) -> None:
     assert growth(describe_body, lambda size: "<p>" + unit * (size // len(unit)), size=MARKUP_LIMIT // 9) < 4
 
 
-def test_a_long_body_is_cut_without_half_a_word() -> None:
+def test_a_long_body_is_cut_at_a_word() -> None:
     assert cut("word " * 1000).endswith("word … (cut)")
     assert cut("x" * BODY_LIMIT) == "x" * BODY_LIMIT
     assert cut("a " + "x" * BODY_LIMIT) == "a … (cut)"
@@ -117,7 +117,7 @@ def test_each_status_has_its_class_and_advice(status: int, cls: type[APIStatusEr
     assert error.status_code == status
 
 
-def test_an_error_carries_what_the_server_said() -> None:
+def test_an_error_carries_the_servers_message() -> None:
     headers = {"x-request-id": "id-7", "retry-after": "3"}
     error = error_from_response(429, headers, b'{"error": {"message": "No."}}', hint="Ask Ada.")
 
@@ -153,7 +153,7 @@ def test_a_prompt_that_does_not_fit_has_a_class_of_its_own(words: str, cls: type
         {"object": "x"},
     ],
 )
-def test_an_ordinary_event_is_no_error(event: dict[str, object]) -> None:
+def test_an_ordinary_event_is_not_an_error(event: dict[str, object]) -> None:
     assert error_from_event(event, None) is None
 
 
@@ -226,7 +226,7 @@ def test_a_secret_that_contains_another_is_masked_whole() -> None:
     assert masked("head-longsecret", ["longsecret", "head-longsecret"]) == MASK
 
 
-def test_all_of_an_error_is_masked() -> None:
+def test_every_part_of_an_error_is_masked() -> None:
     error = TIRError(f"said {SECRET}", body={"said": SECRET}, headers={"x-said": SECRET})
 
     assert mask(error, [SECRET]) is error
@@ -235,7 +235,7 @@ def test_all_of_an_error_is_masked() -> None:
     assert SECRET not in str(error) + str(error.args) + repr(error.body) + repr(error.headers)
 
 
-def test_what_is_named_like_one_of_our_errors_is_one():
+def test_the_errors_have_their_base_classes():
     assert issubclass(EmptyAnswerError, ResponseError)
     assert issubclass(ReportedError, ResponseError)
     assert issubclass(InvalidRequestError, ValueError)
@@ -258,6 +258,10 @@ GENAI = "https://host/project/p-1/genai"
         (404, "https://host/genai/m/genai/gpt-oss-120b/v1/chat/completions", b"", "`endpoint_id`.$"),
         (404, "https://host/chat/completions", b"", "no `/v1`.*such as https://host/v1"),
         (404, "https://host/api/embeddings", b"", "no `/v1`.*such as https://host/api/v1"),
+        (404, "https://host/models", b"", "no `/v1`.*such as https://host/v1"),
+        (404, "https://host/v1/rerank", b"", "Check the `path`, too"),
+        (404, "https://host/v1/wrong", b"", "Check the `path`, too"),
+        (404, "https://host/rank", b"", "^Check the `model` slug.*Check the `path`, too"),
         (404, "https://host/v1/chat/completions", b"", "Check the `model` slug"),
         (404, f"{GENAI}/gpt-oss-120b/v1/chat/completions", b"", "Did you mean the model `gpt_oss_120b`"),
         (404, f"{GENAI}/gpt_oss_120b/v1/chat/completions", b"", "`endpoint_id`.$"),

@@ -1,4 +1,4 @@
-"""A call that was demanded and not made is requested once more, by the JSON schema of the tool."""
+"""A demanded call that is missing is requested again with the JSON schema of the tool."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def answer(text="No.", finish="stop", calls=(), usage=None, refusal=""):
 
 
 @pytest.mark.parametrize("choice", [None, "auto", "none"])
-def test_nothing_is_rescued_that_was_not_demanded(choice):
+def test_a_call_that_was_not_demanded_is_not_requested_again(choice):
     assert rescue_request(request(choice, ADD), answer()) is None
 
 
 @pytest.mark.parametrize("arguments", ['{"a": 1}', '{"a": "1"}', '{"a": 1, "b": 2}'])
-def test_nothing_is_rescued_that_is_there(arguments):
+def test_a_call_that_is_present_is_not_requested_again(arguments):
     assert rescue_request(request("required", ADD), answer(calls=[ToolCall("c", "add", arguments)])) is None
 
 
@@ -84,7 +84,7 @@ def test_a_call_whose_arguments_miss_the_schema_is_requested_again(choice, argum
         Completion(choices=[Choice(tool_calls=[ToolCall("c", "add", "{}")])] * 2),
     ],
 )
-def test_such_a_call_is_kept_beside_a_good_one_and_in_an_answer_that_was_cut_off(first):
+def test_a_call_that_misses_the_schema_is_kept_next_to_a_valid_one_and_in_a_cut_answer(first):
     assert rescue_request(request("required", ADD), first) is None
 
 
@@ -122,7 +122,7 @@ def test_the_call_of_the_second_answer_replaces_it_if_there_is_one(text, argumen
     assert last.final
 
 
-def test_a_second_answer_without_a_call_beside_a_broken_one_is_an_error():
+def test_a_second_answer_without_a_call_after_a_broken_one_is_an_error():
     first, second = of_calls("{"), Accumulator()
     second.add({"choices": [{"message": {"content": "No."}, "finish_reason": "stop"}]})
     forced = ForcedCall(request("required", ADD), lenient=False)
@@ -144,7 +144,7 @@ def test_a_call_of_broken_json_is_requested_again(choice, arguments):
         assert rescue_request(request(choice, ADD), first).response_format["json_schema"]["schema"] == SCHEMA
 
 
-def test_a_broken_call_beside_a_good_one_is_kept():
+def test_a_broken_call_next_to_a_valid_one_is_not_requested_again():
     calls = [ToolCall("c", "add", '{"a": '), ToolCall("d", "add", '{"a": 1}')]
 
     for first in (answer(calls=calls), answer(calls=calls, finish="length"), answer(calls=calls[::-1])):
@@ -184,7 +184,7 @@ def test_a_broken_call_that_fails_twice_is_an_error_that_shows_both_answers():
         rescued_call(request("required", ADD), answer(calls=[ToolCall("c", "add", '{"a": ')]), answer("No."))
 
 
-def test_a_demanded_call_that_is_whole_passes_even_if_the_answer_was_cut_behind_it():
+def test_a_complete_demanded_call_is_accepted_if_the_answer_was_cut_after_it():
     whole = ToolCall("c", "add", '{"a": 1}', cut=True)
 
     assert rescue_request(request("required", ADD), answer(calls=[whole], finish="length")) is None
@@ -199,7 +199,7 @@ def test_a_call_among_several_answers_is_not_rescued():
     assert caught.value.partial is several
 
 
-def test_a_named_call_is_asked_for_by_its_own_schema():
+def test_a_missing_named_call_is_requested_with_its_own_schema():
     asked = request(named("sub"), ADD, SUB)
     before = copy.deepcopy(asked)
     second = rescue_request(asked, answer())
@@ -215,7 +215,7 @@ def test_a_named_call_is_asked_for_by_its_own_schema():
     assert (call.name, call.parsed()) == ("sub", {"a": 1})
 
 
-def test_one_of_several_calls_is_asked_for_by_a_schema_of_all_of_them():
+def test_one_of_several_missing_calls_is_requested_with_a_schema_of_all_tools():
     asked = request("required", ADD, MOVE)
     before = copy.deepcopy(asked)
 
@@ -240,7 +240,7 @@ def test_one_of_several_calls_is_asked_for_by_a_schema_of_all_of_them():
 
 
 def one_of(*tools):
-    """The schema by which one of several tools is asked for."""
+    """The schema with which a call of one of several tools is requested."""
     second = rescue_request(request("required", *tools), answer())
     return second.response_format["json_schema"]["schema"]
 
@@ -278,7 +278,7 @@ def test_a_schema_of_several_tools_has_the_definitions_of_each_under_names_of_th
         },
     ],
 )
-def test_a_schema_of_several_tools_binds_recursive_arguments(schema):
+def test_a_schema_of_several_tools_constrains_recursive_arguments(schema):
     first = answer()
     second = rescue_request(request("required", tool("walk", schema), ADD), first)
 
@@ -313,7 +313,7 @@ def test_a_rescued_call_has_an_id_of_its_answer(ids, call_id):
     "text",
     ["No.", "5", "[]", '{"name": "mul", "arguments": {}}', '{"name": "add"}', '{"name": "add", "arguments": 5}', ""],
 )
-def test_a_rescue_that_fails_is_an_error_that_shows_what_came(text):
+def test_a_rescue_that_fails_is_an_error_that_shows_the_answer(text):
     with pytest.raises(ForcedToolError, match="ignored `tool_choice`") as caught:
         rescued_call(request("required", ADD, SUB), answer("First."), answer(text))
 
@@ -331,7 +331,7 @@ def test_an_answer_that_was_cut_off_is_not_rescued():
 @pytest.mark.parametrize(
     ("refused", "words"), [({"refusal": "I do not."}, "I do not"), ({"finish": "content_filter"}, "a content filter")]
 )
-def test_a_refusal_is_not_asked_again(refused, words):
+def test_a_refusal_is_not_requested_again(refused, words):
     with pytest.raises(RefusedCallError, match=words) as caught:
         rescue_request(request("required", ADD), answer(**refused))
     assert isinstance(caught.value, ForcedToolError)
@@ -341,7 +341,7 @@ def test_a_refusal_is_not_asked_again(refused, words):
     assert caught.value.partial == answer("First.")
 
 
-# The answer while it arrives
+# Streamed answers
 
 
 def arriving(*events, **fields):
@@ -360,7 +360,7 @@ CALL = {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "add", "argu
 
 
 @pytest.mark.parametrize("choice", [None, "auto", "none"])
-def test_an_answer_that_need_not_call_passes(choice):
+def test_an_answer_to_an_optional_choice_passes_without_a_call(choice):
     forced, accumulator, passed = arriving(event({"content": "No."}), event({}, "stop"), choice=choice)
 
     assert passed == [("No.", None), ("", "stop")]
@@ -386,7 +386,7 @@ def test_an_answer_with_the_call_passes():
         ("{}", "length", "length"),
     ],
 )
-def test_the_end_of_a_call_that_is_requested_again_is_held_back_but_not_the_call(arguments, finish, passed):
+def test_the_finish_of_a_call_that_is_requested_again_is_held_back_but_not_the_call(arguments, finish, passed):
     call = {"index": 0, "id": "c", "function": {"name": "add", "arguments": arguments}}
 
     assert arriving(event({"tool_calls": [call]}, finish))[2] == [("", passed)]
@@ -401,7 +401,7 @@ def test_the_end_of_a_call_that_is_requested_again_is_held_back_but_not_the_call
         ({"refusal": "No."}, [("", None)]),
     ],
 )
-def test_the_end_of_an_answer_without_the_call_is_held_back_but_not_what_came_with_it(last, passed):
+def test_the_finish_of_an_answer_without_the_call_is_held_back_but_not_its_text(last, passed):
     assert arriving(event(last, "stop"))[2] == passed
 
 
@@ -439,7 +439,7 @@ def test_a_rescue_counts_its_tokens():
     assert forced.rescue(accumulator, second)[1].usage == Usage(10, 4, 14)
 
 
-def test_an_answer_that_cannot_be_rescued_is_an_error_unless_leniency_is_asked_for():
+def test_an_answer_that_cannot_be_rescued_is_an_error_unless_lenient():
     cut = event({"content": "N"}, "length")
     forced, accumulator, _ = arriving(cut)
     with pytest.raises(ForcedToolError, match="max_tokens"):
@@ -450,7 +450,7 @@ def test_an_answer_that_cannot_be_rescued_is_an_error_unless_leniency_is_asked_f
     assert forced.second is None
 
 
-def test_a_rescue_that_fails_is_an_error_unless_leniency_is_asked_for():
+def test_a_rescue_that_fails_is_an_error_unless_lenient():
     second = Accumulator()
     second.add(event({"content": "No again."}, "stop"))
     forced, accumulator, _ = arriving(event({"content": "No."}, "stop"))

@@ -69,7 +69,7 @@ class Server:
 
 @asynccontextmanager
 async def running():
-    """A server, and what makes clients that share their HTTP/2 connections."""
+    """A server, and a function that makes clients for it."""
     server = Server()
     async with listening(server.serve) as port, httpx.AsyncClient(**HTTP2) as own_async:
         config = Config.resolve(api_key="k", base_url=f"http://127.0.0.1:{port}/v1")
@@ -117,7 +117,7 @@ async def test_a_timeout_of_one_async_call_does_not_end_another_on_its_connectio
 @pytest.mark.parametrize("ask", PATHS[::2])
 async def test_a_timeout_of_one_sync_call_ends_others_on_its_http2_connection(ask: Ask):
     """httpcore reads for all calls in the thread of one. If this fails, `reliability.md` has one limit less."""
-    for seconds in (1, 5, 25):  # on a slow machine it takes longer until both calls are under way
+    for seconds in (1, 5, 25):  # a slow machine needs longer to start both calls
         async with running() as (server, client):
             timed_out = asyncio.ensure_future(ask(client(first_byte=seconds), NEVER))
             await server.has_received(1)

@@ -1,4 +1,4 @@
-"""The transport of sync calls: its time limits hold however bytes arrive, and no answer becomes another call's."""
+"""The transport of sync calls: its time limits hold however bytes arrive, and no answer is read as another call's."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_connection_is_not_used_again_if_the_server_has_sent_something_meanwhi
 
 
 def test_an_answer_may_quote_a_status_line():
-    """It may cost a new connection, and changes nothing else."""
+    """The only effect is a new connection."""
     quoting = ANSWER.replace(b"all of it", b"HTTP/1.1 ")
     with WireServer([quoting, READ, ANSWER, STALL], KEPT) as server, client_for(server) as client:
         assert client.get("/").content == b"HTTP/1.1 "
@@ -126,7 +126,7 @@ def test_the_deadline_of_a_request_ends_it_in_any_phase(trickle: tuple[bytes, by
 
 
 class Clock:
-    """A clock that goes on by `step` seconds each time it is read."""
+    """A clock that advances by `step` seconds each time it is read."""
 
     def __init__(self, step: float = 0.0) -> None:
         self.now = 0.0
@@ -137,7 +137,7 @@ class Clock:
         return self.now
 
 
-def test_each_piece_of_a_body_has_the_full_time(monkeypatch: pytest.MonkeyPatch):
+def test_each_piece_of_a_body_has_the_full_timeout(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("tir_client.transport.httpcore.monotonic", Clock(10))
     pieces = [step for _ in range(8) for step in (0.02, b"1\r\nx\r\n")]
     with WireServer([BEGUN, *pieces, b"0\r\n\r\n", STALL]) as server, client_for(server, read=35) as client:
@@ -240,7 +240,7 @@ def test_a_request_that_the_server_does_not_read_is_a_write_timeout(limit: str):
 
 
 @pytest.mark.parametrize("last", [CLOSE, STALL], ids=["half closed", "open"])
-def test_an_early_refusal_of_a_large_request_arrives(last):
+def test_an_early_error_response_to_a_large_request_is_read(last):
     with WireServer([TOO_LARGE, last]) as server, client_for(server) as client:
         response = client.post("/", content=bytes(20 * PIECE))
     assert (response.status_code, response.content) == (413, b"too large")

@@ -8,7 +8,7 @@ from tir_client import ResponseError
 from tir_client.protocol.json_fields import as_dict, as_list, as_str, as_text
 
 
-def test_a_part_of_the_right_type_is_itself():
+def test_a_part_of_the_right_type_is_returned_unchanged():
     value = {"a": 1}
 
     assert as_dict(value, "x") is value

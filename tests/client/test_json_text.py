@@ -1,4 +1,4 @@
-"""JSON that a model wrote: found in prose and fences, whole and while it arrives, in linear time."""
+"""JSON in a model's text: found in prose and fences, whole and streamed, in linear time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from tests.complexity import growth
 from tir_client import ToolCall
-from tir_client.protocol.json_text import PartialJson, extract_json, parse_json, read_json, read_partial_json
+from tir_client.protocol.json_text import (
+    PartialJson,
+    escape_surrogates,
+    extract_json,
+    parse_json,
+    read_json,
+    read_partial_json,
+)
 from tir_client.protocol.messages import sendable_arguments
 
 PUNE = {"name": "Pune", "lines": "a\nb"}
@@ -66,7 +73,7 @@ NOT_JSON = {
 
 
 @pytest.mark.parametrize("text", NOT_JSON.values(), ids=NOT_JSON)
-def test_what_is_not_json_is_not_repaired(text: str):
+def test_invalid_json_is_not_repaired(text: str):
     with pytest.raises(ValueError):
         read_json(text)
     with pytest.raises(ValueError):
@@ -97,7 +104,12 @@ def test_time_is_linear(function: Any, unit: str):
     assert growth(run, lambda size: unit * (size // len(unit))) < 4
 
 
-def test_partial_json_knows_what_is_certain():
+@pytest.mark.parametrize("text", ['{"a": "é"}', '{"a": "\ud800", "b": "\udc00\ud800"}'])
+def test_text_with_escaped_surrogates_can_be_sent_and_reads_as_the_same_value(text: str):
+    assert json.loads(escape_surrogates(text).encode()) == json.loads(text)
+
+
+def test_partial_json_returns_only_complete_parts():
     partial = PartialJson()
     assert [partial.parse(text) for text in ("", "{", '{"a', '{"a": [1, 2', '{"a": [1, 2]}')] == [
         {},

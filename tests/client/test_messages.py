@@ -1,9 +1,10 @@
-"""Messages on the wire: whatever both integrations say in the same way."""
+"""Messages in wire form, as both integrations send them."""
 
 from __future__ import annotations
 
 import json
 from datetime import date
+from math import inf, nan
 
 import pytest
 
@@ -41,7 +42,7 @@ from tir_client.protocol.messages import (
         ('{"a": "one\ntwo"}', '{"a": "one\\u000atwo"}'),
     ],
 )
-def test_arguments_go_back_as_an_object_whatever_the_model_wrote(arguments, sent):
+def test_arguments_are_always_sent_back_as_an_object(arguments, sent):
     assert sent == sendable_arguments(arguments)
 
 
@@ -72,7 +73,7 @@ def test_a_tools_result_names_the_call_and_the_tool():
     assert tool_message("c1", "3", name="add") == {**expected, "name": "add"}
 
 
-def test_a_call_goes_back_as_the_server_wrote_it():
+def test_a_call_is_sent_back_as_the_server_wrote_it():
     function = {"name": "add", "arguments": '{"a": 1}'}
 
     assert tool_call("c1", "add", {"a": 1}) == {"id": "c1", "type": "function", "function": function}
@@ -92,7 +93,23 @@ def test_arguments_that_json_cannot_express_are_sent_as_text():
     assert shown == {"invalid_arguments": '[arguments: {"(1, 2)": "x"}]'}
 
 
-def test_arguments_that_contain_themselves_are_sent_as_far_as_they_are_shown():
+@pytest.mark.parametrize(
+    ("arguments", "sent"),
+    [
+        ({"a": nan, "b": [inf, -inf]}, {"a": "NaN", "b": ["Infinity", "-Infinity"]}),
+        ('{"a": NaN, "b": [Infinity,-Infinity]}', {"a": "NaN", "b": ["Infinity", "-Infinity"]}),
+        ('{"NaN": "a \\" NaN -Infinity", "b": -1}', {"NaN": 'a " NaN -Infinity', "b": -1}),
+        ("NaN", {"invalid_arguments": "NaN"}),
+    ],
+)
+def test_numbers_that_json_does_not_have_are_sent_as_strings(arguments, sent):
+    def refuse(constant: str) -> None:
+        raise ValueError(constant)
+
+    assert json.loads(sendable_arguments(arguments), parse_constant=refuse) == sent
+
+
+def test_arguments_that_contain_themselves_are_sent_as_their_repr_shows_them():
     endless = {}
     endless["a"] = endless
 
@@ -178,7 +195,7 @@ def test_media_are_refused_where_the_server_takes_only_text(role):
         join_content([*TEXTS, IMAGE], role)
 
 
-def test_parts_are_those_of_vllm():
+def test_media_parts_have_vllms_form():
     assert text_part("a") == {"type": "text", "text": "a"}
     assert media_part("video", "u") == {"type": "video_url", "video_url": {"url": "u"}}
     assert media_part("image", "u", detail="low")["image_url"] == {"url": "u", "detail": "low"}
@@ -186,7 +203,7 @@ def test_parts_are_those_of_vllm():
 
 
 @pytest.mark.parametrize(("media_type", "kind"), [("audio/mpeg", "mpeg"), ("mp3", "mp3"), ("", "wav"), ("a/b/c", "c")])
-def test_audio_says_its_format(media_type, kind):
+def test_audio_has_its_format(media_type, kind):
     assert audio_part("QUI=", media_type) == {
         "type": "input_audio",
         "input_audio": {"data": "QUI=", "format": kind},

@@ -1,4 +1,4 @@
-"""What is known of models, under which names."""
+"""What the library knows of models, by their names."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_dots_and_dashes_are_one():
 
 
 @pytest.mark.parametrize("name", ["", "my_own", "gpt-oss-120b/my_own", "gpt_oss_120b_tuned"])
-def test_of_other_names_nothing_is_claimed(name):
+def test_unknown_names_have_no_known_limits(name):
     info = model_info(name)
     assert (info.context_window, info.reasoning, info.tools, info.inline_think) == (None, False, True, True)
 
@@ -75,5 +75,5 @@ def test_of_other_names_nothing_is_claimed(name):
         ("my/own", None),
     ],
 )
-def test_the_slug_of_a_model_that_is_named_as_elsewhere_is_known(name, slug):
+def test_the_nearest_slug_of_a_hugging_face_id_is_found(name, slug):
     assert nearest_slug(name) == slug

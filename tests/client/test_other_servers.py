@@ -38,7 +38,7 @@ def both(name: str) -> list[str]:
     [(name, "Greet them.\n") for name in both(f"{LLAMA}/hello")]
     + [(name, "Greet them.") for name in both(f"{SGLANG}/hello")],
 )
-def test_reasoning_is_apart_from_the_answer(name: str, reasoning: str):
+def test_reasoning_is_separate_from_the_answer(name: str, reasoning: str):
     choice = answer_of(recording(name)).choice
 
     assert (choice.reasoning, choice.text, choice.finish_reason) == (reasoning, GREETING, "stop")
@@ -90,7 +90,7 @@ def test_a_call_that_was_cut_off_is_not_complete(name: str):
 
 
 @pytest.mark.parametrize("name", [*both(f"{LLAMA}/length-in-reasoning"), *both(f"{SGLANG}/length")])
-def test_reasoning_that_was_cut_off_is_no_answer(name: str):
+def test_reasoning_that_was_cut_off_is_not_an_answer(name: str):
     choice = answer_of(recording(name)).choice
 
     assert (choice.text, choice.finish_reason) == ("", "length")
@@ -102,14 +102,14 @@ def test_reasoning_that_was_cut_off_is_no_answer(name: str):
     [(name, None) for name in both(f"{LLAMA}/stop")] + [(name, "नम") for name in both(f"{SGLANG}/stop")],
 )
 def test_a_stop_word_ends_the_text(name: str, word: str | None):
-    """llama.cpp does not say which word it was; SGLang says it under another name than vLLM."""
+    """llama.cpp does not report the word; SGLang reports it under another name than vLLM."""
     choice = answer_of(recording(name)).choice
 
     assert (choice.text, choice.finish_reason, choice.stop_reason) == ("Hello there, ", "stop", word)
 
 
 @pytest.mark.parametrize("name", both(f"{LLAMA}/json-schema"))
-def test_an_answer_by_schema_is_json(name: str):
+def test_an_answer_with_a_schema_is_json(name: str):
     assert json.loads(answer_of(recording(name)).choice.text) == {"city": "Delhi"}
 
 
@@ -168,7 +168,7 @@ def test_errors_have_the_same_classes(name: str, cls: type[Exception]):
     assert type(error_from_response(rec.status, rec.headers, rec.content, url="http://host/v1")) is cls
 
 
-def test_an_error_in_the_middle_of_sglangs_stream_carries_what_had_arrived():
+def test_an_error_in_the_middle_of_sglangs_stream_carries_the_partial_answer():
     with pytest.raises(StreamServerError, match="Request timed out while it was running") as caught:
         read_stream(recording(f"{SGLANG}/midstream-abort"))
 

@@ -1,4 +1,4 @@
-"""The parameters of a request: what a call changes of what its model was set to."""
+"""The parameters of a request: a call's arguments replace the model's settings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OWN = {"model": "m", "temperature": 0.5, "extra_body": {"top_p": 0.1, "max_compl
         ({"extra_body": None}, {"extra_body": None}),
     ],
 )
-def test_a_call_beats_the_constructor_wherever_that_says_it(call, changed):
+def test_a_calls_argument_replaces_the_constructors_field_and_extra_body(call, changed):
     before = {**OWN, "extra_body": dict(OWN["extra_body"])}
 
     assert merge_parameters(OWN, call) == {**OWN, **changed}
@@ -33,7 +33,7 @@ def test_a_call_beats_the_constructor_wherever_that_says_it(call, changed):
 
 
 @pytest.mark.parametrize("own", [{"model": "m"}, {"model": "m", "extra_body": None}, {"model": "m", "extra_body": {}}])
-def test_an_empty_extra_body_is_none(own):
+def test_an_empty_extra_body_is_unset(own):
     assert merge_parameters(own, {}) == {"model": "m", "extra_body": None}
     assert merge_parameters(own, {"extra_body": {"a": 1}})["extra_body"] == {"a": 1}
 
@@ -50,7 +50,7 @@ def test_an_empty_extra_body_is_none(own):
         ("sum", ""),
     ],
 )
-def test_the_nearest_name_is_asked_about(name, hint):
+def test_the_error_has_the_nearest_name(name, hint):
     assert did_you_mean(name, {"temperature", "top_p", "seed"}) == hint
 
 

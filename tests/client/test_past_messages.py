@@ -57,7 +57,7 @@ def test_calls_and_results_without_ids_are_matched_by_name_and_then_by_order():
     assert [result["name"] for result in results] == ["g", "f", "f"]
 
 
-def test_a_call_and_a_result_that_belong_to_nothing_get_ids_all_the_same():
+def test_an_unmatched_call_and_an_unmatched_result_get_ids():
     told, asked = as_sent(tool_message(None, "ok"), calls("f", ids=(None,)))
 
     assert told["tool_call_id"]
@@ -108,7 +108,7 @@ def test_ids_that_are_set_stay():
     assert told == {"role": "tool", "tool_call_id": "2", "content": "ok", "name": "g"}
 
 
-def test_a_persons_text_with_a_lone_surrogate_is_refused_with_its_position():
+def test_a_users_text_with_a_lone_surrogate_is_refused_with_its_position():
     with pytest.raises(InvalidRequestError, match=r"messages\[1\]: a text has a lone surrogate.*ab\\ud835cd"):
         convert_messages(["Hi", f"ab{LONE}cd"], lambda text: [chat_message("user", text)])
 
@@ -162,11 +162,11 @@ def test_arguments_with_any_characters_can_be_sent_and_read_as_they_were(argumen
         ({"url": "data:text/csv;base64,AAAA", "name": 7}, "[file]"),
     ],
 )
-def test_a_file_is_named_by_what_is_known_of_it(details: dict[str, Any], line: str):
+def test_a_file_stand_in_shows_the_known_details(details: dict[str, Any], line: str):
     assert file_stand_in("file", **details) == line
 
 
-def test_a_value_is_shown_without_what_means_nothing_to_a_model():
+def test_a_value_is_shown_without_ids_and_encrypted_content():
     value = {"type": "x", "id": "1", "query": "rain", "encrypted_content": "AA", "data": b"abc", "none": None, 1: [{}]}
 
     assert value_stand_in("web_search", value) == '[web_search: {"query": "rain", "data": "3 bytes", "1": [{}]}]'
@@ -175,7 +175,7 @@ def test_a_value_is_shown_without_what_means_nothing_to_a_model():
     assert value_stand_in("web_search", {"a": "", "b": "é"}) == '[web_search: {"b": "é"}]'
 
 
-def test_a_value_is_shown_in_bounds():
+def test_a_long_value_is_shown_shortened():
     assert len(value_stand_in("search", {"text": "x" * 100_000})) < 600
     assert len(value_stand_in("search", ["x" * 400] * 1_000)) < 2_100
     assert value_stand_in("search", json.loads("[" * 100 + "]" * 100)) == f'[search: {"[" * 7}"…"{"]" * 7}]'

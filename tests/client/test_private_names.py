@@ -1,6 +1,6 @@
 """The private names of aiohttp and asyncio that the async transport relies on.
 
-A test that fails here says what a new release has changed. Each name stands in one place of `tir_client/transport`:
+A test that fails here says what a new release has changed. Each name is used in one place of `tir_client/transport`:
 look there for what it is used for.
 """
 
@@ -28,12 +28,12 @@ def parameters(function) -> list[str]:
 
 
 def test_a_connector_opens_connections_in_create_connection():
-    """`Connector._create_connection` bounds the whole of it, with `connect`."""
+    """`Connector._create_connection` applies the timeout `connect` to all of it."""
     assert parameters(aiohttp.TCPConnector._create_connection) == ["self", "req", "traces", "timeout"]
     assert parameters(aiohttp.TCPConnector.connect) == ["self", "req", "traces", "timeout"]
 
 
-def test_a_connector_hands_options_of_a_connection_through_to_the_loop():
+def test_a_connector_passes_connection_options_to_the_loop():
     """`Connector._wrap_create_connection` adds `ssl_handshake_timeout`."""
     *_, last = inspect.signature(aiohttp.TCPConnector._wrap_create_connection).parameters.values()
     assert last.kind is inspect.Parameter.VAR_KEYWORD
@@ -51,7 +51,7 @@ async def test_a_connector_makes_handlers_with_its_factory():
         assert isinstance(connector._factory(), ResponseHandler)
 
 
-async def test_a_handler_has_what_ours_reads_and_sets():
+async def test_aiohttps_handler_has_the_attributes_that_ours_reads_and_sets():
     handler = ResponseHandler(asyncio.get_running_loop())
     assert handler._loop is asyncio.get_running_loop()
     assert (handler._exception, handler._payload, handler.transport) == (None, None, None)
@@ -63,7 +63,7 @@ async def test_a_handler_has_what_ours_reads_and_sets():
     assert isinstance(Connection.protocol, property)
 
 
-async def test_a_body_gives_what_came_before_its_failure():
+async def test_a_body_yields_what_arrived_before_its_failure():
     """`_Body` reads it with `_read_nowait`."""
     loop = asyncio.get_running_loop()
     body = aiohttp.StreamReader(BaseProtocol(loop), 2**16, loop=loop)

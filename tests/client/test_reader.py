@@ -1,4 +1,4 @@
-"""From the bytes of an answer to its meaning."""
+"""Reading the bodies of answers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tests.client.paths import request
 from tir_client import (
     APIConnectionError,
     APITimeoutError,
+    ChatRequest,
     Completion,
     EmbeddingRequest,
     ReportedError,
@@ -71,14 +72,14 @@ def test_an_answer_that_is_not_complete_is_an_error_that_shows_it():
         (BOM + b'{"error": "No."}', ReportedError, "reports an error: No.$", {"error": "No."}),
     ],
 )
-def test_a_body_that_is_no_answer_is_an_error_that_shows_it(content, error, words, body):
+def test_a_body_that_is_not_an_answer_is_an_error_that_shows_it(content, error, words, body):
     with pytest.raises(error, match=words) as caught:
         read_answer(REQUEST, content, "id-7")
 
     assert (caught.value.body, caught.value.request_id) == (body, "id-7")
 
 
-def test_a_request_says_how_its_answer_is_read():
+def test_the_accumulator_is_configured_from_the_request():
     tools = [{"type": "function", "function": {"name": name}} for name in ("add", "sub")]
     calls = [{"id": "c", "function": {"name": name, "arguments": "{}"}} for name in ("functions.sub", "add")]
     answer = {"choices": [{"index": 0, "message": {"tool_calls": calls}, "finish_reason": "tool_calls"}]}
@@ -90,8 +91,8 @@ def test_a_request_says_how_its_answer_is_read():
     assert names() == ["sub", "add"]
     assert names(tool_choice="none") == []
     assert names(tool_choice={"type": "function", "function": {"name": "add"}}) == ["add"]
-    with pytest.raises(ResponseError, match="1 of 2 choices"):
-        read_answer(request(n=2), json.dumps(GOOD).encode())
+    with pytest.warns(UserWarning, match="`n` is 2, but the server ignores it: it sent 1"):
+        assert len(read_answer(request(n=2), json.dumps(GOOD).encode()).completion().choices) == 1
 
 
 @pytest.mark.parametrize(("model", "text"), [("gpt_oss_120b", "<think>a</think>b"), ("qwen3_32b", "b")])
@@ -109,11 +110,11 @@ class Reading:
 
     Attributes:
         text: The text of the deltas.
-        finals: How many of them were the last one.
+        finals: How many of the deltas were final.
     """
 
-    def __init__(self, **headers: str) -> None:
-        self.stream = AnswerStream(accumulator_for(REQUEST))
+    def __init__(self, asked: ChatRequest = REQUEST, **headers: str) -> None:
+        self.stream = AnswerStream(accumulator_for(asked))
         self.stream.begin({"x-request-id": "id-7", **{name.replace("_", "-"): headers[name] for name in headers}})
         self.text = ""
         self.finals = 0
@@ -140,7 +141,14 @@ def streaming() -> Reading:
 BODY = event("a") + event("b", "stop") + DONE
 
 
-def test_a_stream_is_read_as_it_comes():
+def test_a_stream_of_fewer_choices_is_complete_if_the_server_says_that_it_has_ended():
+    with pytest.warns(UserWarning, match="`n` is 2, but the server ignores it: it sent 1"):
+        assert Reading(request(n=2), content_type="text/event-stream").feed(BODY).close().finals == 1
+    with pytest.raises(StreamInterruptedError, match="1 of 2 choices"):
+        Reading(request(n=2), content_type="text/event-stream").feed(event("b", "stop")).close()
+
+
+def test_a_stream_is_read_as_it_arrives():
     reading = streaming()
     assert not reading.stream.started
 
@@ -156,8 +164,8 @@ def test_a_stream_is_read_as_it_comes():
 
 
 @pytest.mark.parametrize("nothing", [b": ping\n\n", b"data:\n\n", b'data: {"choices": []}\n\n', b"da"])
-def test_a_stream_has_not_started_before_it_has_said_something(nothing):
-    """So that it may still be asked for again."""
+def test_a_stream_has_not_started_before_its_first_delta(nothing):
+    """Until then it may be requested again."""
     assert not streaming().feed(nothing).stream.started
 
 
@@ -168,7 +176,7 @@ def test_a_stream_may_end_without_done_once_it_has_its_finish(end):
     assert (reading.text, reading.finals) == ("a", 1)
 
 
-def test_an_event_that_was_cut_off_at_the_end_is_no_event_and_a_whole_one_is():
+def test_a_last_event_counts_only_if_it_is_complete():
     last = event("b", "stop")
 
     assert streaming().feed(event("a"), last[:-2]).close().text == "ab"
@@ -180,24 +188,24 @@ def test_an_event_that_was_cut_off_at_the_end_is_no_event_and_a_whole_one_is():
 @pytest.mark.parametrize("start", [b"", b"event: message\n", b"id: 7\n", b"retry: 1\n", b":\n"])
 @pytest.mark.parametrize("before", [b"", BOM, b"\n", b"\r\n"])
 @pytest.mark.parametrize("size", [1, 5, 6, 1_000])
-def test_a_stream_under_another_label_is_known_by_its_start(start, before, size):
+def test_a_stream_with_another_content_type_is_recognized_by_its_start(start, before, size):
     body = before + start + BODY
     reading = Reading(content_type="text/plain").feed(*[body[i : i + size] for i in range(0, len(body), size)])
 
     assert (reading.text, reading.close().finals) == ("ab", 1)
 
 
-def test_a_stream_under_its_own_label_may_begin_with_any_line():
+def test_a_stream_with_the_right_content_type_may_begin_with_any_line():
     assert streaming().feed(b"foo: bar\n\n" + BODY).close().text == "ab"
 
 
-def test_the_start_of_a_stream_under_another_label_is_looked_for_in_a_kilobyte():
+def test_a_stream_with_another_content_type_must_begin_within_a_kilobyte():
     assert Reading(content_type="text/plain").feed(b"\n" * 1_018 + BODY).close().text == "ab"
     with pytest.raises(ResponseError, match="not a JSON object"):
         Reading(content_type="text/plain").feed(b"\n" * 1_024, BODY).close()
 
 
-def test_a_stream_of_a_single_comment_under_another_label_is_an_interrupted_stream():
+def test_a_single_comment_with_another_content_type_is_an_interrupted_stream():
     with pytest.raises(StreamInterruptedError, match="no choices"):
         Reading(content_type="text/plain").feed(b":\n").close()
 
@@ -224,7 +232,7 @@ def test_a_whole_answer_to_a_request_for_a_stream_is_read(headers, size):
         (DONE, StreamInterruptedError, "not a complete answer: it ended without a finish reason.*ask again"),
     ],
 )
-def test_a_stream_that_breaks_is_an_error_with_what_had_arrived(piece, error, words):
+def test_a_broken_stream_is_an_error_with_the_partial_answer(piece, error, words):
     with pytest.raises(StreamError, match=words) as caught:
         streaming().feed(event("a"), piece)
 
@@ -243,7 +251,7 @@ def test_a_stream_that_breaks_is_an_error_with_what_had_arrived(piece, error, wo
         (ResponseError, ResponseError),
     ],
 )
-def test_a_failure_behind_some_text_carries_the_text(cls, error):
+def test_a_failure_after_some_text_carries_the_text(cls, error):
     failure = cls("No.")
     assert streaming().stream.broken_by(failure) is failure
     assert failure.partial is None
@@ -254,7 +262,7 @@ def test_a_failure_behind_some_text_carries_the_text(cls, error):
     assert broken.partial.choice.text == "a"
 
 
-def test_a_failure_that_knows_what_had_arrived_keeps_it():
+def test_a_failure_keeps_its_own_partial_answer():
     failure = ResponseError("odd", partial=Completion(id="its own"))
 
     assert streaming().feed(event("a")).stream.broken_by(failure).partial.id == "its own"
@@ -305,7 +313,7 @@ def test_vectors_that_do_not_fit_their_texts_are_an_error(answer, fields, words)
     assert caught.value.request_id == "id-7"
 
 
-def test_vectors_of_the_length_that_was_asked_for_are_taken():
+def test_vectors_of_the_requested_length_are_accepted():
     assert embed(rows([1.0, 2.0]), ["a"], dimensions=2).vectors == [[1.0, 2.0]]
 
 
@@ -322,7 +330,7 @@ def test_models_are_listed_with_their_context_windows():
 @pytest.mark.parametrize(
     "answer", [{}, {"data": {}}, {"data": [5]}, {"data": [{"id": ""}]}, {"data": [{"id": "a"}, {}]}]
 )
-def test_what_is_no_list_of_models_is_an_error_that_shows_it(answer):
+def test_an_answer_that_is_not_a_list_of_models_is_an_error_that_shows_it(answer):
     with pytest.raises(ResponseError, match="not a list of models") as caught:
         read_models(json.dumps(answer).encode(), "id-7")
     assert (caught.value.body, caught.value.request_id) == (answer, "id-7")
@@ -337,7 +345,7 @@ def test_what_is_no_list_of_models_is_an_error_that_shows_it(answer):
     ],
     ids=["embeddings", "models", "token count"],
 )
-def test_a_page_in_place_of_an_answer_is_an_error_with_the_id_of_the_request(read):
+def test_a_page_instead_of_an_answer_is_an_error_with_the_request_id(read):
     with pytest.raises(ResponseError, match="not a JSON object: Hello") as caught:
         read(b"<h1>Hello</h1>")
     assert caught.value.request_id == "id-7"
@@ -348,7 +356,7 @@ def test_a_token_count_is_read():
 
 
 @pytest.mark.parametrize("content", [b"{}", b'{"count": "7"}', b'{"count": true}', b'{"count": null}'])
-def test_what_is_no_token_count_is_an_error(content):
+def test_an_answer_without_a_token_count_is_an_error(content):
     with pytest.raises(ResponseError, match="no token count") as caught:
         read_token_count(content, "id-7")
     assert caught.value.request_id == "id-7"

@@ -38,7 +38,7 @@ def split(pieces: list[str]) -> tuple[str, str]:
         ("<think>a</think>Xb", ("a", "Xb")),
     ],
 )
-def test_text_is_split_the_same_wherever_it_is_cut(text, expected):
+def test_text_is_split_the_same_way_for_any_pieces(text, expected):
     assert expected == split([text])
     assert expected == split(list(text))
     for cut in range(len(text)):
@@ -56,7 +56,7 @@ def test_pieces_are_split_as_a_pattern_splits_the_whole_text(pieces):
     assert split(pieces) == ((found[1], found[2] or "") if found else ("", whole))
 
 
-def test_what_is_certain_is_given_at_once():
+def test_text_that_cannot_be_part_of_a_tag_is_returned_at_once():
     splitter = ThinkSplitter()
     pieces = ["<thi", "nk>", "\n", "abc", "d/th", "e</thi", "x", "\n", "f\n</", "think", ">", "\n", "g", "h"]
 
@@ -80,7 +80,7 @@ def test_what_is_certain_is_given_at_once():
 
 
 @pytest.mark.parametrize("begun", ["", "<thi", "<think>", "<think>a", "<think>a</think>", "a"])
-def test_what_comes_behind_the_end_is_text(begun):
+def test_text_after_the_end_is_not_split(begun):
     splitter = ThinkSplitter()
     splitter.feed(begun)
     splitter.flush()

@@ -1,4 +1,4 @@
-"""What is sent: the bodies of requests, and what is refused before one."""
+"""The bodies of requests, and what is refused before one is sent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_only_what_is_set_is_sent():
     assert request(temperature=0.0, stop=None, logprobs=False).body() == {**BASE, "temperature": 0.0, "logprobs": False}
 
 
-def test_extra_bodies_are_put_beside_the_fields_and_replace_them():
+def test_extra_body_adds_and_replaces_fields_of_the_body():
     asked = request(seed=1, top_k=2, extra_body={"seed": 3, "best_of": 4})
 
     assert asked.body(top_k=5) == {**BASE, "top_k": 5, "seed": 3, "best_of": 4}
@@ -25,24 +25,24 @@ def test_extra_bodies_are_put_beside_the_fields_and_replace_them():
 
 
 @pytest.mark.parametrize("name", ["model", "messages", "stream"])
-def test_an_extra_body_has_none_of_the_requests_own_members(name):
+def test_extra_body_must_not_set_the_requests_own_fields(name):
     with pytest.raises(InvalidRequestError, match=f"^`extra_body` must not have '{name}': it has an argument"):
         request(extra_body={name: 1}).body()
 
 
-def test_a_stream_is_asked_for_with_its_usage():
+def test_a_stream_is_requested_with_usage():
     assert request().streamed() == {**BASE, "stream": True, "stream_options": {"include_usage": True}}
     options = {"include_usage": False, "continuous_usage_stats": True}
     assert request(stream_options=options).streamed()["stream_options"] == options
     assert request(stream_options={"x": 1}).streamed()["stream_options"] == {"include_usage": True, "x": 1}
 
 
-def test_a_whole_answer_is_asked_for_without_the_options_of_streams():
+def test_a_whole_answer_is_requested_without_stream_options():
     assert request(stream_options={"include_usage": True}).whole() == request().whole() == BASE
 
 
 @pytest.mark.parametrize("tools", [None, []])
-def test_without_tools_nothing_is_said_of_them(tools):
+def test_without_tools_no_tool_fields_are_sent(tools):
     assert request(tools=tools, tool_choice="auto", parallel_tool_calls=True, seed=1).body() == {**BASE, "seed": 1}
     assert request(tools=[TOOL], tool_choice="auto", parallel_tool_calls=True).body() == {
         **BASE,
@@ -56,11 +56,11 @@ def test_without_tools_nothing_is_said_of_them(tools):
     ("choice", "name"),
     [(None, None), ("required", None), ({"function": {"name": "add"}}, "add"), ({}, None), ({"function": "add"}, None)],
 )
-def test_a_request_knows_which_tool_it_demands(choice, name):
+def test_a_request_has_the_tool_that_it_demands(choice, name):
     assert request(tools=[TOOL], tool_choice=choice).demanded_tool() == name
 
 
-def test_a_request_knows_the_names_of_its_tools():
+def test_a_request_has_the_names_of_its_tools():
     assert request().tool_names() == frozenset()
     assert request(tools=[TOOL]).tool_names() == {"add"}
 
@@ -91,7 +91,7 @@ def test_a_field_that_cannot_be_sent_is_refused_by_its_name(fields, words):
     assert "pydantic.dev" not in str(caught.value)
 
 
-def test_embeddings_are_asked_for_as_numbers():
+def test_embeddings_are_requested_as_numbers():
     asked = EmbeddingRequest.of(model="m", input=["a"], dimensions=3, extra_body={"truncate_prompt_tokens": 5})
 
     assert asked.body() == {
@@ -110,12 +110,14 @@ def test_a_body_is_compact_utf8():
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (object(), "cannot be written as JSON: .*object is not JSON serializable.$"),
-        (float("nan"), "cannot be written as JSON: .*not JSON compliant"),
-        ("\ud800", "^The request cannot be written as JSON: a lone surrogate in a text.$"),
+        (object(), "cannot be written as JSON: `a`: .*object is not JSON serializable.$"),
+        (float("nan"), "cannot be written as JSON: `a`: .*not JSON compliant"),
+        ({"b": [1, {"c": float("inf")}]}, r"cannot be written as JSON: `a.b\[1\].c`: .*not JSON compliant"),
+        ({(1, 2): 3}, "cannot be written as JSON: `a`: keys must be str"),
+        ("\ud800", "^The request cannot be written as JSON: `a`: a lone surrogate in a text.$"),
     ],
 )
-def test_what_json_cannot_say_is_refused(value, words):
+def test_values_that_json_cannot_express_are_refused(value, words):
     with pytest.raises(InvalidRequestError, match=words):
         to_bytes({"a": value})
 

@@ -1,4 +1,4 @@
-"""What rerankers are asked, and how their answers are read and joined. No I/O."""
+"""Requests to rerankers, and how their answers are read and joined. No I/O."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_documents_are_sent_under_the_name_that_the_server_expects():
 
 
 @pytest.mark.parametrize("name", ["model", "query", "documents", "texts", "top_n", "stream"])
-def test_an_extra_body_has_none_of_the_requests_own_members(name):
+def test_extra_body_must_not_set_the_requests_own_fields(name):
     with pytest.raises(InvalidRequestError, match=f"must not have '{name}'"):
         request(extra_body={name: 1}).body()
 
@@ -125,7 +125,7 @@ def test_results_belong_to_the_documents_by_their_index():
 
 
 @pytest.mark.parametrize("number", [2, 3])
-def test_the_best_are_kept_also_if_the_server_returns_all(number):
+def test_the_best_are_kept_if_the_server_returns_all(number):
     assert pairs(read({"results": rows(0.3, 0.2, 0.1)[:number]}, top_n=2)) == [(0, 0.3), (1, 0.2)]
 
 
@@ -134,7 +134,7 @@ WRONG = {
     "too many": rows(1, 2, 3, 4),
     "none": [],
     "an index twice": [*rows(1, 2), {"index": 1, "score": 3}],
-    "an index twice, beside all others": [*rows(1, 2, 3), {"index": 1, "score": 3}],
+    "an index twice, and all others": [*rows(1, 2, 3), {"index": 1, "score": 3}],
     "an index too high": [*rows(1, 2), {"index": 3, "score": 3}],
     "a negative index": [*rows(1, 2), {"index": -1, "score": 3}],
     "an index that is a boolean": [*rows(1)[:0], {"index": True, "score": 3}, *rows(1, 2, 3)[::2]],
@@ -164,7 +164,7 @@ def test_an_answer_without_one_score_for_each_document_is_an_error(results):
 
 
 @pytest.mark.parametrize("results", [rows(1), rows(1, 2, 3, 4)])
-def test_neither_too_few_for_top_n_nor_too_many_are_accepted(results):
+def test_too_few_or_too_many_results_are_refused(results):
     with pytest.raises(ResponseError, match="3 documents were sent"):
         read({"results": results}, top_n=2)
 
@@ -176,7 +176,7 @@ def test_an_answer_without_results_is_an_error(answer):
 
 
 @pytest.mark.parametrize("answer", [5, None, "<html>"])
-def test_an_answer_that_is_no_json_object_is_an_error(answer):
+def test_an_answer_that_is_not_a_json_object_is_an_error(answer):
     with pytest.raises(ResponseError, match="not a JSON object"):
         read(answer)
 

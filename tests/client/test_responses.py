@@ -49,6 +49,6 @@ def test_the_three_counts_go_under_the_servers_names():
         (Choice(reasoning="Hm", finish_reason="length"), "The answer was cut off in its reasoning: raise `max_tokens`"),
     ],
 )
-def test_an_answer_of_nothing_but_reasoning_has_advice(choice, advice):
+def test_an_answer_with_only_reasoning_has_advice(choice, advice):
     assert choice.advice().startswith(advice)
     assert bool(choice.advice()) is bool(advice)

@@ -1,4 +1,4 @@
-"""When a failure is retried and how long the pause is: no clock, no chance."""
+"""When a failure is retried, and after which pause; without a clock and without randomness."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ def test_a_date_is_compared_with_the_clock():
 
 
 @pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 504, 529])
-def test_statuses_that_pass_are_retried(status):
+def test_temporary_statuses_are_retried(status):
     assert PLAIN.delay(1, error_from_response(status, {}, b"")) == 0.5
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 413, 422, 501])
-def test_statuses_that_stay_are_not(status):
+def test_permanent_statuses_are_not_retried(status):
     assert PLAIN.delay(1, error_from_response(status, {}, b"")) is None
 
 
@@ -80,7 +80,7 @@ def test_lost_connections_are_retried_and_slow_answers_are_not():
         assert PLAIN.delay(1, failure) is None
 
 
-def test_pauses_double_up_to_a_ceiling_and_end_after_the_last_try():
+def test_pauses_double_up_to_a_maximum_until_the_last_try():
     failure = ServerError("x", status_code=500)
 
     assert [PLAIN.delay(n, failure) for n in range(1, 7)] == [0.5, 1, 2, 4, 8, 8]
@@ -89,7 +89,7 @@ def test_pauses_double_up_to_a_ceiling_and_end_after_the_last_try():
     assert RetryPolicy(max_retries=0).delay(1, failure) is None
 
 
-def test_pauses_stay_at_the_ceiling_however_many_tries_there_are():
+def test_pauses_stay_at_the_maximum_for_any_number_of_tries():
     assert RetryPolicy(max_retries=10_000).delay(5_000, ServerError("", status_code=503), chance=0.0) == 8.0
 
 
@@ -102,7 +102,7 @@ def test_jitter_shortens_a_pause_by_its_share():
 
 
 @pytest.mark.parametrize(("wish", "pause"), [(3.0, 3.0), (60.0, 60.0), (60.5, None), (0.0, 0.5), (None, 0.5)])
-def test_the_servers_wish_is_granted_up_to_ones_patience(wish, pause):
+def test_retry_after_is_followed_up_to_the_patience(wish, pause):
     assert pause == PLAIN.delay(1, RateLimitError("x", status_code=429, retry_after=wish))
 
 
@@ -110,7 +110,7 @@ START = StartPolicy(900, base=1, ceiling=15, jitter=0)
 
 
 @pytest.mark.parametrize("status", [502, 503, 504])
-def test_a_gateways_errors_are_those_of_a_deployment_that_starts(status):
+def test_errors_of_a_gateway_mean_that_a_deployment_is_starting(status):
     assert START.delay(1, error_from_response(status, {}, b""), waited=0) == 1
 
 
@@ -130,7 +130,7 @@ def test_no_connection_and_silence_are_waited_for_but_a_broken_answer_is_not(cls
         assert not START.applies(failure)
 
 
-def test_pauses_of_a_start_grow_to_a_bound_and_the_last_try_is_at_the_end():
+def test_pauses_during_a_start_grow_to_a_maximum_and_the_last_try_is_at_the_end():
     failure = ServerError("x", status_code=503)
 
     assert [START.delay(n, failure, waited=0) for n in range(1, 7)] == [1, 2, 4, 8, 15, 15]
@@ -149,11 +149,11 @@ def test_clients_do_not_try_at_the_same_time_while_a_deployment_starts():
 
 
 @pytest.mark.parametrize(("wish", "pause"), [(40.0, 40.0), (100.0, 100.0), (100.5, 100.0), (0.0, 1.0), (None, 1.0)])
-def test_the_servers_wish_is_granted_while_there_is_time_to_start(wish, pause):
+def test_retry_after_is_followed_within_the_wait_for_a_start(wish, pause):
     assert pause == START.delay(1, ServerError("x", status_code=503, retry_after=wish), waited=800)
 
 
-def test_by_default_nothing_is_waited_for():
+def test_by_default_a_starting_deployment_is_not_waited_for():
     failure = ServerError("x", status_code=503)
 
     for none in (StartPolicy(), StartPolicy.of(None), StartPolicy.of(0)):
@@ -164,6 +164,6 @@ def test_by_default_nothing_is_waited_for():
 
 
 @pytest.mark.parametrize("value", [-1, float("inf"), float("nan"), True, "900", [900]])
-def test_a_wait_that_is_no_number_of_seconds_is_refused(value):
+def test_a_wait_that_is_not_a_number_of_seconds_is_refused(value):
     with pytest.raises(ConfigurationError, match="`wait_for_start` must be a number of seconds"):
         StartPolicy.of(value)

@@ -20,7 +20,7 @@ def titled(part):
 
 
 @pytest.mark.parametrize("key", ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"])
-def test_schemas_under_names_are_changed_whatever_their_names(key):
+def test_named_schemas_are_changed_for_any_name(key):
     assert map_schema({key: {"items": TEXT, "const": TEXT}}, titled) == {
         key: {"items": titled(TEXT), "const": titled(TEXT)},
         "title": "T",
@@ -45,7 +45,7 @@ def test_values_that_only_look_like_schemas_stay(key):
     assert map_schema({key: [TEXT]}, titled) == {key: [TEXT], "title": "T"}
 
 
-def test_a_schema_is_changed_from_the_inside_out_and_copied():
+def test_a_schema_is_copied_and_its_inner_schemas_are_changed_first():
     schema = {"type": "array", "items": {"anyOf": [TEXT]}}
     before, seen = copy.deepcopy(schema), []
 
@@ -59,7 +59,7 @@ def test_a_schema_is_changed_from_the_inside_out_and_copied():
 
 
 @pytest.mark.parametrize("place", ["$defs", "definitions"])
-def test_references_are_replaced_by_what_they_refer_to(place):
+def test_references_are_replaced_by_their_targets(place):
     schema = {
         "type": "object",
         "properties": {"a": {"$ref": f"#/{place}/Line", "description": "Mine."}},
@@ -106,12 +106,12 @@ def test_a_definition_is_recursive_if_any_way_leads_back_to_it(way):
 
 
 @pytest.mark.parametrize("part", [{"$ref": "#/$defs/Other"}, {"$ref": "https://host/x"}, {"$ref": 5}])
-def test_references_to_elsewhere_stay(part):
+def test_references_outside_of_definitions_are_kept(part):
     assert inline_references({"items": part, "$defs": {"Point": POINT}}) == {"items": part}
     assert inline_references({"items": part, "$defs": None}) == {"items": part}
 
 
-def test_a_top_that_is_a_reference_is_resolved():
+def test_a_reference_at_the_top_is_resolved():
     schema = {"$ref": "#/$defs/Node", "title": "Mine", "$defs": {"Node": {**NODE, "title": "Node"}}}
 
     assert resolve_root(schema) == {**NODE, "title": "Mine", "$defs": schema["$defs"]}
@@ -144,7 +144,7 @@ def test_a_top_that_is_a_reference_is_resolved():
         ({"description": "Anything."}, True),
     ],
 )
-def test_a_schema_tells_whether_it_is_of_an_object(schema, expected):
+def test_object_schemas_are_recognized(schema, expected):
     assert is_of_object(schema) is expected
 
 
@@ -164,7 +164,7 @@ def test_references_are_resolved_unless_they_are_recursive():
 
 
 @pytest.mark.parametrize("schema", [{"$ref": "#/$defs/None"}, {"$ref": 7}, {"$ref": "https://a"}, {"$defs": None}])
-def test_a_reference_to_nothing_stays(schema: dict[str, Any]):
+def test_a_dangling_reference_is_kept(schema: dict[str, Any]):
     assert inline_references(schema).get("$ref") == schema.get("$ref")
     assert resolve_root(schema) == schema
 
@@ -193,7 +193,7 @@ def test_a_property_may_be_named_as_a_keyword_is():
         ({"$ref": "https://a"}, False),
     ],
 )
-def test_whether_a_schema_is_that_of_an_object(schema: dict[str, Any], is_one: bool):
+def test_schemas_of_objects_are_recognized(schema: dict[str, Any], is_one: bool):
     assert is_of_object(schema) is is_one
 
 
@@ -233,12 +233,12 @@ MISFITS: list[tuple[Any, Any]] = [
 
 
 @pytest.mark.parametrize(("value", "schema"), FITS + LENIENT)
-def test_what_fits_may_fit_and_so_may_what_frameworks_read_leniently(value: Any, schema: Any):
+def test_values_that_are_valid_or_read_leniently_may_fit(value: Any, schema: Any):
     assert may_fit(value, schema)
 
 
 @pytest.mark.parametrize(("value", "schema"), MISFITS)
-def test_a_misfit_is_one_for_every_reader(value: Any, schema: Any):
+def test_a_value_that_cannot_fit_is_invalid_for_jsonschema_too(value: Any, schema: Any):
     assert not may_fit(value, schema)
     assert not jsonschema.Draft202012Validator(schema).is_valid(value)
 
@@ -248,7 +248,7 @@ def test_references_in_a_circle_fit_anything():
 
 
 def test_a_union_of_nested_objects_is_checked_in_linear_time():
-    """Each node of the value fits the second branch only, and the first one has the same members."""
+    """Each node of the value fits only the second branch, although the first has the same properties."""
 
     def node(kind: str) -> Any:
         members = {"left": {"$ref": "#/$defs/Node"}, "kind": {"const": kind}}

@@ -65,7 +65,7 @@ def test_hidden_reasoning_counts(message):
     assert check.second == request(include_reasoning=False, seed=1)
 
 
-def test_deltas_before_the_end_pass():
+def test_deltas_before_the_end_are_passed_through():
     _, (delta,) = read(event({"reasoning": "The"}, None))
 
     assert StoppedAnswer(request(stop="User:")).pass_through(delta)
@@ -75,7 +75,7 @@ def test_deltas_before_the_end_pass():
     ("more", "passes"),
     [({}, False), ({"logprobs": {"content": TOKENS}}, True), ({"token_ids": [1]}, True)],
 )
-def test_the_end_of_a_stopped_choice_is_held_back_but_not_what_came_with_it(more, passes):
+def test_the_finish_of_a_stopped_choice_is_held_back_but_not_its_text(more, passes):
     _, (_, last) = read(event({"reasoning": "The"}, None), event({}, stop_reason="User:", **more))
 
     assert StoppedAnswer(request(stop="User:")).pass_through(last) is passes
@@ -101,7 +101,7 @@ def test_the_second_request_has_no_stop_words(asked, choices, again):
 CALL = ToolCall("c1", "add", "{}")
 
 
-def test_a_second_answer_is_added_with_all_that_it_has():
+def test_every_part_of_a_second_answer_is_added():
     choice = Choice(
         text="Hi.",
         reasoning="The User: greets.",
@@ -149,13 +149,13 @@ def test_a_second_answer_is_cut_at_its_first_stop_word_with_its_calls():
         ("", "An end", "An end"),
     ],
 )
-def test_reasoning_and_text_go_on_or_follow_after_an_empty_line(first, second, more):
+def test_reasoning_and_text_are_continued_or_follow_after_an_empty_line(first, second, more):
     message = continuation(Choice(reasoning=second, text=second), Choice(reasoning=first, text=first), [])["message"]
 
     assert (message["reasoning"], message["content"]) == (more, more)
 
 
-def test_only_the_stopped_choices_go_on():
+def test_only_stopped_choices_are_continued():
     check = StoppedAnswer(request(stop="User:", n=3))
     first, _ = read(stopped("A", 0), event({"content": "Done."}, index=1), stopped("C", 2), expected=3)
     assert not check.check(first)
@@ -185,7 +185,7 @@ def test_a_call_that_a_stop_word_cut_is_requested_again(finish):
     check = StoppedAnswer(request(stop="User:"))
     first, (delta,) = read(broken_call(finish))
 
-    assert check.pass_through(delta)  # with the call, which streams have shown already
+    assert check.pass_through(delta)  # with the call, which a stream has already yielded
     assert delta.finish_reason is None
     assert not check.check(first)
 
@@ -199,7 +199,7 @@ def test_a_call_that_a_stop_word_cut_is_requested_again(finish):
 # Stop words and demanded calls together
 
 
-def test_an_answer_that_needs_nothing_passes():
+def test_an_answer_that_needs_no_second_request_passes():
     second = SecondRequest(request(stop="User:", tools=[TOOL], tool_choice="required"), lenient=False)
     first, (delta,) = read(event({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "add"}}]}, "tool_calls"))
 
@@ -213,7 +213,7 @@ def test_a_stopped_answer_is_requested_again_and_then_its_call():
     second = SecondRequest(asked, lenient=False)
     first, (delta,) = read(stopped())
 
-    assert second.pass_through(delta)  # its reasoning
+    assert second.pass_through(delta)  # the reasoning
     assert delta.finish_reason is None
     assert not second.pass_through(first.finish())
     assert second.pending == request(tools=[TOOL], tool_choice="required")
@@ -228,7 +228,7 @@ def test_a_stopped_answer_is_requested_again_and_then_its_call():
 
 
 @pytest.mark.parametrize("lenient", [False, True])
-def test_leniency_is_that_of_the_forced_call(lenient):
+def test_lenient_applies_to_the_forced_call(lenient):
     second = SecondRequest(request(tools=[TOOL], tool_choice="required"), lenient=lenient)
     first, _ = read(event({"content": "N"}, "length"))
 
@@ -239,7 +239,7 @@ def test_leniency_is_that_of_the_forced_call(lenient):
             second.check(first)
 
 
-def test_a_second_answer_without_usage_leaves_what_is_known():
+def test_a_second_answer_without_usage_keeps_the_usage_so_far():
     first, _ = read(stopped())
     first.add_second_answer({"choices": [{"index": 0, "delta": {}}]}, Usage(1, 1, 2))
     first.add_second_answer({"choices": [{"index": 0, "delta": {}}]}, None)

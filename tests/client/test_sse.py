@@ -1,4 +1,4 @@
-"""Server-sent events, as the specification reads them, however the bytes of a body are cut."""
+"""Server-sent events are read as specified, however the body is split."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_body_has_the_same_events_in_pieces_of_every_size(body, events, size):
 
 @pytest.mark.parametrize(("body", "events"), BODIES)
 @pytest.mark.parametrize("between", [(), (b"",)], ids=["", "an empty piece between"])
-def test_a_body_may_be_cut_in_two_anywhere(body, events, between):
+def test_a_body_may_be_split_anywhere(body, events, between):
     for cut in range(len(body) + 1):
         decoder = SSEDecoder()
         found = [event for piece in (body[:cut], *between, body[cut:]) for event in decoder.feed(piece)]
@@ -82,12 +82,12 @@ def test_a_body_may_be_cut_in_two_anywhere(body, events, between):
         (b"id: 7\ndata: a\n\n", []),
     ],
 )
-def test_a_piece_of_nothing_but_whole_events_needs_no_look_at_each_line(piece, events):
+def test_a_piece_of_complete_events_is_split_without_reading_lines(piece, events):
     assert _whole_events(piece) == events
 
 
 def by_the_specification(body: bytes) -> list[bytes]:
-    """The data of each event; unlike in the specification, an event at the end needs no empty line behind it."""
+    """The data of each event; unlike in the specification, the last event needs no blank line after it."""
     events, data = [], []
     for line in [*re.split(rb"\r\n|\n|\r", body.removeprefix(BOM)), b""]:
         field, _, value = line.partition(b":")
@@ -103,14 +103,14 @@ PIECES = st.sampled_from([b"data:", b"data", b" ", b"\n", b"\r", b"\r\n", b"\n\n
 
 
 @given(st.lists(PIECES, max_size=12))
-def test_pieces_give_what_the_specification_reads_in_the_whole(pieces):
+def test_events_in_pieces_are_those_that_the_specification_reads(pieces):
     decoder = SSEDecoder()
     events = [event for piece in pieces for event in decoder.feed(piece)]
 
     assert events + decoder.close() == by_the_specification(b"".join(pieces))
 
 
-def test_events_are_given_as_soon_as_they_are_complete():
+def test_events_are_returned_as_soon_as_they_are_complete():
     decoder = SSEDecoder()
 
     assert decoder.feed(b"data: a\n") == []
@@ -120,7 +120,7 @@ def test_events_are_given_as_soon_as_they_are_complete():
     assert decoder.close() == []
 
 
-def test_a_decoder_that_was_closed_has_nothing_left():
+def test_a_closed_decoder_is_empty():
     decoder = SSEDecoder()
     decoder.feed(b"data: a")
 

@@ -1,4 +1,4 @@
-"""Calls to a deployment that starts: what is waited for, how it is said, and what ends it."""
+"""Calls to a deployment that starts: which failures are waited out, what is logged, and when the wait ends."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ async def test_the_end_of_the_wait_says_how_long_it_was_and_what_failed_last(ask
 
 
 @pytest.mark.parametrize("ask", PATHS)
-async def test_a_wish_of_the_server_beyond_the_wait_is_cut_to_what_is_left(ask: Ask, sandbox: Sandbox):
+async def test_a_retry_after_beyond_the_wait_is_cut_to_the_time_left(ask: Ask, sandbox: Sandbox):
     sandbox.script(Fault(status=503, headers={"Retry-After": "120"}), Reply(text="Awake."))
 
     answer = await ask(client(sandbox, wait_for_start=0.3), request())
@@ -105,7 +105,7 @@ async def test_a_wish_of_the_server_beyond_the_wait_is_cut_to_what_is_left(ask: 
 
 
 @pytest.mark.parametrize("ask", PATHS)
-async def test_silence_ends_with_the_wait(ask: Ask):
+async def test_a_silent_server_is_a_timeout_when_the_wait_ends(ask: Ask):
     with WireServer([STALL]) as server, pytest.raises(APITimeoutError) as caught:
         await ask(client(server, wait_for_start=0.3), request())
 
@@ -113,8 +113,8 @@ async def test_silence_ends_with_the_wait(ask: Ask):
     assert re.search(r"within \d+\.\d s \(tries: 1\).*\n.*sent no answer until then", str(caught.value))
 
 
-def test_silence_of_a_server_that_runs_is_not_cut(sandbox: Sandbox):
-    """After an error that no starting deployment sends, `first_byte` holds again."""
+def test_the_wait_for_a_start_does_not_limit_a_running_server(sandbox: Sandbox):
+    """After an error that a starting deployment does not send, `first_byte` applies again."""
     attempt = client(sandbox, wait_for_start=60)._attempt("m", "models")
     assert attempt.opening is not None
     assert attempt.opening <= 60
@@ -189,7 +189,7 @@ async def test_failures_of_a_start_and_retries_are_counted_apart(ask: Ask, sandb
 
 
 @pytest.mark.parametrize("ask", PATHS)
-async def test_what_waiting_does_not_cure_is_reported_at_once(ask: Ask, sandbox: Sandbox):
+async def test_errors_that_waiting_does_not_cure_are_reported_at_once(ask: Ask, sandbox: Sandbox):
     sandbox.script(Fault(status=503), Fault(status=401))
 
     with pytest.raises(AuthenticationError):

@@ -66,7 +66,7 @@ async def test_tool_calls_of_the_second_answer_are_kept(ask: Ask, sandbox: Sandb
 
 
 @pytest.mark.parametrize("ask", PATHS)
-async def test_a_demanded_call_missing_from_the_second_answer_takes_a_third(
+async def test_a_demanded_call_that_is_missing_from_the_second_answer_is_requested_a_third_time(
     ask: Ask, sandbox: Sandbox, client: TIRClient
 ):
     sandbox.script(THOUGHT, Reply(text="No.", usage=USAGE), Reply(text='{"a": 1}', usage=USAGE))
@@ -165,7 +165,7 @@ def test_text_is_cut_at_the_first_stop_word(text, words, expected):
     assert kept == (expected[0] + (expected[1] or ""), expected[1])
 
 
-# The text of one answer
+# StopCutter
 
 KEEP = {"include_stop_str_in_output": True}
 
@@ -216,7 +216,7 @@ async def test_a_stop_word_in_a_tool_call_does_not_break_it(ask: Ask, sandbox: S
     assert [call.parsed() for call in answer.choice.tool_calls] == [{"city": "Delhi", "unit": "C"}]
 
 
-def test_a_stream_that_breaks_off_shows_the_text_that_was_held_back(sandbox: Sandbox, client: TIRClient):
+def test_a_broken_stream_shows_the_text_that_was_held_back(sandbox: Sandbox, client: TIRClient):
     sandbox.script(Fault(cut_after=2, after=Reply(text=["Hi. Use", "r"])))
 
     with pytest.raises(StreamError) as raised:
@@ -263,13 +263,13 @@ def test_the_last_stop_word_ends_a_text_with_a_minimal_length():
     ("pieces", "cut", "leaked"),
     [(["a r:"], True, False), (["a"], False, False), (["User:"], True, False), (["<|channel|>User:"], True, False)],
 )
-def test_whether_the_text_was_cut_is_known(pieces, cut, leaked):
+def test_the_cutter_reports_whether_it_cut_the_text(pieces, cut, leaked):
     cutter = fed(pieces, "User:" if "User:" in pieces[0] else "r:")[1]
 
     assert (cutter.cut, cutter.leaked) == (cut, leaked)
 
 
-def test_only_a_name_of_a_channel_is_a_leak():
+def test_only_the_name_of_a_channel_is_dropped_as_leaked():
     cutter = StopCutter(["final"])
 
     assert (cutter.feed("<|channel|>final", first=True), cutter.end("final")) == ("", "")

@@ -1,4 +1,4 @@
-"""Streams and clients in loops that come and go: nothing is left open, nothing is printed."""
+"""Streams and clients in several event loops: nothing is left open, nothing is printed."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def test_a_stream_is_a_context_manager_that_ends_the_request(sandbox: Sandbox) -
     assert list(stream) == []
 
 
-async def test_an_async_stream_is_one_too(sandbox: Sandbox) -> None:
+async def test_an_async_stream_is_an_async_context_manager_that_ends_the_request(sandbox: Sandbox) -> None:
     sandbox.script(Reply(text=["x"] * 500, chunk_delay=0.01))
     async with client_for(sandbox) as client, client.astream(request()) as stream:
         await anext(stream)
     assert [delta async for delta in stream] == []
 
 
-async def test_a_stream_that_was_read_to_its_end_leaves_its_connection_to_the_next(sandbox: Sandbox) -> None:
+async def test_the_next_call_uses_the_connection_of_a_stream_read_to_its_end(sandbox: Sandbox) -> None:
     async with client_for(sandbox) as client:
         for _ in range(5):
             assert [delta async for delta in client.astream(request())][-1].final
@@ -71,7 +71,7 @@ def test_a_hundred_loops_one_after_the_other(sandbox: Sandbox) -> None:
             asyncio.run(read_whole(client))
 
 
-def test_loops_that_end_while_a_stream_is_half_read(sandbox: Sandbox) -> None:
+def test_loops_may_end_while_a_stream_is_half_read(sandbox: Sandbox) -> None:
     client = client_for(sandbox)
     with all_returned():
         kept = []
@@ -98,7 +98,7 @@ def test_loops_that_are_closed_without_being_shut_down(read: Any, sandbox: Sandb
 
 
 def test_each_client_that_is_closed_is_forgotten(sandbox: Sandbox) -> None:
-    """A model that is closed and used again does not keep the clients it had before."""
+    """A model that is closed and used again drops its earlier clients."""
     client = client_for(sandbox)
     with all_returned():
         for _ in range(10):
@@ -114,7 +114,7 @@ async def test_a_call_leaves_no_task(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("factory", TASK_FACTORIES)
-async def test_calls_do_not_depend_on_how_tasks_start(sandbox: Sandbox, factory: Any) -> None:
+async def test_calls_work_with_eager_tasks(sandbox: Sandbox, factory: Any) -> None:
     asyncio.get_running_loop().set_task_factory(factory)
     async with client_for(sandbox) as client:
         texts = await asyncio.gather(*(read_whole(client) for _ in range(20)))

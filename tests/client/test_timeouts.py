@@ -31,18 +31,30 @@ def test_an_httpx_timeout_keeps_its_phases():
 @pytest.mark.parametrize(
     "given", [0, -1, float("nan"), True, float("inf"), "5", {"read": 5}, {"connect": 0}, {"chunk": "x"}]
 )
-def test_a_timeout_that_means_nothing_is_refused(given):
+def test_an_invalid_timeout_is_refused(given):
     with pytest.raises(ConfigurationError, match="`timeout`"):
         Timeouts.of(given)
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (Timeouts(), Timeouts(5.0, 5.0, 5.0, None)),
+        (Timeouts(connect=1, first_byte=9, chunk=3, total=60), Timeouts(1, 5.0, 3, 60)),
+        (Timeouts(connect=None, first_byte=None, chunk=None), Timeouts(5.0, 5.0, 5.0, None)),
+    ],
+)
+def test_no_wait_is_longer_than_the_time_that_is_left(given: Timeouts, expected: Timeouts):
+    assert given.shortened(5.0) == expected
+
+
 class Half:
-    """Something with one of the two attributes by which an `httpx.Timeout` is known."""
+    """An object with one of the two attributes by which an `httpx.Timeout` is recognized."""
 
     connect = 5.0
 
 
 @pytest.mark.parametrize("given", ["5", Half(), {"read": 5}])
-def test_a_timeout_of_another_kind_is_refused_with_what_it_may_be(given):
+def test_a_timeout_of_another_type_is_refused_with_the_accepted_types(given):
     with pytest.raises(ConfigurationError, match="any of connect, first_byte, chunk, total, or"):
         Timeouts.of(given)

@@ -1,4 +1,4 @@
-"""Tool calls, in every way servers have been seen to cut them."""
+"""Tool calls, split in every way that servers split them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def piece(index=None, id=None, name=None, arguments=None):  # noqa: A002 - the w
 
 
 def assemble(*events, offered=("add", "sub")) -> list[ToolCall]:
-    """Add events, and check on the way that the deltas add up to the calls."""
+    """Add events, and check that the deltas add up to the calls."""
     assembler = ToolCallAssembler(offered, "chat-1")
     deltas = [delta for event in events for delta in assembler.add(event)]
     calls = assembler.calls()
@@ -109,7 +109,7 @@ B = ToolCall("c2", "sub", '{"b": 2}')
         ),
     ],
 )
-def test_calls_are_assembled_whatever_way_they_are_cut(events):
+def test_calls_are_assembled_however_they_are_split(events):
     assert assemble(*events) == [A, B]
 
 
@@ -130,13 +130,44 @@ def test_without_index_and_id_a_name_begins_another_call_once_the_arguments_are_
     assert [call.arguments for call in assemble(*events)] == ["".join(arguments)] * 2
 
 
+@pytest.mark.parametrize("index", [0, None])
+@pytest.mark.parametrize("id_", ["", "c1"])
+@pytest.mark.parametrize("first", [['{"a": 1}'], ["", '{"a"', ": 1}", "\n"]])
+def test_under_one_index_or_id_a_name_with_arguments_begins_another_call(index, id_, first):
+    """Gemini and Ollama send all calls of an answer under index 0, some gateways under one id."""
+    begin, *rest = first
+    events = [
+        [piece(index, id_, "add", begin), *(piece(index, id_, None, part) for part in rest)],
+        [piece(index, id_, "add", '{"a": 2}')],
+        [piece(index, id_, "functions.sub", ""), piece(index, id_, None, '{"b": 2}')],
+    ]
+
+    calls = assemble(*events)
+
+    assert [(call.name, call.parsed()) for call in calls] == [("add", {"a": 1}), ("add", {"a": 2}), ("sub", {"b": 2})]
+    assert len({call.id for call in calls}) == 3
+
+
+def test_a_call_that_is_sent_twice_is_one():
+    events = [[piece(0, "c1", "add", '{"a"')], [piece(0, "c1", None, ": 1}")], [piece(0, "c1", "add", '{"a": 1}')]]
+
+    assert assemble(*events) == [A]
+
+
+@pytest.mark.parametrize("end", ["", " ", "}"])
+def test_a_repeated_name_without_an_object_continues_its_call(end):
+    (call,) = assemble([piece(0, "c1", "add", "{}")], [piece(0, "c1", "functions.add", end)])
+
+    assert call.arguments == "{}" + end
+
+
 def test_a_name_in_pieces_is_put_together_if_it_was_offered():
     (call,) = assemble([piece(0, "c1", "get_", "")], [piece(0, None, "weather", "")], offered=("get_weather",))
 
     assert call.name == "get_weather"
 
 
-def test_a_name_that_grows_from_piece_to_piece_is_taken_once():
+def test_a_name_that_is_repeated_and_extended_in_each_piece_is_used_once():
     (call,) = assemble(
         [piece(0, "c1", "get_", "")], [piece(0, None, "get_weather", "{}")], offered=("add", "get_weather")
     )
@@ -163,7 +194,7 @@ def test_two_calls_with_the_same_id_are_told_apart():
     assert (one.arguments, two.arguments) == ("{}", "{}")
 
 
-def test_entries_of_a_whole_answer_are_calls_of_their_own():
+def test_each_entry_of_a_whole_answer_is_a_call():
     assembler = ToolCallAssembler(("add",), "chat-1")
     assembler.add(
         [piece(None, "c1", "add", "{}"), piece(None, "c1", "add", "{}"), piece(None, None, "add", None)], whole=True
@@ -189,7 +220,7 @@ def test_entries_of_a_whole_answer_may_have_one_index_or_no_name():
         ([{"function": [1]}], "tool_calls[].function"),
     ],
 )
-def test_a_call_that_is_no_object_is_refused(event, name):
+def test_a_call_that_is_not_an_object_is_refused(event, name):
     with pytest.raises(ResponseError, match=re.escape(f"`{name}` must be an object")):
         assemble(event)
 
@@ -253,14 +284,14 @@ def test_the_beginning_of_a_call_is_kept_until_its_name_shows_that_it_is_wanted(
     assert assembler.add([piece(0, None, "weather", ": 1}")]) == [ToolCallDelta(0, "c1", "get_weather", '{"a": 1}')]
 
 
-def test_calls_say_whether_the_answer_was_cut_off():
+def test_calls_are_marked_if_the_answer_was_cut_off():
     assembler = ToolCallAssembler(("add",))
     assembler.add([piece(0, "c1", "add", "{}")])
 
     assert [call.cut for call in (*assembler.calls(), *assembler.calls(cut=True))] == [False, True]
 
 
-def test_an_id_is_made_up_where_the_answer_has_none_either():
+def test_a_call_gets_a_random_id_if_the_answer_has_none():
     assembler = ToolCallAssembler(("add",))
     assembler.add([piece(0, None, "add", "{}")])
 
@@ -300,19 +331,21 @@ def test_a_name_is_repaired_only_into_one_that_was_offered(name, repaired):
     assert repaired == repair_name(name, ("add", "sub", "Weather Report", "Weather"))
 
 
-@pytest.mark.parametrize(("text", "parsed"), [("", {}), ("  ", {}), ("null", {}), ('{"a": 1}', {"a": 1})])
+@pytest.mark.parametrize(
+    ("text", "parsed"), [("", {}), ("  ", {}), ("null", {}), ('""', {}), (" []", {}), ('{"a": 1}', {"a": 1})]
+)
 def test_no_arguments_are_an_empty_object(text, parsed):
     assert parsed == ToolCall("c", "add", text).parsed()
 
 
-def test_a_call_cut_off_before_its_arguments_is_not_one_without_any():
+def test_a_call_cut_off_before_its_arguments_cannot_be_parsed():
     with pytest.raises(ValueError, match="cut off"):
         ToolCall("c", "wipe", "", cut=True).parsed()
     assert ToolCall("c", "wipe", '{"a": 1}', cut=True).parsed() == {"a": 1}
 
 
 @pytest.mark.parametrize("text", ['{"a": ', "5", "[1]", '"a"'])
-def test_arguments_that_are_no_object_are_an_error(text):
+def test_arguments_that_are_not_a_json_object_are_an_error(text):
     with pytest.raises(ValueError):
         ToolCall("c", "add", text).parsed()
 
@@ -323,7 +356,7 @@ def test_arguments_of_another_type_are_shown():
 
 
 def test_many_pieces_cost_linear_time():
-    """A call in 50,000 pieces is joined once, when it is asked for."""
+    """A call in 50,000 pieces is joined once, when it is read."""
     assembler = ToolCallAssembler(("add",), "chat-1")
     assembler.add([piece(0, "c1", "add", '{"a": "')])
     for _ in range(50_000):

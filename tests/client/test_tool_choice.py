@@ -38,7 +38,7 @@ def named(name):
         (named("sub"), [ADD, SUB], named("sub")),
     ],
 )
-def test_what_frameworks_call_a_choice_becomes_what_the_server_knows(choice, tools, wire):
+def test_the_frameworks_tool_choices_are_converted_to_wire_form(choice, tools, wire):
     assert wire == wire_choice(choice, tools)
 
 
@@ -63,6 +63,6 @@ def test_a_choice_in_wire_form_is_sent_as_it_is():
     assert wire_choice(choice, [ADD, SUB]) is choice
 
 
-def test_a_response_format_says_strict_only_if_it_was_said():
+def test_a_response_format_has_strict_only_if_it_was_given():
     assert make_format("A", SCHEMA) == {"type": "json_schema", "json_schema": {"name": "A", "schema": SCHEMA}}
     assert make_format("A", SCHEMA, strict=True)["json_schema"]["strict"] is True

@@ -43,7 +43,7 @@ def _no(*said: str, error: str = "ResponseError", partial: str | None = None, tr
 
 
 def _passing(*said: str, error: str) -> Fails:
-    """What may be over at the next try: no answer at all, or an error that the server reports."""
+    """Failures that a retry may cure: no answer, or an error that the server reports."""
     return _no(*said, error=error, tries=3)
 
 
@@ -74,7 +74,7 @@ CELLS = [
         answer(as_json({"error": "overloaded"})),
         _passing("overloaded", error="ReportedError"),
     ),
-    _whole("events where none were asked for", stream(*chunks()), _no("not a JSON object")),
+    _whole("events for a request without streaming", stream(*chunks()), _no("not a JSON object")),
     _json("`error: null` in it", completion(error=None), Right()),
     _json("an array", [completion()], _no("not a JSON object")),
     _json("null", None, _no("not a JSON object")),
@@ -111,7 +111,7 @@ CELLS = [
     _json("a text that is a number", _choice({"content": 5}), _no("not a string")),
     _json("a text in parts", _choice({"content": [{"type": "text", "text": TEXT}]}), Right()),
     _json(
-        "fields nobody knows",
+        "unknown fields",
         completion(novelty={"a": [1]}, choices=[{**completion()["choices"][0], "x": {}}]),
         Right(),
     ),

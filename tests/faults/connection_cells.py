@@ -48,7 +48,7 @@ _S = "Silence"
 CELLS = [
     both("connection refused", _G, [CLOSE], _UNREACHED, address="{closed}/v1", reached=False),
     both("host that does not exist", _G, [CLOSE], _UNREACHED, address="https://no-such-host.invalid/v1", reached=False),
-    both("TLS: certificate of nobody known", _G, [CLOSE], _UNTRUSTED, address="{untrusted}/v1", reached=False),
+    both("TLS: certificate of an unknown authority", _G, [CLOSE], _UNTRUSTED, address="{untrusted}/v1", reached=False),
     both("TLS: the server speaks plain HTTP", _G, [CLOSE], _UNREACHED, address="{not_tls}/v1", reached=False),
     both("reset before the headers", _G, [RESET], _NO_ANSWER),
     both("closed before the headers", _G, [CLOSE], _NO_ANSWER),

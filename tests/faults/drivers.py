@@ -21,7 +21,7 @@ DOCUMENTS = ("Bread is baked.", "An answer is what a question wants.")
 
 @dataclass
 class Outcome:
-    """What a call came to."""
+    """The outcome of a call."""
 
     text: str = ""
     streamed: str | None = None
@@ -195,7 +195,7 @@ class Way:
         return f"{self.driver.name} {self.world} {self.mode}"
 
     def call(self, model: Any) -> Outcome:
-        """Make one call and report what it came to."""
+        """Make one call and return its outcome."""
         outcome = Outcome()
         began = time.monotonic()
         try:

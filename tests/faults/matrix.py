@@ -39,12 +39,12 @@ class Fails:
 
     Attributes:
         error: Name of the class in `tir_client`.
-        said: Words that the message must have: the server's, or the advice.
+        said: Words of the server or of our advice that the message must have.
         status: The HTTP status that the error carries.
         phase: The phase of a connection or timeout error.
         partial: What had arrived of the text; None where nothing had.
         identified: The error carries the server's id of the request.
-        retry_after: Seconds that the error says the server asked for.
+        retry_after: The `retry_after` of the error.
         tries: How many requests are made.
         pauses: Seconds that the server wants between them.
     """
@@ -62,10 +62,10 @@ class Fails:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """What the server does in one mode, and what must come of it.
+    """What the server does in one mode, and the right outcome.
 
     Attributes:
-        scripts: What it plays, a script for each connection; the last one is for all that follow.
+        scripts: Its scripts, one for each connection; the last one is for all further connections.
         expected: The outcome that is right.
     """
 
@@ -79,7 +79,7 @@ class Cell:
 
     Attributes:
         name: What happens, in words.
-        group: The heading it stands under.
+        group: Its heading in the report.
         whole: The case for a whole answer, if there is one.
         stream: The case for a stream, if there is one.
         address: Where the call goes; the names in braces are in `Places`.

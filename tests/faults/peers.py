@@ -26,7 +26,7 @@ TYPED = (
 
 class LangChainPeer(LangChain):
     def add(self, outcome: Outcome, piece: Any) -> None:
-        outcome.text += piece.text  # whether tokens are counted right is not compared
+        outcome.text += piece.text  # token counts are not compared
 
 
 class ChatOpenAI(LangChainPeer):
@@ -85,10 +85,10 @@ REQUIREMENTS = ("langchain-openai", "langchain-mistralai", "llama-index-llms-ope
 
 
 def shortest(timeouts: dict[str, float]) -> float:
-    """One number for libraries that have no phases."""
+    """One timeout, for libraries without phases."""
     return min(timeouts.values())
 
 
 def is_typed(error: BaseException) -> bool:
-    """Whether an error was made to be caught by users of the library, not left over from a bug."""
+    """Whether an error is of a class of the library, and not an internal one."""
     return any(cls.__module__.startswith(TYPED) for cls in type(error).__mro__)

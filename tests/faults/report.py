@@ -29,7 +29,7 @@ Row = dict[str, Any]
 
 
 def main() -> int:
-    """Play, write, and fail if a cell of ours is not one of the first two words."""
+    """Play, write, and fail if an outcome of ours is not one of the first two words."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--from", dest="played", type=Path, help="outcomes that were written before")
     played = parser.parse_args().played or _play()
@@ -61,7 +61,7 @@ def _write(found: dict[str, Any]) -> None:
 
 
 def _summary(rows: list[Row]) -> str:
-    """How often each library came to each outcome, and how often it should have."""
+    """How often each library had each outcome, and how often it should have."""
     names = [driver.name for driver in ALL]
     counts = {name: Counter(row["outcome"] for row in rows if row["library"] == name) for name in names}
     lines = [_line("Calls that came to", *(_label(name) for name in names)), _line("---", *["---:"] * len(names))]
@@ -95,7 +95,7 @@ def _groups(rows: list[Row]) -> list[str]:
 
 
 def _outcome(rows: list[Row], name: str) -> str:
-    """One word if all ways came to the same; else what each mode came to, or each world of it."""
+    """One word if all ways have the same outcome; else one for each mode, or for its sync and async forms."""
     values = {(row["mode"], row["world"]): _marked(row[name]) for row in rows}
     if len(set(values.values())) == 1:
         return next(iter(values.values()))

@@ -1,4 +1,4 @@
-"""What a process holds: sockets, threads, HTTP clients."""
+"""The resources of a process: sockets, threads, HTTP clients."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import httpx
 
 @dataclass(frozen=True)
 class Held:
-    """What this process holds now: open sockets (by inode), running threads, HTTP clients that are not closed."""
+    """The resources of this process: open sockets (by inode), running threads, HTTP clients that are not closed."""
 
     sockets: frozenset[int]
     threads: WeakSet[threading.Thread]
@@ -26,14 +26,14 @@ class Held:
 
     @classmethod
     def now(cls) -> Held:
-        """Look, after a garbage collection."""
+        """Count them, after a garbage collection."""
         gc.collect()
         clients = [one for one in gc.get_objects() if isinstance(one, httpx.Client | httpx.AsyncClient)]
         still_open = WeakSet(one for one in clients if not one.is_closed)
         return cls(frozenset(_sockets()), WeakSet(threading.enumerate()), still_open)
 
     def since(self, before: Held) -> dict[str, int]:
-        """How many of each kind are new. What earlier tests left behind may go meanwhile, and is not looked at."""
+        """How many of each kind are new. Those of earlier tests may be freed meanwhile, and do not count."""
         new = {
             "sockets": self.sockets - before.sockets,
             "threads": self.threads - before.threads,
@@ -52,17 +52,10 @@ def _sockets() -> Iterator[int]:
 
 @contextmanager
 def all_returned(within: float = 20.0) -> Iterator[None]:
-    """What the block takes is given back at its end, or as soon as the servers have noticed.
-
-    What exists already is set aside meanwhile, since the garbage collector would look through it each time.
-    """
+    """What the block opens is closed at its end, or as soon as the servers have noticed."""
     before = Held.now()
-    gc.freeze()
-    try:
-        yield
-        end = time.monotonic() + within
-        while (kept := Held.now().since(before)) and time.monotonic() < end:
-            time.sleep(0.05)
-    finally:
-        gc.unfreeze()
+    yield
+    end = time.monotonic() + within
+    while (kept := Held.now().since(before)) and time.monotonic() < end:
+        time.sleep(0.05)
     assert not kept

@@ -24,7 +24,7 @@ def as_json(value: Any) -> bytes:
 
 
 def head(status: int = 200, kind: str = "application/json", **headers: str) -> bytes:
-    """A status line and headers. The connection is not kept, so that each request has one of its own."""
+    """A status line and headers. The connection is closed, so that each request has its own."""
     named = {"content-type": kind, "connection": "close", "x-request-id": REQUEST_ID}
     named |= {name.replace("_", "-"): value for name, value in headers.items()}
     lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Status')}", *(f"{name}: {named[name]}" for name in named)]
@@ -69,7 +69,7 @@ def chunks(*pieces: str) -> list[dict[str, Any]]:
 
 
 def usage_chunk(**usage: int) -> dict[str, Any]:
-    """The chunk behind the last one, which has no choices."""
+    """The chunk after the last one, which has no choices."""
     return {**chunk({}), "choices": [], "usage": {**USAGE, **usage}}
 
 

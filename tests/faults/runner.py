@@ -67,7 +67,7 @@ def play_cell(cell: Cell, places: Places) -> Iterator[dict[str, Any]]:
 
 
 def in_time(way: Way, cell: Cell, places: Places) -> Outcome | None:
-    """The outcome of a call, or None if it hangs; its thread is left to itself then."""
+    """The outcome of a call, or None if it hangs, in which case its thread is abandoned."""
     done: list[Outcome] = []
 
     def call() -> None:
@@ -91,7 +91,7 @@ def judge(outcome: Outcome | None, case: Case) -> str:
 
 
 def hurry() -> None:
-    """Let no library wait before it tries again: how long it would is not what is looked at."""
+    """Remove the pauses between tries, which are not compared."""
     sleep, asleep = time.sleep, asyncio.sleep
 
     def briefly(seconds: float) -> None:
@@ -105,13 +105,13 @@ def hurry() -> None:
 
 
 def patch_all(places: list[tuple[str, str]], replacement: Callable[..., Any]) -> None:
-    """Put a function in the place of others."""
+    """Replace functions."""
     for module, name in places:
         setattr(import_module(module), name, replacement)
 
 
 def versions() -> dict[str, str]:
-    """The versions of what was compared."""
+    """The versions of the compared libraries."""
     names = ("tir-llm", *REQUIREMENTS, "openai", "langchain-core", "llama-index-core", "httpx")
     return {name: version(name) for name in names}
 

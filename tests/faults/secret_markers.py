@@ -21,18 +21,18 @@ SECRETS = {
 
 
 def found(text: object) -> list[str]:
-    """The secrets that `text`, or the text of it, holds."""
+    """The secrets in `text`, which may be any object."""
     shown = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
     return [mark for mark in MARKS if mark in shown]
 
 
 def shown(thing: object) -> list[str]:
-    """The ways in which any object may be shown."""
+    """The texts by which an object may be shown."""
     return [repr(thing), str(thing), f"{thing}", pprint.pformat(thing), repr([thing]), repr({"it": thing})]
 
 
 def told(error: BaseException) -> list[str]:
-    """The ways in which an error may be shown: with what it came from, with all locals, pickled."""
+    """The texts by which an error may be shown: with its causes, with all locals, pickled."""
     whole = traceback.TracebackException.from_exception(error, capture_locals=True)
     members: dict[str, Any] = {"details": vars(error), "args": error.args}
     return [

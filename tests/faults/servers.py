@@ -28,7 +28,7 @@ class Places:
     def __enter__(self) -> Self:
         self._stack.enter_context(self._line)
         closed = self._stack.enter_context(socket.socket())
-        closed.bind(("127.0.0.1", 0))  # bound and not listening: nobody else gets the port
+        closed.bind(("127.0.0.1", 0))  # bound and not listening, so that no other process gets the port
         self._addresses = {
             "line": self._line.host,
             "closed": "http://127.0.0.1:{1}".format(*closed.getsockname()),
@@ -43,7 +43,7 @@ class Places:
         self._stack.close()
 
     def play(self, *scripts: Any) -> None:
-        """Take a script for each connection, and forget the connections of the last ones."""
+        """Set a script for each connection, and forget earlier connections."""
         self._line._scripts = [[_dated(step) for step in script] for script in scripts]
         self._line.connections.clear()
 
@@ -58,7 +58,7 @@ class Places:
 
     @property
     def received(self) -> bytes:
-        """All that has arrived."""
+        """All bytes that have arrived."""
         return b"".join(one.received for one in self._line.connections)
 
     def _listen(self, serve: Any) -> str:
@@ -69,7 +69,7 @@ class Places:
         return "https://127.0.0.1:{1}".format(*listener.getsockname())
 
     def _full(self) -> str:
-        """A port whose queue is full: the system drops whatever comes to it."""
+        """A port whose queue is full, so that the system drops new connections."""
         listener = self._stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         for _ in range(3):
             waiting = self._stack.enter_context(socket.socket())

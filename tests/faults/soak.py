@@ -55,7 +55,7 @@ WEIGHTS = [10, *[1] * (len(FAULTS) - 1)]
 
 
 class Server:
-    """Plays the fault that the question names, in pieces of odd sizes."""
+    """A server that plays the fault that the question names, in pieces of random sizes."""
 
     def __init__(self) -> None:
         self.seen: Counter[str] = Counter()
@@ -104,7 +104,7 @@ async def _play(answer: bytes, writer: asyncio.StreamWriter) -> None:
 
 @dataclass
 class Report:
-    """What has come of all streams."""
+    """The outcomes of all streams."""
 
     asked: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -116,11 +116,11 @@ class Report:
     seconds: float = 0.0
 
     def growth(self) -> float:
-        """How many objects each stream has left behind."""
+        """How many objects each stream leaves in memory."""
         return (self.objects_after - self.objects_before) / self.asked
 
     def failures(self) -> list[str]:
-        """What is not as it should be; empty if all is well."""
+        """The problems; empty if there are none."""
         found = list(self.wrong[:20])
         if sum(self.outcomes.values()) != self.asked:
             found.append(f"{self.asked} streams were begun, {sum(self.outcomes.values())} ended")
@@ -198,7 +198,7 @@ class Soak:
 
     def _account(self) -> None:
         if self._server.seen:
-            self.report.wrong.append(f"requests that nobody made: {dict(self._server.seen)}")
+            self.report.wrong.append(f"unexpected requests: {dict(self._server.seen)}")
 
 
 async def _objects() -> int:
@@ -210,7 +210,7 @@ async def _objects() -> int:
 
 
 async def _outcome(model: Any, question: str, *, leave: bool) -> str:
-    """What came of a stream: "" for the whole answer, "left", or the name of an error of ours."""
+    """The outcome of a stream: "" for the whole answer, "left", or the name of an error of ours."""
     text = ""
     try:
         if hasattr(model, "ainvoke"):
@@ -228,7 +228,7 @@ async def _outcome(model: Any, question: str, *, leave: bool) -> str:
 
 
 def main() -> int:
-    """Soak, and say what came of it."""
+    """Run the soak, and print its outcome."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=1)

@@ -41,7 +41,7 @@ LOGPROB = {
 
 
 def rich_chunks() -> list[dict[str, Any]]:
-    """The chunks of a stream that has all there is: reasoning, text, calls, log probabilities, usage."""
+    """The chunks of a stream with every kind of content: reasoning, text, calls, log probabilities, usage."""
     first, *texts, finish, usage = chunks()
     thought, call, spoken = (copy.deepcopy(texts[0]) for _ in range(3))
     thought["choices"][0]["delta"] = {"reasoning": "hm", "reasoning_content": "hm"}
@@ -51,7 +51,7 @@ def rich_chunks() -> list[dict[str, Any]]:
 
 
 def rich_completion() -> dict[str, Any]:
-    """A whole answer that has all there is."""
+    """A whole answer with every kind of content."""
     answer = completion()
     answer["choices"][0]["message"] |= {"reasoning": "hm", "tool_calls": [CALL], "refusal": ""}
     answer["choices"][0] |= {"logprobs": {"content": [LOGPROB]}, "token_ids": [1]}
@@ -80,7 +80,7 @@ def _change(draw: st.DrawFn, value: Any) -> None:
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """All that can be changed, each as likely as any other: what holds it, and under which key."""
+    """Every place in a value, as its container and its key, all equally likely."""
     inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in inside:
         yield value, key
@@ -103,7 +103,7 @@ def damaged(draw: st.DrawFn, *, streamed: bool) -> bytes:
 
 
 def pieces(content: bytes, cuts: list[int]) -> list[bytes]:
-    """A body cut at some places."""
+    """A body split at some places."""
     places = sorted({0, len(content), *(cut % (len(content) + 1) for cut in cuts)})
     return [content[start:end] for start, end in pairwise(places)]
 

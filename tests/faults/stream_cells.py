@@ -163,7 +163,7 @@ CELLS = [
     ),
     _cell("a text that is a number", _X, stream(*FIRST, chunk({"content": 5})), _broken("not a string")),
     _cell("an event of 10 MB", _X, stream(*chunks("x" * 10_000_000)), Right(text="x" * 10_000_000)),
-    _cell("fields nobody knows", _X, stream(*[{**one, "novelty": {"a": [1]}} for one in chunks()]), Right()),
+    _cell("unknown fields", _X, stream(*[{**one, "novelty": {"a": [1]}} for one in chunks()]), Right()),
     _cell(
         "a UTF-8 sequence cut by an event's end",
         _B,

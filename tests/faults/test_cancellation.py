@@ -41,7 +41,7 @@ SILENT = head(content_length="500")
 
 
 class Left(Exception):  # noqa: N818 - nothing is wrong
-    """Somebody has left."""
+    """Raised by code that leaves a stream."""
 
 
 # In sync code
@@ -186,7 +186,7 @@ def interrupted() -> Iterator[None]:
 
 
 def hurried(driver: Driver, model: Any) -> Any:
-    """A model like this one that waits for a short time only."""
+    """A model like this one with a short timeout."""
     return driver.model(model.base_url, hasty("chunk", 0.15))
 
 
@@ -201,12 +201,12 @@ def delay(server: WireServer, since: float) -> float:
 
 
 async def adelay(server: WireServer) -> float:
-    """The same from now on, in a loop that goes on running."""
+    """The same from now on, in a loop that keeps running."""
     return await asyncio.to_thread(delay, server, time.monotonic())
 
 
 def script_for(leave: Any) -> list[Any]:
-    """Talk and fall silent for a stream; for a whole answer, fall silent after the headers."""
+    """Send pieces and then nothing for a stream; for a whole answer, nothing after the headers."""
     return [SILENT if "whole" in leave.__name__ else TALK, STALL]
 
 
@@ -236,7 +236,7 @@ ASYNC = [
 @pytest.mark.parametrize("driver", OURS, ids=lambda driver: driver.name)
 @pytest.mark.parametrize("leave", SYNC, ids=lambda leave: leave.__name__)
 def test_cancelling_closes_the_connection_at_once(driver: Driver, leave: Any) -> None:
-    """Leaving an answer, in whatever way, closes its connection."""
+    """Leaving an answer in any way closes its connection."""
     delays = []
     while len(delays) < ATTEMPTS and min(delays, default=1) > AT_ONCE:
         with WireServer(script_for(leave)) as server:
@@ -251,7 +251,7 @@ def test_cancelling_closes_the_connection_at_once(driver: Driver, leave: Any) ->
 @pytest.mark.parametrize("driver", OURS, ids=lambda driver: driver.name)
 @pytest.mark.parametrize("leave", ASYNC, ids=lambda leave: leave.__name__)
 def test_cancelling_async_code_closes_the_connection_at_once(driver: Driver, leave: Any) -> None:
-    """The same in a loop that runs on."""
+    """The same in a loop that keeps running."""
     delays = []
     while len(delays) < ATTEMPTS and min(delays, default=1) > AT_ONCE:
         with WireServer(script_for(leave)) as server:
@@ -300,7 +300,7 @@ AGENTS = [
 @pytest.mark.filterwarnings("ignore:Accessing the '.*' attribute on the instance:DeprecationWarning")
 @pytest.mark.parametrize(("driver", "leave"), AGENTS)
 def test_cancelling_an_agent_closes_the_connection_at_once(driver: Driver, leave: Any) -> None:
-    """Stopping an agent stops the model that it talks to."""
+    """Stopping an agent ends the request to its model."""
 
     async def main(server: WireServer) -> float:
         await leave(driver.model(server.base_url, PATIENT))
@@ -329,7 +329,7 @@ def test_interrupting_an_event_loop_closes_the_connection(driver: Driver) -> Non
 
 
 class Fact(BaseModel):
-    """What a stream is to end as."""
+    """How a stream ends."""
 
     text: str
 
@@ -365,7 +365,7 @@ KEPT = [
 
 @pytest.mark.parametrize(("driver", "begin"), KEPT)
 def test_a_half_read_stream_that_is_kept_ends_with_its_loop_without_warnings(driver: Driver, begin: Any) -> None:
-    """The loop closes all generators at once, and finds none of ours being closed by another."""
+    """The loop closes all generators at once, and none of ours is closed twice."""
     kept, logged = [], []
 
     async def main(server: WireServer) -> None:
@@ -382,8 +382,8 @@ def test_a_half_read_stream_that_is_kept_ends_with_its_loop_without_warnings(dri
 
 
 @pytest.mark.parametrize("driver", OURS, ids=lambda driver: driver.name)
-def test_a_model_works_after_its_streams_were_left(driver: Driver) -> None:
-    """A hundred streams that were left do not use up the pool of connections."""
+def test_a_model_works_after_its_streams_were_abandoned(driver: Driver) -> None:
+    """A hundred abandoned streams do not exhaust the connection pool."""
     with WireServer([TALK, STALL]) as server:
         model = driver.model(server.base_url, PATIENT)
         for _ in range(100):

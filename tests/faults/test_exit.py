@@ -1,4 +1,4 @@
-"""A program that leaves everything open ends at once, in silence."""
+"""A program that closes nothing exits at once and prints nothing."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ from tests.wire_server import CLOSE, RESET, STALL, WireServer
 from tir_client import APITimeoutError, ChatRequest, Config, TIRClient, TIRError
 from tir_sandbox import Reply, Sandbox
 
-RUNS = 500
-MODELS = 2_000
+RUNS = 200
+MODELS = 500
 THREADS = 64
 
 pytestmark = pytest.mark.timeout(300)
@@ -45,7 +45,7 @@ def driver(request: pytest.FixtureRequest) -> Driver:
 
 @pytest.fixture
 def fresh(sandbox: Sandbox, driver: Driver) -> Any:
-    """Makes models; the first call, which imports much, is made here."""
+    """A function that makes models, after a first call, which imports much."""
 
     def make() -> Any:
         return driver.model(sandbox.base_url, PATIENT)
@@ -58,7 +58,7 @@ def fresh(sandbox: Sandbox, driver: Driver) -> Any:
 
 
 def test_many_loops_in_a_row(sandbox: Sandbox, driver: Driver, fresh: Any) -> None:
-    """One model serves hundreds of `asyncio.run`, each with a loop of its own, and grows no memory."""
+    """One model works in hundreds of `asyncio.run` calls, without growing memory."""
     model = fresh()
     with all_returned():
         for _ in range(RUNS // 5):
@@ -73,11 +73,11 @@ def test_many_loops_in_a_row(sandbox: Sandbox, driver: Driver, fresh: Any) -> No
         assert len(gc.get_objects()) - objects < RUNS
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # asyncio rightly complains of the loop's owner
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # asyncio warns about the owner of the loop
 def test_loops_that_are_closed_without_ending_their_generators(driver: Driver, fresh: Any) -> None:
     """Some code closes loops without ending their async generators, as LlamaIndex's `asyncio_run` does in threads.
 
-    Nothing can be closed in time then; the sockets go with the garbage, and the model works on.
+    Nothing can be closed in time then; the garbage collector closes the sockets, and the model keeps working.
     """
     model = fresh()
     with all_returned():
@@ -88,7 +88,7 @@ def test_loops_that_are_closed_without_ending_their_generators(driver: Driver, f
         asyncio.run(driver.awhole(model))
 
 
-def test_many_threads(driver: Driver, fresh: Any) -> None:
+def test_many_threads_share_a_model(driver: Driver, fresh: Any) -> None:
     """Threads share a model, sync and with loops of their own."""
     with all_returned(), closing(fresh()) as model:
 
@@ -105,7 +105,7 @@ def test_many_threads(driver: Driver, fresh: Any) -> None:
 
 
 def test_many_threads_with_a_total_timeout(driver: Driver, fresh: Any) -> None:
-    """The limit of a whole call ends each call at its own time, and leaves no clock behind."""
+    """The timeout `total` ends each call at its own time, and leaves no timer."""
 
     def work(number: int) -> str:
         model = patient if number % 2 else hasty
@@ -130,13 +130,13 @@ async def _read(driver: Driver, model: Any) -> str:
 
 
 def test_fork_after_use(sandbox: Sandbox, driver: Driver, fresh: Any) -> None:
-    """A child makes connections of its own; those of the parent stay whole."""
+    """A child process opens its own connections; those of the parent are not affected."""
     model = fresh()
     expected = driver.read(driver.whole(model))[0]
     connections = sandbox.connections
     reader, writer = os.pipe()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads: the sandbox has one
+        warnings.simplefilter("ignore", DeprecationWarning)  # the sandbox has a thread, and forks warn of it
         pid = os.fork()
     if pid == 0:
         try:
@@ -157,7 +157,7 @@ def test_fork_after_use(sandbox: Sandbox, driver: Driver, fresh: Any) -> None:
 
 
 def test_sync_calls_inside_a_running_loop(driver: Driver, fresh: Any) -> None:
-    """A notebook's cell runs in a loop, and calls everything: sync, async, and `asyncio.run` in a thread."""
+    """A notebook's cell runs in a loop, and makes every kind of call: sync, async, and `asyncio.run` in a thread."""
 
     async def cell(model: Any) -> list[str]:
         first = await _read(driver, model)
@@ -180,7 +180,7 @@ def test_models_that_are_garbage_collected(driver: Driver, fresh: Any) -> None:
 
 
 def test_models_that_are_garbage_collected_while_their_loop_runs(driver: Driver, fresh: Any, sandbox: Sandbox) -> None:
-    """Likewise in a loop that runs on."""
+    """The same in a loop that keeps running."""
 
     async def main() -> None:
         before = sandbox.open_connections
@@ -193,7 +193,7 @@ def test_models_that_are_garbage_collected_while_their_loop_runs(driver: Driver,
         asyncio.run(main())
 
 
-def test_many_models(driver: Driver, fresh: Any) -> None:
+def test_many_unused_models_hold_no_resources(driver: Driver, fresh: Any) -> None:
     """A model that is not used holds nothing but its settings."""
     with all_returned():
         models = [fresh() for _ in range(MODELS)]
@@ -202,7 +202,7 @@ def test_many_models(driver: Driver, fresh: Any) -> None:
 
 
 def test_streams_that_are_left_half_read(sandbox: Sandbox, driver: Driver, fresh: Any) -> None:
-    """A hundred streams that were begun, in loops and outside, leave nothing."""
+    """A hundred unfinished streams, in loops and outside, leave nothing open."""
     with all_returned():
         model = fresh()
         for _ in range(50):
@@ -228,7 +228,7 @@ def test_closing_a_copy_leaves_the_original_open(driver: Driver, fresh: Any) -> 
 
 
 def errors_alive() -> list[TIRError]:
-    """The errors of ours that exist."""
+    """The TIRErrors that are alive."""
     return [one for one in gc.get_objects() if isinstance(one, TIRError)]
 
 
@@ -236,13 +236,13 @@ def errors_alive() -> list[TIRError]:
 @pytest.mark.parametrize("mode", ["whole", "stream"])
 @pytest.mark.usefixtures("pauses")
 def test_errors_do_not_keep_themselves_alive(mode: str, tries: int, places: Places) -> None:
-    """An error that nobody holds is gone, with all that had been read, before the garbage collector comes by."""
+    """An error without references is freed at once, with the response, not by the garbage collector."""
     broken = {"whole": refusal(400), "stream": stream(chunk({"content": "x"}), VLLM_ERROR)}[mode]
     places.play(*[[RESET]] * (tries - 1), [broken, CLOSE])
     client = TIRClient(Config.resolve(api_key=TOKEN, base_url=places.address("{line}/v1")))
     request = ChatRequest.of(model="m", messages=[])
     gc.collect()
-    others = errors_alive()  # of tests before, whose threads may still hold them
+    others = errors_alive()  # of earlier tests, whose threads may still refer to them
     gc.disable()
     try:
         with pytest.raises(TIRError), closing(client):

@@ -1,4 +1,4 @@
-"""Whatever a server does, a call gives the right answer, or one of our errors that says all that is known."""
+"""Whatever a server does, a call returns the right answer or raises a TIRError with all details."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PLAYED_BY_RERANKERS = [
 
 
 @pytest.mark.parametrize(("way", "cell"), [*PLAYED, *PLAYED_BY_RERANKERS])
-def test_outcome(way: Way, cell: Cell, places: Places, pauses: list[float]) -> None:
+def test_the_outcome_is_that_of_the_table(way: Way, cell: Cell, places: Places, pauses: list[float]) -> None:
     """The outcome is the one in the table, after the number of requests in the table, within the timeouts."""
     case: Case = getattr(cell, way.mode)
     places.play(*case.scripts)
@@ -57,8 +57,8 @@ def test_outcome(way: Way, cell: Cell, places: Places, pauses: list[float]) -> N
 
 
 @pytest.mark.parametrize("way", [way for way in ways(RERANKERS) if way.mode == "whole"], ids=str)
-def test_a_reranker_tries_again(way: Way, places: Places, pauses: list[float]) -> None:
-    """A failure that passes costs a second request."""
+def test_a_reranker_retries(way: Way, places: Places, pauses: list[float]) -> None:
+    """A temporary failure costs a second request."""
     scores = {"results": [{"index": index, "relevance_score": float(index)} for index in range(len(DOCUMENTS))]}
     places.play([refusal(503), CLOSE], [answer(as_json(scores)), CLOSE])
     model = way.driver.model(places.address("{line}/v1"), PATIENT)
@@ -80,7 +80,7 @@ def check_right(outcome: Outcome, expected: Right) -> None:
 
 
 def check_failure(outcome: Outcome, expected: Fails, mode: str) -> None:
-    """The error is of the class in the table, and carries what is known; no text was passed off as the answer."""
+    """The error has the class and the details in the table; no text was returned as the answer."""
     error = outcome.error
     assert error is not None, f"no error, but the text {outcome.text!r}"
     if not isinstance(error, getattr(tir_client, expected.error)):

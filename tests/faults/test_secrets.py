@@ -52,7 +52,7 @@ OF_DRIVER = {"LangChain": ChatTIR, "LlamaIndex": TIR}
 
 
 def made(maker: Callable[..., Any], **fields: Any) -> Any:
-    """A model with all secrets, and others of its fields."""
+    """A model with all secrets and other fields."""
     return maker(**{"base_url": "https://host.invalid/v1", **SECRETS, **fields})
 
 
@@ -105,7 +105,7 @@ def test_a_token_in_a_response_header_is_masked(way: Way, places: Places) -> Non
 @pytest.mark.parametrize("way", ways(OURS), ids=str)
 @pytest.mark.usefixtures("pauses")
 def test_a_truncated_error_has_no_half_of_a_token(way: Way, form: str, places: Places) -> None:
-    """A long body is cut, and the token may stand where it is cut."""
+    """A long body is cut, perhaps in the middle of the token."""
     for length in range(BODY_LIMIT - 60, BODY_LIMIT + 20, 7):
         words = f"{'x ' * (length // 2)} key={TOKEN} {'y ' * 99}"
         body = {"text": words.encode(), "json": as_json({"detail": words}), "html": f"<p>{words}".encode()}
@@ -120,7 +120,7 @@ def test_a_truncated_error_has_no_half_of_a_token(way: Way, form: str, places: P
 @pytest.mark.parametrize("way", ways(OURS), ids=str)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_token_does_not_follow_a_redirect(way: Way, status: int, places: Places) -> None:
-    """Another host may say what it likes; nothing is sent to where it points."""
+    """A redirect to another host is not followed."""
     with WireServer([WHOLE, CLOSE]) as other:
         places.play([refusal(status, location=f"{other.host}/v1/chat/completions"), CLOSE])
         outcome = way.call(way.driver.model(places.address("{line}/v1"), PATIENT))
@@ -198,7 +198,7 @@ def test_no_serialised_form_of_llama_index_has_a_secret(maker: Callable[..., Any
 
 @pytest.mark.parametrize("maker", MAKERS)
 def test_no_pickle_has_a_secret(maker: Callable[..., Any]) -> None:
-    """Neither the token nor headers are in a pickle; where they would be missed, it is refused."""
+    """Neither the token nor headers are in a pickle; if they would be needed, pickling is refused."""
     bare = maker(model=SECRETS["model"], api_key=TOKEN, base_url="https://host.invalid/v1")
     for secretive in (bare, made(maker)):
         try:
@@ -212,7 +212,7 @@ def test_no_pickle_has_a_secret(maker: Callable[..., Any]) -> None:
 def test_an_unpickled_model_calls_with_the_token_of_the_environment(
     maker: Callable[..., Any], places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The token stays where it is; another process has its own."""
+    """The token is not pickled; each process has its own."""
     places.play([WHOLE, CLOSE])
     monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", TOKEN)
     pickled = pickle.dumps(maker(model=SECRETS["model"], base_url=places.address("{line}/v1")))
@@ -260,7 +260,7 @@ MISTAKES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("mistake", MISTAKES)
 @pytest.mark.parametrize("maker", CHATS)
 def test_no_error_about_a_mistake_has_a_secret(maker: Callable[..., Any], mistake: str) -> None:
-    """What is said about a mistake does not repeat what must not be shown."""
+    """Errors about mistakes do not repeat secrets."""
     with pytest.raises((ValueError, TypeError)) as caught:
         made(maker, **MISTAKES[mistake])
 
@@ -281,7 +281,7 @@ def test_an_invalid_token_is_not_in_the_locals_of_the_error(flaw: str, places: P
         assert [words for words in told(caught.value) if found(words)] == []
 
 
-# Records of others
+# Cassettes
 
 
 @pytest.mark.parametrize("maker", CHATS)

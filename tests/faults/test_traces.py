@@ -1,4 +1,4 @@
-"""What the frameworks record of calls, good and bad, has no secret in it."""
+"""What the frameworks record of calls and failures has no secret in it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ OUTCOMES = ("well", "badly")
 
 
 class Tracer(BaseTracer):
-    """Keeps each run as a tracer would send it away."""
+    """Keeps each run as a tracer would send it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Tracer(BaseTracer):
 
 
 class Recorder(BaseEventHandler):
-    """Keeps each event as an observer would send it away."""
+    """Keeps each event as an observer would send it."""
 
     events: list[Any] = []  # noqa: RUF012 - pydantic copies it
 
@@ -81,7 +81,7 @@ def spans() -> Iterator[SimpleSpanHandler]:
 
 
 def base_url(places: Places, way: Way, outcome: str) -> str:
-    """A server at which the call ends as it should."""
+    """A server that answers the call as it should."""
     places.play([SCRIPTS[way.mode if outcome == "well" else "refusal"], CLOSE])
     return places.address("{line}/v1")
 

@@ -181,13 +181,18 @@ def test_a_named_parameter_replaces_model_kwargs(make: Callable[..., ChatTIR], s
 
 
 def test_an_unknown_argument_of_the_constructor_is_sent_with_a_warning(make: Callable[..., ChatTIR], sandbox: Sandbox):
-    with pytest.warns(UserWarning, match=r"ChatTIR has no `bad_words`: moved to `model_kwargs`"):
+    with pytest.warns(UserWarning, match=r"ChatTIR has no argument `bad_words`. It is moved to `model_kwargs`"):
         model = make(bad_words=["a"])
 
     model.invoke("Hi")
 
     assert model.model_kwargs == {"bad_words": ["a"]}
     assert sent(sandbox)["bad_words"] == ["a"]
+
+
+def test_the_warning_about_a_misspelt_argument_has_the_nearest_name(make: Callable[..., ChatTIR]):
+    with pytest.warns(UserWarning, match=r"has no argument `temprature`: did you mean `temperature`\? It is moved"):
+        make(temprature=0)
 
 
 def test_an_unknown_argument_of_a_call_is_refused(model: ChatTIR, sandbox: Sandbox):

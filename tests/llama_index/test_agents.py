@@ -82,7 +82,7 @@ async def test_reasoning_is_sent_back_to_the_model(llm, sandbox, memory):
     assert result == {"role": "tool", "tool_call_id": "c1", "name": "multiply", "content": "42"}
 
 
-async def test_its_stream_has_thoughts_text_and_calls(llm, sandbox, memory):
+async def test_its_stream_has_reasoning_text_and_calls(llm, sandbox, memory):
     sandbox.script(
         Reply(reasoning=["Multi", "ply."], tool_calls=[ToolCall("multiply", {"a": 6, "b": 7})]),
         Reply(text=["It ", "is 42."]),

@@ -52,7 +52,7 @@ def test_queries_of_a_known_model_get_its_instruction(embedding, sandbox):
     assert query.endswith("\nQuery: What is TIR?")
 
 
-async def test_async_queries_get_it_too(embedding, sandbox):
+async def test_async_queries_get_the_instruction_too(embedding, sandbox):
     await embedding.aget_query_embedding("What is TIR?")
     assert inputs(sandbox)[0][0].startswith("Instruct: ")
 
@@ -247,7 +247,7 @@ def test_the_name_of_the_model_can_be_given_as_model(sandbox):
 
 
 @pytest.mark.parametrize("text", [None, 5, ["a"]])
-async def test_a_text_that_is_no_string_is_refused(embedding, sandbox, text):
+async def test_a_text_that_is_not_a_string_is_refused(embedding, sandbox, text):
     for embed in (embedding.get_text_embedding, embedding.get_query_embedding):
         with pytest.raises(InvalidRequestError, match=f"is a {type(text).__name__}, not a string"):
             embed(text)

@@ -37,14 +37,14 @@ CONTEXT = [DOCUMENTS[1].text]
 
 
 @pytest.mark.parametrize("evaluator", [FaithfulnessEvaluator, RelevancyEvaluator])
-def test_evaluators_say_yes(llm, evaluator):
+def test_evaluators_pass_a_good_answer(llm, evaluator):
     judge = evaluator(llm=llm)
     for _ in range(2):
         assert judge.evaluate(query=QUESTION, response=CLAIM, contexts=CONTEXT).passing
 
 
 @pytest.mark.parametrize("evaluator", [FaithfulnessEvaluator, RelevancyEvaluator])
-async def test_evaluators_say_no(llm, evaluator):
+async def test_evaluators_fail_a_bad_answer(llm, evaluator):
     result = await evaluator(llm=llm).aevaluate(query="Who won?", response="Dragons live on Mars.", contexts=CONTEXT)
     assert result.passing is False
 
@@ -68,7 +68,7 @@ def test_two_answers_are_compared(llm):
     assert result.score is not None
 
 
-def test_guidelines_are_held_to_through_an_object(llm, sandbox):
+def test_the_guideline_evaluator_reads_an_object(llm, sandbox):
     sandbox.script(Reply(text='{"passing": true, "feedback": "Brief."}'))
     result = GuidelineEvaluator(llm=llm, guidelines="Be brief.").evaluate(query=QUESTION, response=CLAIM)
     assert result.passing

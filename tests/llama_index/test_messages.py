@@ -69,7 +69,7 @@ def test_the_models_text_of_arguments_is_sent_back():
     assert wire(message)[0]["tool_calls"] == [TOLD]
 
 
-def test_arguments_that_were_edited_go_back_as_edited():
+def test_edited_arguments_are_sent_back_as_edited():
     edited = CALL.model_copy(update={"tool_kwargs": {"zone": "UTC"}})
     message = said(edited, additional_kwargs={"tool_calls": [TOLD]})
     assert wire(message)[0]["tool_calls"][0]["function"]["arguments"] == '{"zone": "UTC"}'
@@ -141,7 +141,7 @@ def test_an_old_function_call_is_sent():
 
 
 @pytest.mark.parametrize("name", ["reasoning", "reasoning_content", "thinking"])
-def test_reasoning_that_other_integrations_keep_beside_the_blocks_is_sent(name):
+def test_reasoning_that_other_integrations_keep_outside_of_blocks_is_sent(name):
     (sent,) = wire(said(TextBlock(text="Noon."), additional_kwargs={name: "Hm."}))
     assert sent["reasoning"] == "Hm."
     (sent,) = wire(said(ThinkingBlock(content="Own."), TextBlock(text="Noon."), additional_kwargs={name: "Hm."}))
@@ -174,7 +174,7 @@ def test_a_result_is_matched_by_the_id_of_responses_too():
     assert wire(said(CALL), result)[1] == {"role": "tool", "tool_call_id": "c1", "name": "now", "content": "noon"}
 
 
-def test_a_name_that_is_no_string_is_refused():
+def test_a_name_that_is_not_a_string_is_refused():
     with pytest.raises(InvalidRequestError, match=r"`name`.*5"):
         wire(ChatMessage(content="Hi", additional_kwargs={"name": 5}))
 
@@ -351,12 +351,12 @@ def test_unsupported_blocks_are_refused_by_name(block, named):
         ),
     ],
 )
-def test_what_cannot_be_sent_of_a_tools_result_is_named(block, text):
+def test_blocks_of_a_tool_result_that_cannot_be_sent_are_named(block, text):
     result = ChatMessage(role=MessageRole.TOOL, blocks=[TextBlock(text="Here:"), block])
     assert wire(result)[0]["content"] == f"Here:\n{text}"
 
 
-def test_a_block_of_an_unknown_class_is_refused_for_a_person_and_shown_for_a_tool():
+def test_a_block_of_an_unknown_class_is_refused_from_a_user_and_shown_from_a_tool():
     asked, told = ChatMessage(content="Hi"), ChatMessage(role=MessageRole.TOOL, content="Done.")
     for message in (asked, told):
         message.blocks.append(CacheControl(type="ephemeral"))
@@ -394,7 +394,7 @@ def test_arguments_that_are_not_an_object_stay_text():
 
 
 @pytest.mark.parametrize("messages", ["Hi", None, 5, ["Hi"], [{"role": "user", "content": "Hi"}], ChatMessage("Hi")])
-async def test_what_is_not_a_list_of_messages_is_refused(llm, sandbox, messages):
+async def test_a_value_that_is_not_a_list_of_messages_is_refused(llm, sandbox, messages):
     structured = llm.as_structured_llm(City)
     for way in (llm.chat, llm.stream_chat, structured.chat, structured.stream_chat):
         with pytest.raises(InvalidRequestError, match="ChatMessage"):

@@ -25,7 +25,7 @@ def mine(own: Sandbox, **more: Any) -> TIR:
     return TIR(**{"model": "mine", "api_key": own.token, "base_url": own.base_url, **more})
 
 
-async def test_calls_do_not_ask_for_the_window(own: Sandbox):
+async def test_calls_do_not_request_the_context_window(own: Sandbox):
     llm = mine(own)
     llm.complete("Hi")
     llm.predict(PromptTemplate("Say {what}."), what="hi")
@@ -46,7 +46,7 @@ def test_the_limits_are_read_once(own: Sandbox, limit: tuple[str, int]):
     assert [request.path for request in own.requests] == [LISTED]
 
 
-def test_half_of_a_window_is_the_most_that_is_reserved(own: Sandbox):
+def test_at_most_half_of_the_window_is_reserved(own: Sandbox):
     assert mine(own, max_tokens=3_000).metadata.num_output == 2_048
 
 
@@ -57,7 +57,7 @@ def test_prompts_and_memories_are_planned_with_the_window(own: Sandbox):
     assert ChatMemoryBuffer.from_defaults(llm=llm).token_limit == 4_096 * 0.75
 
 
-def test_what_is_set_is_not_asked_for(own: Sandbox):
+def test_a_context_window_that_is_set_is_not_requested(own: Sandbox):
     assert mine(own, context_window=99).metadata.context_window == 99
     assert own.requests == []
 

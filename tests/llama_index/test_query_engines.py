@@ -216,7 +216,7 @@ async def test_questions_are_split_for_several_engines_by_async_code(llm, tools)
     assert PLACE in str(await engine.aquery("Where does the Godavari rise, and what do people eat?"))
 
 
-def test_citations_name_their_sources(llm, sandbox):
+def test_citations_have_their_sources(llm, sandbox):
     sandbox.script(Reply(text="At Trimbak [1]."))
     answer = CitationQueryEngine.from_args(SummaryIndex.from_documents(DOCUMENTS), llm=llm).query(QUESTION)
     assert str(answer) == "At Trimbak [1]."

@@ -60,7 +60,7 @@ def test_reranking_brings_the_answer_to_the_top(reranker, embedding, llm, sandbo
     assert [request.path.rpartition("/")[2] for request in sandbox.requests].count("rerank") == 2
 
 
-def test_what_is_scored_is_what_is_embedded(reranker, sandbox):
+def test_the_scored_text_is_the_embedded_text(reranker, sandbox):
     reranker.postprocess_nodes(nodes(), query_str=QUESTION)
 
     assert sandbox.requests[-1].body["documents"][0] == f"page: 12\n\n{PASSAGES[0]}"
@@ -106,7 +106,7 @@ def test_a_saved_reranker_can_be_loaded(reranker):
     assert (loaded.model, loaded.top_n, loaded.path) == (MODEL, 2, "rerank")
 
 
-def test_events_and_callbacks_tell_the_query_the_nodes_and_the_result(reranker, events):
+def test_events_and_callbacks_have_the_query_the_nodes_and_the_result(reranker, events):
     debug = LlamaDebugHandler(print_trace_on_end=False)
     reranker.callback_manager = CallbackManager([debug])
     given = nodes()

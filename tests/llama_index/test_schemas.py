@@ -79,7 +79,7 @@ def test_a_streamed_recursive_object_by_a_tool_call(make_llm, sandbox):
     assert list(llm.stream_structured_predict(Tree, PROMPT))[-1] == tree
 
 
-def test_a_tool_with_a_schema_of_its_own_making_is_sent_as_it_says(llm, sandbox):
+def test_a_tool_that_makes_its_own_schema_is_sent_with_it(llm, sandbox):
     class Own(ToolMetadata):
         def get_parameters_dict(self) -> dict[str, Any]:
             return {"type": "object", "properties": {"q": {"$ref": "#/$defs/Q"}}, "$defs": {"Q": {"type": "string"}}}
@@ -91,7 +91,7 @@ def test_a_tool_with_a_schema_of_its_own_making_is_sent_as_it_says(llm, sandbox)
 
 
 @pytest.mark.parametrize("schema", [Callback, Unfinished])
-def test_what_has_no_json_schema_is_refused_by_name(llm, sandbox, schema):
+def test_a_class_without_a_json_schema_is_refused_by_name(llm, sandbox, schema):
     for call in (
         lambda: llm.chat_with_tools([tool_of(schema)], "Go."),
         lambda: llm.structured_predict(schema, PROMPT),
@@ -104,20 +104,20 @@ def test_what_has_no_json_schema_is_refused_by_name(llm, sandbox, schema):
 
 
 @pytest.mark.parametrize("cls", [str, dict, {"type": "object"}, list[int]])
-def test_what_is_no_pydantic_class_is_refused(make_llm, cls):
+def test_a_class_that_is_not_a_pydantic_model_is_refused(make_llm, cls):
     for mode in (PydanticProgramMode.DEFAULT, PydanticProgramMode.FUNCTION):
         with pytest.raises(InvalidRequestError, match="not a pydantic class"):
             make_llm(pydantic_program_mode=mode).as_structured_llm(cls)
 
 
-def test_arguments_that_are_no_object_are_refused(llm, sandbox):
+def test_arguments_that_are_not_an_object_are_refused(llm, sandbox):
     with pytest.raises(InvalidRequestError, match=r"'go' cannot be offered: .* type 'array'"):
         llm.chat_with_tools([tool_of(Names)], "Go.")
     assert not sandbox.requests
 
 
 @pytest.mark.parametrize("tool", [len, "add", {"name": "add"}, None])
-def test_what_is_no_tool_is_refused(llm, sandbox, tool):
+def test_an_object_that_is_not_a_tool_is_refused(llm, sandbox, tool):
     with pytest.raises(InvalidRequestError, match=r"wrap it in `FunctionTool.from_defaults`"):
         llm.chat_with_tools([tool], "Go.")
     with pytest.raises(InvalidRequestError, match="pass a list of tools"):

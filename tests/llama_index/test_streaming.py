@@ -103,7 +103,7 @@ def test_earlier_items_do_not_change(llm, sandbox):
     assert [response.model_dump_json() for response in responses] == copies
 
 
-def test_changing_an_item_does_not_change_later_ones():
+def test_changing_a_response_does_not_change_later_ones():
     answer = [
         {"reasoning": "Hm."},
         {"tool_calls": [{"id": "c1", "index": 0, "function": {"name": "f", "arguments": '{"a": 1}'}}]},
@@ -142,7 +142,7 @@ def test_the_last_item_is_the_whole_answer(llm, sandbox):
     assert last.raw["choices"] == whole.raw["choices"]
 
 
-def test_what_arrived_before_a_failure_is_in_the_error(llm, sandbox):
+def test_the_error_has_the_partial_answer(llm, sandbox):
     sandbox.script(Fault(cut_after=6, after=Reply(text=["a"] * 8, reasoning=["x"])))
     with pytest.raises(StreamInterruptedError) as caught:
         list(llm.stream_chat(asked()))

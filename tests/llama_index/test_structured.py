@@ -160,7 +160,7 @@ def test_a_stream_yields_each_new_object_once(llm, sandbox):
 
 
 @pytest.mark.parametrize("way", ["stream_chat", "stream_complete"])
-def test_a_structured_llm_cannot_take_back_what_it_has_streamed(llm, sandbox, way):
+def test_a_structured_llm_keeps_the_objects_that_it_has_streamed(llm, sandbox, way):
     sandbox.script(Reply(text='{"name": 7}'))
     with pytest.raises(StructuredOutputError):
         list(getattr(llm.as_structured_llm(City), way)("Pune?" if way == "stream_complete" else asked()))
@@ -253,7 +253,7 @@ def test_other_modes_have_llama_index_s_own_structured_llm(make_llm):
     assert isinstance(structured.chat(asked()).raw, City)
 
 
-def test_a_model_without_tools_still_keeps_to_a_schema(make_llm, sandbox):
+def test_a_model_without_tool_calls_still_follows_a_schema(make_llm, sandbox):
     llm = make_llm(is_function_calling_model=False)
     assert isinstance(llm.structured_predict(City, PROMPT, name="Pune"), City)
     assert "response_format" in sandbox.requests[-1].body
@@ -266,7 +266,7 @@ async def test_a_structured_llm_of_another_mode_streams_completions(make_llm):
 
 
 @pytest.mark.parametrize("way", ["stream_chat", "stream_complete"])
-def test_a_structured_llm_s_stream_that_was_cut_off_says_so(llm, sandbox, way):
+def test_a_structured_llm_s_truncated_stream_is_an_error_that_says_so(llm, sandbox, way):
     sandbox.script(Reply(text='{"name": "Pu', finish_reason="length"))
     with pytest.raises(StructuredOutputError, match="truncated; raise `max_tokens`"):
         list(getattr(llm.as_structured_llm(City), way)("Pune?" if way == "stream_complete" else asked()))
@@ -306,7 +306,7 @@ ANSWERS = pytest.mark.parametrize(
 
 
 @ANSWERS
-async def test_a_stream_of_objects_ends_with_what_the_whole_answer_is(llm, sandbox, pieces, expected):
+async def test_a_stream_of_objects_ends_with_the_object_of_the_whole_answer(llm, sandbox, pieces, expected):
     sandbox.script(*[Reply(text=pieces)] * 3)
     objects = list(llm.stream_structured_predict(type(expected), PROMPT, name="Pune"))
     aobjects = await collect(llm.astream_structured_predict(type(expected), PROMPT, name="Pune"))
@@ -315,7 +315,7 @@ async def test_a_stream_of_objects_ends_with_what_the_whole_answer_is(llm, sandb
 
 
 @ANSWERS
-async def test_a_structured_llm_s_stream_ends_with_what_the_whole_answer_is(llm, sandbox, pieces, expected):
+async def test_a_structured_llm_s_stream_ends_with_the_object_of_the_whole_answer(llm, sandbox, pieces, expected):
     sandbox.script(*[Reply(text=pieces)] * 2)
     structured = llm.as_structured_llm(type(expected))
     for last in (list(structured.stream_chat(asked()))[-1], (await collect(structured.astream_chat(asked())))[-1]):

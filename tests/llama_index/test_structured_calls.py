@@ -39,7 +39,7 @@ FORMAT = {"type": "json_schema", "json_schema": {"name": "Person", "schema": Per
 
 
 class Answers:
-    """An HTTP handler that gives one answer after another, streamed if the request says so."""
+    """An HTTP handler that returns the answers in turn, as a stream if the request asks for one."""
 
     def __init__(self, *answers: str | dict[str, Any], finish: str = "stop") -> None:
         self.left = list(answers)
@@ -117,7 +117,7 @@ async def test_an_object_takes_one_request_with_its_schema(way: str):
 
 
 @pytest.mark.parametrize("way", PREDICTIONS)
-async def test_an_invalid_object_is_asked_for_again_with_the_same_arguments(way: str):
+async def test_an_invalid_object_is_requested_again_with_the_same_arguments(way: str):
     answers = Answers(BAD, ADA)
 
     assert await predicted(llm(answers), way, llm_kwargs={"seed": 3}) == WHOLE
@@ -157,7 +157,7 @@ async def test_start_and_end_are_reported_once(way: str, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("way", STREAMS)
-async def test_objects_grow_and_the_last_one_comes_once(way: str):
+async def test_streamed_objects_grow_and_the_last_is_not_repeated(way: str):
     answers = Answers(ADA)
     first, last = await streamed(llm(answers), way, llm_kwargs={"seed": 3})
 
@@ -272,7 +272,7 @@ async def test_a_program_that_streams_without_an_object_is_an_error(way: str):
         await streamed(model, way)
 
 
-def test_a_structured_llm_is_of_the_kind_that_the_mode_says():
+def test_the_mode_chooses_the_class_of_a_structured_llm():
     person = llm(Answers()).as_structured_llm(Person)
     program = llm(Answers(), pydantic_program_mode=PydanticProgramMode.FUNCTION).as_structured_llm(Person)
 

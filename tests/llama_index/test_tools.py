@@ -53,7 +53,7 @@ def test_a_required_call_without_tools_is_refused(llm):
         llm.chat_with_tools([], "?", tool_required=True)
 
 
-def test_an_odd_name_can_be_chosen(llm, sandbox):
+def test_a_tool_with_an_unusual_name_can_be_chosen(llm, sandbox):
     odd = FunctionTool.from_defaults(add, name="add[int]")
     llm.chat_with_tools([odd], "?", tool_choice="add[int]")
     assert sandbox.requests[-1].body["tool_choice"]["function"]["name"] == "add_int_"

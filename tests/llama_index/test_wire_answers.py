@@ -64,7 +64,7 @@ CALL_BLOCKS = [
 ]
 
 
-def test_a_response_holds_all_of_an_answer():
+def test_a_response_has_every_part_of_an_answer():
     response = from_completion(completion(), NAMES)
 
     assert response.message.role == MessageRole.ASSISTANT
@@ -158,7 +158,7 @@ def test_counts_and_endings_are_kept_where_they_are_set():
     }
 
 
-def test_rivals_of_a_token_follow_it():
+def test_alternatives_of_a_token_follow_it():
     rivals = [{"token": "b", "logprob": -0.1, "bytes": [98]}, {"token": "a", "logprob": -2.0}]
     tokens = [{"token": "a", "logprob": -2.0, "bytes": None, "top_logprobs": rivals}, {"token": "c", "logprob": 0}]
 
@@ -169,7 +169,7 @@ def test_rivals_of_a_token_follow_it():
     assert from_logprobs([]) == []
 
 
-def test_a_completion_is_made_of_a_chat():
+def test_a_completion_is_converted_from_a_chat_response():
     response = from_completion(completion(), NAMES)
     response.delta = "31."
 
@@ -206,7 +206,7 @@ def test_a_past_answer_is_sent_with_its_reasoning_and_calls():
     assert said(TextBlock(text="So")) == {"role": "assistant", "content": "So"}
 
 
-def test_the_wording_of_a_call_is_that_of_its_own_id():
+def test_a_call_keeps_the_arguments_text_of_the_call_with_its_id():
     other = [{**CALLS[0], "id": "other"}]
 
     assert said(CALL_BLOCKS[0], tool_calls=other)["tool_calls"] == [wire_call("1", "get_weather", '{"city": "Pune"}')]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from llama_index.core.base.llms.types import (
     AudioBlock,
+    BaseContentBlock,
     CacheControl,
     CachePoint,
     CitableBlock,
@@ -16,10 +17,12 @@ from llama_index.core.base.llms.types import (
     ImageBlock,
     TextBlock,
     ThinkingBlock,
+    ToolCallBlock,
     VideoBlock,
 )
 
 from llama_index_tir._content import to_content
+from llama_index_tir._stand_ins import stand_in
 from tir_client import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -33,7 +36,7 @@ def citable(*content: Any) -> CitableBlock:
     return CitableBlock(title="Rivers", source="atlas", content=list(content))
 
 
-def test_a_citable_block_is_its_title_source_and_content_and_a_hint_is_nothing():
+def test_a_citable_block_has_title_source_and_content_and_a_hint_is_ignored():
     assert to_content([HINT, citable(TextBlock(text="They run."))], "user") == "Rivers (atlas):\nThey run."
 
 
@@ -58,7 +61,7 @@ def test_media_keep_their_type_and_detail():
         to_content([VideoBlock(url="https://a/b", fps=2)], "user")
 
 
-def test_a_citation_holds_only_what_it_cites():
+def test_a_citation_has_only_the_cited_text():
     block = CitationBlock(cited_content=TextBlock(text="a"), source="s", title="t", additional_location_info={})
     assert to_content([block], "user") == "a"
 
@@ -149,12 +152,35 @@ def test_media_that_cannot_be_read_are_refused_with_their_kind(tmp_path: Path):
         ("tool", [{"type": "image_url", "image_url": {"url": "https://a/b.png"}}]),
     ],
 )
-def test_an_answer_has_nothing_but_text_and_a_result_may_have_images(role: str, content: Any):
+def test_an_answer_has_only_text_and_a_result_may_have_images(role: str, content: Any):
     assert to_content([ImageBlock(url="https://a/b.png", image_mimetype="image/png")], role) == content
 
 
 @pytest.mark.parametrize("role", ["assistant", "tool"])
-def test_what_a_model_or_a_tool_wrote_is_replaced_if_it_cannot_be_sent(role: str):
+def test_blocks_of_a_model_or_a_tool_that_cannot_be_sent_are_replaced(role: str):
     assert (
         to_content([VideoBlock(video=b"abc", fps=2, video_mimetype="video/mp4")], role) == "[video: video/mp4, 3 bytes]"
     )
+
+
+class InvoiceBlock(BaseContentBlock):
+    """A block of another package."""
+
+    block_type: str = "invoice"
+    number: int = 7
+
+
+@pytest.mark.parametrize(
+    ("block", "line"),
+    [
+        (THOUGHT, '[thinking: "Hm."]'),
+        (ToolCallBlock(tool_name="get_time", tool_kwargs={"city": "Pune"}), '[tool_call get_time: {"city": "Pune"}]'),
+        (InvoiceBlock(), '[invoice: {"block_type": "invoice", "number": 7}]'),
+        (CacheControl(type="ephemeral", ttl="5m"), '[CacheControl: {"ttl": "5m"}]'),
+        (frozenset({7}), '[frozenset: "frozenset({7})"]'),
+        (DocumentBlock(data=b"", title="Plan", document_mimetype="text/plain"), "[document: Plan, text/plain]"),
+        (ImageBlock.model_construct(image=b"\xff\xffA=", path="/tmp/a.png", url=None), "[image: a.png, 2 bytes]"),
+    ],
+)
+def test_a_block_of_any_kind_has_a_line_in_its_place(block: Any, line: str):
+    assert stand_in(block) == line

@@ -57,7 +57,7 @@ def test_the_schema_is_sent_beside_the_callers_arguments():
     assert task(Generic1).kwargs == {"response_format": wire_format(Generic1, "A___-_9" + "x" * 57)}
 
 
-def test_what_is_no_pydantic_class_is_refused():
+def test_a_class_that_is_not_a_pydantic_model_is_refused():
     with pytest.raises(InvalidRequestError, match="<class 'int'> is "):
         task(int)
 
@@ -97,7 +97,7 @@ def test_text_that_is_not_the_object_is_a_problem(text: str | None, problem: str
     assert problem in (made.second[-1].content or "")
 
 
-def test_a_last_answer_that_is_not_the_object_is_an_error_with_its_text():
+def test_an_invalid_last_object_is_an_error_with_its_text():
     with pytest.raises(StructuredOutputError) as raised:
         task().finish(answer('{"name": "Ada"}', finish_reason="stop"))
     said = str(raised.value)
@@ -115,7 +115,7 @@ def test_a_last_answer_that_is_not_the_object_is_an_error_with_its_text():
     ],
 )
 @pytest.mark.parametrize("last", [False, True])
-def test_an_answer_that_did_not_end_well_is_an_error_at_once(kwargs: Any, cls: Any, text: str, last: bool):
+def test_an_answer_with_a_failing_finish_reason_is_an_error_at_once(kwargs: Any, cls: Any, text: str, last: bool):
     made = task()
 
     with pytest.raises(cls) as raised:
@@ -123,7 +123,7 @@ def test_an_answer_that_did_not_end_well_is_an_error_at_once(kwargs: Any, cls: A
     assert (type(raised.value), raised.value.text, made.second) == (cls, text, [])
 
 
-def test_an_object_grows_until_it_is_of_its_class():
+def test_a_streamed_object_grows_until_it_is_valid():
     made = task()
 
     first = made.partial(answer('{"name": "A'))
@@ -141,7 +141,7 @@ def test_the_end_of_a_stream_is_an_object_of_its_class():
         check_last(None, Person)
 
 
-def test_an_ending_is_named_in_the_error():
+def test_the_error_names_the_finish_reason():
     for kwargs, said in (({"finish_reason": "length"}, "max_tokens"), ({"finish_reason": "content_filter"}, "filter")):
         with pytest.raises(StructuredOutputError, match=said):
             task().finish(answer(TEXT, **kwargs))

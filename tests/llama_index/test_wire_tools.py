@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import pytest
@@ -82,7 +81,7 @@ def test_two_tools_of_one_name_are_refused():
         (NAMED, True, NAMED),
     ],
 )
-def test_the_callers_choice_comes_before_a_required_call(choice: Any, required: bool, sent: Any):
+def test_the_callers_tool_choice_replaces_required(choice: Any, required: bool, sent: Any):
     arguments = to_tool_arguments([WEATHER, TIME], strict=True, choice=choice, required=required, parallel=False)
 
     assert arguments.pop("tool_choice", None) == sent
@@ -120,7 +119,7 @@ def response(*blocks: Any, finish: str = "stop", **kwargs: Any) -> ChatResponse:
     return ChatResponse(message=message, raw={"a": 1}, additional_kwargs={"finish_reason": finish})
 
 
-def test_calls_are_selections():
+def test_calls_become_tool_selections():
     made = response(block("f", {"a": 1}), block("g", '{"b": 2}', None), block("h", ""))
 
     selections = to_selections(made, demanded=True)
@@ -149,7 +148,7 @@ def test_a_demanded_call_that_is_missing_is_an_error():
         ("length", "", " The answer was cut off: raise `max_tokens`."),
     ],
 )
-def test_arguments_that_are_no_object_are_an_error(finish: str, arguments: str, advice: str):
+def test_arguments_that_are_not_a_json_object_are_an_error(finish: str, arguments: str, advice: str):
     with pytest.raises(ToolArgumentsError) as raised:
         to_selections(response(block("f", arguments), finish=finish), demanded=finish == "stop")
     assert str(raised.value) == (
@@ -157,7 +156,7 @@ def test_arguments_that_are_no_object_are_an_error(finish: str, arguments: str, 
     )
 
 
-def test_a_call_with_arguments_that_are_no_object_is_of_no_tool():
+def test_a_selection_with_invalid_arguments_names_the_problem_in_place_of_the_tool():
     (selection,) = to_selections(response(block("f", "[1]")), demanded=False)
 
     assert selection.tool_name == (
@@ -225,9 +224,9 @@ def test_a_call_that_was_cut_off_is_not_kept_before_a_good_one():
     assert one.blocks[1:] == [block("g", {}, "2")]
 
 
-def test_arguments_without_effect_are_left_out_with_a_warning():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert without_meaningless({"model": "m", "reuse_client": True, "tokenizer": None}) == {"model": "m"}
-    with pytest.warns(UserWarning, match=r"`reuse_client` has no effect on TIR's models: connections are"):
-        assert without_meaningless({"model": "m", "reuse_client": False}) == {"model": "m"}
+def test_arguments_without_effect_are_left_out_with_a_warning_if_they_have_an_unusual_value():
+    assert without_meaningless({"model": "m", "reuse_client": True, "tokenizer": None}) == ({"model": "m"}, [])
+    assert without_meaningless({"model": "m", "api_version": "v2", "modalities": ["text"]}) == (
+        {"model": "m"},
+        ["`api_version` has no effect on TIR's models: TIR has only one."],
+    )

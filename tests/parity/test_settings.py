@@ -232,6 +232,14 @@ def test_headers_for_one_call_are_sent_by_a_copy(cls, endpoint, sandbox):
     ("arguments", "message"),
     [
         ({"timeout": (1, 2, 3)}, "`timeout` must be seconds, a mapping"),
+        ({"timeout": True}, "`timeout` must be seconds, a mapping"),
+        (
+            {"timeout": {"chunk": True}},
+            "`timeout`: `chunk` must be seconds above 0, or None to wait for ever; not True",
+        ),
+        ({"timeout": (True, 5)}, "`timeout`: `connect` must be seconds .*; not True"),
+        ({"max_retries": True}, "`max_retries` is a number, not True"),
+        ({"wait_for_start": False}, "`wait_for_start` is a number, not False"),
         ({"proxy": "http://localhost"}, "`proxy` is not an argument here: pass `http_client"),
         ({"tir_api_key": "a-secret"}, "`tir_api_key` looks like a credential"),
         ({"api_base": "https://a/v1", "base_url": "https://b/v1"}, "Give `base_url` or `api_base`, not both"),
@@ -239,7 +247,7 @@ def test_headers_for_one_call_are_sent_by_a_copy(cls, endpoint, sandbox):
 )
 def test_arguments_that_users_bring_from_elsewhere_are_explained(cls, endpoint, arguments, message):
     with pytest.raises(ConfigurationError, match=message) as raised:
-        made(cls, **endpoint, **arguments)
+        made(cls, **{**endpoint, **arguments})
     assert "a-secret" not in str(raised.value)
 
 

@@ -17,7 +17,7 @@ class Model:
         name: The name on the command line and of its directory.
         served_as: The names under which requests ask for it; answers have the first.
         materials: What it is made from; the first is the script that makes it.
-        arguments: What the script is told beside the directory.
+        arguments: Further arguments of the script, after the directory.
         options: The options of vLLM that depend on the model.
         variable: The environment variable that names a server of this model that is running already.
     """

@@ -45,7 +45,7 @@ class Servers:
         self._servers: dict[Model, RealServer] = {}
 
     def serving(self, model: Model) -> RealServer:
-        """Return the server of a model: one that the environment names, one that runs, or one started now."""
+        """Return the server of a model: one that the environment names, a running one, or a new one."""
         if model not in self._servers:
             self._servers[model] = _named_by_environment(model) or self._start(model)
         return self._servers[model]
@@ -61,7 +61,7 @@ class Servers:
 
 
 def _named_by_environment(model: Model) -> RealServer | None:
-    """Return the server that the model's variable names, for runs against one that is up already."""
+    """Return the server that the model's variable names, for runs against a running one."""
     base_url = os.environ.get(model.variable)
     if not base_url:
         return None
@@ -85,25 +85,25 @@ def _servers(config: pytest.Config) -> Servers:
 
 @pytest.fixture(scope="session")
 def real_server(pytestconfig: pytest.Config) -> RealServer:
-    """Give a vLLM server with a model of random weights and a chat template."""
+    """Return a vLLM server with a model of random weights and a chat template."""
     return _servers(pytestconfig).serving(TINY)
 
 
 @pytest.fixture(scope="session")
 def embedding_server(pytestconfig: pytest.Config) -> RealServer:
-    """Give a vLLM server with an embedding model that compares texts by their words."""
+    """Return a vLLM server with an embedding model that compares texts by their words."""
     return _servers(pytestconfig).serving(EMBEDDING)
 
 
 @pytest.fixture(scope="session")
 def reranker_server(pytestconfig: pytest.Config) -> RealServer:
-    """Give a vLLM server with a reranker that counts the words of the query in a document."""
+    """Return a vLLM server with a reranker that counts the words of the query in a document."""
     return _servers(pytestconfig).serving(RERANKER)
 
 
 @pytest.fixture(scope="session")
 def gpt_oss_server(pytestconfig: pytest.Config) -> RealServer:
-    """Give a vLLM server with a trained model of the gpt-oss architecture, behind the harmony parser."""
+    """Return a vLLM server with a trained model of the gpt-oss architecture, behind the harmony parser."""
     return _servers(pytestconfig).serving(GPT_OSS)
 
 

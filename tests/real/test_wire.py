@@ -1,4 +1,4 @@
-"""What vLLM's server does on the wire, told by plain httpx: the facts that the client rests on."""
+"""What vLLM's server does, seen with plain httpx: the facts that the client relies on."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_models(http, real_server):
 
 @pytest.mark.parametrize("key", [None, "sk-wrong"])
 def test_unauthorized(real_server, key):
-    """Without the right key the error is a bare string, not an object, before the body is looked at."""
+    """Without the right key the error is a bare string, not an object, before the body is read."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     response = httpx.post(real_server.base_url + CHAT, json={}, headers=headers, trust_env=False)
     assert response.status_code == 401
@@ -146,7 +146,7 @@ def test_whole_answer(http, body, real_server):
 
 
 def test_usage_counts_add_up(http, body):
-    """Prompt and completion tokens sum to the total; cached tokens are told, reasoning tokens may be null."""
+    """Prompt and completion tokens sum to the total; cached tokens are reported, reasoning tokens may be null."""
     usage = answer(http, body)["usage"]
     assert usage["completion_tokens"] == 8
     assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
@@ -155,7 +155,7 @@ def test_usage_counts_add_up(http, body):
 
 
 def test_repeated_prompt_is_cached(http, body):
-    """The second time a long prompt comes, most of its tokens count as cached."""
+    """When a long prompt is repeated, most of its tokens count as cached."""
     messages = [{"role": "user", "content": f"{time.time_ns()} " + "once upon a time " * 60}]
     first, second = (answer(http, body, messages=messages)["usage"] for _ in range(2))
     assert first["prompt_tokens_details"]["cached_tokens"] == 0
@@ -182,7 +182,7 @@ def test_content_in_parts(http, body):
 
 
 def test_seed_repeats_an_answer(http, body):
-    """The same seed gives the same text."""
+    """The same seed produces the same text."""
     first, second = (answer(http, body)["choices"][0]["message"]["content"] for _ in range(2))
     assert first == second
 
@@ -195,7 +195,7 @@ def test_several_answers(http, body):
 
 
 def test_logprobs(http, body):
-    """Every token comes with its log probability, its bytes, and as many alternatives as were asked for."""
+    """Every token comes with its log probability, its bytes, and as many alternatives as were requested."""
     tokens = answer(http, body, logprobs=True, top_logprobs=2)["choices"][0]["logprobs"]["content"]
     assert len(tokens) == 8
     for token in tokens:
@@ -221,7 +221,7 @@ def test_request_id(http, body):
 
 
 def test_request_id_is_made(http, body):
-    """Where the client sends no request id the server makes one, also for an error."""
+    """Without a request id from the client, the server makes one, also for an error."""
     response = http.post(CHAT, json=body | {"model": "missing"})
     assert len(response.headers["x-request-id"]) == 32
 
@@ -230,7 +230,7 @@ def test_request_id_is_made(http, body):
 
 
 def test_stream_order(http, body):
-    """A stream is: the role, pieces of text, the reason of its end with the last piece, then [DONE]."""
+    """A stream has the role, pieces of text, the finish reason with the last piece, then [DONE]."""
     stream = chunks(http, body)
     assert {chunk["object"] for chunk in stream} == {"chat.completion.chunk"}
     assert len({chunk["id"] for chunk in stream}) == 1
@@ -248,7 +248,7 @@ def test_stream_joins_to_the_whole_answer(http, body):
 
 
 def test_usage_chunk(http, body):
-    """Asked for, usage comes once: last before [DONE], in a chunk without choices."""
+    """If requested, usage is sent once: last before [DONE], in a chunk without choices."""
     *others, last = chunks(http, body, stream_options={"include_usage": True})
     assert last["choices"] == []
     assert last["usage"]["completion_tokens"] == 8
@@ -256,7 +256,7 @@ def test_usage_chunk(http, body):
 
 
 def test_continuous_usage(http, body):
-    """Continuous usage counts up with every chunk, so a stream that breaks off is still accounted for."""
+    """Continuous usage counts up with every chunk, so that a broken stream is counted, too."""
     options = {"include_usage": True, "continuous_usage_stats": True}
     counts = [chunk["usage"]["completion_tokens"] for chunk in chunks(http, body, stream_options=options)]
     assert counts == sorted(counts)
@@ -264,7 +264,7 @@ def test_continuous_usage(http, body):
 
 
 def test_stream_of_several_answers(http, body):
-    """With n=2 chunks of both choices come mixed, told apart by their index."""
+    """With n=2, chunks of both choices are mixed; their index tells them apart."""
     stream = chunks(http, body, n=2)
     assert {choice["index"] for chunk in stream for choice in chunk["choices"]} == {0, 1}
 
@@ -277,13 +277,13 @@ def test_stream_of_logprobs(http, body):
 
 
 def test_error_before_a_stream(http, body):
-    """A bad streaming request is refused as plain JSON with its status, not inside of a stream."""
+    """An invalid streaming request is refused with a status and plain JSON, not inside a stream."""
     response = http.post(CHAT, json=body | {"stream": True, "model": "missing"})
     assert response.headers["content-type"] == "application/json"
     refusal(response, 404)
 
 
-def test_closing_a_stream_ends_the_work(http, body, root):
+def test_closing_a_stream_ends_the_request_and_the_generation(http, body, root):
     """When the client closes a stream, the server stops computing it within seconds."""
     endless = body | {"stream": True, "max_tokens": 3500, "ignore_eos": True}
     with http.stream("POST", CHAT, json=endless) as response:
@@ -321,14 +321,14 @@ def test_unknown_model(http, body):
 
 
 def test_prompt_too_long(http, body):
-    """A prompt beyond the context is a 400 whose text speaks of the maximum context length."""
+    """A prompt beyond the context is a 400 whose text mentions the maximum context length."""
     messages = [{"role": "user", "content": "word " * 9000}]
     error = refusal(http.post(CHAT, json=body | {"messages": messages}), 400)
     assert error["message"].startswith("This model's maximum context length is 4096 tokens.")
 
 
 def test_no_room_for_the_answer(http, body):
-    """More answer tokens than the whole context is a 400 whose text speaks of ``max_model_len``."""
+    """More answer tokens than the whole context is a 400 whose text mentions ``max_model_len``."""
     error = refusal(http.post(CHAT, json=body | {"max_tokens": 5000}), 400)
     assert "max_model_len=4096" in error["message"]
 
@@ -367,7 +367,7 @@ def test_forced_tool_call(http, body, choice, reason):
 
 @pytest.mark.parametrize("choice", [NAMED, "required"])
 def test_forced_tool_call_cut_off(http, body, choice):
-    """A forced call that runs out of tokens is no call: its raw text arrives as content."""
+    """A forced call that runs out of tokens is not a call: its raw text is the content."""
     cut_off = answer(http, body, tools=TOOLS, tool_choice=choice)["choices"][0]
     assert cut_off["finish_reason"] == "length"
     assert cut_off["message"]["content"].startswith("<tool_call>")
@@ -375,7 +375,7 @@ def test_forced_tool_call_cut_off(http, body, choice):
 
 
 def test_streamed_tool_call(http, body):
-    """A streamed call tells its id and name once, then its arguments in pieces that join to JSON."""
+    """A streamed call has its id and name once, then its arguments in pieces that join to JSON."""
     stream = chunks(http, body, tools=TOOLS, tool_choice=NAMED, max_tokens=1500)
     deltas = [chunk["choices"][0]["delta"] for chunk in stream]
     calls = [call for delta in deltas for call in delta.get("tool_calls") or []]
@@ -386,14 +386,14 @@ def test_streamed_tool_call(http, body):
 
 
 def test_tools_left_to_the_model(http, body):
-    """With tools at hand and nothing forced, an answer in words is content without calls."""
+    """With optional tools, an answer in prose is content without calls."""
     message = answer(http, body, tools=TOOLS)["choices"][0]["message"]
     assert message["content"]
     assert not message.get("tool_calls")
 
 
 def test_json_schema(http, body):
-    """An answer bound to a schema fits it, whatever the model would have said."""
+    """An answer constrained by a schema fits it."""
     form = {"type": "json_schema", "json_schema": {"name": "rating", "schema": SCHEMA, "strict": True}}
     choice = answer(http, body, response_format=form, max_tokens=200)["choices"][0]
     assert choice["finish_reason"] == "stop"
@@ -401,7 +401,7 @@ def test_json_schema(http, body):
 
 
 def test_streamed_json_schema(http, body):
-    """Streamed, it fits as well."""
+    """A streamed one fits, too."""
     form = {"type": "json_schema", "json_schema": {"name": "rating", "schema": SCHEMA, "strict": True}}
     stream = chunks(http, body, response_format=form, max_tokens=200)
     assert fits_schema("".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in stream))
@@ -426,7 +426,7 @@ def test_tokenize_counts_like_usage(http, body, root):
 
 
 def test_tokenize_text_and_back(http, body, root):
-    """The tokens of a text give the text back, in any script."""
+    """The tokens of a text decode to the text, in any script."""
     text = "def नमस्ते(): return 'hello'"
     tokens = http.post(root.join("/tokenize"), json={"model": body["model"], "prompt": text}).json()["tokens"]
     back = http.post(root.join("/detokenize"), json={"model": body["model"], "tokens": tokens}).json()
@@ -438,7 +438,7 @@ def test_tokenize_text_and_back(http, body, root):
 
 @pytest.fixture
 def end_of_thought(http, body, root) -> str:
-    """The token that ends a thought, on a server that parses reasoning."""
+    """The token that ends reasoning, on a server that parses it."""
     thought = answer(http, body, chat_template_kwargs=THINKING)["choices"][0]["message"]["reasoning"]
     assert thought is not None, "the server runs without a reasoning parser: start it as `vllm_server.py` does"
     asked = {"model": body["model"], "prompt": "</think>", "add_special_tokens": False}
@@ -448,24 +448,24 @@ def end_of_thought(http, body, root) -> str:
 
 @pytest.fixture
 def thoughtful(body, end_of_thought) -> dict[str, Any]:
-    """A request for thinking, biased so that a random model ends most of its eight thoughts soon."""
+    """A request for thinking, biased so that a random model soon ends its reasoning in most of eight answers."""
     bias = {end_of_thought: 6}
     return body | {"chat_template_kwargs": THINKING, "logit_bias": bias, "max_tokens": 100, "n": 8}
 
 
 def test_unfinished_reasoning(http, body, end_of_thought):
-    """A thought that is cut off leaves ``content`` null and stands in ``reasoning``."""
+    """Reasoning that is cut off is in ``reasoning``, and ``content`` is null."""
     result = answer(http, body, chat_template_kwargs=THINKING, logit_bias={end_of_thought: -100})
     choice = result["choices"][0]
     assert choice["finish_reason"] == "length"
     assert choice["message"]["reasoning"]
     assert choice["message"]["content"] is None
-    # The template has opened the thought already, and vLLM counts only thoughts whose opening it generates.
+    # The template has opened the reasoning already, and vLLM counts only reasoning whose start it generates.
     assert result["usage"]["completion_tokens_details"] == {"reasoning_tokens": 0}
 
 
 def test_reasoning_and_content(http, thoughtful):
-    """A finished thought stands in ``reasoning`` without its mark, and what follows it in ``content``."""
+    """Finished reasoning is in ``reasoning`` without its tags, and the rest in ``content``."""
     messages = [choice["message"] for choice in answer(http, thoughtful)["choices"]]
     assert any(message["reasoning"] and message["content"] for message in messages)
     assert not any("</think>" in (message["reasoning"] or "") for message in messages)
@@ -483,8 +483,8 @@ def test_streamed_reasoning(http, thoughtful):
     assert any(set(order) == {"reasoning", "content"} for order in orders)
 
 
-def test_schema_binds_what_follows_the_reasoning(http, thoughtful):
-    """A schema leaves the thought free and binds the content."""
+def test_a_schema_constrains_what_follows_the_reasoning(http, thoughtful):
+    """A schema constrains the content and not the reasoning."""
     form = {"type": "json_schema", "json_schema": {"name": "rating", "schema": SCHEMA, "strict": True}}
     choices = answer(http, thoughtful, response_format=form, max_tokens=300)["choices"]
     finished = [choice["message"] for choice in choices if choice["finish_reason"] == "stop"]

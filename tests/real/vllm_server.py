@@ -45,7 +45,7 @@ class ServerError(RuntimeError):
 
 
 def free_port(wanted: int = 0) -> int:
-    """Return the wanted port, or any, if nobody listens on it: else another server would seem to be ours."""
+    """Return the wanted port, or any, if nothing listens on it; else the tests might reach another server."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -82,7 +82,7 @@ class VLLMServer:
         self.stop()
 
     def start(self) -> None:
-        """Start the server and return when it answers; whatever prevents that also ends it."""
+        """Start the server and return when it answers; on any failure, end it."""
         if self._process:
             raise ServerError(f"this server runs already, as process {self._process.pid}")
         self.installation.install()
@@ -159,7 +159,7 @@ class VLLMServer:
         return variables | ({"LD_PRELOAD": str(openmp)} if openmp.exists() else {})
 
     def _wait_until_it_answers(self, process: subprocess.Popen[bytes], deadline: float) -> None:
-        """Poll the server's health, not longer than until the deadline nor than its process lives."""
+        """Poll the server's health, until the deadline or the end of its process."""
         with httpx.Client(base_url=f"http://{HOST}:{self.port}", trust_env=False, timeout=10) as client:
             while time.monotonic() < deadline:
                 if process.poll() is not None:
@@ -198,7 +198,7 @@ def termination_interrupts() -> Iterator[None]:
 
 
 def run(model: Model, port: int | None) -> None:
-    """Serve until interrupted, having said how to reach the server."""
+    """Print how to reach the server, and serve until interrupted."""
     with contextlib.suppress(KeyboardInterrupt), VLLMServer(model, port=port) as server:
         report("for tests against it, in another terminal:")
         report(f"  export {model.variable}={server.base_url} TIR_REAL_API_KEY={server.api_key}")

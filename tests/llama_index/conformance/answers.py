@@ -50,7 +50,7 @@ class AnswerPromises(Promises):
         calls = asyncio.gather(*(llm.achat(asked()) for _ in range(4)))
         assert await most_under_way(sandbox, calls, 4) == 4
 
-    def test_blocks_come_as_thinking_text_and_calls(self, llm, sandbox):
+    def test_blocks_are_ordered_thinking_text_calls(self, llm, sandbox):
         sandbox.script(FULL)
         kinds = [type(block) for block in llm.chat(asked()).message.blocks]
         assert kinds == [ThinkingBlock, TextBlock, ToolCallBlock]
@@ -77,7 +77,7 @@ class AnswerPromises(Promises):
         told = [response.additional_kwargs.get("thinking_delta") for response in llm.stream_chat(asked())]
         assert "".join(filter(None, told)) == "first second"
 
-    async def test_the_first_thought_of_an_async_stream_is_kept(self, llm, sandbox):
+    async def test_the_first_reasoning_of_an_async_stream_is_kept(self, llm, sandbox):
         first = {"role": "assistant", "content": None, "reasoning": "first "}
         rest = [{"reasoning": "second"}, {"content": "Fine."}]
         sandbox.script(Reply(chunks=[*map(chunk, [first, *rest]), chunk({}, "stop")]))
@@ -128,7 +128,7 @@ class AnswerPromises(Promises):
         responses = [answer] if way == "chat" else list(answer)
         assert any(response.logprobs for response in responses)
 
-    async def test_async_streams_are_coroutines_that_give_generators(self, llm, sandbox):
+    async def test_async_stream_methods_are_coroutines_that_return_generators(self, llm, sandbox):
         sandbox.strict = False  # a stream that is closed unread may never send its request
         sandbox.script(Reply(text="Fine."), Reply(text="Fine."))
         for begun in (llm.astream_chat(asked()), llm.astream_complete("Hi")):

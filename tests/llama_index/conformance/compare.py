@@ -19,6 +19,9 @@ SUBJECTS = {"TIR": HERE.parent / "test_conformance.py", "OpenAILike": HERE / "on
 PACKAGES = ("llama-index-core", "llama-index-llms-openai-like", "llama-index-llms-openai", "openai")
 
 INTRODUCTION = """\
+---
+description: What LlamaIndex expects of an LLM, each promise a test, and which of them TIR and OpenAILike keep.
+---
 # LlamaIndex: promises kept
 
 LlamaIndex has no standard tests for LLMs. `tests/llama_index/conformance` is one: each row is a test that runs against
@@ -26,7 +29,7 @@ a real HTTP server on loopback (`tir_sandbox`), which answers as vLLM does. This
 `python -m tests.llama_index.conformance.compare`, last with {versions}.
 
 A promise is what callers inside LlamaIndex, or a user, rely on. Some follow from how gpt-oss and vLLM behave, which a
-client for any OpenAI-like server cannot all know; they are counted all the same. `OpenAILike` gets the flags that its
+client for any OpenAI-like server cannot all know; they are counted, too. `OpenAILike` gets the flags that its
 documentation asks for (chat model, function calling) and its better way to objects (`should_use_structured_outputs`),
 except where the defaults are what is tested.
 """

@@ -54,7 +54,7 @@ class EventPromises(Promises):
         llm.chat(asked())
         assert events.names() == ["LLMChatStartEvent", "LLMChatEndEvent"]
 
-    def test_a_completion_starts_and_ends_and_is_no_chat(self, llm, events):
+    def test_a_completion_reports_completion_events_and_no_chat_events(self, llm, events):
         """A chat event too would count it twice."""
         llm.complete("Hi")
         assert events.names() == ["LLMCompletionStartEvent", "LLMCompletionEndEvent"]

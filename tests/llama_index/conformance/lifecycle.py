@@ -75,7 +75,7 @@ class LifecyclePromises(Promises):
             make_without_key().chat(asked())
         assert all(SECRET not in request.headers.get("authorization", "") for request in sandbox.requests)
 
-    def test_its_saved_form_is_always_the_same(self, make):
+    def test_its_saved_form_is_stable(self, make):
         """It is the cache key of an ingestion pipeline."""
         first = make().to_json()
         assert make().to_json() == first
@@ -119,7 +119,7 @@ class LifecyclePromises(Promises):
         with pytest.raises(Exception, match="choice"):
             llm.chat(asked())
 
-    def test_a_failure_is_retried_max_retries_times(self, make, sandbox):
+    def test_a_failure_is_retried_up_to_max_retries_times(self, make, sandbox):
         """Retries happen in one layer only."""
         sandbox.strict = False  # the number of requests is what is tested
         sandbox.script(*[Fault(status=500)] * 20)

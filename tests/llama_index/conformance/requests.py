@@ -82,7 +82,7 @@ class RequestPromises(Promises):
         llm.chat([ChatMessage(role=role, content="Hi"), *asked()])
         assert sandbox.requests[-1].body["messages"][0]["role"] == sent
 
-    def test_a_result_in_the_role_function_is_a_tools(self, llm, sandbox):
+    def test_a_message_of_the_role_function_is_a_tool_message(self, llm, sandbox):
         call = ToolCallBlock(tool_call_id="c1", tool_name="now", tool_kwargs={})
         result = ChatMessage(role=MessageRole.FUNCTION, content="noon", additional_kwargs={"tool_call_id": "c1"})
         llm.chat([*asked(), ChatMessage(role=MessageRole.ASSISTANT, blocks=[call]), result])

@@ -44,12 +44,12 @@ class StreamPromises(Promises):
         assert "".join(response.delta or "" for response in responses) == "abc"
         assert responses[-1].message.content == "abc"
 
-    def test_stream_complete_gives_text_and_deltas(self, llm, sandbox):
+    def test_stream_complete_yields_text_and_deltas(self, llm, sandbox):
         sandbox.script(Reply(text=["a", "b", "c"]))
         responses = list(llm.stream_complete("Hi"))
         assert ("".join(response.delta or "" for response in responses), responses[-1].text) == ("abc", "abc")
 
-    async def test_astream_complete_gives_text_and_deltas(self, llm, sandbox):
+    async def test_astream_complete_yields_text_and_deltas(self, llm, sandbox):
         sandbox.script(Reply(text=["a", "b", "c"]))
         responses = await collect(llm.astream_complete("Hi"))
         assert ("".join(response.delta or "" for response in responses), responses[-1].text) == ("abc", "abc")

@@ -30,10 +30,10 @@ JSON = '{"name": "Pune", "people": 7}'
 class StructuredPromises(Promises):
     """The sandbox fills JSON schemas and calls tools, so both methods get an answer."""
 
-    def test_structured_predict_gives_the_object(self, llm):
+    def test_structured_predict_returns_the_object(self, llm):
         assert isinstance(llm.structured_predict(City, PROMPT, name="Pune"), City)
 
-    async def test_astructured_predict_gives_the_object(self, llm):
+    async def test_astructured_predict_returns_the_object(self, llm):
         assert isinstance(await llm.astructured_predict(City, PROMPT, name="Pune"), City)
 
     def test_stream_structured_predict_ends_with_the_object(self, llm):
@@ -56,7 +56,7 @@ class StructuredPromises(Promises):
         assert "response_format" in body or body["tool_choice"] not in {None, "auto"}
 
     def test_a_server_that_ignores_required_calls_returns_the_object(self, make):
-        with Sandbox(ignores_forced_tools=True, strict=False) as server:
+        with Sandbox(strict=False) as server:
             server.script(Reply(text=JSON), Reply(text=JSON))
             assert make(server, max_retries=0).structured_predict(City, PROMPT, name="Pune") == PUNE
 

@@ -77,7 +77,7 @@ class ToolPromises(Promises):
         llm.chat(asked())
         assert not {"tools", "tool_choice", "parallel_tool_calls"} & set(sandbox.requests[-1].body)
 
-    def test_a_call_comes_with_its_id_name_and_arguments(self, llm, sandbox):
+    def test_a_call_has_its_id_name_and_arguments(self, llm, sandbox):
         sandbox.script(ONE_CALL)
         (call,) = llm.get_tool_calls_from_response(llm.chat_with_tools([ADD], "1 + 2?"))
         assert (call.tool_name, call.tool_kwargs) == ("add", {"a": 1, "b": 2})
@@ -91,7 +91,7 @@ class ToolPromises(Promises):
         assert told["function"]["name"] == "add"
 
     @pytest.mark.parametrize("sent", AS_SENT.values(), ids=AS_SENT)
-    def test_streamed_calls_are_put_together(self, llm, sandbox, sent):
+    def test_streamed_calls_are_assembled(self, llm, sandbox, sent):
         sandbox.script(Reply(chunks=[HEAD, *(chunk({"tool_calls": pieces}) for pieces in sent), TAIL]))
         last = list(llm.stream_chat_with_tools([ADD], "?", allow_parallel_tool_calls=True))[-1]
         selections = llm.get_tool_calls_from_response(last)
@@ -118,12 +118,12 @@ class ToolPromises(Promises):
             llm.get_tool_calls_from_response(last)
 
     @pytest.mark.parametrize("arguments", ["", "null", "{}"])
-    def test_no_arguments_are_none(self, llm, sandbox, arguments):
+    def test_a_call_without_arguments_parses_to_an_empty_object(self, llm, sandbox, arguments):
         sandbox.script(Reply(tool_calls=[ToolCall("now", arguments)]))
         (call,) = llm.get_tool_calls_from_response(llm.chat_with_tools([NOW], "?"))
         assert call.tool_kwargs == {}
 
-    def test_no_call_is_an_error_where_one_is_needed(self, llm, sandbox):
+    def test_a_missing_call_is_an_error_if_one_is_required(self, llm, sandbox):
         sandbox.script(Reply(text="No."))
         response = llm.chat_with_tools([ADD], "1 + 2?")
         assert llm.get_tool_calls_from_response(response, error_on_no_tool_call=False) == []
@@ -143,7 +143,7 @@ class ToolPromises(Promises):
         assert sandbox.requests[-1].body["tool_choice"] == {"type": "function", "function": {"name": "add"}}
 
     @pytest.mark.parametrize("allowed", [True, False])
-    def test_whether_calls_may_be_parallel_is_sent(self, llm, sandbox, allowed):
+    def test_parallel_tool_calls_is_sent(self, llm, sandbox, allowed):
         sandbox.script(ONE_CALL)
         llm.chat_with_tools([ADD], "?", allow_parallel_tool_calls=allowed)
         assert sandbox.requests[-1].body["parallel_tool_calls"] is allowed
@@ -172,7 +172,7 @@ class ToolPromises(Promises):
         sandbox.script(ONE_CALL)
         assert (await llm.apredict_and_call([ADD], "1 + 2?")).response == "3"
 
-    def test_a_tool_with_an_odd_name_is_called_by_it(self, llm, sandbox):
+    def test_a_tool_with_an_unusual_name_is_called_by_that_name(self, llm, sandbox):
         """A name that is changed for sending is restored."""
         odd = FunctionTool.from_defaults(add, name="add[int]")
         sandbox.script(Reply(tool_calls=[ToolCall("add_int_", {"a": 1, "b": 2})]))
@@ -181,7 +181,7 @@ class ToolPromises(Promises):
     @pytest.mark.parametrize("way", ["chat_with_tools", "stream_chat_with_tools"])
     def test_a_required_call_is_made_although_the_server_ignores_it(self, make, way):
         """gpt-oss on vLLM before 0.26 answers HTTP 200 with prose instead of the call."""
-        with Sandbox(ignores_forced_tools=True) as server:
+        with Sandbox() as server:
             llm = make(server, max_retries=0)
             server.script(Reply(text="I would rather chat."), Reply(text='{"a": 1, "b": 2}'))
             answer = getattr(llm, way)([ADD], "1 + 2?", tool_required=True)

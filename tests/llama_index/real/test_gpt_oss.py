@@ -81,7 +81,7 @@ async def test_an_agent_goes_on_after_a_call_of_an_unknown_tool(llm):
     assert answer.tool_calls[0].tool_output.is_error
 
 
-async def test_an_agent_of_words_gets_its_answer(llm):
+async def test_a_react_agent_ends_with_an_answer_in_prose(llm):
     """ReActAgent reads calls from the text; an answer in plain words ends it."""
     answer = await ReActAgent(tools=TOOLS, llm=llm).run(asking("hello"))
 
@@ -137,7 +137,7 @@ async def test_an_object_through_a_schema_or_a_tool(make, mode):
     assert results == [Verdict(verdict="yes", score=7)] * 4
 
 
-def test_a_schema_binds_a_model_that_wanted_to_talk(llm):
+def test_a_schema_constrains_a_model_that_would_answer_in_prose(llm):
     assert isinstance(llm.structured_predict(Verdict, PROMPT, name="hello"), Verdict)
     assert isinstance(llm.as_structured_llm(Verdict).chat(user("hello")).raw, Verdict)
 

@@ -98,7 +98,7 @@ def eventually(condition: Callable[[], bool]) -> bool:
     return condition()
 
 
-def test_all_ways_of_asking_answer(llm):
+def test_every_method_of_calling_answers(llm):
     async def every() -> list[str]:
         whole = [(await llm.achat(asked())).message.content, (await llm.acomplete("Hi")).text]
         streams = [await collect(llm.astream_chat(asked())), await collect(llm.astream_complete("Hi"))]
@@ -111,7 +111,7 @@ def test_all_ways_of_asking_answer(llm):
     assert all(answers)
 
 
-def test_a_stream_says_the_same_as_a_whole_answer(llm):
+def test_a_stream_equals_a_whole_answer(llm):
     """The seed makes the noise the same."""
     responses = list(llm.stream_chat(asked(), temperature=0))
     whole = llm.chat(asked(), temperature=0)
@@ -144,7 +144,7 @@ def test_logprobs_are_given(llm):
 
 
 @pytest.mark.parametrize("way", ["chat_with_tools", "stream_chat_with_tools"])
-def test_a_named_tool_is_called_with_what_fits(make, way):
+def test_a_named_tool_is_called_with_valid_arguments(make, way):
     """`strict` holds the arguments to their schema, which a random model keeps, too."""
     answer = getattr(make(strict=True, max_tokens=1500), way)([RATE], "Rate it.", tool_choice="rate")
     last = list(answer)[-1] if "stream" in way else answer
@@ -158,7 +158,7 @@ def test_a_demanded_tool_is_run(make):
     assert output.sources[0].tool_name == "rate"
 
 
-async def test_a_streamed_call_can_be_asked_for_at_each_item(make):
+async def test_a_streamed_call_can_be_read_at_each_item(make):
     llm = make(strict=True, max_tokens=1500)
     stream = await llm.astream_chat_with_tools([RATE], "Rate it.", tool_choice="rate")
     seen = [llm.get_tool_calls_from_response(item, error_on_no_tool_call=False) async for item in stream]
@@ -170,7 +170,7 @@ def test_a_demanded_call_that_was_cut_off_is_an_error(make):
         make(strict=True, max_tokens=2).predict_and_call([RATE], "Rate it.", tool_required=True)
 
 
-def test_a_loop_with_thoughts_calls_and_results_is_taken(llm):
+def test_a_conversation_with_reasoning_calls_and_results_is_accepted(llm):
     thought = ThinkingBlock(content="I rate it.")
     call = ToolCallBlock(tool_call_id="c1", tool_name="rate", tool_kwargs={"grade": "low", "certain": True})
     history = [
@@ -258,7 +258,7 @@ def test_copies_and_pickles_work(make, real_server, monkeypatch):
         assert same.chat(asked()).message.content
 
 
-def test_failures_have_their_kinds(make, real_server):
+def test_failures_have_their_classes(make, real_server):
     with pytest.raises(AuthenticationError):
         make(api_key="wrong").chat(asked())
     with pytest.raises(NotFoundError, match="nope"):

@@ -1,4 +1,4 @@
-"""Which field of an answer each channel of gpt-oss becomes, told by plain httpx."""
+"""Which field of an answer each channel of gpt-oss becomes, seen with plain httpx."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_analysis_is_reasoning_and_the_rest_is_content(ask: Ask, scenario: str, 
     assert (answer.finish_reason, answer.stop_reason) == ("stop", None)
 
 
-def test_text_outside_of_every_message_is_lost(ask: Ask):
+def test_text_outside_of_messages_is_dropped_by_the_server(ask: Ask):
     """The parser skips it, so an answer that has it may be empty."""
     answer = ask("leak")
 
@@ -79,7 +79,7 @@ def test_a_cut_header_of_a_call_is_content_with_its_markers(ask: Ask):
 
 
 def test_a_call_with_cut_arguments_looks_finished_in_a_whole_answer(whole: Ask, streamed: Ask):
-    """Only the missing stop token tells a cut call from a broken one."""
+    """Only the missing stop token distinguishes a cut call from a broken one."""
     answers = [ask("weather", tools=tools(), max_tokens=32) for ask in (whole, streamed)]
 
     assert [answer.calls for answer in answers] == [[["get_weather", '{"city": "Delhi",']]] * 2

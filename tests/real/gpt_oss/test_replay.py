@@ -1,4 +1,4 @@
-"""What a server of gpt-oss reads of a conversation that is sent back, told by plain httpx."""
+"""What a server of gpt-oss reads of a conversation that is sent back, seen with plain httpx."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PARIS = ("get_weather", '{"city": "Paris"}')
 THOUGHT = "First weather, then time."
 
 
-def test_a_loop_of_calls_goes_on_where_it_was(ask: Ask):
+def test_a_replayed_conversation_with_calls_continues_at_its_next_step(ask: Ask):
     first = [called(PARIS, reasoning=THOUGHT), result("rain")]
     second = [called(("get_time", '{"tz": "UTC"}'), reasoning="Weather known; now the time."), result("noon")]
 
@@ -85,7 +85,7 @@ def test_two_calls_are_answered_by_two_results(ask: Ask):
     assert ask("twocalls", calls, result("hot"), result("now", 1), tools=tools()).text == "Both calls are done."
 
 
-def test_a_result_without_its_call_is_taken(ask: Ask):
+def test_a_result_without_its_call_is_accepted(ask: Ask):
     assert ask("multistep", called(PARIS), result("rain", 7), tools=tools()).finish_reason == "tool_calls"
 
 

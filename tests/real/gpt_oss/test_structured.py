@@ -1,4 +1,4 @@
-"""How a server of gpt-oss binds an answer to a schema, told by plain httpx."""
+"""How a server of gpt-oss constrains an answer to a schema, seen with plain httpx."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VERDICT = {"verdict": ["yes", "no"], "score": [7, 8]}
 
 
 @pytest.mark.parametrize("scenario", ["json", "hello", "weather", "badargs"])
-def test_a_schema_binds_the_content_and_leaves_the_reasoning(ask: Ask, scenario: str):
+def test_a_schema_constrains_the_content_but_not_the_reasoning(ask: Ask, scenario: str):
     answer = ask(scenario, response_format=FORMAT)
 
     assert Verdict.model_validate_json(answer.text).score in {7, 8}
@@ -25,7 +25,7 @@ def test_a_schema_binds_the_content_and_leaves_the_reasoning(ask: Ask, scenario:
 
 
 @pytest.mark.parametrize("scenario", ["json", "hello"])
-def test_json_object_binds_the_content_to_an_object(ask: Ask, scenario: str):
+def test_json_object_constrains_the_content_to_an_object(ask: Ask, scenario: str):
     answer = ask(scenario, response_format={"type": "json_object"})
 
     assert json.loads(answer.text)["verdict"] == "yes"

@@ -1,4 +1,4 @@
-"""What a server of gpt-oss makes of tools, `tool_choice` and `strict`, told by plain httpx."""
+"""How a server of gpt-oss treats tools, `tool_choice` and `strict`, seen with plain httpx."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_auto_passes_on_what_the_model_wrote(ask: Ask, scenario: str, calls: lis
 
 
 @pytest.mark.parametrize("scenario", ["badargs", "unknowntool"])
-def test_auto_with_strict_binds_names_and_arguments(ask: Ask, scenario: str):
+def test_auto_with_strict_constrains_names_and_arguments(ask: Ask, scenario: str):
     (call,) = ask(scenario, tools=tools(strict=True)).calls
 
     assert call[0] == "get_weather"
@@ -47,7 +47,7 @@ def test_one_call_at_a_time_ends_the_answer_after_the_first(ask: Ask):
 
 
 @pytest.mark.parametrize("scenario", ["badargs", "unknowntool"])
-def test_one_call_at_a_time_binds_it_as_strict_does(ask: Ask, scenario: str):
+def test_without_parallel_calls_the_call_is_constrained_as_with_strict(ask: Ask, scenario: str):
     (call,) = ask(scenario, tools=tools(), parallel_tool_calls=False).calls
 
     assert call[0] == "get_weather"
@@ -55,7 +55,7 @@ def test_one_call_at_a_time_binds_it_as_strict_does(ask: Ask, scenario: str):
 
 
 @pytest.mark.parametrize("strict", [None, True])
-def test_required_makes_a_model_call_that_wanted_to_talk(ask: Ask, strict: bool | None):
+def test_required_makes_a_model_call_that_would_answer_in_prose(ask: Ask, strict: bool | None):
     answer = ask("hello", tools=tools(strict), tool_choice="required")
 
     assert answer.calls == [DELHI]
@@ -77,13 +77,13 @@ def test_a_named_tool_is_called_and_the_finish_reason_is_stop(ask: Ask, scenario
 
 
 def test_without_strict_the_arguments_of_a_named_tool_miss_its_schema(ask: Ask):
-    """The server binds the call to the name alone; here, the model writes a key of another tool."""
+    """The server constrains only the name of the call; here, the model writes a key of another tool."""
     answer = ask("hello", tools=tools(), tool_choice=named("get_time"))
 
     assert answer.calls == [["get_time", '{"city": "UTC"}']]
 
 
-def test_none_hides_the_call_from_a_whole_answer_only(whole: Ask, streamed: Ask):
+def test_tool_choice_none_hides_the_call_only_in_a_whole_answer(whole: Ask, streamed: Ask):
     fields: dict[str, Any] = {"tools": tools(), "tool_choice": "none"}
 
     hidden, shown = whole("weather", **fields), streamed("weather", **fields)
