@@ -105,8 +105,9 @@ class TIR(StructuredMethods):
             print(call.tool_name, call.tool_kwargs)
         ```
         `tool_required=True` requires a call; an answer without one raises `ForcedToolError`. Arguments that are not a
-        JSON object raise `ToolArgumentsError` where a call is required or was cut off; an agent reports others to the
-        model, and `response.message.additional_kwargs["invalid_tool_calls"]` lists them with the reason.
+        JSON object raise `ToolArgumentsError` where a call is required or was cut off and no other call can run. An
+        agent reports others to the model; `response.message.additional_kwargs["invalid_tool_calls"]` lists them with
+        the reason.
 
     Structured output:
         ```python

@@ -7,6 +7,9 @@ from llama_index.core import VectorStoreIndex
 from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.memory import ChatMemoryBuffer
 
+from tir_client import StreamInterruptedError
+from tir_sandbox import Fault, Reply
+
 from .corpus import DOCUMENTS, PLACE, QUESTION
 
 MODES = ["context", "condense_question", "condense_plus_context", "best"]
@@ -22,6 +25,7 @@ def engine(request, embedding, llm):
 
 
 each_engine = pytest.mark.parametrize("engine", ["simple", *MODES], indirect=True)
+simple_engine = pytest.mark.parametrize("engine", ["simple"], indirect=True)
 each_engine_that_retrieves = pytest.mark.parametrize("engine", MODES, indirect=True)
 
 
@@ -57,3 +61,23 @@ async def test_it_streams_to_async_code(engine, sandbox):
     pieces = [piece async for piece in response.async_response_gen()]
     assert sandbox.requests[-1].body["stream"] is True
     assert engine.chat_history[-1].content == "".join(pieces)
+
+
+# LlamaIndex raises the error in its own thread, too.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@simple_engine
+def test_a_stream_that_breaks_off_is_an_error_with_what_arrived(engine, sandbox):
+    sandbox.script(Fault(cut_after=4, after=Reply(text=["The ", "river ", "rises ", "in ", "Trimbak."])))
+    with pytest.raises(StreamInterruptedError) as raised:
+        list(engine.stream_chat(QUESTION).response_gen)
+    assert raised.value.partial.choice.text.startswith("The ")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@simple_engine
+async def test_an_async_stream_that_breaks_off_is_an_error_with_what_arrived(engine, sandbox):
+    sandbox.script(Fault(cut_after=4, after=Reply(text=["The ", "river ", "rises ", "in ", "Trimbak."])))
+    response = await engine.astream_chat(QUESTION)
+    with pytest.raises(StreamInterruptedError) as raised:
+        [piece async for piece in response.async_response_gen()]
+    assert raised.value.partial.choice.text.startswith("The ")

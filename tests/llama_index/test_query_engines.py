@@ -166,6 +166,32 @@ def test_a_router_chooses_several_engines(llm, tools, selector):
     assert chosen.selections
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"choice": 2, "reason": "It is."}]',
+        '{"choice": 2, "reason": "It is."}',
+        'Sure, here it is:\n```json\n[{"choice": 2, "reason": "It is."}]\n```',
+    ],
+)
+def test_a_choice_is_read_in_whatever_stands_around_it(llm, sandbox, tools, text):
+    sandbox.script(Reply(reasoning='Not {"choice": 1}.', text=text))
+    chosen = LLMSingleSelector.from_defaults(llm=llm).select([tool.metadata for tool in tools], QUESTION)
+    assert chosen.ind == 1
+
+
+@pytest.mark.parametrize("field", ["reasoning", "reasoning_content", "think"])
+def test_thoughts_are_no_queries(make_llm, sandbox, index, field):
+    """A query stands on each line of the answer."""
+    sandbox.script(Reply(reasoning="The user\nwants\nqueries.", text="rivers\nsprings", reasoning_field=field))
+    fusion = QueryFusionRetriever(
+        [index.as_retriever()], llm=make_llm("qwen3_32b"), num_queries=3, use_async=False, similarity_top_k=1
+    )
+    assert fusion.retrieve(QUESTION)
+    queries = [text for request in sandbox.requests for text in request.body.get("input", ())][-2:]
+    assert [query.rpartition(": ")[2] for query in queries] == ["rivers", "springs"]
+
+
 def test_the_default_router_is_made_for_this_llm(llm, tools):
     """`select_multi` chooses a selector by the LLM's metadata."""
     router = RouterQueryEngine.from_defaults(tools, llm=llm, select_multi=True)
