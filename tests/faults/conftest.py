@@ -27,7 +27,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         noted.append(seconds)
         await asyncio.sleep(0)
 
-    for module in ("tir_client.client", "tir_client.transport.streams"):
+    for module in ("tir_client.transport.sender", "tir_client.transport.streams"):
         monkeypatch.setattr(f"{module}.time", SimpleNamespace(sleep=noted.append))
         monkeypatch.setattr(f"{module}.asyncio", SimpleNamespace(sleep=asleep))
     return noted
