@@ -1,5 +1,8 @@
 # Everything runs in .venv, which is made and kept up to date by the first target that needs it.
 
+# With it, pytest would rewrite the assertions of all tests again, in each process of each run.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 LOWEST_PYTHON ?= python3.11
 BIN := .venv/bin
@@ -16,9 +19,11 @@ PARALLEL := --numprocesses $(JOBS) --dist worksteal
 demo: $(READY)  ## LangChain and LlamaIndex through TIR, or through a local sandbox
 	@$(BIN)/python -m demo
 
-test: lint type docs pytest  ## all that CI checks
+test: $(READY)  ## all that CI checks
+	$(MAKE) --jobs $(JOBS) lint type docs
+	$(MAKE) pytest
 
-docs: $(READY)  ## the site, in site/
+docs: $(READY)  ## the site, in site/; CONTRIBUTING.md has what the silenced warning says
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 pytest: $(READY)
@@ -34,12 +39,12 @@ test-lowest: $(LOWEST)/.ready  ## every test with the lowest versions and the lo
 test-ray: $(RAY)/.ready  ## the job of docs/guides/ray.md on Ray Data: kills a worker and the driver; a few minutes
 	$(RAY)/bin/python -m tests.ray_data
 
-test-newest:  ## every test with the newest versions of everything, instead of those in tests/constraints.txt
+test-newest:  ## every test with the newest versions of everything, and with more generated examples
 	rm -rf $(NEWEST)
 	$(PYTHON) -m venv $(NEWEST)
 	$(NEWEST)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(NEWEST)/bin/python -m pip install --quiet --upgrade --editable "$(EXTRAS)" --group dev
-	$(NEWEST)/bin/python -m pytest $(PARALLEL)
+	$(NEWEST)/bin/python -m pytest $(PARALLEL) --hypothesis-profile=thorough
 
 constraints: test-newest  ## pins the newest versions, once every test has passed with them
 	echo '# Versions that the tests passed with. `make constraints` writes this file.' > tests/constraints.txt

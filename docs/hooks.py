@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _PLACE = re.compile(r"^<!-- table: (\w+) -->$", re.MULTILINE)
+_HOW_TO_RUN = re.compile(r"^ *<!-- (?:needs|not run|sandbox): .* -->\n\n?", re.MULTILINE)
+"""A comment for the tests, before a block of code."""
 
 
 def models() -> Iterator[str]:
@@ -101,13 +103,21 @@ def on_post_build(config: Any, **_: Any) -> None:
     site = Path(config.site_dir)
     for path, text in _texts.items():
         if not path.startswith("reference/"):  # whose Markdown names objects only
-            (site / path).write_text(text, "utf-8")
+            (site / path).write_text(_HOW_TO_RUN.sub("", text), "utf-8")
     (site / "llms.txt").write_text("".join(f"{line}\n" for line in _index(config)), "utf-8")
 
 
 def _index(config: Any) -> Iterator[str]:
-    yield from (f"# {config.site_name}", "", f"> {config.site_description}", "")
+    yield from (f"# {config.site_name}", "", f"> {config.site_description}")
+    sections: dict[str, list[str]] = {}
     for page in _nav[0].pages:
-        path = page.url if page.file.src_uri.startswith("reference/") else page.file.src_uri
-        description = page.meta.get("description", "")
-        yield f"- [{page.title}]({config.site_url}{path})" + (f": {description}" if description else "")
+        lines = sections.setdefault(page.parent.title if page.parent else "Pages", [])
+        lines.append(_entry(page, config.site_url))
+    for title, lines in sections.items():
+        yield from ("", f"## {title}", "", *lines)
+
+
+def _entry(page: Any, site: str) -> str:
+    path = page.url if page.file.src_uri.startswith("reference/") else page.file.src_uri
+    description = page.meta.get("description", "")
+    return f"- [{page.title}]({site}{path})" + (f": {description}" if description else "")

@@ -2,7 +2,7 @@
 
 model = ChatTIR(model="gpt_oss_120b", project_id=123)
 answer = model.invoke("Why is the sky blue?")
-print(answer.additional_kwargs["reasoning_content"], answer.text, answer.usage_metadata)
+print(answer.additional_kwargs.get("reasoning_content"), answer.text, answer.usage_metadata)
 """
 
 try:

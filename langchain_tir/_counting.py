@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from time import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+from langchain_core.tools import BaseTool
 from pydantic import PrivateAttr
 
+from langchain_tir._content import Json
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import to_wire
+from langchain_tir._profile import profile_of
 from langchain_tir._settings import ChatSettings
 from langchain_tir._tokens import estimate, estimate_text
 from langchain_tir._tools import to_response_format, tool_fields
@@ -21,15 +27,7 @@ from tir_client import (
     RetryPolicy,
     TIRClient,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from langchain_core.language_models import LanguageModelInput
-    from langchain_core.messages import BaseMessage
-    from langchain_core.tools import BaseTool
-
-    from langchain_tir._content import Json
+from tir_client.protocol.text_only import for_text_only
 
 _PAUSE_BETWEEN_COUNTS = 60
 """Seconds for which token counts are estimates after the server failed to count."""
@@ -51,7 +49,12 @@ class TokenCounting(ChatSettings, BaseChatModel):
             fields["response_format"] = to_response_format(fields["response_format"])
         fields |= tool_fields(fields.get("tools") or (), fields.get("tool_choice"))
         request: ChatRequest = ChatRequest.of(messages=to_wire(messages), **fields)
-        return request
+        return for_text_only(request) if self._reads_text_only(request.model) else request
+
+    def _reads_text_only(self, model: str) -> bool:
+        """Whether a model is known to read nothing but text. For that of the constructor, `profile` says it."""
+        facts = self.profile if model == self.model else profile_of(model)
+        return (facts or {}).get("image_inputs") is False
 
     def count_tokens(self, messages: LanguageModelInput, **kwargs: Any) -> int:
         """Tokens of a prompt, counted by the server, where it lets vLLM's `/tokenize` be reached.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from langchain_tir._content import CALLS, Block, Json
-from tir_client.protocol.messages import tool_call
+from tir_client.protocol.messages import sendable_arguments, tool_call
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,3 +54,28 @@ def _block_call(block: Block) -> Json:
     if block["type"] == "custom_tool_call":
         args = {"__arg1": args}
     return _call({"id": block.get("call_id") or block.get("id"), "name": block["name"], "args": args})
+
+
+def with_readable_calls(prompt: Any) -> Any:
+    """A prompt in which LangChain can read the tool calls of messages that are dicts in OpenAI's form.
+
+    It fails on arguments that are not a JSON object, such as an empty text, on a call without an id, and on a message
+    of calls without `content`. Such a call becomes the one that would be sent.
+    """
+    is_list = isinstance(prompt, Sequence) and not isinstance(prompt, str)
+    return [_readable_message(message) for message in prompt] if is_list else prompt
+
+
+def _readable_message(message: Any) -> Any:
+    calls = message.get("tool_calls") if isinstance(message, dict) else None
+    if not isinstance(calls, list):
+        return message
+    return {"content": None, **message, "tool_calls": [_readable_call(call) for call in calls]}
+
+
+def _readable_call(call: Any) -> Any:
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(function, dict):
+        return call
+    arguments = json.loads(sendable_arguments(function.get("arguments")), strict=False)
+    return {"id": call.get("id"), "function": {"name": str(function.get("name") or ""), "arguments": arguments}}

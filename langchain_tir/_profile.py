@@ -42,9 +42,7 @@ class ServedProfile(dict[str, Any]):
         return default if value is None else value
 
     def __repr__(self) -> str:
-        model = self.__dict__.get("_model")  # there is none yet while a pickle is loaded
-        window = None if model is None else model.known_window()
-        return repr({**dict(super().items()), WINDOW: window})
+        return repr({**dict(super().items()), WINDOW: self._model.known_window()})
 
     def __iter__(self) -> Iterator[str]:
         return super().__iter__()  # a method of its own makes `dict(profile)` read the values one by one

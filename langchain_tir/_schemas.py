@@ -14,7 +14,6 @@ from typing import (
     Annotated,
     Any,
     ForwardRef,
-    Literal,
     NotRequired,
     Required,
     Union,
@@ -128,7 +127,7 @@ class _TypedDicts:
         """A reference to the model of a TypedDict, so that it may refer to itself."""
         if typed_dict not in self._names:
             self._names[typed_dict] = name = f"{typed_dict.__name__}_{len(self._names)}"
-            text, descriptions = _split_docstring(inspect.getdoc(typed_dict) or "")
+            text, descriptions = _split_docstring(inspect.cleandoc(typed_dict.__doc__ or ""))
             hints = get_type_hints(typed_dict, localns={typed_dict.__name__: typed_dict}, include_extras=True)
             fields: dict[str, Any] = {
                 f"field_{place}": self._field(typed_dict, key, hint, descriptions.get(key))
@@ -143,10 +142,10 @@ class _TypedDicts:
             required = get_origin(hint) is Required or (required and get_origin(hint) is not NotRequired)
             (hint,) = get_args(hint)
         default: dict[str, Any] = {} if required else {"default_factory": lambda: None}
-        metadata: tuple[Any, ...] = getattr(hint, "__metadata__", ())
-        if get_origin(hint) is Annotated and not isinstance(metadata[0], FieldInfo):
-            default, words, hint = {"default": metadata[0]}, metadata[1:2], get_args(hint)[0]
-            description = description or (words[0] if words else None)
+        if get_origin(hint) is Annotated and not isinstance(hint.__metadata__[0], FieldInfo):
+            hint, value, *words = get_args(hint)
+            default = {"default": value}
+            description = description or next(iter(words), None)
         if description is not None and not isinstance(description, str):
             raise TypeError(f"the description of {key!r} is not a string but {description!r}")
         return self._type(hint), Field(alias=key, description=description, **default)
@@ -156,7 +155,7 @@ class _TypedDicts:
         if is_typeddict(hint):
             return self._refer(hint)
         origin, arguments = get_origin(hint), get_args(hint)
-        if not arguments or origin in (None, Literal):
+        if not arguments:
             return hint
         if origin is Annotated:
             return Annotated[self._type(arguments[0]), *arguments[1:]]

@@ -12,6 +12,7 @@ from langchain_core.utils.json import parse_partial_json
 from langchain_tir._content_blocks import PROVIDER
 from langchain_tir._messages import cost, end, extras, head, others, set_only, tail, usage_metadata
 from langchain_tir._past_calls import CLOSED
+from tir_client.protocol.responses import NO_ARGUMENTS
 
 if TYPE_CHECKING:
     from langchain_core.messages import InvalidToolCall, ToolCallChunk
@@ -67,15 +68,12 @@ class DeltaMapper:
         first = completion.choice
         calls = accumulator.choice(first.index).tools.shown(cut=first.finish_reason == "length")
         endings = {call.id: ending for call in calls if (ending := end_of_broken_call(call))}
+        rests = [self._arguments.rest(index) + endings.get(call.id, "") for index, call in enumerate(calls)]
         message = AIMessageChunk(
             content="",
             chunk_position="last",
             response_metadata={**self._end(completion), **set_only(**{CLOSED: endings or None})},
-            tool_call_chunks=[
-                tool_call_chunk(args=endings[call.id], index=index)
-                for index, call in enumerate(calls)
-                if call.id in endings
-            ],
+            tool_call_chunks=[tool_call_chunk(args=rest, index=index) for index, rest in enumerate(rests) if rest],
             usage_metadata=usage_metadata(completion.usage) if completion.usage else None,
         )
         return ChatGenerationChunk(message=message, generation_info=set_only(finish_reason=first.finish_reason))
@@ -127,9 +125,9 @@ def _calls_of(pieces: list[ToolCallChunk]) -> tuple[list[ParsedCall], list[Inval
 
 
 class _Arguments:
-    """Forward the arguments of tool calls without a bare `null`, which models write for "no arguments".
+    """Forward the arguments of tool calls without a word for no arguments, such as `null` or `[]`.
 
-    LangChain treats a streamed `null` as broken, and a whole one as an empty object.
+    LangChain treats such a word as broken in a stream, and as an empty object in a whole answer.
     """
 
     __slots__ = ("_held", "_passed", "_words")
@@ -142,15 +140,20 @@ class _Arguments:
     def chunk(self, piece: ToolCallDelta) -> ToolCallChunk:
         return tool_call_chunk(name=piece.name, args=self._cleared(piece), id=piece.id, index=piece.index)
 
+    def rest(self, index: int) -> str:
+        """The end of the arguments that has not been forwarded, although they are no such word."""
+        is_word = self._words.get(index, "").rstrip() in NO_ARGUMENTS
+        return "" if is_word else "".join(self._held.pop(index, ()))
+
     def _cleared(self, piece: ToolCallDelta) -> str:
         if piece.index in self._passed:
             return piece.arguments
         held = self._held.setdefault(piece.index, [])
         held.append(piece.arguments)
         word = self._words.get(piece.index, "")
-        if piece.arguments.strip() or word not in ("", "null"):  # white space around the word says nothing
+        if piece.arguments.strip() or word not in NO_ARGUMENTS:  # white space around the word says nothing
             word = (word + piece.arguments).lstrip()
-        if "null".startswith(word.rstrip()):
+        if any(known.startswith(word.rstrip()) for known in NO_ARGUMENTS):
             self._words[piece.index] = word
             return ""
         self._passed.add(piece.index)
@@ -176,6 +179,8 @@ def end_of_broken_call(call: ToolCall) -> str:
 
 
 def _mended(arguments: str) -> bool:
+    if not arguments.strip():
+        return True  # LangChain reads an object
     try:
         return isinstance(parse_partial_json(arguments), dict)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Reads one tool that is a dict, for `_tools`: OpenAI's, Anthropic's or Bedrock's form, or a JSON schema. Pure."""
+"""Reads a tool that is a dict, for `_tools`: the form of OpenAI, Anthropic, Bedrock or MCP, or a JSON schema. Pure."""
 
 from __future__ import annotations
 
@@ -24,13 +24,18 @@ _OF_SCHEMAS = frozenset(
 )
 _INSIDE = ("toolSpec", "custom", "json_schema")
 """Where Bedrock, OpenAI's custom tools and OpenAI's response formats keep name and schema."""
+_SCHEMAS = ("parameters", "input_schema", "inputSchema", "schema")
+"""Where OpenAI, Anthropic, MCP and OpenAI's formats keep the schema of the arguments."""
+_BESIDES = frozenset({"cache_control", "annotations", "metadata", "_meta", "outputSchema", "format"})
+"""Objects in a tool that do not describe its arguments."""
 
 
 def function_of_dict(tool: Json) -> Json:
     """The function in a dict.
 
     Raises:
-        InvalidRequestError: There is none, or it is a tool that only another provider runs.
+        InvalidRequestError: There is none, it is a tool that only another provider runs, or its arguments are in a
+            form that is not known here.
     """
     if isinstance(tool.get("function"), dict):
         return dict(tool["function"])
@@ -44,6 +49,7 @@ def function_of_dict(tool: Json) -> Json:
     if is_json_schema(tool):
         return described(tool)
     if "name" in tool and tool.get("type", "function") == "function":
+        _check_without_arguments(tool)
         return _only(tool, "name", "description", "strict")
     raise InvalidRequestError(
         f"{label(tool)} cannot be offered as a tool: it has no name, or only another provider's servers run it."
@@ -51,9 +57,18 @@ def function_of_dict(tool: Json) -> Json:
 
 
 def _parameters(inner: Json) -> Json | None:
-    nested = inner["inputSchema"].get("json") if isinstance(inner.get("inputSchema"), dict) else None
-    schemas = [nested, *(inner.get(name) for name in ("parameters", "input_schema", "schema"))]
+    of_bedrock = inner["inputSchema"].get("json") if isinstance(inner.get("inputSchema"), dict) else None
+    schemas = [of_bedrock, *(inner.get(name) for name in _SCHEMAS)]
     return next((schema for schema in schemas if isinstance(schema, dict)), None)
+
+
+def _check_without_arguments(tool: Json) -> None:
+    for name, value in tool.items():
+        if (name in _SCHEMAS and value is not None) or (isinstance(value, dict) and name not in _BESIDES):
+            raise InvalidRequestError(
+                f"{label(tool)} cannot be offered as a tool: its {name!r} is not read; the JSON schema of its "
+                "arguments belongs in `parameters`."
+            )
 
 
 def custom_function(tool: Json) -> Json:

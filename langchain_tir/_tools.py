@@ -129,7 +129,7 @@ def tool_fields(tools: Any, choice: object, *, strict: bool | None = None) -> Js
 
 def _check_arguments(function: Json) -> None:
     kinds = (function.get("parameters") or OBJECT).get("type", "object")
-    if kinds != "object" and "object" not in kinds:
+    if "object" not in kinds:
         raise InvalidRequestError(
             f"{function['name']!r} cannot be offered as a tool: arguments are an object, but its schema has the type "
             f"{kinds!r}."
@@ -183,5 +183,5 @@ def json_schema(schema: Any, function: Json) -> Json:
     """Return a schema as it was written; for a tool, the schema of its arguments."""
     if isinstance(schema, dict) and is_json_schema(schema):
         return schema
-    whole = None if isinstance(schema, dict) else schema_of_class(schema)
+    whole = schema_of_class(schema)
     return {**OBJECT, **(function.get("parameters") or {})} if whole is None else whole

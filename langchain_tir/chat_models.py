@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
 from pydantic import ConfigDict, PrivateAttr, model_validator
 
 from langchain_tir._aliases import rename_parameters
+from langchain_tir._content import Json
 from langchain_tir._content_blocks import PROVIDER
 from langchain_tir._counting import TokenCounting
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import from_completion, set_only
+from langchain_tir._past_calls import with_readable_calls
 from langchain_tir._profile import own_profile, profile_for
 from langchain_tir._stream import DeltaMapper
 from langchain_tir._structured import Method, beside_raw, check_free, structured_call, traced_format
@@ -22,17 +29,15 @@ from tir_client import (
 from tir_client.environment import TOKEN_VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterator
     from typing import Self, Unpack
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-    from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
-    from langchain_core.messages import AIMessage, BaseMessage
+    from langchain_core.language_models import LangSmithParams, ModelProfile
+    from langchain_core.messages import BaseMessage
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
-    from langchain_core.runnables import Runnable
-    from langchain_core.tools import BaseTool
+    from langchain_core.prompt_values import PromptValue
 
-    from langchain_tir._content import Json
     from langchain_tir._settings import ChatArguments
 
 
@@ -76,14 +81,14 @@ class ChatTIR(TokenCounting):
     Stream:
         ```python
         for chunk in model.stream("Why is the sky blue?"):
-            print(chunk.text, end="")
+            print(chunk.text, end="", flush=True)
         ```
 
     Async:
         ```python
         answer = await model.ainvoke("Why is the sky blue?")
         async for chunk in model.astream("Why is the sky blue?"):
-            print(chunk.text, end="")
+            print(chunk.text, end="", flush=True)
         answers = await model.abatch(["Why is the sky blue?", "Why is the sea salty?"])
         ```
 
@@ -123,7 +128,7 @@ class ChatTIR(TokenCounting):
     Reasoning:
         ```python
         answer = model.invoke("Why is the sky blue?")
-        print(answer.additional_kwargs["reasoning_content"])
+        print(answer.additional_kwargs.get("reasoning_content"))
         ```
         It is also in `content_blocks`. Put an answer back into the conversation as it is: its reasoning is sent
         along, which gpt-oss needs between two calls of a tool.
@@ -241,6 +246,9 @@ class ChatTIR(TokenCounting):
         return set_only(**first, token_usage=sum(usages, Usage()).counts() if usages else None)
 
     # Requests and answers
+
+    def _convert_input(self, model_input: LanguageModelInput) -> PromptValue:
+        return super()._convert_input(with_readable_calls(model_input))
 
     def _generate(
         self,

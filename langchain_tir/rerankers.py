@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
 from pydantic import ConfigDict
 
@@ -12,10 +14,7 @@ from langchain_tir._settings import ModelSettings
 from tir_client.rerankers import RerankSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Unpack
-
-    from langchain_core.callbacks import Callbacks
 
     from tir_client.protocol.responses import RerankResult
     from tir_client.rerankers import RerankArguments

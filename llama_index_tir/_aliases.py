@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from tir_client.aliases import ALIASES
@@ -21,10 +20,11 @@ MEANINGLESS = {
 """Fields of `OpenAILike` that have no effect here: the value that is accepted silently, and the reason."""
 
 
-def without_meaningless(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return `arguments` without those that have no effect here; warn if one has an unusual value."""
-    for name in sorted(arguments.keys() & MEANINGLESS.keys()):
-        usual, reason = MEANINGLESS[name]
-        if arguments[name] is not None and arguments[name] != usual:
-            warnings.warn(f"`{name}` has no effect on TIR's models: {reason}.", stacklevel=5)
-    return {name: value for name, value in arguments.items() if name not in MEANINGLESS}
+def without_meaningless(arguments: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return `arguments` without those that have no effect here, and a warning for each with an unusual value."""
+    unusual = [
+        f"`{name}` has no effect on TIR's models: {reason}."
+        for name, (usual, reason) in MEANINGLESS.items()
+        if arguments.get(name) not in (None, usual)
+    ]
+    return {name: value for name, value in arguments.items() if name not in MEANINGLESS}, unusual

@@ -15,7 +15,9 @@ from tir_client import ChatRequest
 from tir_client.aliases import refuse_unknown_parameters, rename
 from tir_client.config import DEFAULT_MODEL
 from tir_client.embeddings import EmbeddingArguments as SharedEmbeddingArguments
+from tir_client.models import reads_text_only
 from tir_client.protocol.parameters import PARAMETER_ALIASES, ParameterArguments, Parameters, merge_parameters
+from tir_client.protocol.text_only import for_text_only
 from tir_client.rerankers import RerankArguments as SharedRerankArguments
 from tir_client.settings import ChatParameters, Connection, ConnectionArguments
 
@@ -42,7 +44,10 @@ class ModelSettings(Connection):
 
     @classmethod
     def _fields_from(cls, arguments: dict[str, Any]) -> dict[str, Any]:
-        return super()._fields_from(without_meaningless(arguments))
+        meaningful, unusual = without_meaningless(arguments)
+        for warning in unusual:
+            warnings.warn(warning, stacklevel=4)
+        return super()._fields_from(meaningful)
 
 
 class ChatSettings(ModelSettings, ChatParameters, FunctionCallingLLM):
@@ -99,7 +104,8 @@ class ChatSettings(ModelSettings, ChatParameters, FunctionCallingLLM):
         if fields.get("n") not in (None, 1):
             wanted = fields.pop("n")
             warnings.warn(f"`n` is {wanted!r}, but LlamaIndex's responses hold one answer.", UserWarning, stacklevel=2)
-        return ChatRequest.of(**{**fields, "messages": to_wire(messages)})
+        request = ChatRequest.of(**{**fields, "messages": to_wire(messages)})
+        return for_text_only(request) if reads_text_only(request.model) else request
 
     def _own_parameters(self) -> Json:
         values = {name: getattr(self, name) for name in ("model", *Parameters.model_fields)}

@@ -9,7 +9,6 @@ from llama_index.core.base.llms.types import (
     AudioBlock,
     DocumentBlock,
     ImageBlock,
-    TextBlock,
     ThinkingBlock,
     ToolCallBlock,
     VideoBlock,
@@ -33,8 +32,6 @@ def stand_in(block: Any) -> str:
     if fields is not None:
         return _file(block, *(getattr(block, field) for field in fields))
     match block:
-        case TextBlock():
-            return block.text
         case ThinkingBlock():
             return value_stand_in("thinking", block.content)
         case ToolCallBlock():
@@ -47,5 +44,5 @@ def _file(block: Any, data: object, media_type: object) -> str:
     name = getattr(block, "title", None) or PurePath(block.path or "").name
     url = None if block.url is None else str(block.url)
     # A block keeps its bytes in Base64.
-    size = data_size(data.decode("ascii", "replace")) if isinstance(data, bytes) else 0
+    size = data_size(data.decode("latin-1")) if isinstance(data, bytes) else 0
     return file_stand_in(block.block_type, name=name, media_type=media_type, url=url, size=size)

@@ -132,8 +132,7 @@ class StructuredTask(Generic[Model]):
         try:
             self.output = self._output_cls.model_validate_json(extract_json(_text(response)))
         except ValidationError as error:
-            details = error.errors(include_url=False, include_context=False, include_input=False)
-            return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the text'}: {e['msg']}" for e in details)
+            return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the text'}: {e['msg']}" for e in error.errors())
         except ValueError as error:
             return f"the text is not JSON: {error}"
         return ""

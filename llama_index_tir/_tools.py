@@ -8,7 +8,6 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageR
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool
 
-from llama_index_tir._messages import INVALID_CALLS
 from llama_index_tir._past_calls import arguments_problem, parse_arguments
 from llama_index_tir._schemas import to_tool
 from llama_index_tir._settings import TOOL_NAMES
@@ -96,64 +95,60 @@ def to_tool_arguments(
 def to_selections(response: ChatResponse, *, demanded: bool) -> list[ToolSelection]:
     """The tool calls of a response, in a stream also those that have only begun to arrive.
 
+    A call whose arguments are not a JSON object becomes a selection of a tool that does not exist, whose name says what
+    is wrong: an agent tells the model.
+
     Raises:
         NoToolCallError: There is no call, although one was demanded.
-        ToolArgumentsError: A call was demanded or cut off, and its arguments are not a JSON object. Otherwise the
-            selection is of a tool that does not exist, whose name says what is wrong: an agent tells the model.
+        ToolArgumentsError: A call was demanded or cut off, and none has arguments that are a JSON object.
     """
-    blocks = [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
+    blocks = tool_call_blocks(response)
     if demanded and not blocks:
         raise NoToolCallError(
             f"Expected at least one tool call, but the model made none (finish_reason "
             f"{response.additional_kwargs.get('finish_reason')!r}). Its answer is {response.message.content!r}."
         )
-    return [_selection(block, response, demanded=demanded) for block in blocks]
-
-
-def _selection(block: ToolCallBlock, response: ChatResponse, *, demanded: bool) -> ToolSelection:
     cut = response.additional_kwargs.get("finish_reason") == "length"
+    problems = [_problem(block, cut=cut) for block in blocks]
+    if blocks and (demanded or cut) and all(problems):
+        advice = " The answer was cut off: raise `max_tokens`." if cut else ""
+        name, kwargs = blocks[0].tool_name, blocks[0].tool_kwargs
+        raise ToolArgumentsError(
+            f"The model called {name!r} with arguments that are not a JSON object: {kwargs!r}.{advice}"
+        )
+    return [_selection(block, problem) for block, problem in zip(blocks, problems, strict=True)]
+
+
+def tool_call_blocks(response: ChatResponse) -> list[ToolCallBlock]:
+    """Return the tool calls of a response."""
+    return [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
+
+
+def _problem(block: ToolCallBlock, *, cut: bool) -> str:
+    """Return why the arguments of a call cannot be read; empty if they can."""
+    return arguments_problem(block.tool_kwargs, cut=cut) if isinstance(block.tool_kwargs, str) else ""
+
+
+def _selection(block: ToolCallBlock, problem: str) -> ToolSelection:
     name, kwargs = block.tool_name, block.tool_kwargs
-    if isinstance(kwargs, str):
-        problem = arguments_problem(kwargs, cut=cut)
-        if problem and (demanded or cut):
-            advice = " The answer was cut off: raise `max_tokens`." if cut else ""
-            raise ToolArgumentsError(
-                f"The model called {name!r} with arguments that are not a JSON object: {kwargs!r}.{advice}"
-            )
-        # LlamaIndex would run the tool, if its function takes any arguments.
-        name = f"{name} (its arguments are not a JSON object: {problem[:MOST]})" if problem else name
-        kwargs = {INVALID_ARGUMENTS: kwargs} if problem else parse_arguments(kwargs) or {}
+    if problem:  # LlamaIndex would run the tool, if its function takes any arguments.
+        name, kwargs = f"{name} (its arguments are not a JSON object: {problem[:MOST]})", {INVALID_ARGUMENTS: kwargs}
+    elif isinstance(kwargs, str):
+        kwargs = parse_arguments(kwargs) or {}
     return ToolSelection(tool_id=block.tool_call_id or "", tool_name=name, tool_kwargs=kwargs)
 
 
-def first_call_only(response: ChatResponse) -> ChatResponse:
-    """Return `response` with only its first tool call, for a caller without parallel calls."""
-    blocks = [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
+def one_call_only(response: ChatResponse) -> ChatResponse:
+    """Return `response` with only one tool call, for a caller without parallel calls: the first that can be read."""
+    blocks = tool_call_blocks(response)
     if len(blocks) <= 1:
         return response
+    cut = response.additional_kwargs.get("finish_reason") == "length"
+    place = next((place for place, block in enumerate(blocks) if not _problem(block, cut=cut)), 0)
+    dropped = {id(block) for block in blocks if block is not blocks[place]}
     kwargs = response.message.additional_kwargs
-    dropped = set(map(id, blocks[1:]))
-    kept = [block for block in response.message.blocks if id(block) not in dropped]
-    kept_kwargs = {**kwargs, "tool_calls": kwargs.get("tool_calls", [])[:1]}
-    if INVALID_CALLS in kwargs:
-        kept_kwargs[INVALID_CALLS] = [call for call in kwargs[INVALID_CALLS] if call["id"] == blocks[0].tool_call_id]
-    changes = {"blocks": kept, "additional_kwargs": kept_kwargs}
+    changes = {
+        "blocks": [block for block in response.message.blocks if id(block) not in dropped],
+        "additional_kwargs": {**kwargs, "tool_calls": kwargs.get("tool_calls", [])[place : place + 1]},
+    }
     return response.model_copy(update={"message": response.message.model_copy(update=changes)})
-
-
-def only_offered(response: ChatResponse, tools: Sequence[BaseTool]) -> ChatResponse:
-    """Return `response` unchanged, if all its calls are of tools in `tools`.
-
-    Raises:
-        ToolArgumentsError: The arguments of a call are not a JSON object.
-        UnknownToolError: A call is of another tool.
-    """
-    offered = [tool.metadata.get_name() for tool in tools]
-    for block in response.message.blocks:
-        if isinstance(block, ToolCallBlock) and block.tool_name not in offered:
-            raise UnknownToolError(
-                f"The model called {block.tool_name!r}, which was not offered; the tools are {', '.join(offered)}.",
-                body=response.raw,
-            )
-    to_selections(response, demanded=any(isinstance(block, ToolCallBlock) for block in response.message.blocks))
-    return response

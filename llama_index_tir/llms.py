@@ -13,7 +13,8 @@ from llama_index_tir._messages import from_completion, prompt_messages, to_compl
 from llama_index_tir._settings import TOOL_NAMES
 from llama_index_tir._stream import DeltaMapper
 from llama_index_tir._structured_methods import StructuredMethods
-from llama_index_tir._tools import first_call_only, only_offered, to_messages, to_selections, to_tool_arguments
+from llama_index_tir._tool_run import ToolRun
+from llama_index_tir._tools import one_call_only, to_messages, to_selections, to_tool_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,14 +81,14 @@ class TIR(StructuredMethods):
     Stream:
         ```python
         for response in llm.stream_complete("Why is the sky blue?"):
-            print(response.delta, end="")
+            print(response.delta, end="", flush=True)
         ```
 
     Async:
         ```python
         response = await llm.acomplete("Why is the sky blue?")
         async for response in await llm.astream_chat(messages):
-            print(response.delta, end="")
+            print(response.delta, end="", flush=True)
         ```
 
     Tools:
@@ -240,10 +241,12 @@ class TIR(StructuredMethods):
     ) -> list[ToolSelection]:
         """The tool calls of a response; in a stream, with as much of their arguments as has arrived.
 
+        A call whose arguments are not a JSON object becomes a selection of a tool that does not exist, whose name says
+        what is wrong: an agent tells the model.
+
         Raises:
             NoToolCallError: There is no call, and `error_on_no_tool_call` is set.
-            ToolArgumentsError: A call was demanded or cut off, and its arguments are not a JSON object. Otherwise the
-                selection is of a tool that does not exist, whose name says what is wrong: an agent tells the model.
+            ToolArgumentsError: A call was demanded or cut off, and none has arguments that are a JSON object.
         """
         return to_selections(response, demanded=error_on_no_tool_call)
 
@@ -258,7 +261,6 @@ class TIR(StructuredMethods):
         *,
         tool_choice: Any = None,
         must_call: bool = False,
-        runs: bool = False,  # noqa: ARG002 - for the validation of the answer, which gets the same arguments
         **kwargs: Any,
     ) -> dict[str, Any]:
         offer = to_tool_arguments(
@@ -273,14 +275,11 @@ class TIR(StructuredMethods):
     def _validate_chat_with_tools_response(
         self,
         response: ChatResponse,
-        tools: Sequence[BaseTool],
+        tools: Sequence[BaseTool],  # noqa: ARG002 - LlamaIndex's signature
         allow_parallel_tool_calls: bool = False,
-        *,
-        runs: bool = False,
         **_: Any,
     ) -> ChatResponse:
-        calls = response if allow_parallel_tool_calls else first_call_only(response)
-        return only_offered(calls, tools) if runs else calls
+        return response if allow_parallel_tool_calls else one_call_only(response)
 
     def predict_and_call(  # type: ignore[override]  # further arguments are passed through
         self,
@@ -292,13 +291,18 @@ class TIR(StructuredMethods):
         """Let the model call one of `tools`, and run it. `system_prompt` is put first, unless it is there already.
 
         `error_on_no_tool_call` (the default) also requires a call from the server, unless `tool_required` is False.
+        With `allow_parallel_tool_calls`, `sources` has an output for each call; of one that cannot be run, it says why.
 
         Raises:
             NoToolCallError: There is no call, and `error_on_no_tool_call` is set.
-            ToolArgumentsError: The arguments of the call are not a JSON object.
-            UnknownToolError: The call is of a tool that is not in `tools`.
+            ToolArgumentsError: No call has arguments that are a JSON object.
+            UnknownToolError: No call is of a tool that is in `tools`.
         """
-        return super().predict_and_call(tools, user_msg, self._prompted(chat_history), **self._to_run(kwargs))
+        history = self._prompted(chat_history)
+        if not self.metadata.is_function_calling_model:
+            return super().predict_and_call(tools, user_msg, history, **_to_react(kwargs))
+        run = ToolRun(tools, kwargs)
+        return run.run(self.chat_with_tools(tools, user_msg, history, **run.arguments))
 
     async def apredict_and_call(  # type: ignore[override]  # as `predict_and_call`
         self,
@@ -309,7 +313,10 @@ class TIR(StructuredMethods):
     ) -> AgentChatResponse:
         """`predict_and_call` for async code. LlamaIndex's async program needs it to add the system prompt."""
         history = self._prompted(chat_history)
-        return await super().apredict_and_call(tools, user_msg, history, **self._to_run(kwargs))
+        if not self.metadata.is_function_calling_model:
+            return await super().apredict_and_call(tools, user_msg, history, **_to_react(kwargs))
+        run = ToolRun(tools, kwargs)
+        return await run.arun(await self.achat_with_tools(tools, user_msg, history, **run.arguments))
 
     # Token counts
 
@@ -325,15 +332,6 @@ class TIR(StructuredMethods):
 
     def _to_count(self, messages: str | Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatRequest:
         return self._request(prompt_messages(messages) if isinstance(messages, str) else messages, kwargs)
-
-    def _to_run(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Return the arguments of `predict_and_call`, which uses a ReAct agent for models without tool calls."""
-        if not self.metadata.is_function_calling_model:
-            # LlamaIndex passes None for these by default, which its agent refuses. Imported here because it is slow.
-            from llama_index.core.agent.react import ReActChatFormatter, ReActOutputParser  # noqa: PLC0415
-
-            return {"react_chat_formatter": ReActChatFormatter(), "output_parser": ReActOutputParser(), **kwargs}
-        return {"tool_required": kwargs.get("error_on_no_tool_call", True), **kwargs, "runs": True}
 
     def _prompted(self, chat_history: list[ChatMessage] | None) -> list[ChatMessage]:
         history = chat_history or []
@@ -364,3 +362,11 @@ class TIR(StructuredMethods):
         request = self._request(messages, kwargs)
         mapper = DeltaMapper(kwargs.get(TOOL_NAMES), self.price_of(request.model))
         return AsyncMapped(self.client.astream(request), mapper.map)
+
+
+def _to_react(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `predict_and_call` for the ReAct agent that LlamaIndex uses without tool calls."""
+    # LlamaIndex passes None for these by default, which its agent refuses. Imported here because it is slow.
+    from llama_index.core.agent.react import ReActChatFormatter, ReActOutputParser  # noqa: PLC0415
+
+    return {"react_chat_formatter": ReActChatFormatter(), "output_parser": ReActOutputParser(), **kwargs}

@@ -1,11 +1,21 @@
 """Settings and pytest plugins for all tests."""
 
+import asyncio
+import gc
+from collections.abc import Generator
+from importlib.util import find_spec
+from types import SimpleNamespace
+
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", *(["pytest_httpx"] if find_spec("pytest_httpx") else [])]
+"""pytest-httpx cannot be installed beside the lowest httpx."""
 
 # The same examples on each run, and no verdict that depends on how busy the machine is.
 settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+# Other examples on each run, and more of them.
+settings.register_profile("thorough", deadline=None, max_examples=500, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(
     "mutants",
     deadline=None,
@@ -15,3 +25,32 @@ settings.register_profile(
     phases=[Phase.explicit, Phase.generate],  # that a test fails is enough, so its example need not be small
 )
 settings.load_profile("steady")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep what is imported and collected out of the garbage collector's way: it stays until the end.
+
+    A collection among all of it takes a third of a second, and many tests collect to see what is left behind.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses between tries, which are recorded and not waited for."""
+    noted: list[float] = []
+
+    async def asleep(seconds: float) -> None:
+        noted.append(seconds)
+        await asyncio.sleep(0)
+
+    for module in ("tir_client.transport.sender", "tir_client.transport.streams"):
+        monkeypatch.setattr(f"{module}.time", SimpleNamespace(sleep=noted.append))
+        monkeypatch.setattr(f"{module}.asyncio", SimpleNamespace(sleep=asleep))
+    return noted

@@ -8,6 +8,8 @@ def main() -> None:
     """Run the command line."""
     try:
         from tir_cli.app import app  # noqa: PLC0415 - the extra may be missing
+    except KeyboardInterrupt:
+        sys.exit(130)
     except ModuleNotFoundError as missing:
         sys.exit(f'The command `tir` needs `{missing.name}`. Install it with `pip install "tir-llm[cli]"`.')
     for stream in (sys.stdout, sys.stderr):

@@ -12,7 +12,7 @@ from tir_cli.doctor.command import doctor
 from tir_cli.embed import embed
 from tir_cli.models import models
 from tir_cli.rerank import rerank
-from tir_cli.sandbox import ANY_ARGUMENTS, sandbox
+from tir_cli.sandbox import sandbox
 from tir_client import __version__
 
 app = typer.Typer(
@@ -42,6 +42,5 @@ def options(
 
 
 app.command("bulk", epilog=EPILOG)(bulk)
-for _command in (chat, doctor, embed, models, rerank):
+for _command in (chat, doctor, embed, models, rerank, sandbox):
     app.command()(_command)
-app.command(context_settings=ANY_ARGUMENTS)(sandbox)

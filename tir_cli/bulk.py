@@ -28,7 +28,7 @@ _RUN = "The run"
 
 
 def bulk(
-    rows: Annotated[Path, typer.Argument(metavar="INPUT", help="A .jsonl, .csv or .parquet file.")],
+    rows: Annotated[Path, typer.Argument(metavar="INPUT", help="A .jsonl, .csv (or .gz of them) or .parquet file.")],
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The .jsonl file to write, or to continue.")],
     *,
     model: Model = DEFAULT_MODEL,
@@ -90,7 +90,7 @@ def bulk(
     The token is read from E2E_TIR_ACCESS_TOKEN.
 
     Exit codes: 0 all rows are answered, 1 some failed or the output cannot be written, 2 wrong arguments or files, 3
-    the server refuses the token or the model, 4 it cannot be reached, 130 stopped.
+    the server refuses the token or the model, 4 it cannot be reached or fails every row, 130 stopped.
     """
     price = None if price_in is None and price_out is None else (price_in or 0.0, price_out or 0.0)
     progress, start = Progress(), time.monotonic()
@@ -103,18 +103,18 @@ def bulk(
             asyncio.run(run if as_json else _shown(run, progress, price))
             if sort:
                 sort_output(output)
-        except ConfigurationError as error:
-            raise ConfigurationError(error.message.replace("`accept_changes`", "`--accept-changes`")) from None
+        except TIRError as error:  # before OSError, which a TimeoutError is
+            raise _ended(error, progress) from None
         except OSError as error:
             raise _of_files(error, progress) from error
         except KeyboardInterrupt:
-            typer.echo(f"\nStopped. {progress.done:,} rows were stored: the same command goes on.", err=True)
+            typer.echo(f"\nStopped. {_stored(progress)}", err=True)
             raise
-    seconds = time.monotonic() - start
-    if as_json:
-        print_json(totals(progress, seconds, price))
-    else:
-        typer.echo(summary(progress, seconds, price))
+        seconds = time.monotonic() - start
+        if as_json:
+            print_json(totals(progress, seconds, price))
+        else:
+            typer.echo(summary(progress, seconds, price))
     raise typer.Exit(exit_codes.FAILED if progress.failed or progress.failed_before else exit_codes.OK)
 
 
@@ -131,14 +131,26 @@ def _of_files(error: OSError, progress: Progress) -> TIRError:
     """The error for a file: of the arguments before the first row is read, such as a folder that does not exist."""
     if progress.limit == 0:
         return ConfigurationError(str(error))
-    return TIRError(f"{error}. {progress.done:,} rows were stored: the same command goes on.")
+    return TIRError(f"{error}. {_stored(progress)}")
+
+
+def _ended(error: TIRError, progress: Progress) -> TIRError:
+    """The error that ended the run, with what can be done about the rest."""
+    if progress.done == 0 or isinstance(error, ConfigurationError):
+        return error
+    return type(error)(f"{error.message}\n{_stored(progress)}", **error.details())
+
+
+def _stored(progress: Progress) -> str:
+    rows = "1 row was" if progress.done == 1 else f"{progress.done:,} rows were"
+    return f"{rows} stored: the same command goes on."
 
 
 def _schema(path: Path | None) -> dict[str, Any] | None:
     if path is None:
         return None
     try:
-        schema = json.loads(path.read_text("utf-8"))
+        schema = json.loads(path.read_text("utf-8-sig"))
     except (ValueError, OSError) as error:
         raise ConfigurationError(f"{path} cannot be read as JSON: {error}.") from None
     if not isinstance(schema, dict):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, Progress, TextColumn
+
+from tir_cli.output import drop
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,7 +21,14 @@ LOG_SECONDS = 30.0
 
 
 async def show(progress: BulkProgress, console: Console, price: Price | None) -> None:
-    """Show how far a run is, until the task is cancelled."""
+    """Show how far a run is, until the task is cancelled or nobody reads it, which is no reason to end the run."""
+    try:
+        await _show(progress, console, price)
+    except OSError:
+        drop(sys.stderr)
+
+
+async def _show(progress: BulkProgress, console: Console, price: Price | None) -> None:
     loop = asyncio.get_running_loop()
     if not console.is_terminal:
         while True:

@@ -1,7 +1,6 @@
-"""Arguments of other models, such as ChatOpenAI or OpenAILike. Pure.
+"""Renames the arguments of other models, such as ChatOpenAI or OpenAILike, and refuses those that have no effect. Pure.
 
-An alias is renamed. An unsupported argument is refused with what to do instead, because a server ignores unknown
-parameters.
+A refusal says what to do instead. A server would ignore unknown parameters.
 """
 
 from __future__ import annotations
@@ -51,7 +50,20 @@ UNSUPPORTED = {
 }
 """Arguments of other models that have no effect on TIR, and what to do instead."""
 
+CALL_ALIASES = {
+    **ALIASES,
+    "headers": "default_headers",
+    "extra_headers": "default_headers",
+    "extra_query": "default_query",
+}
+"""Arguments of a call in other models, and the fields of the constructor that they are here."""
+
 _CREDENTIAL = re.compile(r"api_?key|(?<!max_)token$|secret|passw|credential|authorization", re.IGNORECASE)
+
+
+def looks_like_credential(name: str) -> bool:
+    """Whether an argument of this name is a secret, such as `api_key` or `access_token`."""
+    return _CREDENTIAL.search(name) is not None
 
 
 def rename(
@@ -84,7 +96,7 @@ def refuse_unsupported(names: Collection[str], unsupported: Mapping[str, str]) -
     for name in sorted(names):
         if name in unsupported:
             raise ConfigurationError(f"`{name}` is not an argument here: {unsupported[name]}.")
-        if _CREDENTIAL.search(name):
+        if looks_like_credential(name):
             raise ConfigurationError(f"`{name}` looks like a credential: pass the token as `api_key`.")
 
 
@@ -107,10 +119,12 @@ def refuse_unknown_parameters(
         InvalidRequestError: There is one; the message has the nearest parameter, or what to do instead.
     """
     for name in sorted(set(names).difference(known)):
-        if name in unsupported:
+        field = CALL_ALIASES.get(name, name)
+        if field in constructor:
+            passed = "it" if field == name else f"`{field}`"
+            advice = f": pass {passed} to the constructor, or call `model.model_copy(update={{{field!r}: ...}})`."
+        elif name in unsupported:
             advice = f": {unsupported[name]}."
-        elif name in constructor:
-            advice = f": pass it to the constructor, or call `model.model_copy(update={{{name!r}: ...}})`."
         else:
             hint = did_you_mean(name, known) or "."
             advice = f"{hint} If the deployment knows it, pass `extra_body={{{name!r}: ...}}`."

@@ -92,6 +92,12 @@ def model_info(model: str) -> ModelInfo:
     return next((info for pattern, info in _FAMILIES if re.fullmatch(pattern, _key(model))), UNKNOWN)
 
 
+def reads_text_only(model: str) -> bool:
+    """Whether `model` is known to read nothing but text."""
+    slug = nearest_slug(model)
+    return slug is not None and not KNOWN[slug].images
+
+
 def nearest_slug(model: str) -> str | None:
     """The slug on TIR of a model given by another name, such as `openai/gpt-oss-120b`; None if it is unknown."""
     return _SLUGS.get(_key(model))

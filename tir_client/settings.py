@@ -15,19 +15,24 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, WithJsonSchema
 
-from tir_client.aliases import ALIASES, UNSUPPORTED, refuse_unknown, refuse_unsupported, rename
+from tir_client.aliases import (
+    ALIASES,
+    UNSUPPORTED,
+    looks_like_credential,
+    refuse_unknown,
+    refuse_unsupported,
+    rename,
+)
 from tir_client.client import TIRClient
 from tir_client.config import Config, check_model
 from tir_client.environment import TOKEN_VARIABLES, ApiKey, project_from_environment, token_from_environment
 from tir_client.errors import ConfigurationError
 from tir_client.models import model_info
+from tir_client.protocol.cost import Price
 from tir_client.protocol.parameters import Parameters
+from tir_client.protocol.responses import ModelCard
 from tir_client.transport.retry import RetryPolicy
 from tir_client.transport.timeouts import Timeouts
-
-if TYPE_CHECKING:
-    from tir_client.protocol.cost import Price
-    from tir_client.protocol.responses import ModelCard
 
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Token = Annotated[SecretStr | Callable[[], Any], WithJsonSchema({"type": "string", "writeOnly": True})]
@@ -36,6 +41,7 @@ SECRETS = ("default_headers", "default_query")
 ADDRESS = ("api_key", "project_id", "endpoint_id", "base_url", "host", "model_in_url", *SECRETS, "allow_http")
 CLIENTS = ("http_client", "http_async_client")
 POLICIES = ("timeout", "max_retries", "wait_for_start")
+NUMBERS = ("max_retries", "wait_for_start")
 MODEL_FIELDS = ("model", "model_name")
 SHARED = (*CLIENTS, "rate_limiter", "cache", "callbacks", "callback_manager")
 """Fields that a deep copy shares with the original, because they refer to something outside."""
@@ -50,6 +56,8 @@ UNPICKLABLE = {
     "rate_limiter": ("its lock works in one process only", "Set it in each process, on the unpickled object."),
 }
 """Fields that keep an object from being pickled, with the reason and what to do instead."""
+LOOSE = ("extra_body", "model_kwargs", "additional_kwargs")
+"""Fields that take parameters of any name."""
 
 
 class Connection(BaseModel):
@@ -176,10 +184,11 @@ class Connection(BaseModel):
     if not TYPE_CHECKING:  # else a type checker would accept any attribute
 
         def __setattr__(self, name, value):  # noqa: ANN001, ANN204
-            if name in MODEL_FIELDS:
-                with self._framework_errors():
+            with self._framework_errors():
+                if name in MODEL_FIELDS:
                     check_model(value)
-            super().__setattr__(name, storable(name, value))
+                value = storable(name, value)
+            super().__setattr__(name, value)
 
     # The client
 
@@ -293,15 +302,22 @@ class Connection(BaseModel):
         Raises:
             TypeError: A field can or must not be in a pickle.
         """
-        for name, (reason, remedy) in UNPICKLABLE.items():
-            if getattr(self, name, None) is not None:
-                raise TypeError(f"A {type(self).__name__} with `{name}` cannot be pickled: {reason}. {remedy}")
+        for name, (reason, remedy) in self._unpicklable().items():
+            raise TypeError(f"A {type(self).__name__} with {name} cannot be pickled: {reason}. {remedy}")
         token = self._pickled_token()
         # On a copy, because LlamaIndex's base class deletes fields that it cannot pickle.
         bare = self.model_copy()
         bare.__dict__["api_key"] = token
         bare.__pydantic_private__ = {**(self.__pydantic_private__ or {}), "_client": None, "_client_settings": {}}
         return super(Connection, bare).__getstate__()
+
+    def _unpicklable(self) -> dict[str, tuple[str, str]]:
+        """What must not be in a pickle, with the reason and what to do instead."""
+        found = {f"`{name}`": why for name, why in UNPICKLABLE.items() if getattr(self, name, None) is not None}
+        for field in LOOSE:
+            secrets = filter(looks_like_credential, getattr(self, field, None) or ())
+            found |= {f"{name!r} in `{field}`": _SECRET for name in secrets}
+        return found
 
     def _pickled_token(self) -> Callable[[], Any] | None:
         """None for the environment's token, or a function that is pickled by its name.
@@ -357,21 +373,27 @@ class ConnectionArguments(TypedDict, total=False):
 
 
 def storable(name: str, value: Any) -> Any:
-    """The value of a field in a form that can be shown and saved: a `SecretStr`, plain timeouts."""
+    """The value of a field in a form that can be shown and saved: a `SecretStr`, plain timeouts.
+
+    Raises:
+        ConfigurationError: It is True or False, which would count as a number of 1 or 0.
+    """
     if name == "api_key" and isinstance(value, str):
         return SecretStr(value)
+    if name in NUMBERS and isinstance(value, bool):
+        raise ConfigurationError(f"`{name}` is a number, not {value!r}.")
     return _plain_timeout(value) if name == "timeout" else value
 
 
 def _plain_timeout(timeout: Any) -> Any:
     """A mapping of phases for an `httpx.Timeout` or a pair of connect and read."""
-    if timeout is None or isinstance(timeout, int | float | str):
-        return timeout
-    if isinstance(timeout, Mapping):
-        return dict(timeout)
     if isinstance(timeout, tuple) and len(timeout) == 2:  # noqa: PLR2004 - connect and read, as in requests
         connect, read = timeout
-        return {"connect": connect, "first_byte": read, "chunk": read}
+        timeout = {"connect": connect, "first_byte": read, "chunk": read}
+    if isinstance(timeout, Mapping) and not any(isinstance(seconds, bool) for seconds in timeout.values()):
+        return dict(timeout)
+    if timeout is None or (isinstance(timeout, int | float | str) and not isinstance(timeout, bool)):
+        return timeout
     return asdict(Timeouts.of(timeout))
 
 

@@ -14,28 +14,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tir_sandbox.faults import Fault
-    from tir_sandbox.replies import Reply, ToolCall
+    from tir_sandbox.answers import Fault, Reply, ToolCall
     from tir_sandbox.requests import Request
     from tir_sandbox.script import ScriptError
     from tir_sandbox.server import Sandbox
 
 __all__ = ["Fault", "Reply", "Request", "Sandbox", "ScriptError", "ToolCall"]
 
-_HOME = {
-    "Fault": "faults",
-    "Reply": "replies",
-    "Request": "requests",
-    "Sandbox": "server",
-    "ScriptError": "script",
-    "ToolCall": "replies",
-}
+_HOME = {"Request": "requests", "Sandbox": "server", "ScriptError": "script"}  # the others are in `answers`
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    try:
+        return getattr(import_module(f"{__name__}.{_HOME.get(name, 'answers')}"), name)
+    except ModuleNotFoundError as missing:
+        message = f'The sandbox needs `{missing.name}`. Install it with `pip install "tir-llm[sandbox]"`.'
+        raise ImportError(message) from missing
 
 
 def __dir__() -> list[str]:

@@ -1,173 +1,164 @@
-"""The HTTP API: routes and handlers."""
+"""The HTTP API: records, checks and answers the requests."""
 
-import json
+import logging
+import re
+import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
 
 from tir_sandbox import checks, errors, responses, tokenizer
-from tir_sandbox.delivery import Delivery, as_body, compact
-from tir_sandbox.embeddings import dimensions_of, embed, encoded
-from tir_sandbox.faults import Fault
+from tir_sandbox.answers import Answer, Fault, Reply
+from tir_sandbox.delivery import Connections, Delivery
 from tir_sandbox.generation import generate
-from tir_sandbox.middleware import as_response
-from tir_sandbox.replies import Reply
 from tir_sandbox.request_models import Embedding, Rerank, Tokenize, validated
-from tir_sandbox.rerank import check_documents, rerank
+from tir_sandbox.requests import Request, json_body, read
+from tir_sandbox.retrieval import embeddings, rerank
 from tir_sandbox.rules import answer_by_rule
-from tir_sandbox.script import Answer, ScriptError
+from tir_sandbox.script import Script
 
 if TYPE_CHECKING:
-    from tir_sandbox.requests import Request
-    from tir_sandbox.state import State
+    from tir_sandbox.server import Sandbox
 
+_LOG = logging.getLogger(__name__)
+_PROJECT = re.compile(r"/project/p-([^/]*)")
 _BASES = (
     "/v1",
     "/project/p-{project}/genai/{model}/v1",
     "/project/p-{project}/genai/v1",
     "/project/p-{project}/endpoint/is-{endpoint}/v1",
 )
+_SERVED = ("gpt_oss_120b", "qwen3_32b", "llama3_1_8b_instruct", "bge-large-en-v1_5", "e5-mistral-7b-instruct")
+_UNKNOWN = "nope"
+_EPOCH = 1_750_000_000
 
 
-def build(state: "State") -> Starlette:
-    """Build the ASGI application of a sandbox."""
-    endpoint = Endpoint(state)
-    routes = [
-        Route(path, handler, methods=[method])
-        for base in _BASES
-        for path, handler, method in (
-            (f"{base}/chat/completions", endpoint.chat, "POST"),
-            (f"{base}/embeddings", endpoint.embed, "POST"),
-            (f"{base}/rerank", endpoint.rerank, "POST"),
-            (f"{base}/models", endpoint.models, "GET"),
-        )
-    ]
-    routes += [
-        Route("/rerank", endpoint.rerank, methods=["POST"]),
-        Route("/tokenize", endpoint.tokenize, methods=["POST"]),
-        Route("/health", _alive, methods=["GET"]),
-    ]
-    handled = (HTTPException, errors.ApiError, ScriptError, Exception)
-    return Starlette(routes=routes, exception_handlers=dict.fromkeys(handled, _failed))
+class App:
+    """The ASGI application: it records each request, checks its token and project, and answers it."""
 
+    def __init__(self, sandbox: "Sandbox", script: Script, connections: Connections) -> None:
+        self._sandbox = sandbox
+        self._script = script
+        self._connections = connections
+        self._ids, self._clock = count(1), count(_EPOCH)  # the same in every run
+        handled = (HTTPException, errors.ApiError, Exception)
+        self._router = Starlette(routes=list(self._routes()), exception_handlers=dict.fromkeys(handled, _failed))
 
-class Endpoint:
-    """The handlers of a sandbox."""
+    def _routes(self) -> Iterator[Route]:
+        for base in _BASES:
+            yield Route(f"{base}/chat/completions", self._chat, methods=["POST"])
+            yield Route(f"{base}/embeddings", self._embed, methods=["POST"])
+            yield Route(f"{base}/rerank", self._rerank, methods=["POST"])
+            yield Route(f"{base}/models", self._models)
+        yield Route("/rerank", self._rerank, methods=["POST"])
+        yield Route("/tokenize", self._tokenize, methods=["POST"])
+        yield Route("/health", Response())
 
-    def __init__(self, state: "State") -> None:
-        self._state = state
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            seen = await read(scope, receive)
+        except ClientDisconnect:
+            return
+        self._sandbox.requests.append(seen)
+        scope["tir_request"] = seen
+        send = _marked(seen, send)
+        try:
+            self._check(seen)
+            await self._router(scope, receive, send)
+        except errors.ApiError as refusal:
+            await JSONResponse(refusal.body, refusal.status)(scope, receive, send)
+        except Exception as problem:  # noqa: BLE001 - a bug of the sandbox, answered with HTTP 500, or a reply that is not JSON
+            message = f"The sandbox failed at {scope['path']}: {problem!r}"
+            self._script.failed(message)
+            _LOG.error(message)
+            _LOG.debug("It failed here:", exc_info=True)
 
-    async def chat(self, request: HttpRequest) -> Delivery:
-        """Answer `POST chat/completions`."""
-        body = checks.check_shape(_json_body(request))
+    def _check(self, seen: Request) -> None:
+        """Refuse a request without the sandbox's token or project, and while the deployment starts."""
+        if seen.path.startswith(("/v1", "/project")):
+            kind, _, token = seen.headers.get("authorization", "").partition(" ")
+            if kind.lower() != "bearer" or not secrets.compare_digest(token.encode(), self._sandbox.token.encode()):
+                raise errors.ApiError(401, {"error": "Unauthorized"})
+        own, in_path = self._sandbox.project_id, _PROJECT.match(seen.path)
+        for project in (in_path[1], seen.query.get("project_id", own)) if in_path else ():
+            if project != own:
+                message = f"The project `p-{project}` does not exist, or this token has no access to it."
+                raise errors.error(404, message, "NotFoundError", "project_id")
+        if self._sandbox.starting > 0:
+            self._sandbox.starting -= 1
+            raise errors.error(503, "The deployment is starting.", "ServiceUnavailableError")
+
+    async def _chat(self, request: HttpRequest) -> Delivery:
+        body = checks.check_shape(json_body(request.scope["tir_request"]))
         body |= {"model": self._model(request, body)}
-        checks.check_values(body, self._state.context_window)
-        reply, fault = self._next(request)
-        choices = generate(reply, body, self._state.ids)
-        prompt = tokenizer.prompt_tokens(body)
+        checks.check_values(body, self._sandbox.context_window)
+        reply, fault = self._next(request.scope["tir_request"])
+        choices = generate(reply, body, self._ids)
         name = self._id(request, body, "chatcmpl")
-        answer = responses.Answer(name, self._state.clock(), body["model"], body, prompt, choices)
-        if not body.get("stream"):
-            return self._deliver(reply, fault, whole=responses.completion(answer))
-        return self._deliver(reply, fault, events=responses.chunks(answer))
+        made = responses.ChatAnswer(name, next(self._clock), body, tokenizer.prompt_tokens(body), choices)
+        answer = responses.chunks(made) if body.get("stream") else responses.completion(made)
+        return Delivery(self._connections, reply, fault, answer)
 
-    async def embed(self, request: HttpRequest) -> Delivery:
-        """Answer `POST embeddings`."""
-        body = validated(Embedding, _json_body(request))
-        model = self._model(request, body)
-        texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
-        counts = [tokenizer.count(text) for text in texts]
-        for tokens in counts if body.get("truncate_prompt_tokens") is None else ():
-            checks.check_prompt(tokens, self._state.context_window, model)
-        size, encoding = body.get("dimensions") or dimensions_of(model), body.get("encoding_format")
-        data = [
-            {"index": index, "object": "embedding", "embedding": encoded(embed(text, size), encoding)}
-            for index, text in enumerate(texts)
-        ]
-        head = {"id": self._id(request, body, "embd"), "object": "list", "created": self._state.clock()}
-        usage = {"prompt_tokens": sum(counts), "total_tokens": sum(counts), "completion_tokens": 0}
-        details = dict.fromkeys(["prompt_tokens_details", "completion_tokens_details"])
-        return self._deliver_computed(request, head | {"model": model, "data": data, "usage": usage | details})
+    async def _embed(self, request: HttpRequest) -> Delivery:
+        body = validated(Embedding, json_body(request.scope["tir_request"]))
+        body |= {"model": self._model(request, body)}
+        head = {"id": self._id(request, body, "embd"), "object": "list", "created": next(self._clock)}
+        return self._computed(request, head | embeddings(body, self._sandbox.context_window))
 
-    async def rerank(self, request: HttpRequest) -> Delivery:
-        """Answer `POST rerank`."""
-        body = validated(Rerank, _json_body(request))
-        model = self._model(request, body)
-        check_documents(body, self._state.context_window, model)
-        return self._deliver_computed(request, rerank(self._id(request, body, "score"), model, body))
+    async def _rerank(self, request: HttpRequest) -> Delivery:
+        body = validated(Rerank, json_body(request.scope["tir_request"]))
+        body |= {"model": self._model(request, body)}
+        head = {"id": self._id(request, body, "score")}
+        return self._computed(request, head | rerank(body, self._sandbox.context_window))
 
-    async def models(self, request: HttpRequest) -> Response:
-        """Answer `GET models`."""
-        names = [self._model(request, {})] if "model" in request.path_params else self._state.served
-        window = self._state.context_window
-        return JSONResponse({"object": "list", "data": [_model_card(name, window) for name in names]})
+    async def _models(self, request: HttpRequest) -> Response:
+        names = [self._model(request, {})] if "model" in request.path_params else self._sandbox.models or _SERVED
+        card = {"object": "model", "created": 0, "owned_by": "vllm", "root": "model", "parent": None}
+        card |= {"max_model_len": self._sandbox.context_window, "permission": []}
+        return JSONResponse({"object": "list", "data": [{"id": name, **card} for name in names]})
 
-    async def tokenize(self, request: HttpRequest) -> Response:
-        """Answer `POST tokenize`."""
-        body = validated(Tokenize, _json_body(request))
+    async def _tokenize(self, request: HttpRequest) -> Response:
+        body = validated(Tokenize, json_body(request.scope["tir_request"]))
         strings = tokenizer.pieces(body.get("prompt", ""))
         for message in body.get("messages") or []:
             strings += tokenizer.pieces(tokenizer.text_of(message.get("content")))
         return JSONResponse(
             {
                 "count": len(strings),
-                "max_model_len": self._state.context_window,
+                "max_model_len": self._sandbox.context_window,
                 "tokens": [tokenizer.token_id(one) for one in strings],
                 "token_strs": strings if body.get("return_token_strs") else None,
             }
         )
 
-    def _deliver_computed(self, request: HttpRequest, answer: Mapping[str, Any]) -> Delivery:
+    def _computed(self, request: HttpRequest, answer: Mapping[str, Any]) -> Delivery:
         """Send an answer that the sandbox has computed, unless the script has a fault or a body for it."""
-        item = self._state.script.take(request.scope["tir_request"], embeds=True)
+        item = self._script.take(request.scope["tir_request"], is_computed=True) or Reply()
+        reply, fault = (Reply(), item) if isinstance(item, Fault) else (item, Fault())
+        return Delivery(self._connections, reply, fault, answer)
+
+    def _next(self, seen: Request) -> tuple[Reply, Fault]:
+        """Return the reply to a chat request, and the fault to apply to it."""
+        scripted = self._script.take(seen, strict=self._sandbox.strict)
+        if isinstance(scripted, Fault) and (scripted.after or scripted.status or scripted.reset_before_headers):
+            return scripted.after or Reply(), scripted
+        item = scripted if isinstance(scripted, Reply) else self._by_rule(seen)
         if isinstance(item, Fault):
-            return self._deliver(Reply(), item, whole=answer)
-        return self._deliver(item or Reply(), None, whole=answer)
+            return item.after or answer_by_rule(seen), item
+        return item, scripted if isinstance(scripted, Fault) else Fault()
 
-    def _next(self, request: HttpRequest) -> tuple[Reply, Fault | None]:
-        """Return the reply to a request, and the fault to apply to it."""
-        seen: Request = request.scope["tir_request"]
-        item = self._state.script.take(seen)
-        if isinstance(item, Reply):
-            return item, None
-        if item is not None and (item.after or item.needs_no_reply):
-            return item.after or Reply(), item
-        by_rule = self._by_rule(seen)
-        if isinstance(by_rule, Fault):
-            return by_rule.after or answer_by_rule(seen), by_rule
-        return by_rule, item
-
-    def _by_rule(self, seen: "Request") -> Answer:
-        if self._state.ignores_forced_tools and seen.body.get("tool_choice") != "none":
-            seen = replace(seen, body={**seen.body, "tool_choice": "auto"})
-        rules = self._state.rules
-        if rules is None:
-            return answer_by_rule(seen)
-        return self._state.script.called(lambda one: rules(one) or answer_by_rule(one), seen)
-
-    def _deliver(
-        self,
-        reply: Reply,
-        fault: Fault | None,
-        *,
-        whole: Mapping[str, Any] | None = None,
-        events: Iterator[dict[str, Any]] | None = None,
-    ) -> Delivery:
-        delivery = Delivery(self._state.connections, fault=fault or Fault(), delay=reply.delay)
-        if events is None:
-            delivery.body = as_body(whole if reply.body is None else reply.body)
-            return delivery
-        delivery.events, delivery.chunk_delay = events, reply.chunk_delay
-        if reply.chunks is not None:
-            delivery.events = reply.chunks
-            delivery.done = not any(isinstance(one, bytes) and b"[DONE]" in one for one in reply.chunks)
-        return delivery
+    def _by_rule(self, seen: Request) -> Answer:
+        rules = self._sandbox.rules or answer_by_rule
+        return self._script.called(lambda one: rules(one) or answer_by_rule(one), seen)
 
     def _model(self, request: HttpRequest, body: Mapping[str, Any]) -> str:
         """Return the model of the URL or of the body; if both name one, it must be the same."""
@@ -175,63 +166,35 @@ class Endpoint:
         if in_url is not None and in_body is not None and in_url != in_body:
             message = f"The URL has the model `{in_url}`, the body `{in_body}`: use the same in both."
             raise errors.bad_value(message, "model", in_body)
-        model = in_url or in_body or self._state.served[0]
-        if not self._state.serves(model):
-            message = f"The model `{model}` does not exist. Valid aliases: {', '.join(self._state.served)}."
+        models = self._sandbox.models or _SERVED
+        model = in_url or in_body or models[0]
+        if model not in models and (self._sandbox.models is not None or model == _UNKNOWN):
+            message = f"The model `{model}` does not exist. Valid aliases: {', '.join(models)}."
             raise errors.error(404, message, "NotFoundError", "model")
         return str(model)
 
     def _id(self, request: HttpRequest, body: Mapping[str, Any], prefix: str) -> str:
         given = request.headers.get("x-request-id") or body.get("request_id")
-        return f"{prefix}-{given or format(next(self._state.ids), '016x')}"
-
-
-def _json_body(request: HttpRequest) -> dict[str, Any]:
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        message = "1 validation error:\n  Unsupported Media Type: Only 'application/json' is allowed"
-        raise errors.error(400, message, "Bad Request")
-    raw = request.scope["tir_request"].raw
-    try:
-        body = json.loads(raw)
-        if b"\\ud" in raw.lower():
-            compact(body)  # half a surrogate pair can be neither sent nor cut into tokens
-    except UnicodeEncodeError as problem:
-        raise errors.bad_request(str(problem)) from problem
-    except (ValueError, RecursionError) as problem:
-        details = {"input": "<dict of 0 items>", "ctx": {"error": getattr(problem, "msg", str(problem))}}
-        place = {"type": "json_invalid", "loc": f"body.{getattr(problem, 'pos', 0)}", "msg": "JSON decode error"}
-        raise errors.invalid(place | details) from problem
-    if isinstance(body, dict):
-        return body
-    message = "Input should be a valid dictionary or object to extract fields from"
-    wrong = {"type": "model_attributes_type", "loc": "body", "msg": message}
-    raise errors.invalid(wrong | {"input": errors.brief(body)})
-
-
-def _model_card(name: str, window: int) -> dict[str, Any]:
-    return {
-        "id": name,
-        "object": "model",
-        "created": 0,
-        "owned_by": "vllm",
-        "root": "model",
-        "parent": None,
-        "max_model_len": window,
-        "permission": [],
-    }
-
-
-async def _alive(_: HttpRequest) -> Response:
-    return Response()
+        return f"{prefix}-{given or format(next(self._ids), '016x')}"
 
 
 async def _failed(_: HttpRequest, problem: Exception) -> Response:
-    match problem:
-        case HTTPException():
-            return JSONResponse({"detail": problem.detail}, problem.status_code, problem.headers)
-        case errors.ApiError():
-            return as_response(problem)
-        case ScriptError():
-            return as_response(errors.error(400, str(problem), "ScriptError"))
-        case _:
-            return as_response(errors.error(500, str(problem), "InternalServerError"))
+    if isinstance(problem, HTTPException):
+        return JSONResponse({"detail": problem.detail}, problem.status_code, problem.headers)
+    if not isinstance(problem, errors.ApiError):
+        problem = errors.error(500, str(problem), "InternalServerError")
+    return JSONResponse(problem.body, problem.status)
+
+
+def _marked(seen: Request, send: Send) -> Send:
+    """Add the request's id to the response's headers, and record when a response is complete."""
+
+    async def marked(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            name = seen.headers.get("x-request-id") or secrets.token_hex(16)
+            message["headers"] = [*message.get("headers", []), (b"x-request-id", name.encode("latin-1"))]
+        elif not message.get("more_body") and not seen.disconnected:
+            seen.finished = True
+        await send(message)
+
+    return marked

@@ -25,7 +25,7 @@ _TWO = 2
 
 
 def check_shape(body: Body) -> dict[str, Any]:
-    """Refuse a malformed chat request; return it with its values converted."""
+    """Refuse a malformed chat request; return it with its values converted, and its limit as `max_tokens`."""
     _check_tool_choice(body)
     if body.get("top_logprobs") and not body.get("logprobs"):
         raise errors.bad_value("when using `top_logprobs`, `logprobs` must be set to true.", "top_logprobs")
@@ -35,7 +35,9 @@ def check_shape(body: Body) -> dict[str, Any]:
     if isinstance(wanted, Mapping) and wanted.get("type") == "json_schema" and wanted.get("json_schema") is None:
         message = "When response_format type is 'json_schema', the 'json_schema' field must be provided."
         raise errors.bad_value(message, "response_format")
-    return validated(Chat, body)
+    valid = validated(Chat, body)
+    newer = valid.get("max_completion_tokens")
+    return valid if newer is None else valid | {"max_tokens": newer}
 
 
 def _check_tool_choice(body: Body) -> None:
@@ -110,14 +112,8 @@ def _check_effort(body: Body) -> None:
     raise errors.bad_value(message, "reasoning_effort")
 
 
-def limit(body: Body) -> int | None:
-    """Return the most tokens that the answer may have."""
-    newer: int | None = body.get("max_completion_tokens")
-    return body.get("max_tokens") if newer is None else newer
-
-
 def _check_limit(body: Body, window: int) -> None:
-    most, model = limit(body), str(body["model"])
+    most, model = body.get("max_tokens"), str(body["model"])
     if most is not None and most > window and not is_gpt_oss(model):
         message = f"max_tokens={most} cannot be greater than max_model_len={window}."
         raise errors.bad_value(f"{message} Please request fewer output tokens.", "max_tokens", most)
@@ -155,9 +151,8 @@ _WITH_PARAM = ("temperature", "top_p", "max_tokens")
 
 
 def _check_numbers(body: Body) -> None:
-    values = {**body, "max_tokens": limit(body)}
     for name, is_allowed, rule in _BOUNDS:
-        value = values.get(name)
+        value = body.get(name)
         if value is not None and not is_allowed(value):
             text = f"{name} {rule}, got {value}."
             raise errors.bad_value(text, name, value) if name in _WITH_PARAM else errors.bad_request(text)

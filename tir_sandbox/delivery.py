@@ -10,22 +10,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
-from tir_sandbox.faults import Fault
+from tir_sandbox.answers import Event, Fault, Reply
 
 if TYPE_CHECKING:
-    from uvicorn.protocols.http.h11_impl import H11Protocol
-    from uvicorn.server import ServerState
-
     from tir_sandbox.requests import Request
 
-DONE = b"data: [DONE]\n\n"
-EVENTS = "text/event-stream; charset=utf-8"
-JSON = "application/json"
-
-
-class ClientDisconnected(Exception):  # noqa: N818  (not an error: clients may disconnect)
-    """The client has disconnected, or the sandbox is stopping."""
+_DONE = b"data: [DONE]\n\n"
 
 
 @dataclass
@@ -33,19 +26,15 @@ class Connections:
     """The TCP connections of a sandbox: how many were accepted, and the open ones, as uvicorn keeps them."""
 
     accepted: int = 0
-    server: "ServerState | None" = None
+    state: ServerState = field(default_factory=ServerState)
     ready: threading.Event = field(default_factory=threading.Event)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     loop: asyncio.AbstractEventLoop | None = None
 
     @property
-    def open(self) -> "list[H11Protocol]":
+    def open(self) -> list[H11Protocol]:
         """The open connections."""
-        return list(cast("set[H11Protocol]", self.server.connections)) if self.server else []
-
-    def of(self, client: tuple[str, int]) -> asyncio.Transport:
-        """Return the connection of a client."""
-        return next(one.transport for one in self.open if one.client == client)
+        return list(cast("set[H11Protocol]", self.state.connections))
 
     def stop(self) -> None:
         """Stop the server. May be called from any thread."""
@@ -56,8 +45,8 @@ class Connections:
         """Close all connections, and wait for the tasks that answer requests."""
         for connection in self.open:
             connection.transport.abort()
-        if self.server and self.server.tasks:
-            await asyncio.wait(self.server.tasks, timeout=1)
+        if self.state.tasks:
+            await asyncio.wait(self.state.tasks, timeout=1)
 
 
 def reset_on_close(client: Any) -> None:
@@ -65,195 +54,151 @@ def reset_on_close(client: Any) -> None:
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def as_body(data: Mapping[str, Any] | str | bytes | None) -> bytes:
-    """Return data as JSON; text and bytes are sent unchanged."""
+def as_body(data: Event) -> bytes:
+    """Return data as JSON in vLLM's form, without spaces and not escaped; text and bytes are sent unchanged."""
     if isinstance(data, bytes):
         return data
-    return data.encode() if isinstance(data, str) else compact(data)
+    text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return text.encode()
 
 
-def as_event(data: Mapping[str, Any] | str | bytes) -> bytes:
+def as_event(data: Event) -> bytes:
     """Return data as a stream event; bytes are sent unchanged."""
     return data if isinstance(data, bytes) else b"data: " + as_body(data) + b"\n\n"
 
 
-def compact(data: Any) -> bytes:
-    """Return JSON as vLLM writes it: without spaces, and not escaped to ASCII."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
-
-
 @dataclass
 class Delivery:
-    """An ASGI response that sends an answer.
+    """An ASGI response that sends an answer to one request.
 
     Args:
         connections: The open connections, for faults that break one.
-        events: A stream's events, without `[DONE]`.
-        body: A whole answer, if there are no events.
+        reply: The reply whose delays apply, and whose `body` or `chunks` are sent instead of the answer.
         fault: The failure to simulate.
-        delay: Seconds before the headers.
-        chunk_delay: Seconds before each event.
-        done: Send `[DONE]` at the end.
+        answer: A whole answer, or the events of a stream without `[DONE]`.
     """
 
     connections: Connections
-    events: Iterable[Mapping[str, Any] | str | bytes] | None = None
-    body: bytes = b""
-    fault: Fault = field(default_factory=Fault)
-    delay: float = 0.0
-    chunk_delay: float = 0.0
-    done: bool = True
+    reply: Reply
+    fault: Fault
+    answer: Mapping[str, Any] | Iterator[Event]
+    _hung_up: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        line = _Line(self.connections, scope, send)
-        watcher = asyncio.create_task(line.watch(receive))
+        """Answer the request, until the client disconnects."""
+        self._seen: Request = scope["tir_request"]
+        self._client, self._send = scope["client"], send
+        answering = asyncio.create_task(self._deliver())
+        watching = asyncio.create_task(self._watch(receive, answering))
         try:
-            await line.pause(self.delay + self.fault.delay)
-            await self._answer(line)
-        except ClientDisconnected:
+            await answering
+        except asyncio.CancelledError:  # the client has disconnected
             pass
         finally:
-            watcher.cancel()
+            watching.cancel()
 
-    async def _answer(self, line: "_Line") -> None:
+    async def _watch(self, receive: Receive, answering: "asyncio.Task[None]") -> None:
+        """Wait until the client disconnects, and end the answer."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        by_us = self._hung_up or self.connections.stopping.is_set()
+        self._seen.disconnected = not by_us and not self._seen.finished
+        answering.cancel()
+
+    async def _deliver(self) -> None:
         fault = self.fault
+        await asyncio.sleep(self.reply.delay + fault.delay)
         if fault.reset_before_headers:
-            await line.hang_up(reset=True)
+            await self._hang_up(reset=True)
         elif fault.status is not None:
-            await self._refuse(line, fault.status)
-        elif self.events is not None:
-            await self._stream(line, self.events)
+            await self._send_whole(fault.error_body() if fault.body is None else fault.body, fault.status)
+        elif not isinstance(self.answer, Mapping):
+            await self._send_stream(self.answer)
         elif fault.error_chunk:
-            await self._refuse(line, 500)
+            await self._send_whole(fault.error_body(), 500)
+        elif fault.garbage is not None:
+            await self._send_whole(fault.garbage)
         else:
-            await self._whole(line, self.body if fault.garbage is None else as_body(fault.garbage))
+            await self._send_whole(self.answer if self.reply.body is None else self.reply.body)
 
-    async def _refuse(self, line: "_Line", status: int) -> None:
-        body = self.fault.error_body() if self.fault.body is None else self.fault.body
-        kind = "text/plain; charset=utf-8" if isinstance(body, str) else JSON
-        raw = as_body(body)
-        await line.start(status, self._headers(kind, len(raw)))
-        await line.end(raw)
-
-    async def _whole(self, line: "_Line", body: bytes) -> None:
-        await line.start(200, self._headers(JSON, len(body)))
+    async def _send_whole(self, data: Event, status: int = 200) -> None:
+        body = as_body(data)
+        kind = "text/plain; charset=utf-8" if isinstance(self.fault.body, str) else "application/json"
+        await self._start(status, {"content-length": str(len(body)), "content-type": kind})
         sent = 0
         for at, cuts in self._interruptions():
             end = min(at, len(body) - 1)
-            await line.write(body[sent:end])
+            await self._write(body[sent:end])
             sent = end
-            await self._interrupt(line, cuts)
-        await line.end(body[sent:])
+            await self._interrupt(cuts)
+        await self._write(body[sent:], more=False)
 
-    async def _stream(self, line: "_Line", events: Iterable[Mapping[str, Any] | str | bytes]) -> None:
-        await line.start(200, self._headers(EVENTS))
+    async def _send_stream(self, answer: Iterator[Event]) -> None:
+        await self._start(200, {"content-type": "text/event-stream; charset=utf-8"})
         left = self._interruptions()
-        for number, event in enumerate(self._all_events(events)):
+        for number, event in enumerate(self._events(answer)):
             while left and left[0][0] <= number:
-                await self._interrupt(line, left.pop(0)[1])
-            await line.pause(self.chunk_delay)
-            if event is DONE and not left:
-                line.seen.finished = True  # clients disconnect as soon as they read this
-            await line.write(event)
-            line.seen.sent += 1
+                await self._interrupt(left.pop(0)[1])
+            await asyncio.sleep(self.reply.chunk_delay)
+            if event is _DONE and not left:
+                self._seen.finished = True  # clients disconnect as soon as they read this
+            await self._write(event)
+            self._seen.sent += 1
         for _, cuts in left:
-            await self._interrupt(line, cuts)
-        await line.end()
+            await self._interrupt(cuts)
+        await self._write(b"", more=False)
 
-    def _all_events(self, events: Iterable[Mapping[str, Any] | str | bytes]) -> Iterator[bytes]:
-        fault = self.fault
+    def _events(self, answer: Iterator[Event]) -> Iterator[bytes]:
+        fault, chunks = self.fault, self.reply.chunks
+        events: Iterable[Event] = answer if chunks is None else chunks
         for number, event in enumerate(events):
             if number == fault.at and fault.garbage is not None:
                 yield as_event(fault.garbage)
             if number == fault.at and fault.error_chunk:
-                yield b"data: " + json.dumps(fault.error_body()).encode() + b"\n\n"
+                yield as_event(fault.error_body())
                 break
             kept = _without_finish(event) if fault.no_finish else event
             if kept is not None:
                 yield as_event(kept)
-        if self.done and not fault.no_done:
-            yield DONE
+        is_done = any(isinstance(one, bytes) and b"[DONE]" in one for one in chunks or ())
+        if not is_done and not fault.no_done:
+            yield _DONE
 
     def _interruptions(self) -> list[tuple[int, bool]]:
         """Return the places at which the fault interrupts the answer, and whether it cuts it off there."""
         places = ((self.fault.stall_after, False), (self.fault.cut_after, True))
         return sorted((at, cuts) for at, cuts in places if at is not None)
 
-    async def _interrupt(self, line: "_Line", cuts: bool) -> None:
+    async def _interrupt(self, cuts: bool) -> None:
         if cuts:
-            await line.hang_up(reset=False)
-        await line.pause(self.fault.stall)
+            await self._hang_up(reset=False)
+        await asyncio.sleep(self.fault.stall)
 
-    def _headers(self, kind: str, length: int | None = None) -> dict[str, str]:
-        sized = {} if length is None else {"content-length": str(length)}
-        return sized | {"content-type": self.fault.content_type or kind} | dict(self.fault.headers)
+    async def _hang_up(self, *, reset: bool) -> None:
+        """Close or reset the connection, and wait for the end of this answer."""
+        self._hung_up = True
+        transport = next(one.transport for one in self.connections.open if one.client == self._client)
+        if reset:
+            reset_on_close(transport.get_extra_info("socket"))
+            transport.abort()
+        else:
+            transport.close()
+        await asyncio.Event().wait()
+
+    async def _start(self, status: int, headers: dict[str, str]) -> None:
+        if self.fault.content_type:
+            headers |= {"content-type": self.fault.content_type}
+        raw = [(name.lower().encode(), value.encode()) for name, value in {**headers, **self.fault.headers}.items()]
+        await self._send({"type": "http.response.start", "status": status, "headers": raw})
+
+    async def _write(self, data: bytes, *, more: bool = True) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
 
-def _without_finish(event: Mapping[str, Any] | str | bytes) -> Mapping[str, Any] | str | bytes | None:
+def _without_finish(event: Event) -> Event | None:
     """Remove the finish reason from a chunk; return None if nothing else is in it."""
     if not isinstance(event, Mapping) or not event.get("choices"):
         return event
     choices = [dict(choice) | {"finish_reason": None} for choice in event["choices"]]
     ended = any(choice.get("finish_reason") for choice in event["choices"])
     return None if ended and not any(choice.get("delta") for choice in choices) else {**event, "choices": choices}
-
-
-class _Line:
-    """The connection to a client while one request is answered."""
-
-    def __init__(self, connections: Connections, scope: Scope, send: Send) -> None:
-        self.seen: Request = scope["tir_request"]
-        self._connections = connections
-        self._client = scope["client"]
-        self._send = send
-        self._left = asyncio.Event()
-        self._hung_up = False
-
-    async def watch(self, receive: Receive) -> None:
-        """Wait until the client disconnects."""
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        if not self._hung_up and not self._connections.stopping.is_set():
-            self.seen.client_disconnected()
-        self._left.set()
-
-    async def pause(self, seconds: float) -> None:
-        """Wait; raise `ClientDisconnected` as soon as the client disconnects or the sandbox stops."""
-        if seconds > 0:
-            left = asyncio.create_task(self._left.wait())
-            stopping = asyncio.create_task(self._connections.stopping.wait())
-            await asyncio.wait([left, stopping], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            left.cancel()
-            stopping.cancel()
-        else:
-            await asyncio.sleep(0)
-        if self._left.is_set() or self._connections.stopping.is_set():
-            raise ClientDisconnected
-
-    async def start(self, status: int, headers: Mapping[str, str]) -> None:
-        """Send the headers."""
-        raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        await self._send({"type": "http.response.start", "status": status, "headers": raw})
-
-    async def write(self, data: bytes) -> None:
-        """Send a part of the body."""
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
-
-    async def end(self, data: bytes = b"") -> None:
-        """Send the last part of the body."""
-        if not self._left.is_set():
-            self.seen.finished = True
-        await self._send({"type": "http.response.body", "body": data, "more_body": False})
-
-    async def hang_up(self, *, reset: bool) -> None:
-        """Close or reset the connection, and raise `ClientDisconnected`."""
-        self._hung_up = True
-        transport = self._connections.of(self._client)
-        if reset:
-            reset_on_close(transport.get_extra_info("socket"))
-            transport.abort()
-        else:
-            transport.close()
-        await asyncio.wait_for(self._left.wait(), 5)
-        raise ClientDisconnected

@@ -45,13 +45,10 @@ def invalid(*problems: dict[str, Any]) -> ApiError:
 def described(problem: ValidationError) -> Iterator[dict[str, Any]]:
     """Describe a validation error as vLLM does: without the names of union members, and with short inputs."""
     for one in problem.errors(include_url=False):
-        loc = [str(part) for part in one["loc"] if not _is_union_member(str(part))]
+        parts = [str(part) for part in one["loc"]]
+        loc = [part for part in parts if part not in _UNION_MEMBERS and not set(part) & set("[](){}")]
         described = {"type": one["type"], "loc": ".".join(["body", *loc]), "msg": one["msg"]}
         yield described | {"input": brief(one["input"])} | ({"ctx": one["ctx"]} if "ctx" in one else {})
-
-
-def _is_union_member(part: str) -> bool:
-    return part in _UNION_MEMBERS or any(mark in part for mark in "[](){}")
 
 
 def brief(value: Any) -> str:

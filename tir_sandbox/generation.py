@@ -1,12 +1,13 @@
 """Turns a reply into the pieces that a model would generate; whole answers and streams are built of them."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from tir_sandbox import tokenizer
-from tir_sandbox.replies import Reply, ToolCall
+from tir_sandbox.answers import Reply, ToolCall
 
 Kind = Literal["reasoning", "content", "refusal", "call", "arguments"]
 _CALL_TOKEN = 200012  # `<|call|>`, with which gpt-oss ends a tool call
@@ -50,9 +51,12 @@ class Generation:
         """Return the calls whose names were generated, with their positions."""
         return [(piece.call, self.calls[piece.call]) for piece in self.pieces if piece.kind == "call"]
 
-    def tokens(self, kind: Kind | None = None) -> int:
-        """Count the tokens of all pieces, or of one kind."""
-        return sum(piece.tokens for piece in self.pieces if kind in (None, piece.kind))
+    def tokens(self) -> Counter[Kind]:
+        """Count the tokens of each kind of piece."""
+        counts: Counter[Kind] = Counter()
+        for piece in self.pieces:
+            counts[piece.kind] += piece.tokens
+        return counts
 
 
 def generate(reply: Reply, body: Mapping[str, Any], ids: Iterator[int]) -> list[Generation]:
@@ -108,16 +112,11 @@ def _cut(text: str | Iterable[str] | None) -> list[str]:
 
 
 def _cut_by_length(whole: Generation, body: Mapping[str, Any]) -> Generation:
-    room = body.get("max_completion_tokens") or body.get("max_tokens")
-    if room is None or whole.tokens() <= room:
+    room = body.get("max_tokens")
+    if room is None or whole.tokens().total() <= room:
         return whole
-    kept: list[Piece] = []
-    for piece in whole.pieces:
-        if room <= 0:
-            break
-        kept.append(replace(piece, text="".join(tokenizer.pieces(piece.text)[:room])))
-        room -= piece.tokens
-    return replace(whole, pieces=tuple(kept), finish_reason="length", stop_reason=None, ends_with_text=True)
+    pieces = _first(whole.pieces, room, tokenizer.pieces)
+    return replace(whole, pieces=pieces, finish_reason="length", stop_reason=None, ends_with_text=True)
 
 
 def _cut_by_stop(whole: Generation, body: Mapping[str, Any]) -> Generation:
@@ -130,10 +129,16 @@ def _cut_by_stop(whole: Generation, body: Mapping[str, Any]) -> Generation:
     room, matched = min(found)
     if body.get("include_stop_str_in_output") or is_gpt_oss(body["model"]):
         room += len(matched)
+    pieces = _first(whole.pieces, room, list)
+    return replace(whole, pieces=pieces, finish_reason="stop", stop_reason=matched, ends_with_text=True)
+
+
+def _first(pieces: Iterable[Piece], room: int, units: Callable[[str], Sequence[str]]) -> tuple[Piece, ...]:
+    """Return the first pieces, as many as have room; their texts are measured in tokens or in characters."""
     kept: list[Piece] = []
-    for piece in whole.pieces:
+    for piece in pieces:
         if room <= 0:
             break
-        kept.append(replace(piece, text=piece.text[:room]))
-        room -= len(piece.text)
-    return replace(whole, pieces=tuple(kept), finish_reason="stop", stop_reason=matched, ends_with_text=True)
+        kept.append(replace(piece, text="".join(units(piece.text)[:room])))
+        room -= piece.tokens if units is tokenizer.pieces else len(piece.text)
+    return tuple(kept)

@@ -2,6 +2,7 @@
 
 import random
 import re
+from contextlib import suppress
 from typing import Any
 
 import rstr
@@ -39,11 +40,8 @@ def example_of(pattern: str) -> str:
     Raises:
         ApiError: 400, if the sandbox finds no such text, as for most patterns that look ahead or behind.
     """
-    try:
+    with suppress(re.error, KeyError, IndexError, OverflowError, RecursionError):
         text = rstr.Rstr(_Shortest(pattern)).xeger(pattern)
-        matches = re.fullmatch(pattern, text)
-    except (re.error, KeyError, IndexError, OverflowError, RecursionError):
-        matches = None
-    if matches is None:
-        raise errors.cannot_fill(f"finds no text for the pattern {errors.brief(pattern)!r}")
-    return text
+        if re.fullmatch(pattern, text):
+            return text
+    raise errors.cannot_fill(f"finds no text for the pattern {errors.brief(pattern)!r}")

@@ -7,7 +7,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tir_sandbox.server import Sandbox
+    from tir_sandbox import Sandbox
 
 
 @pytest.fixture
@@ -17,7 +17,8 @@ def tir_sandbox(monkeypatch: pytest.MonkeyPatch) -> "Iterator[Sandbox]":
     During the test it sets `E2E_TIR_ACCESS_TOKEN`, `E2E_TIR_PROJECT_ID` and `MODEL_API_CLIENT_HOST`, and
     unsets `TIR_BASE_URL`, which takes precedence over the host, and `TIR_API_TOKEN`.
     """
-    from tir_sandbox.server import OVERRIDES, Sandbox  # noqa: PLC0415  (the extra may be missing)
+    from tir_sandbox import Sandbox  # noqa: PLC0415  (the extra may be missing)
+    from tir_sandbox.server import OVERRIDES  # noqa: PLC0415
 
     with Sandbox() as sandbox:
         for name in OVERRIDES:

@@ -1,6 +1,5 @@
 """The requests of vLLM, as pydantic models of what the sandbox reads in them."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -29,11 +28,6 @@ class _Message(_Model):
     role: str
     content: str | list[Any] | None = None
     tool_calls: list[_ToolCall] | None = None
-
-
-class _StreamOptions(_Model):
-    include_usage: bool | None = False
-    continuous_usage_stats: bool | None = False
 
 
 class _JsonSchema(_Model):
@@ -77,7 +71,7 @@ class Chat(_Model):
     response_format: _ResponseFormat | None = None
     stop: str | Annotated[list[str], Field(max_length=4)] | None = None
     stream: bool | None = False
-    stream_options: _StreamOptions | None = None
+    stream_options: Json | None = None
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
@@ -123,7 +117,7 @@ class Tokenize(_Model):
     return_token_strs: bool | None = False
 
 
-def validated(model: type[BaseModel], body: Mapping[str, Any]) -> Json:
+def validated(model: type[BaseModel], body: Any) -> Json:
     """Return a request with its values converted, such as `"0.5"` to a number.
 
     Raises:

@@ -1,10 +1,16 @@
-"""`Request`: a recorded request."""
+"""`Request`: a recorded request, and how it is read."""
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from starlette.requests import Request as HttpRequest
+from starlette.types import Receive, Scope
+
+from tir_sandbox import errors
+from tir_sandbox.request_models import Tokenize, validated
 from tir_sandbox.tokenizer import text_of
 
 
@@ -23,7 +29,6 @@ class Request:
         disconnected: Whether the client closed the connection before that.
         sent: The number of stream events sent.
         at: When the request was received (`time.monotonic`).
-        disconnected_at: When the client disconnected (`time.monotonic`).
     """
 
     method: str
@@ -36,7 +41,6 @@ class Request:
     disconnected: bool = False
     sent: int = 0
     at: float = field(default_factory=time.monotonic)
-    disconnected_at: float | None = None
 
     @property
     def model(self) -> str | None:
@@ -63,11 +67,35 @@ class Request:
         functions = [one.get("function") for one in tools if isinstance(one, Mapping)]
         return [str(one.get("name")) for one in functions if isinstance(one, Mapping)]
 
-    def client_disconnected(self) -> None:
-        """Record that the client disconnected, unless the answer was complete."""
-        if not self.finished and not self.disconnected:
-            self.disconnected = True
-            self.disconnected_at = time.monotonic()
-
     def _field(self, name: str) -> Any:
         return self.body.get(name) if isinstance(self.body, Mapping) else None
+
+
+async def read(scope: Scope, receive: Receive) -> Request:
+    """Read a whole request."""
+    request = HttpRequest(scope, receive)
+    raw = await request.body()
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        body = None
+    query, headers = dict(request.query_params), dict(request.headers)
+    return Request(request.method, scope["path"], query=query, headers=headers, raw=raw, body=body)
+
+
+def json_body(request: Request) -> dict[str, Any]:
+    """Return the body of a request, or refuse it as vLLM does."""
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        message = "1 validation error:\n  Unsupported Media Type: Only 'application/json' is allowed"
+        raise errors.error(400, message, "Bad Request")
+    try:
+        body = json.loads(request.raw)
+        if b"\\ud" in request.raw.lower():  # half a surrogate pair cannot be encoded
+            json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError as problem:
+        raise errors.bad_request(str(problem)) from problem
+    except (ValueError, RecursionError) as problem:
+        details = {"input": "<dict of 0 items>", "ctx": {"error": getattr(problem, "msg", str(problem))}}
+        place = {"type": "json_invalid", "loc": f"body.{getattr(problem, 'pos', 0)}", "msg": "JSON decode error"}
+        raise errors.invalid(place | details) from problem
+    return body if isinstance(body, dict) else validated(Tokenize, body)  # which refuses anything else

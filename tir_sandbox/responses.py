@@ -1,24 +1,24 @@
 """Builds whole answers and stream chunks, with the keys of a vLLM 0.32 server in its order."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
 from tir_sandbox import tokenizer
-from tir_sandbox.generation import Generation, Piece, is_gpt_oss
+from tir_sandbox.generation import Generation, Kind, Piece, is_gpt_oss
 
-FINGERPRINT = "tir-sandbox-not-a-model"
+_FINGERPRINT = "tir-sandbox-not-a-model"
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The answer to one request, to be sent whole or as chunks."""
+class ChatAnswer:
+    """The answer to one chat request, to be sent whole or as chunks."""
 
     id: str
     created: int
-    model: str
     body: Mapping[str, Any]
     prompt_tokens: int
     choices: Sequence[Generation]
@@ -26,30 +26,27 @@ class Answer:
     @property
     def gpt_oss(self) -> bool:
         """Whether the model is a gpt-oss model, whose answers differ in details."""
-        return is_gpt_oss(self.model)
+        return is_gpt_oss(self.body["model"])
 
 
-def completion(answer: Answer) -> Json:
+def completion(answer: ChatAnswer) -> Json:
     """Build a whole chat completion."""
     return {
         "id": answer.id,
         "object": "chat.completion",
         "created": answer.created,
-        "model": answer.model,
+        "model": answer.body["model"],
         "choices": [_choice(answer, index, choice) for index, choice in enumerate(answer.choices)],
         "service_tier": None,
-        "system_fingerprint": FINGERPRINT,
+        "system_fingerprint": _FINGERPRINT,
         "usage": usage(answer, whole=True),
         "prompt_logprobs": None,
         "prompt_token_ids": _prompt_ids(answer),
-        "prompt_text": None,
-        "kv_transfer_params": None,
-        "ec_transfer_params": None,
-        "metrics": None,
+        **dict.fromkeys(["prompt_text", "kv_transfer_params", "ec_transfer_params", "metrics"]),
     }
 
 
-def _choice(answer: Answer, index: int, choice: Generation) -> Json:
+def _choice(answer: ChatAnswer, index: int, choice: Generation) -> Json:
     finish, calls = choice.finish_reason, choice.called()
     if answer.body.get("tool_choice") == "none":  # vLLM drops the calls of whole answers, but streams them
         calls, finish = [], choice.reply.finish_reason or ("stop" if calls else finish)
@@ -66,16 +63,14 @@ def _choice(answer: Answer, index: int, choice: Generation) -> Json:
     }
 
 
-def _message(answer: Answer, choice: Generation, calls: Sequence[tuple[int, Any]]) -> Json:
+def _message(answer: ChatAnswer, choice: Generation, calls: Sequence[tuple[int, Any]]) -> Json:
     forced = answer.body.get("tool_choice") not in (None, "auto", "none")
     silent = not choice.pieces and choice.reply.text is not None
     message: Json = {
         "role": "assistant",
         "content": choice.text("content") or ("" if silent or (forced and calls) else None),
         "refusal": choice.text("refusal") or None,
-        "annotations": None,
-        "audio": None,
-        "function_call": None,
+        **dict.fromkeys(["annotations", "audio", "function_call"]),
     }
     if calls:
         message["tool_calls"] = [
@@ -95,25 +90,16 @@ def _reasoning_keys(choice: Generation) -> list[str]:
     return names.get(field, [field])
 
 
-def usage(answer: Answer, *, whole: bool = False, made: int | None = None, reasoned: int | None = None) -> Json:
-    """Count the tokens of an answer, or those generated so far.
-
-    Args:
-        answer: The answer.
-        whole: The usage of a whole answer, which has more keys than that of a stream.
-        made: The number of tokens so far.
-        reasoned: The number of tokens of reasoning among them.
-    """
+def usage(answer: ChatAnswer, made: Counter[Kind] | None = None, *, whole: bool = False) -> Json:
+    """Count the tokens of an answer, or of `made`, its pieces so far; that of a whole answer has more keys."""
     override = dict(answer.choices[0].reply.usage or {}) if answer.choices else {}
-    completion_tokens = sum(choice.tokens() for choice in answer.choices) if made is None else made
-    if reasoned is None:
-        reasoned = sum(choice.tokens("reasoning") for choice in answer.choices)
+    counts = sum((choice.tokens() for choice in answer.choices), Counter[Kind]()) if made is None else made
     cached = {"cached_tokens": override.pop("cached_tokens", 0), "created_cache_tokens": 0}
-    thought = override.pop("reasoning_tokens", reasoned if answer.gpt_oss else None)
+    thought = override.pop("reasoning_tokens", counts["reasoning"] if answer.gpt_oss else None)
     counted: Json = {
         "prompt_tokens": answer.prompt_tokens,
-        "total_tokens": answer.prompt_tokens + completion_tokens,
-        "completion_tokens": completion_tokens,
+        "total_tokens": answer.prompt_tokens + counts.total(),
+        "completion_tokens": counts.total(),
     }
     if made is None:
         counted["prompt_tokens_details"] = cached | ({"multimodal_tokens": None} if whole else {})
@@ -122,39 +108,39 @@ def usage(answer: Answer, *, whole: bool = False, made: int | None = None, reaso
     return counted | override
 
 
-def chunks(answer: Answer) -> Iterator[Json]:
+def chunks(answer: ChatAnswer) -> Iterator[Json]:
     """Build the chunks of a stream: roles, the pieces of all choices in turn, and usage if the request wants it."""
     options = answer.body.get("stream_options") or {}
     with_usage = bool(options.get("include_usage"))
     continuous = with_usage and bool(options.get("continuous_usage_stats"))
     continuous = continuous or any(choice.reply.continuous_usage for choice in answer.choices)
-    made = reasoned = 0
+    made: Counter[Kind] = Counter()
     for step, piece in _steps(answer):
         chunk = _frame(answer, [step])
         if piece is not None:
-            made, reasoned = made + piece.tokens, reasoned + (piece.tokens if piece.kind == "reasoning" else 0)
+            made[piece.kind] += piece.tokens
         if continuous:
-            chunk["usage"] = usage(answer, made=made, reasoned=reasoned)
+            chunk["usage"] = usage(answer, made)
         if "role" in step["delta"]:
             chunk |= {"prompt_token_ids": _prompt_ids(answer), "prompt_text": None}
         if step["finish_reason"] is not None and not with_usage:
-            chunk["system_fingerprint"] = FINGERPRINT
+            chunk["system_fingerprint"] = _FINGERPRINT
         yield chunk
     if with_usage:
-        yield _frame(answer, []) | {"usage": usage(answer), "system_fingerprint": FINGERPRINT}
+        yield _frame(answer, []) | {"usage": usage(answer), "system_fingerprint": _FINGERPRINT}
 
 
-def _frame(answer: Answer, choices: list[Json]) -> Json:
+def _frame(answer: ChatAnswer, choices: list[Json]) -> Json:
     return {
         "id": answer.id,
         "object": "chat.completion.chunk",
         "created": answer.created,
-        "model": answer.model,
+        "model": answer.body["model"],
         "choices": choices,
     }
 
 
-def _steps(answer: Answer) -> Iterator[tuple[Json, Piece | None]]:
+def _steps(answer: ChatAnswer) -> Iterator[tuple[Json, Piece | None]]:
     for index in range(len(answer.choices)):
         delta = {"role": "assistant", "content": ""}
         yield {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}, None
@@ -163,24 +149,22 @@ def _steps(answer: Answer) -> Iterator[tuple[Json, Piece | None]]:
         yield from (step for step in row if step is not None)
 
 
-def _choice_steps(answer: Answer, index: int, choice: Generation) -> Iterator[tuple[Json, Piece | None]]:
-    pieces = choice.pieces
-    for position, piece in enumerate(pieces, 1):
-        is_last = position == len(pieces) and choice.ends_with_text
-        yield _step(answer, index, _delta(answer, choice, piece), [piece], choice if is_last else None), piece
+def _choice_steps(answer: ChatAnswer, index: int, choice: Generation) -> Iterator[tuple[Json, Piece | None]]:
+    """Yield a delta for each piece, and an empty one for the end unless the last piece holds it."""
+    pieces: list[Piece | None] = [*choice.pieces]
     if not (pieces and choice.ends_with_text):
-        yield _step(answer, index, {}, [], choice), None
+        pieces.append(None)
+    for left, piece in zip(reversed(range(len(pieces))), pieces, strict=True):
+        made = [] if piece is None else [piece]
+        finish: Json = {"finish_reason": None}
+        if left == 0:
+            finish = {"finish_reason": choice.finish_reason, "stop_reason": choice.stop_reason}
+        step: Json = {"index": index, "delta": {} if piece is None else _delta(answer, choice, piece)}
+        logprobs = _logprobs(answer.body, made) if made else None
+        yield step | {"logprobs": logprobs, **finish, "token_ids": _ids(answer.body, made)}, piece
 
 
-def _step(answer: Answer, index: int, delta: Json, pieces: Sequence[Piece], ended: Generation | None) -> Json:
-    logprobs = _logprobs(answer.body, pieces) if pieces else None
-    finish: Json = {"finish_reason": None}
-    if ended is not None:
-        finish = {"finish_reason": ended.finish_reason, "stop_reason": ended.stop_reason}
-    return {"index": index, "delta": delta, "logprobs": logprobs, **finish, "token_ids": _ids(answer.body, pieces)}
-
-
-def _delta(answer: Answer, choice: Generation, piece: Piece) -> Json:
+def _delta(answer: ChatAnswer, choice: Generation, piece: Piece) -> Json:
     match piece.kind:
         case "reasoning":
             return dict.fromkeys(_reasoning_keys(choice), piece.text)
@@ -202,7 +186,7 @@ def _ids(body: Mapping[str, Any], pieces: Sequence[Piece]) -> list[int] | None:
     return [tokenizer.token_id(token) for token in _tokens(pieces)] if body.get("return_token_ids") else None
 
 
-def _prompt_ids(answer: Answer) -> list[int] | None:
+def _prompt_ids(answer: ChatAnswer) -> list[int] | None:
     return list(range(answer.prompt_tokens)) if answer.body.get("return_token_ids") else None
 
 

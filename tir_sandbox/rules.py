@@ -5,10 +5,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tir_sandbox.answers import Reply, ToolCall
 from tir_sandbox.patterns import example_of
-from tir_sandbox.replies import Reply, ToolCall
 from tir_sandbox.requests import Request
-from tir_sandbox.schema import Suggest, fill, no_suggestion, problem_of
+from tir_sandbox.schema import Suggest, fill, problem_of
 from tir_sandbox.tokenizer import text_of
 
 _COMMON_WORDS = frozenset(
@@ -38,14 +38,14 @@ def call(request: Request) -> Reply | None:
     return Reply(tool_calls=calls, reasoning="The request needs a tool. I call it.") if calls else None
 
 
-def arguments(function: Mapping[str, Any], suggest: Suggest = no_suggestion) -> dict[str, Any]:
+def arguments(function: Mapping[str, Any], suggest: Suggest = lambda *_: None) -> dict[str, Any]:
     """Return arguments that fit a function's parameters, or none if their schema is invalid, which vLLM accepts."""
     schema = {"type": "object", **(function.get("parameters") or {})}
     filled = {} if problem_of(schema) else fill(schema, suggest, str(function["name"]))
     return filled if isinstance(filled, dict) else {}
 
 
-def structured(body: Mapping[str, Any], user: str, suggest: Suggest = no_suggestion) -> Reply | None:
+def structured(body: Mapping[str, Any], user: str, suggest: Suggest = lambda *_: None) -> Reply | None:
     """Return an answer that fits the requested schema, choices or pattern, or None if there are none."""
     why = "The answer has a fixed form. I fill it in."
     outputs, wanted = body.get("structured_outputs") or {}, body.get("response_format") or {}

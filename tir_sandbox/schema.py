@@ -65,11 +65,7 @@ def _lookup(reference: str, root: Any) -> Any:
     return root
 
 
-def no_suggestion(name: str, schema: Schema, required: bool) -> None:
-    """Suggest no value for any field."""
-
-
-def fill(schema: Schema | bool, suggest: Suggest = no_suggestion, name: str = "") -> Any:
+def fill(schema: Schema | bool, suggest: Suggest = lambda *_: None, name: str = "") -> Any:
     """Return a value that fits a schema.
 
     Args:
@@ -147,8 +143,7 @@ class _Filler:
 
     def _object(self, schema: Schema, depth: int) -> dict[str, Any]:
         fields, required = schema.get("properties", {}), schema.get("required", [])
-        optional = [name for name in fields if name not in required and self._is_suggested(fields[name], name, depth)]
-        wanted = [name for name in fields if name in required or name in optional]
+        wanted = [name for name in fields if name in required or self._is_suggested(fields[name], name, depth)]
         wanted += [name for name in required if name not in fields]
         return {name: self.value(fields.get(name, {}), name, depth + 1) for name in wanted}
 
@@ -162,7 +157,7 @@ class _Filler:
         wanted = least if depth >= _DEEPEST_OPTIONAL or schema.get("maxItems") == 0 else max(least, 1)
         self._spend(wanted)
         values = [self.value(items, name, depth + 1) for _ in range(wanted)]
-        if not _fits(values, {"uniqueItems": schema.get("uniqueItems", False)}):
+        if schema.get("uniqueItems") and not _fits(values, {"uniqueItems": True}):
             raise errors.cannot_fill("does not make several items that differ")
         return values
 

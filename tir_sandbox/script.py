@@ -5,14 +5,11 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
-from tir_sandbox.errors import ApiError
-from tir_sandbox.faults import Fault
-from tir_sandbox.replies import Reply
+from tir_sandbox.answers import Answer, Fault, Reply
+from tir_sandbox.errors import ApiError, error
 from tir_sandbox.requests import Request
 
-Answer = Reply | Fault
 Item = Answer | str | Callable[[Request], Answer | str]
 _SHOWN = 200
 
@@ -23,13 +20,7 @@ class ScriptError(AssertionError):
 
 @dataclass(frozen=True)
 class Match:
-    """The requests that a reply is for.
-
-    Args:
-        model: The request's model, or None for any.
-        user: A part of the last user message, an expression to find in it, or None.
-        tools: The names of tools that the request must offer.
-    """
+    """The requests that a reply is for, as in `Sandbox.script`."""
 
     model: str | None = None
     user: str | re.Pattern[str] | None = None
@@ -46,14 +37,9 @@ class Match:
 
 
 class Script:
-    """The unused replies of a sandbox, and the errors so far. Its methods may be called from any thread.
+    """The unused replies of a sandbox, and the errors so far. Its methods may be called from any thread."""
 
-    Args:
-        strict: Refuse requests for which no reply is left, and report unused replies.
-    """
-
-    def __init__(self, *, strict: bool = True) -> None:
-        self.strict = strict
+    def __init__(self) -> None:
         self._entries: list[tuple[Match, Item]] = []
         self._problems: list[str] = []
         self._is_used = False
@@ -67,29 +53,33 @@ class Script:
         """
         items = list(items)
         for item in items:
-            _check(item)
+            is_function = callable(item) and not isinstance(item, type) and not inspect.iscoroutinefunction(item)
+            if not (isinstance(item, Answer | str) or is_function):
+                raise TypeError(f"a script takes a Reply, a Fault, a string or a function of the request, not {item!r}")
         with self._lock:
             self._is_used = self._is_used or bool(items)
             self._entries += [(match, item) for item in items]
 
-    def take(self, request: Request, *, embeds: bool = False) -> Answer | None:
+    def take(self, request: Request, *, strict: bool = False, is_computed: bool = False) -> Answer | None:
         """Return the first reply for a request, or None if the rules have to answer.
 
         Args:
             request: The request to answer.
-            embeds: Whether it is for embeddings or scores, which take only faults and replies with a body.
+            strict: Refuse the request if no reply of the script is left for it.
+            is_computed: Whether the answer is embeddings or scores; these take only faults and replies without text.
 
         Raises:
-            ScriptError: No reply is left for the request, or its function failed.
+            ApiError: No reply is left for the request, or its function failed.
         """
         with self._lock:
-            suited = [(match, item) for match, item in self._entries if _suits(item, embeds) and match.fits(request)]
-            entry = suited[0] if suited else None
-            if entry is not None:
+            suited = [
+                one for one in self._entries if one[0].fits(request) and (not is_computed or _suits_computed(one[1]))
+            ]
+            for entry in suited[:1]:
                 self._entries.remove(entry)
-        if entry is not None:
-            return self.called(entry[1], request)
-        if self._is_used and self.strict and not embeds:
+        if suited:
+            return self.called(suited[0][1], request)
+        if self._is_used and strict:
             hint = "Script one more reply for it, or pass `strict=False` to have the rules answer."
             raise self.failed(f"No reply is left for {described(request)}. {hint}")
         return None
@@ -97,27 +87,27 @@ class Script:
     def called(self, item: Item, request: Request) -> Answer:
         """Return an item as a reply or a fault; a function is called with the request."""
         try:
-            answer = item if isinstance(item, Reply | Fault | str) else item(request)
+            answer = item if isinstance(item, Answer | str) else item(request)
         except ApiError:  # the rules found no value for a schema
             raise
         except Exception as problem:
             raise self.failed(f"The function for {described(request)} raised {problem!r}.") from problem
         if isinstance(answer, str):
             return Reply(answer)
-        if not isinstance(answer, Reply | Fault):
+        if not isinstance(answer, Answer):
             raise self.failed(f"The function for {described(request)} returned {answer!r}, which is not a reply.")
         return answer
 
-    def failed(self, problem: str) -> ScriptError:
-        """Return an error, and record it for the end of the test."""
+    def failed(self, problem: str) -> ApiError:
+        """Return a problem as an error response, and record it for the end of the test."""
         with self._lock:
             self._problems.append(problem)
-        return ScriptError(problem)
+        return error(400, problem, "ScriptError")
 
-    def problems(self) -> list[str]:
-        """Return the errors so far, and one for unused replies."""
+    def problems(self, *, strict: bool) -> list[str]:
+        """Return the errors so far, and one for unused replies of a strict script."""
         with self._lock:
-            left = [_shown(item) for _, item in self._entries] if self.strict else []
+            left = [_shown(item) for _, item in self._entries] if strict else []
             more = [f"{len(left)} of the scripted replies were not used: {', '.join(left)}."] if left else []
             return self._problems + more
 
@@ -136,21 +126,15 @@ def described(request: Request) -> str:
     return f"{request.method} {request.path} (model {request.model!r}, last user message {user!r}{tools})"
 
 
-def _check(item: Any) -> None:
-    is_function = callable(item) and not isinstance(item, type) and not inspect.iscoroutinefunction(item)
-    if not (isinstance(item, Reply | Fault | str) or is_function):
-        raise TypeError(f"a script takes a Reply, a Fault, a string or a function of the request, not {item!r}")
-
-
-def _suits(item: Item, embeds: bool) -> bool:
-    if not embeds or isinstance(item, Fault):
-        return True
-    return isinstance(item, Reply) and item.text is None and not item.tool_calls and not item.choices
+def _suits_computed(item: Item) -> bool:
+    if isinstance(item, Reply):
+        return item.text is None and not item.tool_calls and not item.choices
+    return isinstance(item, Fault)
 
 
 def _shown(item: Item) -> str:
     """Return the repr of an item without the fields that have their defaults."""
-    if not isinstance(item, Reply | Fault):
+    if not isinstance(item, Answer):
         return repr(item)
     values = [(field.name, getattr(item, field.name), field.default) for field in fields(item)]
     given = [f"{name}={value!r}" for name, value, default in values if value not in (default, {})]

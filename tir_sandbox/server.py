@@ -6,26 +6,18 @@ import json
 import re
 import socket
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from tir_sandbox.answers import Answer
+from tir_sandbox.app import App
+from tir_sandbox.delivery import Connections
 from tir_sandbox.requests import Request
 from tir_sandbox.script import Item, Match, Script, ScriptError
-
-try:
-    import uvicorn
-    from uvicorn.protocols.http.h11_impl import H11Protocol
-
-    from tir_sandbox.app import build
-    from tir_sandbox.delivery import Connections
-    from tir_sandbox.middleware import Middleware
-    from tir_sandbox.state import Rules, State
-except ModuleNotFoundError as missing:
-    raise ImportError(
-        f'The sandbox needs `{missing.name}`. Install it with `pip install "tir-llm[sandbox]"`.'
-    ) from missing
 
 OVERRIDES = ("TIR_BASE_URL", "TIR_API_TOKEN")
 """Environment variables to unset, because clients prefer them to those of `Sandbox.env`."""
@@ -43,7 +35,8 @@ def make_token() -> str:
 class Sandbox:
     """A local endpoint with TIR's protocol and without a model.
 
-    Use it as a context manager, or call `start()`, `stop()` and `check_script()`.
+    Use it as a context manager, or call `start()`, `stop()` and `check_script()`. `requests` has the requests so far,
+    in order. The arguments from `rules` to `starting` are attributes, too, and may be changed while it runs.
 
     Args:
         replies: The first replies of the script. See `script()`.
@@ -53,7 +46,6 @@ class Sandbox:
         models: The slugs to serve; by default all but `nope`.
         context_window: The most tokens of a prompt.
         starting: How many requests to answer with HTTP 503 at first, as for a deployment that starts.
-        ignores_forced_tools: Treat every `tool_choice` but `none` as `auto`, as gpt-oss did before vLLM 0.26.
         token: The token to accept; by default one is generated.
         project_id: The project to serve.
         host: The address to listen on.
@@ -64,12 +56,11 @@ class Sandbox:
         self,
         *,
         replies: Sequence[Item] = (),
-        rules: Rules | None = None,
+        rules: Callable[[Request], Answer | str | None] | None = None,
         strict: bool = True,
         models: Sequence[str] | None = None,
         context_window: int = 131_072,
         starting: int = 0,
-        ignores_forced_tools: bool = False,
         token: str | None = None,
         project_id: str | int = "12345",
         host: str = "127.0.0.1",
@@ -79,16 +70,14 @@ class Sandbox:
             raise TypeError(f"`replies` takes a list of replies, not {replies!r}")
         self.token = token or make_token()
         self.project_id = str(project_id).removeprefix("p-")
-        self._state = State(
-            token=self.token,
-            project_id=self.project_id,
-            script=Script(strict=strict),
-            rules=rules,
-            models=models,
-            context_window=context_window,
-            starting=starting,
-            ignores_forced_tools=ignores_forced_tools,
-        )
+        self.rules = rules
+        self.strict = strict
+        self.models = models
+        self.context_window = context_window
+        self.starting = starting
+        self.requests: list[Request] = []
+        self._script = Script()
+        self._connections = Connections()
         self.script(*replies)
         self._address = (host, port)
         self._thread: threading.Thread | None = None
@@ -112,7 +101,7 @@ class Sandbox:
         Raises:
             TypeError: A reply is something else.
         """
-        self._state.script.add(replies, Match(model, user, tools))
+        self._script.add(replies, Match(model, user, tools))
 
     def check_script(self) -> None:
         """Check that the script matched the requests. Leaving a `with` block does the same.
@@ -120,13 +109,13 @@ class Sandbox:
         Raises:
             ScriptError: No reply was left for a request, a function failed, or replies were not used.
         """
-        if problems := self._state.script.problems():
+        if problems := self._script.problems(strict=self.strict):
             raise ScriptError("\n".join(problems))
 
     def reset(self) -> None:
         """Clear the script, its errors and the requests."""
-        self._state.script.reset()
-        self._state.requests.clear()
+        self._script.reset()
+        self.requests.clear()
 
     def start(self) -> Self:
         """Start to serve, in a thread."""
@@ -135,12 +124,12 @@ class Sandbox:
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
         listener = socket.create_server(self._address, family=family)
         self._address = listener.getsockname()[:2]
-        self._state.connections = Connections()
-        app = Middleware(build(self._state), self._state)
-        serving = _serve(app, listener, self._state.connections)
+        self._connections = Connections()
+        app = App(self, self._script, self._connections)
+        serving = _serve(app, listener, self._connections)
         self._thread = threading.Thread(target=asyncio.run, args=(serving,), daemon=True, name="tir-sandbox")
         self._thread.start()
-        if not self._state.connections.ready.wait(_START_SECONDS):
+        if not self._connections.ready.wait(_START_SECONDS):
             raise RuntimeError("the sandbox did not start")
         return self
 
@@ -148,7 +137,7 @@ class Sandbox:
         """Close all connections and wait for the thread."""
         if self._thread is None:
             return
-        self._state.connections.stop()
+        self._connections.stop()
         self._thread.join(_START_SECONDS)
         self._thread = None
 
@@ -161,17 +150,8 @@ class Sandbox:
         self.stop()
         if error is None:
             self.check_script()
-        elif problems := self._state.script.problems():
+        elif problems := self._script.problems(strict=self.strict):
             error.add_note("\n".join(["In the sandbox's script:", *problems]))
-
-    @property
-    def strict(self) -> bool:
-        """Whether the script has to match the requests."""
-        return self._state.script.strict
-
-    @strict.setter
-    def strict(self, strict: bool) -> None:
-        self._state.script.strict = strict
 
     @property
     def host(self) -> str:
@@ -197,41 +177,30 @@ class Sandbox:
         }
 
     @property
-    def requests(self) -> list[Request]:
-        """The requests so far, in order."""
-        return self._state.requests
-
-    @property
     def connections(self) -> int:
         """The number of TCP connections accepted so far."""
-        return self._state.connections.accepted
+        return self._connections.accepted
 
     @property
     def open_connections(self) -> int:
         """The number of open TCP connections."""
-        return len(self._state.connections.open)
+        return len(self._connections.open)
 
 
-async def _serve(app: Middleware, listener: socket.socket, connections: Connections) -> None:
-    """Serve until the sandbox stops, and then close all connections at once: uvicorn's own stop would wait."""
+async def _serve(app: App, listener: socket.socket, connections: Connections) -> None:
+    """Serve until the sandbox stops; then close all connections at once, for which `uvicorn.Server` would wait."""
 
     class Counting(H11Protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             connections.accepted += 1
             super().connection_made(transport)
 
-    server = uvicorn.Server(uvicorn.Config(app, http=Counting, ws="none", lifespan="off", log_config=None))
-    connections.server = server.server_state
-    with listener:
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started and not serving.done():  # noqa: ASYNC110  (uvicorn has no event for it)
-            await asyncio.sleep(0)
-        connections.loop = asyncio.get_running_loop()
-        connections.ready.set()
-        await asyncio.wait(
-            [serving, asyncio.create_task(connections.stopping.wait())], return_when=asyncio.FIRST_COMPLETED
-        )
-        await connections.close()
-        serving.cancel()
-        with suppress(asyncio.CancelledError):
-            await serving
+    config = uvicorn.Config(app, ws="none", lifespan="off", log_config=None)
+    connections.loop = asyncio.get_running_loop()
+    server = await connections.loop.create_server(
+        lambda: Counting(config, connections.state, {}), sock=listener, backlog=config.backlog
+    )
+    connections.ready.set()
+    await connections.stopping.wait()
+    server.close()
+    await connections.close()

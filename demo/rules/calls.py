@@ -6,7 +6,7 @@ from typing import Any
 from demo.rules.find import PROPER, TextHints
 from demo.rules.prompt import Prompt, Tool, hands_off
 from demo.rules.words import significant
-from tir_sandbox.replies import Reply, ToolCall
+from tir_sandbox.answers import Reply, ToolCall
 from tir_sandbox.rules import arguments
 
 _EVERYWHERE = significant(

@@ -6,7 +6,7 @@ from collections import Counter
 
 from demo.rules.prompt import Prompt, best_sentences, sentences
 from demo.rules.words import significant, stems
-from tir_sandbox.replies import Reply
+from tir_sandbox.answers import Reply
 
 _RULE = r"-{6,}"
 _CONTEXT = re.compile(

@@ -4,7 +4,7 @@ import re
 
 from demo.rules.prompt import Prompt
 from demo.rules.words import significant
-from tir_sandbox.replies import Reply
+from tir_sandbox.answers import Reply
 
 _ENOUGH = 0.5
 _YES_NO = re.compile(r"\bYES\b[\s\S]*\bNO\b")

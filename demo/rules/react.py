@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from demo.rules.calls import offered_call
 from demo.rules.prompt import Prompt
-from tir_sandbox.replies import Reply
+from tir_sandbox.answers import Reply
 
 _TOOL = re.compile(
     r"> Tool Name: (?P<name>.+)\nTool Description: (?P<description>[\s\S]*?)\nTool Args: (?P<args>\{.*\})"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import heapq
+import random
 from collections.abc import Callable
 from itertools import count
 
 import pytest
 
 from tir_client import RateLimitError, RetryPolicy, ServerError
-from tir_client.bulk.controller import IGNORED, START, Controller
+from tir_client.bulk.controller import IGNORED, START, Controller, Round
 
 STEADY = RetryPolicy(base=0.5, ceiling=8, patience=60, jitter=0)
 BUSY = RateLimitError("busy", status_code=429)
@@ -27,37 +28,59 @@ def answer(control: Controller, times: int, *, start: float = 0.0) -> float:
     return start + times
 
 
-def limits(
-    control: Controller, rows: int, seconds: Callable[[int, int], float], most: int | None = None
-) -> tuple[list[int], float]:
-    """Simulate a server.
+def full_round(control: Controller, seconds: float, *, sent: float) -> float:
+    """Have as many requests answered as may be under way, all sent and answered at the same time."""
+    for _ in range(control.limit):
+        control.answered(sent, seconds, sent + seconds)
+    return sent + seconds
+
+
+class Server:
+    """A simulated server that refuses at once, within 2 ms.
 
     Args:
-        control: The controller.
-        rows: How many requests to answer.
-        seconds: How long the answer to a row takes, by its number and the requests under way.
-        most: Requests that the server takes at once; it refuses others at once.
-
-    Returns:
-        The limit at each answer, and the time at the end.
+        seconds: How long an answer takes, by the number of the row and the requests under way.
+        refuses: Whether a request is refused, by the requests under way and the time.
     """
-    now, numbers = 0.0, count()
-    under_way: list[tuple[float, int, float]] = []
-    found: list[int] = []
-    while len(found) < rows:
-        while len(under_way) < control.limit and now >= control.resume_at:
-            if most is not None and len(under_way) >= most:
-                control.refused(now, BUSY, now)
-                break
-            row = next(numbers)
-            heapq.heappush(under_way, (now + seconds(row, len(under_way) + 1), row, now))
-        if not under_way:
-            now = control.resume_at
-            continue
-        now, _, sent = heapq.heappop(under_way)
-        control.answered(sent, now - sent, now)
-        found.append(control.limit)
-    return found, now
+
+    def __init__(
+        self,
+        seconds: Callable[[int, int], float] = lambda *_: 1.0,
+        refuses: Callable[[int, float], bool] = lambda *_: False,
+    ) -> None:
+        self.refusals = 0
+        self._seconds = seconds
+        self._refuses = refuses
+
+    def answer(self, control: Controller, rows: int) -> tuple[list[int], float]:
+        """Answer so many rows; return the limit at each answer, and the time at the end."""
+        now, rows_so_far, busy = 0.0, count(), 0
+        events: list[tuple[float, int, float, bool]] = []
+        found: list[int] = []
+        while len(found) < rows:
+            while len(events) < control.limit and now >= control.resume_at:
+                is_refused, row = self._refuses(busy, now), next(rows_so_far)
+                busy += not is_refused
+                took = 0.002 if is_refused else self._seconds(row, busy)
+                heapq.heappush(events, (now + took, row, now, is_refused))
+            if not events:
+                now = control.resume_at
+                continue
+            now, _, sent, is_refused = heapq.heappop(events)
+            if is_refused:
+                self.refusals += 1
+                control.refused(sent, BUSY, now)
+            else:
+                busy -= 1
+                control.answered(sent, now - sent, now)
+                found.append(control.limit)
+        return found, now
+
+
+def at_random(share: float, seed: int) -> Callable[[int, float], bool]:
+    """Refuse a share of the requests, whatever the load."""
+    chance = random.Random(seed)
+    return lambda *_: chance.random() < share
 
 
 def test_it_doubles_from_round_to_round_up_to_the_ceiling():
@@ -74,49 +97,127 @@ def test_the_ceiling_holds_from_the_start():
     assert controller(3).limit == 3
 
 
-def test_a_refusal_halves_it_and_later_growth_is_by_one_a_round():
+def refuse(control: Controller, times: int, sent: float) -> None:
+    """Refuse requests that were all sent at the same time."""
+    for _ in range(times):
+        control.refused(sent, BUSY, sent + 0.01)
+
+
+def test_a_refusal_takes_a_place_until_the_round_ends():
+    control = controller(8)
+    refuse(control, 1, 0.0)
+    assert control.limit == 7
+    now = answer(control, 6)
+    assert control.limit == 7
+    answer(control, 1, start=now)
+
+    assert control.limit == 8
+
+
+def test_too_many_refusals_of_a_round_lower_it_by_as_many_and_later_growth_is_by_a_quarter():
     control = controller()
     now = answer(control, 8 + 16)
-    control.refused(now, BUSY, now)
+    refuse(control, 12, now)
+    now = answer(control, 20, start=now)
+    found = [control.limit]
+    for _ in range(4):
+        now = answer(control, control.limit, start=now)
+        found.append(control.limit)
 
-    assert control.limit == 16
-    now = answer(control, 15, start=now)
-    assert control.limit == 16
-    now = answer(control, 1, start=now)
-    assert control.limit == 17
-    answer(control, 17, start=now)
-    assert control.limit == 18
+    assert found == [20, 20, 25, 31, 38]
 
 
-def test_refusals_of_one_round_count_once():
+def test_a_round_that_is_mostly_refused_halves_it_once():
     control = controller()
     now = answer(control, 8 + 16)
-    for _ in range(32):
-        control.refused(now, BUSY, now + 0.5)
+    refuse(control, 32, now)
+    assert control.limit == 16
+    refuse(control, 10, now)
 
     assert control.limit == 16
+
+
+def test_a_few_refusals_do_not_hinder_the_growth():
+    control = controller()
+    for limit in (8, 16, 32):
+        assert control.limit == limit
+        refuse(control, limit // 8, 100.0 * limit)
+        answer(control, limit - limit // 8, start=100.0 * limit)
+
+    assert control.limit == 64
 
 
 def test_a_refusal_counts_though_the_limit_has_grown_since_its_request():
     control = controller()
     now = answer(control, 8)
     assert control.limit == 16
-    control.refused(now - 0.5, BUSY, now)
+    refuse(control, 1, now - 0.5)
 
-    assert control.limit == 8
+    assert control.limit == 15
 
 
-def test_answers_to_requests_from_before_a_refusal_do_not_raise_it():
+def test_answers_to_requests_from_before_a_decrease_do_not_raise_it():
     control = controller()
-    control.refused(1.0, BUSY, 2.0)
+    refuse(control, 8, 1.0)
     for _ in range(50):
-        control.answered(1.5, 1.0, 2.5)
+        control.answered(1.005, 1.0, 2.5)
 
     assert control.limit == 4
 
 
-def test_it_never_falls_below_one():
+def test_a_refusal_that_follows_another_without_an_answer_between_them_halves_it():
     control = controller()
+    now = answer(control, 8 + 16)
+    refuse(control, 1, now)
+    refuse(control, 1, now + 1)
+
+    assert control.limit == 16
+
+
+def test_a_decrease_that_does_not_help_is_put_back_and_the_share_is_tolerated():
+    control = controller(32)
+    now = answer(control, 8 + 16)
+    found = []
+    for _ in range(6):
+        limit = control.limit
+        refuse(control, limit // 3, now)
+        now = answer(control, limit - limit // 3, start=now)
+        found.append(control.limit)
+
+    assert found == [22, 32, 32, 32, 32, 32]
+
+
+TAKES_SIXTEEN, REFUSES_A_FIFTH = Round(32, 16, 0.4), Round(16, 4, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("before", "ended", "alike"),
+    [
+        (TAKES_SIXTEEN, Round(22, 6, 0.2), False),
+        (TAKES_SIXTEEN, Round(22, 7, 0.15), False),
+        (REFUSES_A_FIFTH, Round(12, 4, 0.08), False),
+        (REFUSES_A_FIFTH, Round(12, 4, 0.1), False),
+        (REFUSES_A_FIFTH, Round(12, 4, 0.12), True),
+        (REFUSES_A_FIFTH, Round(12, 1, 0.2), True),
+    ],
+)
+def test_a_lower_limit_helps_if_the_share_of_refusals_is_half_or_the_server_takes_a_fixed_number(before, ended, alike):
+    assert ended.is_refused_like(before) is alike
+
+
+def test_a_decrease_that_helps_stays():
+    control = controller(32)
+    now = answer(control, 8 + 16)
+    refuse(control, 10, now)
+    now = answer(control, 22, start=now)
+    answer(control, 22, start=now)
+
+    assert control.limit == 22
+
+
+@pytest.mark.parametrize("ceiling", [1, 64])
+def test_it_never_falls_below_one(ceiling):
+    control = controller(ceiling)
     for second in range(20):
         control.refused(float(second), BUSY, float(second))
 
@@ -158,7 +259,7 @@ def test_retry_after_holds_for_all_up_to_the_patience(wish, resume_at):
     assert control.resume_at == resume_at
 
 
-def test_a_retry_after_of_zero_means_now_and_halves_once_a_round():
+def test_a_retry_after_of_zero_means_now():
     control = controller()
     now = answer(control, 8 + 16)
     for _ in range(32):
@@ -166,7 +267,7 @@ def test_a_retry_after_of_zero_means_now_and_halves_once_a_round():
     control.answered(now, 1.0, now + 1)
     control.refused(now + 1, NOW, now + 1)
 
-    assert (control.limit, control.resume_at) == (8, 0.0)
+    assert (control.limit, control.resume_at) == (15, 0.0)
 
 
 def test_a_server_that_only_refuses_gets_pauses_though_it_says_now():
@@ -185,7 +286,6 @@ def test_the_longest_retry_after_of_a_round_counts():
         control.refused(1.0, ServerError("busy", status_code=503, retry_after=wish), 2.0)
 
     assert control.resume_at == 11.0
-    assert control.limit == 4
 
 
 def test_a_timeout_halves_it_without_a_pause():
@@ -195,6 +295,18 @@ def test_a_timeout_halves_it_without_a_pause():
     control.slowed(now, now + 1)
 
     assert (control.limit, control.resume_at) == (16, 0.0)
+    answer(control, 16, start=now + 1)
+    assert control.limit == 20
+
+
+def test_timeouts_of_one_round_after_another_halve_it_down_to_one():
+    control = controller(7)
+    found = []
+    for second in (0.0, 1.0, 2.0):
+        control.slowed(second, second + 1)
+        found.append(control.limit)
+
+    assert found == [3, 1, 1]
 
 
 def test_it_comes_back_quickly_after_an_outage():
@@ -210,18 +322,86 @@ def test_it_comes_back_quickly_after_an_outage():
     assert control.limit == 32
 
 
-def test_a_server_that_refuses_over_ten_at_once_is_kept_busy():
-    control = controller(64)
-    found, seconds = limits(control, 4000, lambda *_: 1.0, most=10)
+@pytest.mark.parametrize(("most", "at_thousand"), [(1, 200), (3, 130), (10, 90), (40, 70), (50, 120)])
+def test_a_server_that_takes_a_number_at_once_is_used_up_to_it_without_many_refusals(most: int, at_thousand: int):
+    server = Server(refuses=lambda busy, _: busy >= most)
+    found, seconds = server.answer(controller(64), 4000)
 
-    assert max(found[100:]) <= 11
-    assert 4000 / seconds > 0.7 * 10
+    assert 0.75 * most <= sum(found[1000:]) / 3000 <= 1.25 * most
+    assert 4000 / seconds > 0.9 * most
+    assert server.refusals < at_thousand * 4
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize(("share", "factor"), [(0.01, 1.1), (0.05, 1.2), (0.1, 2.0)])
+def test_refusals_that_do_not_depend_on_the_load_cost_little_time(share: float, factor: float, seed: int):
+    took = random.Random(seed)
+    _, usual = Server(lambda *_: took.uniform(0.02, 0.04)).answer(controller(64), 2000)
+    _, seconds = Server(lambda *_: took.uniform(0.02, 0.04), at_random(share, seed)).answer(controller(64), 2000)
+
+    assert seconds < factor * usual
+
+
+def test_even_a_fifth_of_refusals_does_not_keep_it_low():
+    found, _ = Server(lambda *_: 0.03, at_random(0.2, 1)).answer(controller(64), 10_000)
+
+    assert sum(found[5000:]) / 5000 > 40
+
+
+def test_it_follows_a_server_that_takes_fewer_and_then_more_again():
+    server = Server(refuses=lambda busy, now: busy >= (10 if 30 < now < 130 else 40))
+    found, _ = server.answer(controller(64), 8000)
+
+    assert 8 <= found[1600] <= 14
+    assert min(found[-1000:]) >= 35
+    assert server.refusals < 1000
+
+
+def test_a_server_that_limits_the_rate_is_used_up_to_it():
+    """It takes 500 requests a second, and up to 50 more of those that it had not in the seconds before."""
+    tokens, at = 50.0, 0.0
+
+    def refuses(_: int, now: float) -> bool:
+        nonlocal tokens, at
+        tokens, at = min(50.0, tokens + (now - at) * 500), now
+        if tokens < 1:
+            return True
+        tokens -= 1
+        return False
+
+    server = Server(lambda *_: 0.03, refuses)
+    _, seconds = server.answer(controller(64), 6000)
+
+    assert seconds < 1.1 * 12
+    assert server.refusals < 900
+
+
+@pytest.mark.parametrize(("ceiling", "limit"), [(7, 7), (START, 5)])
+@pytest.mark.parametrize("second", [1.0, 0.01])
+def test_answers_that_begin_later_and_later_lower_it_unless_there_are_few_at_once(ceiling, limit, second):
+    control = controller(ceiling)
+    full_round(control, second, sent=0.0)
+    full_round(control, 10 * second, sent=0.5 * second)
+
+    assert control.limit == limit
+
+
+@pytest.mark.parametrize(("seconds", "limit"), [(1.0, 13), (9.0, 13), (10.0, 16)])
+def test_a_lower_limit_is_kept_if_it_brings_the_first_bytes_forward(seconds, limit):
+    control = controller(16)
+    now = full_round(control, 1.0, sent=0.0)
+    now = full_round(control, 1.0, sent=now)
+    now = full_round(control, 10.0, sent=now)
+    assert control.limit == 11
+    full_round(control, seconds, sent=now)
+
+    assert control.limit == limit
 
 
 def test_a_server_that_queues_over_ten_at_once_is_not_sent_sixty_four():
     """It answers ten a second, however many wait."""
     control = controller(64)
-    found, seconds = limits(control, 4000, lambda _, under_way: max(1.0, under_way / 10))
+    found, seconds = Server(lambda _, under_way: max(1.0, under_way / 10)).answer(control, 4000)
 
     assert max(found[1000:]) < 40
     assert 4000 / seconds > 0.9 * 10
@@ -230,20 +410,20 @@ def test_a_server_that_queues_over_ten_at_once_is_not_sent_sixty_four():
 def test_a_server_that_batches_is_used_up_to_the_ceiling():
     """With 64 at once each answer takes 3.5 times as long as with one, and 18 times as many come in a second."""
     control = controller(64)
-    found, _ = limits(control, 4000, lambda _, under_way: 1.0 + under_way / 25)
+    found, _ = Server(lambda _, under_way: 1.0 + under_way / 25).answer(control, 4000)
 
     assert min(found[2000:]) == 64
 
 
 def test_rows_that_take_longer_by_themselves_do_not_lower_it_for_long():
     control = controller(64)
-    found, _ = limits(control, 6000, lambda row, _: 1.0 if row < 2000 else 6.0)
+    found, _ = Server(lambda row, _: 1.0 if row < 2000 else 6.0).answer(control, 6000)
 
     assert min(found[4000:]) == 64
 
 
 def test_answers_of_very_different_length_do_not_lower_it_for_long():
     control = controller(64)
-    found, _ = limits(control, 6000, lambda row, _: 0.5 + 10 * ((row * 7919) % 101 / 101) ** 3)
+    found, _ = Server(lambda row, _: 0.5 + 10 * ((row * 7919) % 101 / 101) ** 3).answer(control, 6000)
 
     assert sum(found[1000:]) / 5000 > 55

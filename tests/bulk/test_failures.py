@@ -22,7 +22,7 @@ from tir_client import (
     StreamInterruptedError,
     TIRError,
 )
-from tir_client.bulk.failures import Attempts, Outage, Verdict, judge
+from tir_client.bulk.failures import FAILED_ROWS, REJECTED_ROWS, Attempts, CircuitBreaker, Verdict, judge
 
 POLICY = RetryPolicy(max_retries=2, base=0.5, jitter=0)
 UNREACHABLE = APIConnectionError("refused", phase="connect")
@@ -69,9 +69,9 @@ def test_a_403_is_about_the_token_until_a_row_is_answered():
 
 def pauses(failures: list[TIRError], *, any_answer: bool = True, patience: float = 100.0) -> list[float | None]:
     """The pauses after failures, ten seconds apart."""
-    attempts = Attempts(POLICY, patience)
+    attempts, breaker = Attempts(POLICY), CircuitBreaker(patience, any_answer=any_answer)
     return [
-        attempts.pause(failure, judge(failure, any_answer=any_answer), 10.0 * number, any_answer=any_answer)
+        attempts.pause(failure, judge(failure, any_answer=any_answer), 10.0 * number, breaker)
         for number, failure in enumerate(failures)
     ]
 
@@ -107,24 +107,83 @@ def test_a_server_that_is_unreachable_from_the_start_is_not_waited_for():
 
 
 def test_the_run_ends_when_no_connection_was_made_for_as_long_as_the_patience():
-    outage = Outage(30.0)
-    outage.failed(UNREACHABLE, 100.0)
-    outage.failed(UNREACHABLE, 129.0)
-    with pytest.raises(APIConnectionError):
-        outage.failed(UNREACHABLE, 130.0)
+    breaker = CircuitBreaker(30.0)
+    for now in (100.0, 129.0):
+        assert breaker.check(UNREACHABLE, Verdict.REFUSED, now) is Verdict.REFUSED
+    with pytest.raises(APIConnectionError, match=r"nothing for 30 seconds, so the run has ended. Last error: refused"):
+        breaker.check(UNREACHABLE, Verdict.REFUSED, 130.0)
 
 
-@pytest.mark.parametrize("answer", [BUSY, BROKEN, None])
-def test_anything_from_the_server_ends_an_outage(answer: TIRError | None):
-    outage = Outage(30.0)
-    outage.failed(UNREACHABLE, 100.0)
-    if answer is None:
-        outage.answered()
+@pytest.mark.parametrize("failure", [BadRequestError("no", status_code=400), None])
+def test_an_answer_or_an_error_about_the_row_shows_that_the_server_works(failure: TIRError | None):
+    breaker = CircuitBreaker(30.0)
+    breaker.check(UNREACHABLE, Verdict.REFUSED, 100.0)
+    if failure is None:
+        breaker.answered()
     else:
-        outage.failed(answer, 120.0)
-    outage.failed(UNREACHABLE, 140.0)
+        breaker.check(failure, Verdict.FAILED, 120.0)
+    breaker.check(UNREACHABLE, Verdict.REFUSED, 140.0)
 
-    assert outage.since == 140.0
+    assert breaker.since == 140.0
+
+
+def opened(failure: TIRError, verdict: Verdict) -> CircuitBreaker:
+    """A breaker after as many failed rows as it takes, one a second."""
+    breaker = CircuitBreaker(60.0, any_answer=True)
+    for second in range(FAILED_ROWS):
+        assert breaker.check(failure, verdict, float(second)) is verdict
+        breaker.row_failed(failure, verdict)
+    return breaker
+
+
+FAILURES = [
+    (BUSY, Verdict.REFUSED),
+    (ServerError("broke", status_code=500), Verdict.BROKEN),
+    (APITimeoutError("slow", phase="first_byte"), Verdict.SLOW),
+]
+
+
+@pytest.mark.parametrize(("failure", "verdict"), FAILURES)
+def test_after_many_failed_rows_no_further_row_fails_and_the_run_ends(failure: TIRError, verdict: Verdict):
+    breaker = opened(failure, verdict)
+    assert breaker.check(failure, verdict, 59.0) is Verdict.REFUSED
+    assert breaker.check(AuthenticationError("no"), Verdict.END, 60.0) is Verdict.END
+    with pytest.raises(type(failure), match="nothing for 60 seconds") as raised:
+        breaker.check(failure, verdict, 60.0)
+
+    assert raised.value.status_code == failure.status_code
+
+
+def test_an_answer_closes_the_breaker():
+    breaker = opened(BROKEN, Verdict.BROKEN)
+    breaker.answered()
+
+    assert breaker.check(BROKEN, Verdict.BROKEN, 100.0) is Verdict.BROKEN
+
+
+def test_a_row_is_not_asked_again_when_nothing_was_answered_for_as_long_as_the_patience():
+    breaker = CircuitBreaker(30.0)
+    breaker.check(BUSY, Verdict.REFUSED, 0.0)
+
+    assert Attempts(POLICY).pause(BUSY, Verdict.REFUSED, 29.0, breaker) == 0.0
+    assert Attempts(POLICY).pause(BUSY, Verdict.REFUSED, 30.0, breaker) is None
+
+
+def test_settings_that_no_row_survives_end_the_run():
+    failure, breaker = BadRequestError("no such field", status_code=400), CircuitBreaker(30.0)
+    for _ in range(REJECTED_ROWS - 1):
+        breaker.row_failed(failure, Verdict.FAILED)
+    with pytest.raises(BadRequestError, match=r"None of the first 100 rows was answered.*no such field"):
+        breaker.row_failed(failure, Verdict.FAILED)
+
+
+@pytest.mark.parametrize("answers", [{"has_answers": True}, {"any_answer": True}])
+def test_rows_that_fail_by_themselves_are_no_reason_once_there_was_an_answer(answers: dict[str, bool]):
+    failure, breaker = BadRequestError("no", status_code=400), CircuitBreaker(30.0, **answers)
+    for _ in range(2 * REJECTED_ROWS):
+        breaker.row_failed(failure, Verdict.FAILED)
+
+    assert breaker.failed == 0
 
 
 def test_no_row_fails_because_the_server_cannot_be_reached():

@@ -24,8 +24,8 @@ async def started(*tasks: asyncio.Task[None]) -> list[bool]:
     return [task.done() for task in tasks]
 
 
-def entering(gate: Gate, *, again: bool = False) -> asyncio.Task[None]:
-    return asyncio.create_task(gate.enter(again=again))
+def entering(gate: Gate, **again: bool) -> asyncio.Task[None]:
+    return asyncio.create_task(gate.enter(**again))
 
 
 async def test_no_more_enter_than_the_limit_and_others_follow_in_order():
@@ -50,6 +50,21 @@ async def test_a_request_that_is_sent_again_goes_before_new_ones_and_the_oldest_
         order.append(await started(first, second, new))
 
     assert order == [[False, False, False], [True, False, False], [True, True, False], [True, True, True]]
+
+
+async def test_a_timer_is_set_for_a_pause_and_not_for_a_full_gate(monkeypatch: pytest.MonkeyPatch):
+    loop = asyncio.get_running_loop()
+    timers = []
+    monkeypatch.setattr(loop, "call_at", lambda when, _: timers.append(when))
+    controller = Controller(1, RetryPolicy())
+    gate = Gate(controller)
+    tasks = [entering(gate), entering(gate)]
+    assert (await started(*tasks), timers) == ([True, False], [])
+
+    controller.refused(loop.time(), BUSY, loop.time())
+    gate.leave()
+    assert (await started(*tasks), timers) == ([True, False], [controller.resume_at])
+    tasks[1].cancel()
 
 
 async def test_a_pause_holds_for_all_and_ends_by_itself():

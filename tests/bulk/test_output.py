@@ -200,6 +200,20 @@ def test_a_file_stays_locked_until_its_sorted_one_is_in_place(path: Path, monkey
     assert indexes(path) == [0, 1]
 
 
+def test_a_file_that_cannot_be_written_anew_stays_and_leaves_no_other(path: Path, monkeypatch: pytest.MonkeyPatch):
+    path.write_bytes(line(1) + line(0))
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        sort_output(path)
+
+    assert path.read_bytes() == line(1) + line(0)
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_a_file_that_is_replaced_before_it_is_locked_is_not_written(path: Path, monkeypatch: pytest.MonkeyPatch):
     path.write_bytes(line(0))
     other = path.with_name("other.jsonl")

@@ -23,11 +23,17 @@ def test_a_row_is_a_prompt_or_a_conversation(row):
     assert messages(row) == [TURN]
 
 
+@pytest.mark.parametrize("row", ["Hi", {"prompt": "Hi"}, 7])
+def test_a_row_has_its_number(row):
+    assert Row.of(3, row).index == 3
+
+
 def test_a_template_is_filled_with_columns():
-    row = {"a": "x", "b": 2.5, "c": True, "d": ["é", 1], "e e": dt.date(2026, 1, 2), "messages": [TURN]}
+    date = dt.date(2026, 1, 2)
+    row = {"a": "x", "b": 2.5, "c": True, "d": ["é", date], "e e": date, "messages": [TURN]}
 
     assert messages(row, template="{a}|{b}|{c}|{d}|{e e}|{{a}}") == [
-        {"role": "user", "content": 'x|2.5|true|["é", 1]|2026-01-02|{a}'}
+        {"role": "user", "content": 'x|2.5|true|["é", "2026-01-02"]|2026-01-02|{a}'}
     ]
 
 
@@ -57,8 +63,8 @@ def test_a_system_message_comes_first_unless_the_row_has_one():
     ("row", "settings", "problem"),
     [
         ({}, {}, "neither `prompt` nor `messages`, and there is no `template`; its columns are none"),
-        ({"a": 1}, {}, "its columns are `a`"),
-        ({"prompt": None}, {}, "`prompt` must be a text, not NoneType"),
+        ({"a": 1, "b": 2}, {}, "its columns are `a`, `b`"),
+        ({"prompt": 7}, {}, "`prompt` must be a text, not int"),
         ({"a": None}, {"template": "{a}"}, "the column `a` is null"),
         ({"messages": "Hi"}, {}, "list of at least one message"),
         ({"messages": ["Hi"]}, {}, "each with a `role`"),
@@ -93,9 +99,16 @@ def test_only_a_first_row_without_the_columns_ends_a_run(row, settings, ends):
     prompts, first = Prompts(**settings), Row.of(0, row)
     if ends:
         with pytest.raises(ConfigurationError, match="The first row cannot be sent"):
-            prompts.check_columns(first)
+            prompts.check_first([first])
     else:
-        prompts.check_columns(first)
+        prompts.check_first([first])
+
+
+def test_first_rows_of_which_none_can_be_read_end_a_run():
+    broken = [Row(number, None, "it is not JSON") for number in range(3)]
+    Prompts().check_first([*broken, Row.of(3, "Hi")])
+    with pytest.raises(ConfigurationError, match=r"None of the first 3 rows can be read.*it is not JSON"):
+        Prompts().check_first(broken)
 
 
 def test_settings_are_fields_of_each_request():
@@ -152,6 +165,12 @@ def test_a_fingerprint_depends_on_the_id_the_prompt_and_the_settings():
 
 def test_a_fingerprint_is_the_same_in_every_process():
     assert Prompts("m").fingerprint(Row.of(0, "Hi")) == 0x923E33AE8A073C83
+
+
+def test_an_id_may_be_a_date():
+    first, second = ({"id": dt.date(2026, 1, day), "prompt": "Hi"} for day in (1, 2))
+
+    assert Prompts().fingerprint(Row.of(0, first)) != Prompts().fingerprint(Row.of(0, second))
 
 
 def test_rows_that_cannot_be_sent_have_fingerprints_too():

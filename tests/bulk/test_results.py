@@ -51,7 +51,7 @@ def test_a_failed_row_has_the_error_and_what_had_arrived():
     row = json.loads(failed(ROW, 1, error).line())
 
     assert row["error"] == {"type": "StreamError", "message": "broke", "status_code": 500, "request_id": "q1"}
-    assert (row["text"], row["usage"]["total_tokens"]) == ("Ho\n", 3)
+    assert (row["id"], row["text"], row["usage"]["total_tokens"]) == ("r7", "Ho\n", 3)
     assert failed(ROW, 1, RateLimitError("busy")).text == ""
     assert failed(ROW, 1, ResponseError("none", partial=Completion())).text == ""
 
@@ -66,16 +66,16 @@ def test_odd_values_do_not_break_a_line():
 
 
 @pytest.mark.parametrize(
-    ("choice", "error"),
+    ("choice", "error", "problem"),
     [
-        (Choice(text="none"), StructuredOutputError),
-        (Choice(text='{"b": 1}'), StructuredOutputError),
-        (Choice(text='{"a": 1}', finish_reason="length"), TruncatedOutputError),
-        (Choice(refusal="No."), RefusedOutputError),
+        (Choice(text="none"), StructuredOutputError, "not JSON: "),
+        (Choice(text='{"b": 1}'), StructuredOutputError, "does not fit the schema"),
+        (Choice(text='{"a": 1}', finish_reason="length"), TruncatedOutputError, "raise `max_tokens`"),
+        (Choice(text="I", refusal="No."), RefusedOutputError, "refused: No."),
     ],
 )
-def test_answers_that_do_not_fit_the_schema(choice, error):
-    with pytest.raises(error) as raised:
+def test_answers_that_do_not_fit_the_schema(choice, error, problem):
+    with pytest.raises(error, match=problem) as raised:
         read_data(Completion(choices=[choice]), SCHEMA)
     result = answered(ROW, 1, Completion(choices=[choice]), SCHEMA)
 
@@ -90,6 +90,7 @@ def test_data_is_read_from_prose_and_fences():
 
 def test_a_line_is_read_back():
     assert read_line(answered(ROW, 0xAB, ANSWER, None).line()) == Stored(7, 0xAB, failed=False)
+    assert read_line(answered(Row(0, {}), 0, ANSWER, None).line()) == Stored(0, 0, failed=False)
     assert read_line(failed(ROW, 0xAB, RateLimitError("busy")).line()) == Stored(7, 0xAB, failed=True)
 
 

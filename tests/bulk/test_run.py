@@ -17,15 +17,18 @@ from tests.wire_server import RESET, WireServer
 from tir_client import (
     APIConnectionError,
     AuthenticationError,
+    BadRequestError,
     Config,
     ConfigurationError,
     NotFoundError,
     PermissionDeniedError,
     RetryPolicy,
+    ServerError,
     Timeouts,
     TIRClient,
 )
 from tir_client.bulk import Bulk, Progress, Prompts, RowError, sort_output
+from tir_client.bulk.failures import FAILED_ROWS, REJECTED_ROWS
 from tir_sandbox import Fault, Reply, Sandbox
 
 SCHEMA = {"type": "object", "properties": {"mood": {"type": "string"}}, "required": ["mood"]}
@@ -214,6 +217,35 @@ async def test_a_server_that_dies_ends_the_run_and_the_next_one_goes_on(client: 
     assert progress.failed == 0
     again = await bulk(client).run(rows, out)
     assert (again.skipped, again.answered) == (20, 20)
+
+
+@pytest.mark.parametrize("status", [500, 503])
+async def test_a_server_that_fails_every_row_ends_the_run_and_the_next_one_goes_on(
+    sandbox: Sandbox, client: TIRClient, tmp_path: Path, status: int
+):
+    rows, out = [f"row {n}" for n in range(500)], tmp_path / "out.jsonl"
+    with Sandbox(rules=lambda _: Fault(status=status), token=TOKEN) as broken:
+        failing = TIRClient(Config.resolve(api_key=TOKEN, base_url=broken.base_url), retry=NO_PAUSE)
+        with pytest.raises(ServerError, match=rf"answered nothing for \d seconds.*HTTP {status}"):
+            await bulk(failing, patience=0.0, at_once=4).run(rows, out)
+
+    assert [row["error"]["status_code"] for row in stored(out)] == [status] * FAILED_ROWS
+    again = await bulk(client).run(rows, out)
+    assert (again.skipped, again.answered) == (0, 500)
+
+
+async def test_settings_that_fail_every_row_end_the_run(client: TIRClient, tmp_path: Path):
+    rows, out, progress = [f"row {n}" for n in range(500)], tmp_path / "out.jsonl", Progress()
+    with Sandbox(rules=lambda _: Fault(status=400), token=TOKEN) as refusing:
+        failing = TIRClient(Config.resolve(api_key=TOKEN, base_url=refusing.base_url), retry=NO_PAUSE)
+        with pytest.raises(BadRequestError, match="None of the first 100 rows was answered"):
+            await bulk(failing).run(rows, out, progress=progress)
+        assert progress.failed == REJECTED_ROWS - 1
+
+        await bulk(client).run(rows[:10], out, accept_changes=True)
+        await bulk(failing).run(rows, out, progress=progress)
+
+    assert len(stored(out)) == 500
 
 
 async def test_a_connection_that_is_reset_is_a_failure_of_its_row(tmp_path: Path):

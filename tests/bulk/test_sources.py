@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -87,11 +89,58 @@ async def test_a_csv_record_with_too_many_fields_is_a_row_with_a_problem(tmp_pat
     assert rows[1].value == {"a": "4", "b": None}
 
 
-async def test_a_csv_file_that_cannot_be_read_is_refused_with_the_line(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"a\nb\n\xff\n", r"is not UTF-8, in line 1 or later"),
+        (b'a\n1\n"not closed\n2\n3\n', r"the record from line 3: unexpected end of data"),
+        (b'a\n1\n"closed"early\n2\n', r"the record from line 3: ',' expected after '\"'"),
+        (b"a,b,a\n1,2,3\n", r"two columns with the name `a`"),
+    ],
+)
+async def test_a_csv_file_that_cannot_be_read_is_refused_with_the_place(tmp_path: Path, content: bytes, problem: str):
     path = tmp_path / "in.csv"
-    path.write_bytes(b"a\nb\n\xff\n")
-    with pytest.raises(ConfigurationError, match=r"in\.csv, line \d"):
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=rf"in\.csv.*{problem}"):
         await read(path)
+
+
+async def test_csv_columns_without_names_may_be_there_twice(tmp_path: Path):
+    path = tmp_path / "in.csv"
+    path.write_text("a,,\n1,,\n", "utf-8")
+
+    assert [(row.value or {})["a"] for row in await read(path)] == ["1"]
+
+
+@pytest.mark.parametrize("name", ["in.jsonl", "in.csv"])
+async def test_a_compressed_file_has_the_same_rows(tmp_path: Path, name: str):
+    plain = write(tmp_path / name)
+    packed = tmp_path / f"{name}.GZ"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    source = open_source(packed)
+
+    assert [row async for block in source.blocks() for row in block] == await read(plain)
+    assert source.fraction() == 1.0
+
+
+@pytest.mark.parametrize("damage", [slice(0, -20), slice(5, None)])
+async def test_a_damaged_compressed_file_is_refused(tmp_path: Path, damage: slice):
+    path = tmp_path / "in.jsonl.gz"
+    path.write_bytes(gzip.compress(write(tmp_path / "in.jsonl").read_bytes())[damage])
+    with pytest.raises(ConfigurationError, match=r"in\.jsonl\.gz cannot be decompressed"):
+        await read(path)
+
+
+@pytest.mark.parametrize(("name", "problem"), [("-", "could not read a pipe again"), (os.devnull, "The input must")])
+def test_an_input_that_cannot_be_read_again_is_refused(name: str, problem: str):
+    with pytest.raises(ConfigurationError, match=problem):
+        open_source(name)
+
+
+@pytest.mark.parametrize("name", ["in.parquet.gz", "in.gz", "in.json", "in"])
+def test_an_unknown_kind_of_file_is_refused(tmp_path: Path, name: str):
+    with pytest.raises(ConfigurationError, match=r"must end in \.jsonl, .*\.jsonl\.gz, not in"):
+        open_source(tmp_path / name)
 
 
 async def test_iterables_are_read_row_by_row():

@@ -20,8 +20,10 @@ from typer.testing import CliRunner, Result
 from tests.bulk.conftest import echo
 from tests.waiting import auntil, until
 from tir_cli import bulk_display, exit_codes
+from tir_cli.__main__ import main
 from tir_cli.app import app
 from tir_cli.bulk_display import describe, duration, show, summary
+from tir_cli.output import stderr
 from tir_client import Usage
 from tir_client.bulk import Progress, RowError
 from tir_client.bulk.output import Output
@@ -182,6 +184,7 @@ def test_a_changed_input_names_the_option(sandbox: Sandbox, rows: Path, tmp_path
 
     assert done.exit_code == exit_codes.USAGE
     assert "keep what is stored with `--accept-changes`" in done.stderr
+    assert "`--accept-changes`" in tir(rows, tmp_path / "out.jsonl", "--system", "Short.", "--json").stdout
 
 
 def test_a_missing_token_is_named(rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -253,6 +256,32 @@ def test_ctrl_c_keeps_what_is_stored_and_says_how_to_go_on(sandbox: Sandbox, row
     assert len(stored(out)) == 4
 
 
+def test_ctrl_c_while_the_command_starts_is_silent(monkeypatch: pytest.MonkeyPatch):
+    class Interrupted:
+        def __getattr__(self, name: str) -> Any:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "tir_cli.app", Interrupted())  # type: ignore[arg-type]
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == exit_codes.INTERRUPTED
+
+
+@pytest.mark.parametrize("status", [500, 400])
+def test_a_server_that_fails_every_row_ends_it(rows: Path, tmp_path: Path, status: int, monkeypatch: Any):
+    monkeypatch.setattr("tir_client.bulk.failures.FAILED_ROWS", 1)
+    monkeypatch.setattr("tir_client.bulk.failures.REJECTED_ROWS", 2)
+    with Sandbox(rules=lambda _: Fault(status=status)) as broken:
+        for name, value in broken.env.items():
+            monkeypatch.setenv(name, value)
+        done = tir(rows, tmp_path / "out.jsonl", "--patience", "0", "--at-once", "1")
+
+    assert done.exit_code == (exit_codes.UNREACHABLE if status == 500 else exit_codes.FAILED)
+    assert "so the run has ended. Last error: HTTP" in done.stderr
+    assert done.stderr.rstrip().endswith("1 row was stored: the same command goes on.")
+
+
 RUNNING = Progress(
     answered=600,
     failed=2,
@@ -301,6 +330,20 @@ async def test_a_terminal_gets_a_bar_and_a_log_gets_lines(monkeypatch: pytest.Mo
         await asyncio.wait([showing])
 
         assert ("━" in text.getvalue()) is is_terminal
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+async def test_a_progress_that_nobody_reads_does_not_end_a_run(monkeypatch: pytest.MonkeyPatch, is_terminal: bool):
+    class Closed(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(bulk_display, "LOG_SECONDS", 0.001)
+    dropped: list[Any] = []
+    monkeypatch.setattr(bulk_display, "drop", dropped.append)
+    await show(RUNNING, type(stderr)(file=Closed(), force_terminal=is_terminal), None)
+
+    assert dropped == [sys.stderr]
 
 
 def test_the_summary_without_failures_or_prices_is_one_line():

@@ -221,6 +221,7 @@ def test_commands_without_texts_say_how_to_give_them(tir, arguments):
         (500, 4, "ServerError"),
     ],
 )
+@pytest.mark.usefixtures("pauses")
 def test_an_error_has_an_exit_code_and_no_traceback(tir, tir_sandbox, status, code, name):
     tir_sandbox.script(*[Fault(status=status, headers={"retry-after": "0"})] * 6)
     done, as_json = tir("chat", "Hi"), tir("chat", "Hi", "--json")
@@ -241,6 +242,7 @@ def test_without_a_token_nothing_is_sent(tir, tir_sandbox, monkeypatch):
     assert "E2E_TIR_ACCESS_TOKEN" in done.stderr
 
 
+@pytest.mark.usefixtures("pauses")
 def test_an_unreachable_server_is_an_error_of_its_own(tir, monkeypatch):
     monkeypatch.setenv("MODEL_API_CLIENT_HOST", "http://127.0.0.1:9")
     done = tir("embed", "a cat")
@@ -249,20 +251,12 @@ def test_an_unreachable_server_is_an_error_of_its_own(tir, monkeypatch):
     assert "APIConnectionError" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["chat", "embed", "models", "rerank"])
+@pytest.mark.parametrize("command", ["chat", "embed", "models", "rerank", "sandbox"])
 def test_help_has_an_example(tir, command):
     done = tir(command, "--help")
 
     assert done.exit_code == 0
     assert f"tir {command}" in " ".join(done.stdout.split("Example:")[1].split())
-
-
-def test_sandbox_passes_its_options_on():
-    done = subprocess.run(
-        [sys.executable, "-m", "tir_cli", "sandbox", "--help"], capture_output=True, text=True, timeout=60, check=True
-    )
-
-    assert "--project-id" in done.stdout
 
 
 def run_into(tir_sandbox, output, *arguments, **variables):
@@ -290,8 +284,15 @@ def test_an_output_that_cannot_be_written_is_one_line(tir_sandbox, options, tmp_
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("arguments", [("embed", "a cat"), ("embed", "a cat", "--json"), ("models",)])
-def test_a_closed_pipe_is_no_failure(tir_sandbox, arguments):
+CLOSED = [("embed", "a cat"), ("embed", "a cat", "--json"), ("models",), ("bulk",), ("bulk", "--json")]
+
+
+@pytest.mark.parametrize("arguments", CLOSED)
+def test_a_closed_pipe_is_no_failure(tir_sandbox, tmp_path, arguments):
+    if arguments[0] == "bulk":
+        rows = tmp_path / "in.jsonl"
+        rows.write_text('"Hi"\n', "utf-8")
+        arguments = (*arguments, str(rows), str(tmp_path / "out.jsonl"))
     reader, writer = os.pipe()
     os.close(reader)
     try:
@@ -309,9 +310,30 @@ def test_marks_that_an_encoding_lacks_are_replaced(tir_sandbox):
     assert done.stdout.splitlines()[1].startswith(b"?  ")
 
 
-def test_control_characters_of_an_answer_do_not_reach_a_terminal(monkeypatch):
-    text = "\x1b[31mred\x1b]0;title\x07\tend\n\x9b"
+ESCAPES = "\x1b[31mred\x1b]0;title\x07\tend\n\x9b"
+PLAIN = "[31mred]0;title\tend\n"
 
-    assert output.printable(text).plain == Text(text).plain
+
+def test_control_characters_of_an_answer_do_not_reach_a_terminal(monkeypatch):
+    assert output.printable(ESCAPES).plain == Text(ESCAPES).plain
     monkeypatch.setattr(output.stdout, "_force_terminal", True)
-    assert output.printable(text).plain == "[31mred]0;title\tend\n"
+    assert output.printable(ESCAPES).plain == PLAIN
+    assert output.printable(ESCAPES, console=output.stderr).plain == Text(ESCAPES).plain
+
+
+COMMANDS = [("doctor",), ("models", "gpt_oss_120b"), ("chat", "Hi"), ("chat", "Hi", "--json"), ("embed", "Hi")]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS)
+@pytest.mark.parametrize("status", [200, 400])
+def test_no_command_passes_control_characters_of_a_server_on_to_a_terminal(tir, monkeypatch, arguments, status):
+    with Sandbox(rules=lambda _: ESCAPES if status == 200 else Fault(status=400, body=ESCAPES)) as sandbox:
+        for name, value in sandbox.env.items():
+            monkeypatch.setenv(name, value)
+        for console in (output.stdout, output.stderr):
+            monkeypatch.setattr(console, "_force_terminal", True)
+            monkeypatch.setattr(console, "_color_system", None)
+        done = tir(*arguments)
+
+    assert [mark for mark in ("\x1b]", "\x1b[31m", "\x07", "\x9b") if mark in done.output] == []
+    assert "title" in done.output or arguments[0] in {"models", "embed"}

@@ -64,7 +64,8 @@ def test_without_any_configuration_the_headline_says_what_is_missing(tir, monkey
 
     assert done.exit_code == 2
     assert headline(done).startswith("the connection: configuration: ConfigurationError: No token")
-    assert "E2E_TIR_PROJECT_ID" in headline(done)
+    assert "pass `--project-id` or set E2E_TIR_PROJECT_ID" in headline(done)
+    assert "api_key" not in done.stdout
 
 
 EXPIRIES = [
@@ -187,6 +188,38 @@ def test_a_server_that_stalls_is_a_timeout(tir, tir_sandbox, script):
 
     assert "APITimeoutError: The server took longer than the timeout for `total`" in headline(done)
     assert done.exit_code == 4
+
+
+@pytest.mark.parametrize(
+    ("script", "remedy"),
+    [
+        ([Fault(status=400)], "is this a chat model"),
+        ([Fault(status=401)], "Check the Auth Token in E2E_TIR_ACCESS_TOKEN"),
+        ([Fault(status=404)], "`--project-id`"),
+        ([Fault(status=429)], "wait a while"),
+        ([Fault(status=503)], "try again later"),
+        ([Fault(reset_before_headers=True)], "look at the server's log"),
+        ([Fault(delay=30)], "`--timeout`"),
+        ([Reply("Hi"), Fault(cut_after=2)], "a proxy or gateway on the way"),
+        ([Reply("Hi"), Fault(error_chunk=True)], "The server itself failed"),
+    ],
+)
+def test_the_remedy_is_the_second_line_and_one_for_a_shell(tir, tir_sandbox, script, remedy):
+    tir_sandbox.strict = False
+    tir_sandbox.script(*script)
+    done = tir("doctor", "--timeout", "2")
+    tir_sandbox.reset()
+
+    assert remedy in done.stdout.splitlines()[1]
+
+
+def test_a_long_address_is_shown_whole_and_advice_for_programs_is_not_logged(tir, tir_sandbox, caplog):
+    tir_sandbox.script(Reply("", reasoning="Let me see", finish_reason="length"))
+    tir_sandbox.strict = False
+    table = "".join("".join(line.split()) for line in tir("doctor").stdout.splitlines())
+
+    assert f"{tir_sandbox.host}/project/p-{tir_sandbox.project_id}/genai/gpt_oss_120b/v1/" in table
+    assert caplog.records == []
 
 
 def test_a_stream_without_its_last_line_is_a_note(tir, tir_sandbox):

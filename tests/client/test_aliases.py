@@ -74,16 +74,25 @@ def test_an_unknown_argument_is_refused_with_the_nearest():
             "project_id",
             r": pass it to the constructor, or call `model.model_copy\(update={'project_id': ...}\)`\.$",
         ),
+        (
+            "request_timeout",
+            r": pass `timeout` to the constructor, or call `model.model_copy\(update={'timeout': ...}\)`\.$",
+        ),
+        (
+            "extra_headers",
+            r": pass `default_headers` to the constructor, or .*update={'default_headers': ...}\)`\.$",
+        ),
         ("temprature", r": did you mean `temperature`\? If the deployment knows it, pass "),
         ("guided_zz", r"\. If the deployment knows it, pass `extra_body={'guided_zz': ...}`."),
     ],
 )
 def test_an_unknown_parameter_of_a_call_is_refused_with_what_to_do(name, advice):
     known, unsupported = ["temperature"], {"proxy": "pass `http_client`", "temperature": "no"}
+    constructor = ["project_id", "timeout", "default_headers"]
 
-    refuse_unknown_parameters(["temperature"], known, ["project_id"], unsupported)
+    refuse_unknown_parameters(["temperature"], known, constructor, unsupported)
     with pytest.raises(InvalidRequestError, match=f"^`{name}` is not a parameter of a call{advice}"):
-        refuse_unknown_parameters([name, "temperature"], known, ["project_id"], unsupported)
+        refuse_unknown_parameters([name, "temperature"], known, constructor, unsupported)
 
 
 @pytest.mark.parametrize("name", ["verify", "cert", "extra_headers"])

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.client.paths import EVERY, PATHS, Ask, astreamed, streamed, whole
+from tests.old_vllm import ignoring_tool_choice
 from tests.waiting import auntil
 from tir_client import (
     APIConnectionError,
@@ -294,7 +295,7 @@ async def test_a_forced_call_that_the_server_ignores_is_rescued(connect):
             "parameters": {"type": "object", "properties": {"b": {"type": "integer"}}, "required": ["b"]},
         },
     }
-    with Sandbox(ignores_forced_tools=True) as old:
+    with Sandbox(rules=ignoring_tool_choice()) as old:
         client = TIRClient(Config.resolve(api_key=old.token, base_url=old.base_url))
         for choice in ({"type": "function", "function": {"name": "sub"}}, "required"):
             for ask in EVERY:

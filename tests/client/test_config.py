@@ -12,7 +12,12 @@ import pytest
 from pydantic import SecretStr
 
 from tir_client import Config, ConfigurationError
-from tir_client.environment import project_from_environment, token_from_environment
+from tir_client.environment import (
+    environment_token,
+    looks_like_auth_token,
+    project_from_environment,
+    token_from_environment,
+)
 from tir_client.transport.token import fetch_token
 
 VARIABLES = ("E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN", "E2E_TIR_PROJECT_ID", "TIR_BASE_URL", "MODEL_API_CLIENT_HOST")
@@ -144,6 +149,20 @@ def test_settings_read_the_environment_themselves(monkeypatch):
     assert (token_from_environment(), project_from_environment()) == (SecretStr("second"), "9")
     monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", "first")
     assert token_from_environment() == SecretStr("first")
+
+
+def test_a_client_without_its_token_takes_the_one_of_the_environment(monkeypatch):
+    with pytest.raises(ConfigurationError, match=r"^No token: pass `api_key` or set E2E_TIR_ACCESS_TOKEN"):
+        environment_token()
+    monkeypatch.setenv("TIR_API_TOKEN", "second")
+    assert environment_token() == SecretStr("second")
+
+
+@pytest.mark.parametrize(
+    ("token", "is_one"), [(JWT, True), ("eyJ..", True), ("eyJ.a", False), (f"{JWT}.a", False), ("an-api-key", False)]
+)
+def test_an_auth_token_is_known_by_its_form(token, is_one):
+    assert looks_like_auth_token(SecretStr(token)) is is_one
 
 
 def test_a_missing_token_and_a_missing_project_are_reported_together():

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from tests.complexity import growth
 from tir_client import ToolCall
-from tir_client.protocol.json_text import PartialJson, extract_json, parse_json, read_json, read_partial_json
+from tir_client.protocol.json_text import (
+    PartialJson,
+    escape_surrogates,
+    extract_json,
+    parse_json,
+    read_json,
+    read_partial_json,
+)
 from tir_client.protocol.messages import sendable_arguments
 
 PUNE = {"name": "Pune", "lines": "a\nb"}
@@ -95,6 +102,11 @@ def test_time_is_linear(function: Any, unit: str):
             return
 
     assert growth(run, lambda size: unit * (size // len(unit))) < 4
+
+
+@pytest.mark.parametrize("text", ['{"a": "é"}', '{"a": "\ud800", "b": "\udc00\ud800"}'])
+def test_text_with_escaped_surrogates_can_be_sent_and_reads_as_the_same_value(text: str):
+    assert json.loads(escape_surrogates(text).encode()) == json.loads(text)
 
 
 def test_partial_json_returns_only_complete_parts():

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tir_client.protocol import media
-from tir_client.protocol.media import checked_part, media_problem, media_type_of
+from tir_client.protocol.media import checked_part, media_problem, media_type_of, too_large
 
 HEADS = {
     "image/png": b"\x89PNG\r\n\x1a\n",
@@ -75,11 +75,22 @@ def test_a_given_media_type_is_checked(said, problem):
     assert media_problem("image", encoded(HEADS["image/png"]), said) == problem
 
 
+@pytest.mark.parametrize("found", ["image/png", "audio/wav", "video/x-msvideo"])
+def test_a_type_that_is_said_counts_more_than_the_one_that_is_found(found):
+    assert media_problem("image", encoded(HEADS[found]), "image/png") == ""
+
+
 def test_unknown_data_are_left_to_the_server():
     assert media_problem("image", encoded(b"\0\1\2")) == ""
 
 
-@pytest.mark.parametrize("data", ["x", "!!notb64!!", "AAA", "AA=A", "é"])
+def test_unknown_data_are_what_their_owner_says():
+    problem = media_problem("image", encoded(b"\0\1\2"), "application/pdf")
+
+    assert problem == "its data are application/pdf, not image"
+
+
+@pytest.mark.parametrize("data", ["x", "!!notb64!!", "AAA", "AA=A", "A!AAA", "é"])
 def test_data_that_are_not_base64_are_a_problem(data):
     assert media_problem("image", data) == "its data are not Base64"
 
@@ -105,11 +116,13 @@ def image(url: str) -> dict[str, Any]:
     "part",
     [
         {"type": "text", "text": "data:,"},
-        image("https://a/b"),
+        image("https://a:80/b"),
+        image("s3://a/b"),
         image("file:///a.png"),
         image(f"DATA:image/png;a=b;base64,{PNG}"),
         image(f"data:;base64,{PNG}"),
         {"type": "input_audio", "input_audio": {"data": PNG, "format": "wav"}},
+        {"type": "input_audio", "input_audio": {"data": encoded(b"\0\1\2"), "format": "wav"}},
     ],
 )
 def test_a_part_that_can_be_sent_stays_as_it_is(part):
@@ -127,6 +140,7 @@ def test_a_part_that_can_be_sent_stays_as_it_is(part):
         ("data:image/png;base64,", "its data are empty"),
         ("data:image/png", "its `data:` URL is not in Base64"),
         ("data:image/png,a", "its `data:` URL is not in Base64"),
+        ("data:image/png;base64,AAAA,AAAA", "its data are not Base64"),
         (f"data:application/pdf;base64,{PNG}", "its data are application/pdf, not image"),
         (f"data:image/png;base64,{encoded(HEADS['application/pdf'])}", "its data are application/pdf, not image"),
     ],
@@ -148,6 +162,8 @@ def test_a_given_media_type_replaces_that_of_the_part():
     with pytest.raises(ValueError, match="image/png, not audio"):
         checked_part(audio, "")
     assert checked_part(audio, "audio/wav") == audio
+    with pytest.raises(ValueError, match="audio/wav, not image"):
+        checked_part(image(f"data:image/png;base64,{PNG}"), "audio/wav")
 
 
 def test_white_space_in_base64_is_removed_from_a_copy_of_the_part():
@@ -170,6 +186,7 @@ def test_large_data_are_a_problem(monkeypatch: pytest.MonkeyPatch):
     data = HEADS["image/png"] + bytes(2**20 - len(HEADS["image/png"]))
 
     assert media_problem("image", encoded(data)) == ""
+    assert media_problem("image", encoded(data + b"\0")) == too_large(2**20 + 1)
     assert media_problem("image", encoded(data + bytes(2**20))) == (
         "its data have 2 MB, and at most 1 MB can be sent: pass a URL"
     )

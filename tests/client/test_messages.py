@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from math import inf, nan
 
 import pytest
 
@@ -90,6 +91,22 @@ def test_arguments_that_json_cannot_express_are_sent_as_text():
     assert sendable_arguments({"on": when, "é": [1]}) == '{"on": "2026-01-02", "é": [1]}'
     shown = json.loads(sendable_arguments({(1, 2): "x"}))
     assert shown == {"invalid_arguments": '[arguments: {"(1, 2)": "x"}]'}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sent"),
+    [
+        ({"a": nan, "b": [inf, -inf]}, {"a": "NaN", "b": ["Infinity", "-Infinity"]}),
+        ('{"a": NaN, "b": [Infinity,-Infinity]}', {"a": "NaN", "b": ["Infinity", "-Infinity"]}),
+        ('{"NaN": "a \\" NaN -Infinity", "b": -1}', {"NaN": 'a " NaN -Infinity', "b": -1}),
+        ("NaN", {"invalid_arguments": "NaN"}),
+    ],
+)
+def test_numbers_that_json_does_not_have_are_sent_as_strings(arguments, sent):
+    def refuse(constant: str) -> None:
+        raise ValueError(constant)
+
+    assert json.loads(sendable_arguments(arguments), parse_constant=refuse) == sent
 
 
 def test_arguments_that_contain_themselves_are_sent_as_their_repr_shows_them():

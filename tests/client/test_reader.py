@@ -10,6 +10,7 @@ from tests.client.paths import request
 from tir_client import (
     APIConnectionError,
     APITimeoutError,
+    ChatRequest,
     Completion,
     EmbeddingRequest,
     ReportedError,
@@ -90,8 +91,8 @@ def test_the_accumulator_is_configured_from_the_request():
     assert names() == ["sub", "add"]
     assert names(tool_choice="none") == []
     assert names(tool_choice={"type": "function", "function": {"name": "add"}}) == ["add"]
-    with pytest.raises(ResponseError, match="1 of 2 choices"):
-        read_answer(request(n=2), json.dumps(GOOD).encode())
+    with pytest.warns(UserWarning, match="`n` is 2, but the server ignores it: it sent 1"):
+        assert len(read_answer(request(n=2), json.dumps(GOOD).encode()).completion().choices) == 1
 
 
 @pytest.mark.parametrize(("model", "text"), [("gpt_oss_120b", "<think>a</think>b"), ("qwen3_32b", "b")])
@@ -112,8 +113,8 @@ class Reading:
         finals: How many of the deltas were final.
     """
 
-    def __init__(self, **headers: str) -> None:
-        self.stream = AnswerStream(accumulator_for(REQUEST))
+    def __init__(self, asked: ChatRequest = REQUEST, **headers: str) -> None:
+        self.stream = AnswerStream(accumulator_for(asked))
         self.stream.begin({"x-request-id": "id-7", **{name.replace("_", "-"): headers[name] for name in headers}})
         self.text = ""
         self.finals = 0
@@ -138,6 +139,13 @@ def streaming() -> Reading:
 
 
 BODY = event("a") + event("b", "stop") + DONE
+
+
+def test_a_stream_of_fewer_choices_is_complete_if_the_server_says_that_it_has_ended():
+    with pytest.warns(UserWarning, match="`n` is 2, but the server ignores it: it sent 1"):
+        assert Reading(request(n=2), content_type="text/event-stream").feed(BODY).close().finals == 1
+    with pytest.raises(StreamInterruptedError, match="1 of 2 choices"):
+        Reading(request(n=2), content_type="text/event-stream").feed(event("b", "stop")).close()
 
 
 def test_a_stream_is_read_as_it_arrives():

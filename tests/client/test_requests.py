@@ -110,9 +110,11 @@ def test_a_body_is_compact_utf8():
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (object(), "cannot be written as JSON: .*object is not JSON serializable.$"),
-        (float("nan"), "cannot be written as JSON: .*not JSON compliant"),
-        ("\ud800", "^The request cannot be written as JSON: a lone surrogate in a text.$"),
+        (object(), "cannot be written as JSON: `a`: .*object is not JSON serializable.$"),
+        (float("nan"), "cannot be written as JSON: `a`: .*not JSON compliant"),
+        ({"b": [1, {"c": float("inf")}]}, r"cannot be written as JSON: `a.b\[1\].c`: .*not JSON compliant"),
+        ({(1, 2): 3}, "cannot be written as JSON: `a`: keys must be str"),
+        ("\ud800", "^The request cannot be written as JSON: `a`: a lone surrogate in a text.$"),
     ],
 )
 def test_values_that_json_cannot_express_are_refused(value, words):

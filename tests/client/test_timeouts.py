@@ -36,6 +36,18 @@ def test_an_invalid_timeout_is_refused(given):
         Timeouts.of(given)
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (Timeouts(), Timeouts(5.0, 5.0, 5.0, None)),
+        (Timeouts(connect=1, first_byte=9, chunk=3, total=60), Timeouts(1, 5.0, 3, 60)),
+        (Timeouts(connect=None, first_byte=None, chunk=None), Timeouts(5.0, 5.0, 5.0, None)),
+    ],
+)
+def test_no_wait_is_longer_than_the_time_that_is_left(given: Timeouts, expected: Timeouts):
+    assert given.shortened(5.0) == expected
+
+
 class Half:
     """An object with one of the two attributes by which an `httpx.Timeout` is recognized."""
 

@@ -130,6 +130,37 @@ def test_without_index_and_id_a_name_begins_another_call_once_the_arguments_are_
     assert [call.arguments for call in assemble(*events)] == ["".join(arguments)] * 2
 
 
+@pytest.mark.parametrize("index", [0, None])
+@pytest.mark.parametrize("id_", ["", "c1"])
+@pytest.mark.parametrize("first", [['{"a": 1}'], ["", '{"a"', ": 1}", "\n"]])
+def test_under_one_index_or_id_a_name_with_arguments_begins_another_call(index, id_, first):
+    """Gemini and Ollama send all calls of an answer under index 0, some gateways under one id."""
+    begin, *rest = first
+    events = [
+        [piece(index, id_, "add", begin), *(piece(index, id_, None, part) for part in rest)],
+        [piece(index, id_, "add", '{"a": 2}')],
+        [piece(index, id_, "functions.sub", ""), piece(index, id_, None, '{"b": 2}')],
+    ]
+
+    calls = assemble(*events)
+
+    assert [(call.name, call.parsed()) for call in calls] == [("add", {"a": 1}), ("add", {"a": 2}), ("sub", {"b": 2})]
+    assert len({call.id for call in calls}) == 3
+
+
+def test_a_call_that_is_sent_twice_is_one():
+    events = [[piece(0, "c1", "add", '{"a"')], [piece(0, "c1", None, ": 1}")], [piece(0, "c1", "add", '{"a": 1}')]]
+
+    assert assemble(*events) == [A]
+
+
+@pytest.mark.parametrize("end", ["", " ", "}"])
+def test_a_repeated_name_without_an_object_continues_its_call(end):
+    (call,) = assemble([piece(0, "c1", "add", "{}")], [piece(0, "c1", "functions.add", end)])
+
+    assert call.arguments == "{}" + end
+
+
 def test_a_name_in_pieces_is_put_together_if_it_was_offered():
     (call,) = assemble([piece(0, "c1", "get_", "")], [piece(0, None, "weather", "")], offered=("get_weather",))
 
@@ -300,7 +331,9 @@ def test_a_name_is_repaired_only_into_one_that_was_offered(name, repaired):
     assert repaired == repair_name(name, ("add", "sub", "Weather Report", "Weather"))
 
 
-@pytest.mark.parametrize(("text", "parsed"), [("", {}), ("  ", {}), ("null", {}), ('{"a": 1}', {"a": 1})])
+@pytest.mark.parametrize(
+    ("text", "parsed"), [("", {}), ("  ", {}), ("null", {}), ('""', {}), (" []", {}), ('{"a": 1}', {"a": 1})]
+)
 def test_no_arguments_are_an_empty_object(text, parsed):
     assert parsed == ToolCall("c", "add", text).parsed()
 

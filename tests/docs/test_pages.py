@@ -14,7 +14,7 @@ from langchain.chat_models import base
 from llama_index.core import Settings
 
 from demo.rules import answer
-from tests.docs.pages import ROOT, Block, Program, pages
+from tests.docs.pages import ROOT, Block, Page, Program, pages
 from tests.docs.running import compiled, run
 from tir_cli.app import app
 from tir_client.environment import BASE_URL_VARIABLE, HOST_VARIABLE, PROJECT_VARIABLE, TOKEN_VARIABLES
@@ -72,6 +72,11 @@ def test_a_block_is_python_and_is_run_or_says_why_not(block: Block) -> None:
     assert block.runs or block.file or min(map(len, block.comments.values())) > 3
 
 
+@pytest.mark.parametrize("page", PAGES[1:], ids=str)
+def test_a_page_of_the_site_has_a_description_for_search_engines_and_llms_txt(page: Page) -> None:
+    assert re.match(r"---\ndescription: \S.{19}", page.text)
+
+
 def test_each_block_is_of_a_language_that_is_tested() -> None:
     assert {block.language for block in BLOCKS} - UNTESTED <= {"python", "bash"}
 
@@ -118,6 +123,5 @@ def test_a_command_has_the_options_that_a_page_shows(words: str) -> None:
     command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
     shown = {word for word in rest if word.startswith("-")}
     options = {option for one in command.params for option in [*one.opts, *one.secondary_opts]}
-    served = {"--host", "--port", "--token", "--project-id", "--model"} if name == "sandbox" else set()
 
-    assert shown <= options | served
+    assert shown <= options

@@ -61,6 +61,12 @@ def test_the_defaults_are_those_of_the_code() -> None:
     assert RetryPolicy().patience == 60
 
 
+def test_the_default_host_is_the_same_wherever_a_page_names_it() -> None:
+    named = {host for page in pages() for host in re.findall(r"https://infer[\w.-]+\w", page.text)}
+
+    assert named == {config.DEFAULT_HOST}
+
+
 def test_requests_go_to_the_urls_that_the_table_says() -> None:
     hosted, own, shared, other = DEPLOYMENTS.table("you have")
     hosting = Config.resolve(api_key="t", project_id=123)
@@ -126,3 +132,14 @@ def test_every_exit_code_is_listed() -> None:
     codes = {str(value) for name, value in vars(exit_codes).items() if name.isupper()}
 
     assert [row[0] for row in Page("docs/cli.md").table("exit code")] == sorted(codes, key=int)
+
+
+def test_the_figures_that_pages_repeat_are_those_of_the_measured_pages() -> None:
+    conformance = Page("docs/measured/llama_index_conformance.md").text
+    ((total, ours, others),) = re.findall(r"\*\*of (\d+) promises\*\* \| \*\*(\d+)\*\* \| \*\*(\d+)\*\*", conformance)
+    calls = Page("docs/measured/reliability.md").table("Calls that came to")
+    pages_that_repeat = Page("README.md").text + Page("docs/moving.md").text
+
+    assert set(re.findall(r"(\d+) of (\d+) promises", pages_that_repeat)) == {(ours, total)}
+    assert set(re.findall(r"`OpenAILike` keeps (\d+)", pages_that_repeat)) == {others}
+    assert set(re.findall(r"(\d+) calls", pages_that_repeat)) == {str(int(calls[0][1]) + int(calls[1][1]))}

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import venv
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from demo.rules import answer
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 HOME = ROOT / ".venvs" / "works-with"
 OURS = ".[langchain,llama-index,sandbox]"
+FINDS_OURS = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -33,7 +35,8 @@ def main(arguments: Sequence[str]) -> int:
     failed = 0
     for block in blocks:
         command = [environment(block.comments["needs"]), "-m", __spec__.name, "--run", block.page, str(block.line)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        with TemporaryDirectory() as folder:  # some packages write files where they run
+            done = subprocess.run(command, cwd=folder, env=FINDS_OURS, capture_output=True, text=True, check=False)
         failed += done.returncode
         sys.stdout.write(
             f"{'FAILED' if done.returncode else 'passed'}: {block.page}:{block.line} {block.comments['needs']}\n"

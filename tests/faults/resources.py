@@ -52,17 +52,10 @@ def _sockets() -> Iterator[int]:
 
 @contextmanager
 def all_returned(within: float = 20.0) -> Iterator[None]:
-    """What the block opens is closed at its end, or as soon as the servers have noticed.
-
-    Existing objects are frozen meanwhile, so that the garbage collector does not scan them each time.
-    """
+    """What the block opens is closed at its end, or as soon as the servers have noticed."""
     before = Held.now()
-    gc.freeze()
-    try:
-        yield
-        end = time.monotonic() + within
-        while (kept := Held.now().since(before)) and time.monotonic() < end:
-            time.sleep(0.05)
-    finally:
-        gc.unfreeze()
+    yield
+    end = time.monotonic() + within
+    while (kept := Held.now().since(before)) and time.monotonic() < end:
+        time.sleep(0.05)
     assert not kept

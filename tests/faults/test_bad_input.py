@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core import messages as lc
 from llama_index.core.base.llms import types as li
@@ -51,8 +51,6 @@ REQUEST = ChatRequest.of(
 WORDS = st.text(st.characters(), max_size=8)
 SENT = st.text(st.characters(codec="utf-8"), max_size=8)
 CUTS = st.lists(st.integers(0, 1 << 16), max_size=5)
-often = settings(max_examples=200)
-sometimes = settings(max_examples=100)
 
 
 def read(content: bytes, cuts: list[int], kind: str = "text/event-stream") -> tuple[list[Delta], AnswerStream]:
@@ -113,7 +111,6 @@ def events_by_the_book(content: bytes) -> list[bytes]:
     return events
 
 
-@often
 @given(
     st.binary(max_size=200) | st.tuples(st.sampled_from([b"", BOM]), WRITTEN).map(b"".join) | damaged(streamed=True),
     CUTS,
@@ -126,14 +123,12 @@ def test_events_are_those_of_the_specification_for_any_split(content: bytes, cut
         assert [event for part in parts for event in decoder.feed(part)] + decoder.close() == expected
 
 
-@often
 @given(st.binary(max_size=300), CUTS, st.sampled_from(["text/event-stream", "application/json", "text/html", ""]))
 def test_any_bytes_are_a_stream_or_our_error(content: bytes, cuts: list[int], kind: str) -> None:
     """With any body and any content type."""
     check_deltas(*read(content, cuts, kind))
 
 
-@sometimes
 @given(damaged(streamed=True), CUTS)
 def test_damaged_recordings_are_streams_or_our_errors(content: bytes, cuts: list[int]) -> None:
     """Real answers with a few bytes changed. Both integrations agree on the result."""
@@ -141,7 +136,6 @@ def test_damaged_recordings_are_streams_or_our_errors(content: bytes, cuts: list
     check_integrations(content, cuts)
 
 
-@sometimes
 @given(damaged(streamed=False) | st.binary(max_size=200))
 def test_any_bytes_are_a_whole_answer_or_our_error(content: bytes) -> None:
     """The same for whole answers. Both integrations convert what was read."""
@@ -160,14 +154,12 @@ def check_whole(content: bytes) -> None:
 # JSON
 
 
-@often
 @given(st.lists(JSON.map(dumped), max_size=4), st.booleans())
 def test_any_events_are_a_stream_or_our_error(data: list[bytes], done: bool) -> None:
     """Events of any JSON."""
     check_deltas(*read(events(*data) + (DONE if done else b""), []))
 
 
-@often
 @given(changed(rich_chunks()), CUTS)
 def test_changed_chunks_are_a_stream_or_our_error(data: list[Any], cuts: list[int]) -> None:
     """Chunks with some parts replaced. Both integrations agree on the result."""
@@ -176,7 +168,6 @@ def test_changed_chunks_are_a_stream_or_our_error(data: list[Any], cuts: list[in
     check_integrations(content, cuts)
 
 
-@often
 @given(changed(rich_completion()) | JSON)
 def test_changed_answers_are_answers_or_our_errors(value: Any) -> None:
     """A whole answer with some parts replaced."""
@@ -184,7 +175,6 @@ def test_changed_answers_are_answers_or_our_errors(value: Any) -> None:
         check_whole(dumped(value))
 
 
-@often
 @given(
     st.lists(st.sampled_from(["[", "{", "}", ",", "1", '"a":', "\\ud800", " "]) | SENT, max_size=4),
     st.sampled_from([1, 1_050]),
@@ -201,7 +191,6 @@ def test_any_arguments_of_a_call_are_read_or_kept(parts: list[str], times: int) 
     check_whole(dumped(completion(None) | {"choices": [{"message": {"tool_calls": [call]}, "finish_reason": "stop"}]}))
 
 
-@often
 @given(
     st.integers(100, 999).filter(lambda status: status != 200),
     st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms", "x-request-id"]), st.text(max_size=30)),
@@ -218,7 +207,6 @@ def test_any_refusal_is_our_error(status: int, headers: dict[str, str], content:
     assert error.retry_after is None or error.retry_after >= 0
 
 
-@often
 @given(OBJECTS | JSON)
 def test_any_answer_about_something_else_is_read_or_our_error(value: Any) -> None:
     """Embeddings, scores of documents, lists of models, counts of tokens."""
@@ -235,7 +223,6 @@ def test_any_answer_about_something_else_is_read_or_our_error(value: Any) -> Non
             read_it()
 
 
-@often
 @given(
     changed(
         {"data": [{"index": i, "embedding": [0.5, 1]} for i in range(2)], "model": "m", "usage": {"prompt_tokens": 1}}
@@ -253,7 +240,6 @@ def test_changed_embeddings_are_embeddings_or_our_error(value: Any) -> None:
 SCORES = [{"index": 1, "relevance_score": 0.5, "document": {"text": "b"}}, {"index": 0, "score": 1}]
 
 
-@often
 @given(changed({"results": SCORES, "model": "m", "usage": {"prompt_tokens": 1}}) | changed(SCORES))
 def test_changed_scores_are_scores_or_our_error(value: Any) -> None:
     """One finite number for each document, the highest first, or an error."""
@@ -329,7 +315,6 @@ def test_any_messages_are_sent_or_refused(integration: str) -> None:
         "LlamaIndex": (LI_MESSAGES, llama_index.to_wire),
     }[integration]
 
-    @sometimes
     @given(messages)
     def check(said: list[Any]) -> None:
         before = repr(said)

@@ -23,8 +23,8 @@ from tests.wire_server import CLOSE, RESET, STALL, WireServer
 from tir_client import APITimeoutError, ChatRequest, Config, TIRClient, TIRError
 from tir_sandbox import Reply, Sandbox
 
-RUNS = 500
-MODELS = 2_000
+RUNS = 200
+MODELS = 500
 THREADS = 64
 
 pytestmark = pytest.mark.timeout(300)

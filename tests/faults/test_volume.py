@@ -1,4 +1,4 @@
-"""A long answer takes time and memory in proportion to its length."""
+"""A long answer arrives whole. `tests/test_linear_time.py` says that its time is linear."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from tests.faults.response_bytes import DONE, chunk, events, stream_head, usage_
 from tests.faults.servers import Places
 from tests.wire_server import CLOSE
 
-EVENTS = 100_000
+EVENTS = 20_000
 PIECE = 1 << 16
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("driver", OURS, ids=lambda driver: driver.name)
-def test_hundred_thousand_events(driver: Driver, places: Places) -> None:
-    """Each event arrives."""
+def test_each_event_of_a_long_answer_arrives(driver: Driver, places: Places) -> None:
     body = events(chunk({"role": "assistant", "content": ""})) + events(chunk({"content": "a "})) * EVENTS
     body = stream_head() + body + events(chunk({}, "stop"), usage_chunk()) + DONE
     places.play([*[body[start : start + PIECE] for start in range(0, len(body), PIECE)], CLOSE])

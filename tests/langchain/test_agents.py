@@ -26,6 +26,7 @@ from pydantic import BaseModel
 
 from demo.rules import answer
 from langchain_tir import ChatTIR
+from tests.old_vllm import ignoring_tool_choice
 from tests.waiting import until
 from tir_sandbox import Fault, Reply, Sandbox, ToolCall
 
@@ -75,7 +76,7 @@ def test_an_agent_answers_with_an_object(model: ChatTIR, sandbox: Sandbox, wrap:
 
 @pytest.mark.parametrize("wrap", [ToolStrategy, ProviderStrategy])
 def test_an_agent_answers_with_an_object_on_a_server_that_ignores_forced_calls(wrap: Callable[..., Any]):
-    with Sandbox(rules=answer, ignores_forced_tools=True) as old:
+    with Sandbox(rules=ignoring_tool_choice(answer)) as old:
         model = ChatTIR(api_key=old.token, project_id=old.project_id, host=old.host)
 
         result = create_agent(model, [get_weather], response_format=wrap(Weather)).invoke(QUESTION)

@@ -7,7 +7,7 @@ from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_tir._messages import from_completion, to_wire
@@ -29,7 +29,6 @@ def check_answer(message: BaseMessage) -> None:
     assert to_bytes(ChatRequest.of(model="m", messages=to_wire([message])).body())
 
 
-@settings(deadline=None, max_examples=300)
 @given(event("message"))
 def test_any_answer_is_a_message_that_can_be_sent_back_or_an_error(answer: dict[str, Any]):
     try:
@@ -41,7 +40,6 @@ def test_any_answer_is_a_message_that_can_be_sent_back_or_an_error(answer: dict[
             check_answer(generation.message)
 
 
-@settings(deadline=None, max_examples=300)
 @given(st.lists(event("delta"), min_size=1, max_size=4), END)
 def test_any_stream_is_a_message_that_can_be_sent_back_or_an_error(events: list[dict[str, Any]], end: Any):
     accumulator, mapper = accumulator_for(REQUEST), DeltaMapper()

@@ -6,7 +6,7 @@ import copy
 from contextlib import suppress
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core import messages as core
 from langchain_core.messages import (
@@ -47,7 +47,6 @@ def send(messages: list[BaseMessage]) -> Any:
     return to_bytes(ChatRequest.of(model="m", messages=to_wire(messages)).body())
 
 
-@settings(deadline=None, max_examples=300)
 @given(st.lists(MACHINE | PERSON | TEXT.map(lambda text: RemoveMessage(id=text)), max_size=4))
 def test_any_history_is_sent_or_refused_and_stays_as_it_was(messages: list[BaseMessage]):
     before = copy.deepcopy(messages)
@@ -58,13 +57,11 @@ def test_any_history_is_sent_or_refused_and_stays_as_it_was(messages: list[BaseM
     assert repr(messages) == repr(before)
 
 
-@settings(deadline=None, max_examples=300)
 @given(st.lists(MACHINE, max_size=4))
 def test_a_history_that_only_machines_wrote_is_sent(messages: list[BaseMessage]):
     assert send(messages)
 
 
-@settings(deadline=None, max_examples=200)
 @given(TEXT, st.lists(BLOCKS, max_size=2))
 def test_a_persons_text_is_sent_whole_or_refused(text: str, blocks: list[Any]):
     with suppress(InvalidRequestError):

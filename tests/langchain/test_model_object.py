@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, get_type_hints
 
 import httpx
 import pytest
@@ -24,7 +24,7 @@ from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 from pydantic import SecretStr
 
 import langchain_tir
-from langchain_tir import ChatTIR, TIREmbeddings, register
+from langchain_tir import ChatTIR, TIREmbeddings, TIRRerank, register
 from tests.waiting import auntil
 from tir_client import APIStatusError, ConfigurationError, __version__
 from tir_client.environment import environment_token
@@ -197,6 +197,16 @@ def test_a_token_that_is_assigned_is_not_shown(secretive: ChatTIR):
     shown = [repr(secretive), str(secretive.model_dump()), secretive.model_dump_json(), dumps(secretive), repr(copied)]
     assert not [form for form in shown if other in form]
     assert secretive.client.config.secret().get_secret_value() == other
+
+
+@pytest.mark.parametrize("field", ["extra_body", "model_kwargs"])
+def test_a_secret_among_further_parameters_is_not_pickled(field: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", SECRET)
+    fields: Any = {field: {"top_a": 1, "api_key": SECRET}}
+
+    with pytest.raises(TypeError, match=f"A ChatTIR with 'api_key' in `{field}` cannot be pickled"):
+        pickle.dumps(ChatTIR(project_id=1, **fields))
+    pickle.dumps(ChatTIR(project_id=1, **{field: {"top_a": 1}}))
 
 
 @pytest.mark.parametrize("field", ["default_headers", "default_query", "http_client", "rate_limiter", "api_key"])
@@ -385,6 +395,26 @@ def test_an_answer_falls_back_and_is_retried_by_langchain(make: Callable[..., Ch
 
     assert model.invoke("Hi").text == "At last."
     assert sandbox.requests[-1].body["model"] == "phi_4"
+
+
+def test_a_method_of_a_model_with_fallbacks_is_called_on_each(make: Callable[..., ChatTIR], sandbox: Sandbox):
+    tool = {"name": "add", "parameters": {"type": "object", "properties": {}}}
+    schema = {"title": "Sum", "type": "object", "properties": {"sum": {"type": "integer"}}}
+    model = make().with_fallbacks([make(model="phi_4")])
+    sandbox.script(Fault(status=500), Reply(text="Ok."), Fault(status=500), Reply(text='{"sum": 3}'))
+
+    assert model.bind_tools([tool]).invoke("Hi").text == "Ok."
+    assert sandbox.requests[-1].body["tools"][0]["function"]["name"] == "add"
+    assert model.with_structured_output(schema).invoke("Hi") == {"sum": 3}
+
+
+@pytest.mark.parametrize("cls", [ChatTIR, TIREmbeddings, TIRRerank])
+def test_the_type_hints_of_public_methods_can_be_read(cls: type):
+    methods = [getattr(cls, name) for name in dir(cls) if not name.startswith("_")]
+
+    for method in methods:
+        if getattr(method, "__module__", "").startswith(("langchain_tir", "tir_client")) and callable(method):
+            assert "return" in get_type_hints(method), method
 
 
 def test_callbacks_get_an_error_with_the_partial_answer(model: ChatTIR, sandbox: Sandbox):

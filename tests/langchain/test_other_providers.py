@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, ChatMessage, FunctionMessage, Hum
 
 from langchain_tir import ChatTIR
 from langchain_tir._messages import to_wire
+from langchain_tir._past_calls import with_readable_calls
 from tir_client import InvalidRequestError
 from tir_sandbox import Sandbox
 
@@ -244,6 +245,48 @@ def test_reasoning_of_a_history_of_dicts_is_sent(model: ChatTIR, sandbox: Sandbo
     model.invoke([{"role": "user", "content": "Hi"}, answer, {"role": "tool", "tool_call_id": "1", "content": "ok"}])
 
     assert sandbox.requests[-1].body["messages"][1]["reasoning"] == "Because."
+
+
+@pytest.mark.parametrize(
+    ("function", "sent"),
+    [
+        ({"arguments": ""}, "{}"),
+        ({"arguments": None}, "{}"),
+        ({"arguments": "null"}, "{}"),
+        ({}, "{}"),
+        ({"arguments": {"a": 1}}, '{"a": 1}'),
+        ({"arguments": '{"a": "x\ny"}'}, '{"a": "x\\ny"}'),
+        ({"arguments": '{"a": '}, '{"invalid_arguments": "{\\"a\\": "}'),
+        ({"arguments": "[1]"}, '{"invalid_arguments": "[1]"}'),
+    ],
+)
+@pytest.mark.parametrize("given", [{"id": "c1", "content": ""}, {"id": None, "content": None}, {}])
+def test_a_history_of_dicts_is_sent_whatever_arguments_a_model_wrote(
+    model: ChatTIR, sandbox: Sandbox, function: dict, sent: str, given: dict
+):
+    content = {name: given[name] for name in given if name == "content"}
+    call_id = {name: given[name] for name in given if name == "id"}
+    call = {**call_id, "type": "function", "function": {"name": "f", **function}}
+
+    model.invoke(
+        [
+            {"role": "assistant", **content, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c1", "content": "ok"},
+            ("user", "Go on."),
+        ]
+    )
+
+    answer, *_ = sandbox.requests[-1].body["messages"]
+    sent_call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": sent}}
+    assert answer == {"role": "assistant", "content": "", "tool_calls": [sent_call]}
+
+
+def test_only_the_calls_in_messages_that_are_dicts_are_read_here():
+    messages = ["Hi", ("user", "Hi"), AIMessage("Hi"), {"role": "user", "content": "Hi", "tool_calls": None}]
+    parsed = {"role": "assistant", "content": "", "tool_calls": [{"name": "f", "args": {}, "id": "c1"}]}
+
+    assert with_readable_calls([*messages, parsed]) == [*messages, parsed]
+    assert with_readable_calls("Hi") == "Hi"
 
 
 def test_a_spoken_answer_is_sent_as_its_transcript():

@@ -34,6 +34,7 @@ def mine(own: Sandbox, **more: Any) -> ChatTIR:
         lambda profile: dict(profile.items())["max_input_tokens"],
         lambda profile: next(iter(profile.values())),
         lambda profile: json.loads(json.dumps(profile))["max_input_tokens"],
+        lambda profile: copy.deepcopy(profile)["max_input_tokens"],
     ],
 )
 def test_the_window_is_read_once_when_the_profile_is_first_used(own: Sandbox, read: Any):
@@ -69,7 +70,7 @@ def test_repr_shows_the_window_once_it_was_read(own: Sandbox):
 def test_what_is_known_stays_beside_what_is_asked_for(own: Sandbox):
     profile = mine(own, model="llama_4_scout_17b_16e_instruct").profile
 
-    assert (profile["image_inputs"], profile["max_input_tokens"]) == (True, 8_192)
+    assert (profile["image_inputs"], profile.get("image_inputs"), profile["max_input_tokens"]) == (True, True, 8_192)
 
 
 def test_a_profile_without_an_answer_has_no_window(own: Sandbox, caplog: pytest.LogCaptureFixture):

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from pydantic.v1 import BaseModel as BaseModelV1
 
 from langchain_tir import ChatTIR
-from langchain_tir._tools import to_response_format, to_tool
+from langchain_tir._tools import to_response_format, to_tool, tool_fields
 from tir_client import InvalidRequestError
 from tir_sandbox import Reply, Sandbox, ToolCall
 
@@ -210,6 +210,51 @@ def test_a_typed_dict_says_what_is_required_and_describes_its_fields():
     assert sent["parameters"]["required"] == ["city"]
 
 
+@pytest.mark.parametrize(
+    ("docstring", "text", "city"),
+    [
+        (None, "", None),
+        ("A place.", "A place.", None),
+        ("A place.\n\nArgs:\n    city: Its name.\n\nNotes.", "A place.", "Its name."),
+        ("A place.\n\nArgs:\n    city(str): Its name.", "A place.", "Its name."),
+        (
+            "A place.\n\nArgs:\n    city (str): Its name,\n        such as: Pune.",
+            "A place.",
+            "Its name, such as: Pune.",
+        ),
+        ("A place.\n\nArgs:\n    Of the map.\n    city: Its name.", "A place.", "Its name."),
+    ],
+)
+def test_a_docstring_describes_a_typed_dict_and_its_fields(docstring: str | None, text: str, city: str | None):
+    class Place(TypedDict):
+        city: str
+
+    Place.__doc__ = docstring
+    sent = to_tool(Place)["function"]
+
+    assert sent.get("description", "") == text
+    assert sent["parameters"]["properties"]["city"].get("description") == city
+
+
+def test_a_typed_dict_inside_a_function_may_refer_to_itself():
+    class Branch(TypedDict):
+        """A branch."""
+
+        value: int
+        children: list[Branch]
+
+    sent = to_tool(Branch)["function"]["parameters"]
+
+    assert (of_node(sent, TREE), of_node(sent, NOT_TREE)) == (True, False)
+
+
+@pytest.mark.parametrize("arguments", [Person, Person.model_json_schema()])
+def test_a_tool_is_described_by_itself_and_not_by_its_arguments(arguments: Any):
+    move = StructuredTool(name="move", description="Move house.", args_schema=arguments, func=print)
+
+    assert to_tool(move)["function"]["description"] == "Move house."
+
+
 class Counts(BaseModel):
     """Counts."""
 
@@ -289,6 +334,10 @@ def run_sql(query: str) -> str:
         ({"type": "custom", "name": "t", "input_schema": PARAMETERS}, {"name": "t", "parameters": PARAMETERS}),
         ({"toolSpec": {"name": "t", "inputSchema": {"json": PARAMETERS}}}, {"name": "t", "parameters": PARAMETERS}),
         ({"name": "now"}, {"name": "now"}),
+        *(
+            ({"name": "f", "parameters": parameters}, {"name": "f", "parameters": parameters})
+            for parameters in ({"type": ["object", "null"]}, {"properties": {"city": {"type": "string"}}})
+        ),
         (
             Tool(name="sql", description="d", func=run_sql, metadata={"type": "custom_tool"}),
             {"name": "sql", "description": "d", "parameters": TEXT_INPUT},
@@ -300,7 +349,7 @@ def run_sql(query: str) -> str:
     ],
 )
 def test_a_tool_of_another_form_is_offered(form: Any, sent: dict[str, Any]):
-    assert to_tool(form) == {"type": "function", "function": sent}
+    assert tool_fields([form], None) == {"tools": [{"type": "function", "function": sent}]}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
 from time import time
 
 import httpx
@@ -14,16 +14,39 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_tir import ChatTIR, _counting
 from langchain_tir._messages import to_wire
 from langchain_tir._tokens import estimate, estimate_text
-from tir_client import APIConnectionError, InvalidRequestError
-from tir_sandbox import Sandbox
+from tir_client import InvalidRequestError
 
 MESSAGES = [HumanMessage("What is the weather in Pune?")]
 
 
+class Server:
+    """A server that counts seven tokens, or fails, for a model of its own.
+
+    Attributes:
+        status: What it answers with; 0 if it cannot be reached.
+        requests: What it was asked.
+    """
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.requests: list[httpx.Request] = []
+        transport = httpx.MockTransport(self._answer)
+        clients = {
+            "http_client": httpx.Client(transport=transport),
+            "http_async_client": httpx.AsyncClient(transport=transport),
+        }
+        self.model = ChatTIR("m", api_key="k", base_url="http://127.0.0.1/v1", max_retries=5, **clients)
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        if not self.status:
+            raise httpx.ConnectError("No.")
+        return httpx.Response(self.status, json={"count": 7})
+
+
 @pytest.fixture
-def counting(make: Callable[..., ChatTIR], sandbox: Sandbox) -> ChatTIR:
-    """A model on a server whose `/tokenize` can be reached."""
-    return make(base_url=sandbox.base_url)
+def server() -> Server:
+    return Server()
 
 
 def get_weather(city: str) -> str:
@@ -31,53 +54,51 @@ def get_weather(city: str) -> str:
     return city
 
 
-def test_the_server_counts_the_tokens_of_a_prompt_with_its_tools(counting: ChatTIR, sandbox: Sandbox):
-    assert counting.get_num_tokens_from_messages(MESSAGES, [get_weather]) == 7
+async def test_the_server_counts_the_tokens_of_a_prompt_with_its_tools(server: Server):
+    assert server.model.get_num_tokens_from_messages(MESSAGES, [get_weather]) == 7
+    assert server.model.count_tokens(MESSAGES, tools=[get_weather]) == 7
+    assert await server.model.acount_tokens(MESSAGES, tools=[get_weather]) == 7
 
-    (request,) = sandbox.requests
-    assert request.path == "/tokenize"
-    assert request.body["messages"] == to_wire(MESSAGES)
-    assert request.body["tools"][0]["function"]["name"] == "get_weather"
+    assert len(server.requests) == 3
+    for request in server.requests:
+        body = json.loads(request.content)
+        assert request.url.path == "/tokenize"
+        assert (body["model"], body["messages"]) == ("m", to_wire(MESSAGES))
+        assert [tool["function"]["name"] for tool in body["tools"]] == ["get_weather"]
 
 
-def test_without_a_tokenize_path_the_count_stays_an_estimate(model: ChatTIR, sandbox: Sandbox):
-    counts = [model.get_num_tokens_from_messages(MESSAGES, [get_weather]) for _ in range(3)]
+def test_without_a_tokenize_path_the_count_stays_an_estimate_of_the_messages_and_tools(server: Server):
+    server.status = 404
+    counts = [server.model.get_num_tokens_from_messages(MESSAGES, [get_weather]) for _ in range(3)]
 
     assert counts == [counts[0]] * 3
     assert counts[0] > estimate(to_wire(MESSAGES)) == 10
-    assert len(sandbox.requests) == 1
+    assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize(("status", "asked"), [(403, 1), (404, 1), (405, 1), (501, 1), (401, 2), (500, 2), (503, 2)])
+@pytest.mark.parametrize(("status", "asked"), [(403, 1), (404, 1), (405, 1), (501, 1), (401, 2), (500, 2), (0, 2)])
 def test_a_failed_count_is_an_estimate_for_a_minute_and_without_the_path_for_good(
-    make: Callable[..., ChatTIR], monkeypatch: pytest.MonkeyPatch, status: int, asked: int
+    server: Server, monkeypatch: pytest.MonkeyPatch, status: int, asked: int
 ):
-    requests = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        requests.append(request)
-        return httpx.Response(status, text="No.")
-
-    with httpx.Client(transport=httpx.MockTransport(answer)) as client:
-        model = make(base_url="http://127.0.0.1/v1", max_retries=5, http_client=client)
-        counts = [model.get_num_tokens_from_messages(MESSAGES) for _ in range(3)]
-        assert len(requests) == 1
-        monkeypatch.setattr(_counting, "time", lambda: time() + 61)
-        counts.append(model.get_num_tokens_from_messages(MESSAGES))
+    server.status = status
+    counts = [server.model.get_num_tokens_from_messages(MESSAGES) for _ in range(3)]
+    assert len(server.requests) == 1
+    monkeypatch.setattr(_counting, "time", lambda: time() + 61)
+    counts.append(server.model.get_num_tokens_from_messages(MESSAGES))
 
     assert counts == [estimate(to_wire(MESSAGES))] * 4 == [10] * 4
-    assert len(requests) == asked
+    assert len(server.requests) == asked
 
 
-def test_a_server_that_failed_once_is_asked_again_after_a_minute(counting: ChatTIR, monkeypatch: pytest.MonkeyPatch):
-    def fail(*_: object, **__: object) -> int:
-        raise APIConnectionError("No.")
+def test_a_server_that_failed_once_is_asked_again_after_a_minute(server: Server, monkeypatch: pytest.MonkeyPatch):
+    def count(now: float) -> int:
+        monkeypatch.setattr(_counting, "time", lambda: now)
+        return server.model.get_num_tokens_from_messages(MESSAGES)
 
-    with monkeypatch.context() as context:
-        context.setattr(counting.client, "count_tokens", fail)
-        assert counting.get_num_tokens_from_messages(MESSAGES) == 10
-    monkeypatch.setattr(_counting, "time", lambda: time() + 61)
-    assert counting.get_num_tokens_from_messages(MESSAGES) == 7
+    server.status = 500
+    assert count(1_000.0) == 10
+    server.status = 200
+    assert [count(now) for now in (1_059.9, 1_060.0)] == [10, 7]
 
 
 def test_an_estimate_counts_all_that_is_sent():
@@ -103,25 +124,28 @@ def test_an_estimate_never_shrinks_as_a_text_grows(text: str):
     assert estimate_text("नमस्ते" * 10) > estimate_text("hello!" * 10)
 
 
-def test_a_text_is_estimated(model: ChatTIR, sandbox: Sandbox):
-    assert model.get_num_tokens("four byte word") == 4
-    assert not sandbox.requests
+def test_a_text_is_estimated(server: Server):
+    assert server.model.get_num_tokens("four byte word") == 4
+    assert not server.requests
 
 
-def test_a_custom_tokenizer_is_used(make: Callable[..., ChatTIR], sandbox: Sandbox):
-    model = make(custom_get_token_ids=lambda text: [ord(letter) for letter in text])
+def test_a_custom_tokenizer_is_used(server: Server):
+    model = server.model
+    model.custom_get_token_ids = lambda text: [ord(letter) for letter in text]
 
     assert model.get_token_ids("ab") == [97, 98]
     assert model.get_num_tokens("ab") == 2
     assert model.get_num_tokens_from_messages([HumanMessage("ab")]) == len("Human: ab")
-    assert not sandbox.requests
+    with pytest.warns(UserWarning, match="Ignoring tools"):
+        assert model.get_num_tokens_from_messages([HumanMessage("ab")], [get_weather]) == len("Human: ab")
+    assert not server.requests
 
 
-def test_token_ids_need_a_custom_tokenizer(model: ChatTIR):
+def test_token_ids_need_a_custom_tokenizer(server: Server):
     with pytest.raises(NotImplementedError, match="custom_get_token_ids"):
-        model.get_token_ids("ab")
+        server.model.get_token_ids("ab")
 
 
-def test_a_prompt_that_cannot_be_sent_is_not_counted(model: ChatTIR):
+def test_a_prompt_that_cannot_be_sent_is_not_counted(server: Server):
     with pytest.raises(InvalidRequestError):
-        model.get_num_tokens_from_messages([HumanMessage([{"type": "file"}])])
+        server.model.get_num_tokens_from_messages([HumanMessage([{"type": "file"}])])

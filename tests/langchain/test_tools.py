@@ -17,6 +17,7 @@ from pydantic.v1 import BaseModel as BaseModelV1
 
 from demo.rules import answer as rules
 from langchain_tir import ChatTIR
+from tests.old_vllm import ignoring_tool_choice
 from tir_client import ForcedToolError, InvalidRequestError, RefusedCallError
 from tir_sandbox import Reply, Sandbox, ToolCall
 
@@ -151,7 +152,9 @@ UNFIT = {
 
 
 @pytest.mark.parametrize(("tools", "choice"), UNFIT.values(), ids=UNFIT)
-def test_a_tool_that_cannot_be_offered_is_refused_by_bind_tools(model: ChatTIR, tools: list[Any], choice: str | None):
+def test_a_tool_that_cannot_be_offered_is_refused_by_bind_tools(tools: list[Any], choice: str | None):
+    model = ChatTIR("m", api_key="k", base_url="http://127.0.0.1:1/v1")
+
     with pytest.raises(InvalidRequestError) as raised:
         model.bind_tools(tools, tool_choice=choice)
     assert isinstance(raised.value, ModelInvalidRequestError)
@@ -163,7 +166,7 @@ def test_a_tool_that_cannot_be_offered_is_refused_by_bind_tools(model: ChatTIR, 
 @pytest.fixture
 def old() -> Any:
     """A server that ignores `tool_choice`, as vLLM before 0.26 did for gpt-oss."""
-    with Sandbox(rules=rules, ignores_forced_tools=True) as running:
+    with Sandbox(rules=ignoring_tool_choice(rules)) as running:
         yield running
 
 

@@ -307,8 +307,8 @@ def call_event(arguments: str, index: int = 0, **head: Any) -> dict[str, Any]:
     return event({"tool_calls": [{"index": index, **head, "function": {**head, "arguments": arguments}}]})
 
 
-@pytest.mark.parametrize("pieces", [["null"], ["nu", "ll"], [" n", "ull "], ["", "null"]])
-def test_bare_nulls_in_arguments_are_not_forwarded(pieces: list[str]):
+@pytest.mark.parametrize("pieces", [["null"], ["nu", "ll"], [" n", "ull "], ["", "null"], ['"', '" '], [" [", "]"]])
+def test_words_for_no_arguments_are_not_forwarded(pieces: list[str]):
     begin = event({"tool_calls": [{"index": 0, "id": "1", "function": {"name": "f", "arguments": ""}}]})
 
     made = messages(begin, *map(call_event, pieces), event(finish_reason="tool_calls"))
@@ -316,6 +316,28 @@ def test_bare_nulls_in_arguments_are_not_forwarded(pieces: list[str]):
     assert "".join(chunk["args"] for message in made for chunk in message.tool_call_chunks) == ""
     whole = sum(made[1:], made[0])
     assert whole.tool_calls == [tool_call(name="f", args={}, id="1")]
+
+
+@pytest.mark.parametrize("pieces", [["nu"], ['"'], ["[", " ", "]"], ['"', " ", '"'], ["[", "1]"], ["null", "s"]])
+def test_held_text_that_is_another_word_is_an_invalid_call(pieces: list[str]):
+    begin = event({"tool_calls": [{"index": 0, "id": "1", "function": {"name": "f", "arguments": ""}}]})
+
+    made = messages(begin, *map(call_event, pieces), event(finish_reason="tool_calls"))
+
+    whole = sum(made[1:], made[0])
+    assert whole.tool_calls == []
+    assert whole.invalid_tool_calls[0]["args"].startswith("".join(pieces))
+
+
+@pytest.mark.parametrize("arguments", ["", " ", "[", "{"])
+def test_a_call_that_was_cut_off_before_its_arguments_is_invalid(arguments: str):
+    begin = event({"tool_calls": [{"index": 0, "id": "1", "function": {"name": "wipe", "arguments": arguments}}]})
+
+    made = messages(begin, event(finish_reason="length"))
+
+    whole = sum(made[1:], made[0])
+    assert whole.tool_calls == []
+    assert [call["name"] for call in whole.invalid_tool_calls] == ["wipe"]
 
 
 def test_held_text_is_forwarded_once_it_is_not_null_and_for_its_own_call():
@@ -375,3 +397,15 @@ def test_the_last_chunk_closes_broken_arguments_and_says_how():
 )
 def test_broken_arguments_get_the_end_that_langchain_cannot_repair(arguments: str, end: str):
     assert end_of_broken_call(ToolCall("1", "f", arguments)) == end
+
+
+def test_langchain_has_no_place_for_the_reason_of_a_streamed_invalid_call():
+    """A whole answer says in `error` why a call is invalid. LangChain makes the invalid calls of a chunk of its pieces,
+    which have no reason. When this fails, pass the reason in the last chunk, too.
+    """
+    broken = invalid_tool_call(name="f", args='{"a": ]', id="1", error="The reason.")
+    piece = tool_call_chunk(name="f", args='{"a": ]', id="1", index=0)
+
+    chunk = AIMessageChunk("", tool_call_chunks=[piece], invalid_tool_calls=[broken], chunk_position="last")
+
+    assert [call["error"] for call in chunk.invalid_tool_calls] == [None]

@@ -1,16 +1,20 @@
-"""LangChain's messages of less common kinds in their wire form: names, old roles and calls of answers."""
+"""LangChain's messages of less common kinds in their wire form: names, old roles, calls of answers, parameters."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import httpx
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, ChatMessage, FunctionMessage, HumanMessage, RemoveMessage
 from langchain_core.messages.tool import invalid_tool_call
+from pydantic import BaseModel
 
-from langchain_tir import _content_blocks
+from langchain_tir import ChatTIR, _content_blocks
 from langchain_tir._content_blocks import standard_blocks
 from langchain_tir._messages import to_wire
+from langchain_tir._tools import to_response_format, to_tool
 from tir_client import InvalidRequestError
 
 IMAGE = {"type": "image", "url": "https://a/b.png"}
@@ -117,3 +121,39 @@ def test_a_refusal_is_non_standard_where_langchain_does_not_know_it(monkeypatch:
     assert standard_blocks(AIMessage("", additional_kwargs={"refusal": "No."}), indexed=False) == [
         refusal if known else {"type": "non_standard", "value": refusal}
     ]
+
+
+# The other fields of a call
+
+
+class City(BaseModel):
+    """A city."""
+
+    name: str
+
+
+def sent(call: dict[str, Any], **settings: Any) -> dict[str, Any]:
+    """The body of the request for a call."""
+    bodies = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        bodies.append(json.loads(request.content))
+        return httpx.Response(200, json={"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}]})
+
+    client = httpx.Client(transport=httpx.MockTransport(answer))
+    ChatTIR("m", api_key="k", base_url="http://127.0.0.1/v1", http_client=client, **settings).invoke("Hi", **call)
+    return bodies[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "call", "fields"),
+    [
+        ({}, {}, {}),
+        ({"stop": ["!"]}, {}, {"stop": ["!"]}),
+        ({"stop": ["!"]}, {"stop": ["."]}, {"stop": ["."]}),
+        ({}, {"response_format": City}, {"response_format": to_response_format(City)}),
+        ({}, {"tools": [City], "tool_choice": {"type": "auto"}}, {"tools": [to_tool(City)], "tool_choice": "auto"}),
+    ],
+)
+def test_a_call_sends_its_parameters_in_their_wire_form(settings: Any, call: Any, fields: Any):
+    assert sent(call, **settings) == {"model": "m", "messages": [{"role": "user", "content": "Hi"}], **fields}

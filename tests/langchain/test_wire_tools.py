@@ -120,6 +120,14 @@ FORMS: dict[str, tuple[Any, dict[str, Any]]] = {
         {"toolSpec": {"name": "t", "description": "d", "inputSchema": {"json": CITY}}},
         function("t", "d"),
     ),
+    "a tool of MCP": (
+        {"name": "t", "description": "d", "inputSchema": CITY, "annotations": {"readOnlyHint": True}},
+        function("t", "d"),
+    ),
+    "a tool of MCP with an argument named json": (
+        {"name": "t", "description": "d", "inputSchema": {"type": "object", "json": "x"}},
+        function("t", "d", parameters={"type": "object", "json": "x"}),
+    ),
     "OpenAI's custom tool": (
         {"type": "custom", "custom": {"name": "t", "description": "d", "format": {"type": "text"}}},
         function("t", "d", parameters=TEXT_INPUT),
@@ -192,6 +200,11 @@ REFUSED: dict[str, tuple[Any, str]] = {
         {"type": "web_search", "name": "search"},
         "'search' cannot be offered as a tool: it has no name, or only another provider's servers run it.",
     ),
+    "Cohere's tool": (
+        {"name": "t", "description": "d", "parameter_definitions": {"city": {"type": "str"}}},
+        "'t' cannot be offered as a tool: its 'parameter_definitions' is not read; the JSON schema of its arguments",
+    ),
+    "a schema that is no object": ({"name": "t", "parameters": True}, "its 'parameters' is not read"),
     "a grammar": (
         {"type": "custom", "name": "sql", "format": {"type": "grammar"}},
         "'sql' is a custom tool with a grammar",

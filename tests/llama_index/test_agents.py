@@ -220,6 +220,19 @@ async def test_an_agent_does_not_run_a_call_that_was_cut_off_before_its_argument
 
 
 @pytest.mark.parametrize("streaming", [True, False])
+@pytest.mark.parametrize("finish", ["tool_calls", "length"])
+async def test_a_good_call_runs_beside_a_broken_one(llm, sandbox, memory, streaming, finish):
+    """Also if the answer was cut off in the second call."""
+    calls = [ToolCall("multiply", {"a": 6, "b": 7}), ToolCall("multiply", '{"a": 6')]
+    sandbox.script(Reply(tool_calls=calls, finish_reason=finish), Reply(text="It is 42."))
+    answer = await FunctionAgent(tools=[MULTIPLY], llm=llm, streaming=streaming).run("6 * 7?", memory=memory)
+    assert str(answer) == "It is 42."
+    results = sorted(message["content"] for message in sandbox.requests[-1].body["messages"][-2:])
+    assert results[0] == "42"
+    assert "multiply (its arguments are not a JSON object" in results[1]
+
+
+@pytest.mark.parametrize("streaming", [True, False])
 async def test_an_agent_tells_the_model_that_its_arguments_are_not_json(llm, sandbox, memory, streaming):
     sandbox.script(Reply(tool_calls=[ToolCall("multiply", '{"a": 6, "b":')]), Reply(text="Sorry, 42."))
     answer = await FunctionAgent(tools=[MULTIPLY], llm=llm, streaming=streaming).run("6 * 7?", memory=memory)

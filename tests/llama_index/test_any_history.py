@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import date
 from typing import Any, get_args
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from llama_index.core.base.llms.types import (
     AudioBlock,
@@ -124,7 +124,6 @@ def test_the_strategies_have_all_blocks_of_llama_index():
     assert set(get_args(get_args(ContentBlock)[0])) <= set(BLOCKS)
 
 
-@settings(deadline=None, max_examples=300)
 @given(st.lists(messages(st.sampled_from(MessageRole)), max_size=3))
 def test_any_history_is_sent_or_refused_and_stays_as_it_was(history):
     before = seen(history)
@@ -138,13 +137,11 @@ def test_any_history_is_sent_or_refused_and_stays_as_it_was(history):
     assert seen(history) == before
 
 
-@settings(deadline=None, max_examples=300)
 @given(st.lists(messages(st.sampled_from(MACHINES)), max_size=3))
 def test_a_history_of_assistant_and_tool_messages_is_always_sent(history):
     assert send(history)
 
 
-@settings(deadline=None, max_examples=100)
 @given(TEXT, st.lists(st.one_of(*BLOCKS.values()), max_size=2))
 def test_a_users_text_is_sent_unchanged_or_refused(text, blocks):
     with suppress(InvalidRequestError):

@@ -96,10 +96,10 @@ def test_arguments_with_their_usual_value_are_accepted(cls, sandbox):
         {"audio_config": {"voice": "alloy"}},
     ],
 )
-def test_arguments_without_effect_warn(cls, sandbox, field):
+def test_arguments_without_effect_warn(cls, field):
     """A program for another LLM needs to change only the class name."""
     with pytest.warns(UserWarning, match=rf"`{next(iter(field))}` has no effect") as caught:
-        cls(**field)
+        cls(**field, api_key="k", project_id=1)
     assert caught[0].filename == __file__
 
 

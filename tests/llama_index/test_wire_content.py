@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from llama_index.core.base.llms.types import (
     AudioBlock,
+    BaseContentBlock,
     CacheControl,
     CachePoint,
     CitableBlock,
@@ -16,10 +17,12 @@ from llama_index.core.base.llms.types import (
     ImageBlock,
     TextBlock,
     ThinkingBlock,
+    ToolCallBlock,
     VideoBlock,
 )
 
 from llama_index_tir._content import to_content
+from llama_index_tir._stand_ins import stand_in
 from tir_client import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -158,3 +161,26 @@ def test_blocks_of_a_model_or_a_tool_that_cannot_be_sent_are_replaced(role: str)
     assert (
         to_content([VideoBlock(video=b"abc", fps=2, video_mimetype="video/mp4")], role) == "[video: video/mp4, 3 bytes]"
     )
+
+
+class InvoiceBlock(BaseContentBlock):
+    """A block of another package."""
+
+    block_type: str = "invoice"
+    number: int = 7
+
+
+@pytest.mark.parametrize(
+    ("block", "line"),
+    [
+        (THOUGHT, '[thinking: "Hm."]'),
+        (ToolCallBlock(tool_name="get_time", tool_kwargs={"city": "Pune"}), '[tool_call get_time: {"city": "Pune"}]'),
+        (InvoiceBlock(), '[invoice: {"block_type": "invoice", "number": 7}]'),
+        (CacheControl(type="ephemeral", ttl="5m"), '[CacheControl: {"ttl": "5m"}]'),
+        (frozenset({7}), '[frozenset: "frozenset({7})"]'),
+        (DocumentBlock(data=b"", title="Plan", document_mimetype="text/plain"), "[document: Plan, text/plain]"),
+        (ImageBlock.model_construct(image=b"\xff\xffA=", path="/tmp/a.png", url=None), "[image: a.png, 2 bytes]"),
+    ],
+)
+def test_a_block_of_any_kind_has_a_line_in_its_place(block: Any, line: str):
+    assert stand_in(block) == line

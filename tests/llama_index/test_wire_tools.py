@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import pytest
@@ -14,9 +13,7 @@ from llama_index_tir._settings import TOOL_NAMES
 from llama_index_tir._tools import (
     NoToolCallError,
     ToolArgumentsError,
-    UnknownToolError,
-    first_call_only,
-    only_offered,
+    one_call_only,
     to_messages,
     to_selections,
     to_tool_arguments,
@@ -175,41 +172,61 @@ def test_long_arguments_are_not_repeated_in_the_name_of_the_tool():
     assert len(selection.tool_kwargs["invalid_arguments"]) == 5_002
 
 
-def test_only_the_first_broken_call_is_kept():
-    broken = [{"id": "1", "error": "e"}, {"id": "2", "error": "e"}]
-    made = response(block("f", "["), block("g", "[", "2"), tool_calls=[], invalid_tool_calls=broken)
+def test_a_broken_call_beside_a_good_one_is_of_no_tool():
+    made = response(block("f", "[1]"), block("g", {"b": 2}))
 
-    assert first_call_only(made).message.additional_kwargs["invalid_tool_calls"] == broken[:1]
+    broken, good = to_selections(made, demanded=True)
+
+    assert broken.tool_name.startswith("f (its arguments are not a JSON object")
+    assert (good.tool_name, good.tool_kwargs) == ("g", {"b": 2})
+
+
+def test_a_call_that_was_cut_off_beside_a_good_one_is_of_no_tool():
+    made = response(block("g", {"b": 2}), block("f", ""), finish="length")
+
+    good, cut = to_selections(made, demanded=False)
+
+    assert good.tool_name == "g"
+    assert cut.tool_name.startswith("f (its arguments are not a JSON object")
 
 
 def test_only_the_first_call_is_kept():
     calls = [{"id": "1"}, {"id": "2"}]
     made = response(block("f", {}), block("g", {}, "2"), tool_calls=calls, more=1)
 
-    first = first_call_only(made)
+    first = one_call_only(made)
 
     assert first.message.blocks == [TextBlock(text="Hm."), block("f", {})]
     assert first.message.additional_kwargs == {"tool_calls": [{"id": "1"}], "more": 1}
     assert len(made.message.blocks) == 3
     assert made.message.additional_kwargs["tool_calls"] == calls
-    assert first_call_only(response(block("f", {}), block("g", {}))).message.additional_kwargs == {"tool_calls": []}
+    assert one_call_only(response(block("f", {}), block("g", {}))).message.additional_kwargs == {"tool_calls": []}
     for few in (response(), response(block("f", {}))):
-        assert first_call_only(few) is few
+        assert one_call_only(few) is few
 
 
-def test_a_call_of_a_tool_that_was_not_offered_is_an_error():
-    good = response(block("get_time", {}))
+@pytest.mark.parametrize(
+    ("first", "second", "kept"), [("[", {}, 1), ("[", "{}", 1), ("[", "[", 0), ("{}", "{}", 0), ({}, {}, 0)]
+)
+def test_a_call_that_can_be_read_is_kept_before_one_that_cannot(first: Any, second: Any, kept: int):
+    broken = [{"id": "1", "error": "e"}]
+    blocks, calls = [block("f", first), block("g", second, "2")], [{"id": "1"}, {"id": "2"}]
 
-    assert only_offered(good, [WEATHER, TIME]) is good
-    with pytest.raises(UnknownToolError) as raised:
-        only_offered(response(block("f", {})), [WEATHER, TIME])
-    assert raised.value.message == "The model called 'f', which was not offered; the tools are get_weather, get_time."
-    assert raised.value.body == {"a": 1}
+    one = one_call_only(response(*blocks, tool_calls=calls, invalid_tool_calls=broken)).message
+
+    assert one.blocks[1:] == [blocks[kept]]
+    assert one.additional_kwargs == {"tool_calls": [calls[kept]], "invalid_tool_calls": broken}
 
 
-def test_arguments_without_effect_are_left_out_with_a_warning():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert without_meaningless({"model": "m", "reuse_client": True, "tokenizer": None}) == {"model": "m"}
-    with pytest.warns(UserWarning, match=r"`reuse_client` has no effect on TIR's models: connections are"):
-        assert without_meaningless({"model": "m", "reuse_client": False}) == {"model": "m"}
+def test_a_call_that_was_cut_off_is_not_kept_before_a_good_one():
+    one = one_call_only(response(block("f", ""), block("g", {}, "2"), finish="length")).message
+
+    assert one.blocks[1:] == [block("g", {}, "2")]
+
+
+def test_arguments_without_effect_are_left_out_with_a_warning_if_they_have_an_unusual_value():
+    assert without_meaningless({"model": "m", "reuse_client": True, "tokenizer": None}) == ({"model": "m"}, [])
+    assert without_meaningless({"model": "m", "api_version": "v2", "modalities": ["text"]}) == (
+        {"model": "m"},
+        ["`api_version` has no effect on TIR's models: TIR has only one."],
+    )

@@ -22,7 +22,7 @@ SHOWN = {
     "Install": r"\A\Z",
     "Setup": r"No token: the cells below call the sandbox on this machine, which is not a model\.",
     "First call": r"Ganges",
-    "Reasoning and answer, apart": r"(~ .+\n)+Air scatters[^~]*\Z",
+    "Reasoning and answer, apart": r"One sentence is enough\.\x1b\[1mAir\x1b\[0m",
     "Async": r"The Narmada\.\nKangchenjunga\.\nThe Thar\.",
     "Token counts": r"tokens': \d\d(.|\n)*\b57\b",
     "Tool calls by hand": r"get_weather \{'city': 'Mumbai'\}\n.*Mumbai: 31 °C, haze\.\n\Z",

@@ -85,7 +85,7 @@ def test_langchains_sums_of_usage_work_with_prices(endpoint):
 
 def test_the_tokens_of_a_second_request_cost_too(endpoint):
     tool = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
-    with Sandbox(ignores_forced_tools=True) as old:
+    with Sandbox() as old:
         old.script(Reply(text="No."), Reply(text="{}"))
         model = ChatTIR(**{**endpoint, "host": old.host, "api_key": old.token}, prices=PRICES)
         answer = model.bind_tools([tool], tool_choice="add").invoke("Hi")

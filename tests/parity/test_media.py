@@ -226,3 +226,26 @@ def test_data_urls_of_a_tools_result_that_cannot_be_sent_are_named(url, sandbox,
     for request in sandbox.requests:
         assert "[image" in str(request.body["messages"][-1]["content"])
         assert "data:" not in str(request.body)
+
+
+@pytest.mark.parametrize(("model", "is_sent"), [("gpt_oss_120b", False), ("qwen2_vl_72b_instruct", True)])
+def test_an_image_of_a_tool_is_named_for_models_that_read_text_only(model, is_sent, sandbox, endpoint):
+    """gpt-oss does not get such an image, and other models of text answer with HTTP 400."""
+    endpoint = {**endpoint, "endpoint_id": 45, "model": model}
+    encoded = base64.b64encode(FILES["image"][1]).decode()
+    block = {"type": "image", "base64": encoded, "mime_type": "image/png"}
+    image = ImageBlock(image=encoded.encode(), image_mimetype="image/png")
+
+    ChatTIR(**endpoint).invoke([ToolMessage([block], tool_call_id="c1")])
+    TIR(**endpoint).chat([ChatMessage(role="tool", blocks=[image], additional_kwargs={"tool_call_id": "c1"})])
+
+    part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{encoded}"}}
+    assert content(sandbox) == [[part] if is_sent else "[image: image/png, 8 bytes]"] * 2
+
+
+def test_a_profile_says_that_a_model_reads_images_after_all(sandbox, endpoint):
+    block = {"type": "image", "url": "https://example.invalid/a.png"}
+
+    ChatTIR(**endpoint, profile={"image_inputs": True}).invoke([ToolMessage([block], tool_call_id="c1")])
+
+    assert content(sandbox)[0][0]["type"] == "image_url"

@@ -177,7 +177,7 @@ async def test_refusals_have_their_class_and_advice(cls, rerank, sandbox, endpoi
     long = ["word " * 200_000]
     for fields, texts, error, advice in (
         ({}, long, ContextOverflowError, "truncate_prompt_tokens"),
-        ({"path": "/nowhere/rerank"}, TEXTS, NotFoundError, "pass it as `path`"),
+        ({"path": "/nowhere/rerank"}, TEXTS, NotFoundError, "Check the `path`"),
         ({"extra_body": {"query": "x"}}, TEXTS, InvalidRequestError, "must not have 'query'"),
     ):
         with pytest.raises(error, match=advice) as raised:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 import pytest
 from langchain_core.documents import Document
@@ -199,11 +201,45 @@ def test_an_argument_of_the_constructor_is_refused_in_a_call_with_its_place(cls,
         call(cls(**endpoint), timeout=3)
 
 
+@CHAT
+@pytest.mark.parametrize(
+    ("argument", "field"),
+    [
+        ("request_timeout", "timeout"),
+        ("api_base", "base_url"),
+        ("extra_headers", "default_headers"),
+        ("headers", "default_headers"),
+        ("extra_query", "default_query"),
+    ],
+)
+def test_another_models_argument_of_a_call_is_refused_with_the_field_for_it(cls, endpoint, argument, field):
+    """For one call, a copy of the model with this field does it."""
+    advice = re.escape(f"model_copy(update={{'{field}': ...}})")
+    with pytest.raises(InvalidRequestError, match=f"^`({argument}|{field})` is not a parameter of a call: .*{advice}"):
+        call(cls(**endpoint), **{argument: "x"})
+
+
+@CHAT
+def test_headers_for_one_call_are_sent_by_a_copy(cls, endpoint, sandbox):
+    model = cls(**endpoint)
+    call(model.model_copy(update={"default_headers": {"X-Trace": "t1"}}))
+    call(model)
+    assert [request.headers.get("x-trace") for request in sandbox.requests] == ["t1", None]
+
+
 @ALL
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"timeout": (1, 2, 3)}, "`timeout` must be seconds, a mapping"),
+        ({"timeout": True}, "`timeout` must be seconds, a mapping"),
+        (
+            {"timeout": {"chunk": True}},
+            "`timeout`: `chunk` must be seconds above 0, or None to wait for ever; not True",
+        ),
+        ({"timeout": (True, 5)}, "`timeout`: `connect` must be seconds .*; not True"),
+        ({"max_retries": True}, "`max_retries` is a number, not True"),
+        ({"wait_for_start": False}, "`wait_for_start` is a number, not False"),
         ({"proxy": "http://localhost"}, "`proxy` is not an argument here: pass `http_client"),
         ({"tir_api_key": "a-secret"}, "`tir_api_key` looks like a credential"),
         ({"api_base": "https://a/v1", "base_url": "https://b/v1"}, "Give `base_url` or `api_base`, not both"),
@@ -211,7 +247,7 @@ def test_an_argument_of_the_constructor_is_refused_in_a_call_with_its_place(cls,
 )
 def test_arguments_that_users_bring_from_elsewhere_are_explained(cls, endpoint, arguments, message):
     with pytest.raises(ConfigurationError, match=message) as raised:
-        made(cls, **endpoint, **arguments)
+        made(cls, **{**endpoint, **arguments})
     assert "a-secret" not in str(raised.value)
 
 

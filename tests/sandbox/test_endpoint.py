@@ -46,12 +46,11 @@ def test_another_project_is_not_found(http, project):
     assert project in answer.text or project == "p-"
 
 
-def test_path_and_query_have_to_name_the_same_project(http):
+def test_another_project_in_the_query_is_not_found(http):
     answer = http.post(f"{TIR}?project_id=999", json=HELLO)
 
-    assert answer.status_code == 400
-    assert "p-12345" in answer.text
-    assert "`999`" in answer.text
+    assert answer.status_code == 404
+    assert "`p-999`" in answer.text
 
 
 def test_url_and_body_have_to_name_the_same_model(http):

@@ -95,7 +95,6 @@ def test_a_stall_ends_when_the_client_disconnects(http, sandbox, body):
         http.post(CHAT, json=body, timeout=HASTY)
 
     until(lambda: sandbox.requests and sandbox.requests[0].disconnected)
-    assert sandbox.requests[0].disconnected_at > sandbox.requests[0].at
     until(lambda: sandbox.open_connections == 0)
 
 

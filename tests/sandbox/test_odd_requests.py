@@ -11,8 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tir_sandbox import Reply, Sandbox, ScriptError
-from tir_sandbox.state import State
+from tir_sandbox import Reply, Sandbox, ScriptError, app
 
 CHAT = "/v1/chat/completions"
 ASKED = [{"role": "user", "content": "Hello"}]
@@ -100,7 +99,7 @@ def test_gpt_oss_refuses_unknown_content_parts(http, part):
 
 def test_a_bug_in_the_sandbox_is_http_500_without_a_traceback(http, sandbox, monkeypatch, caplog):
     """Neither the client nor the terminal gets a traceback, and the next request is answered."""
-    monkeypatch.setattr(State, "clock", lambda _: {}["lost"])
+    monkeypatch.setattr(app, "generate", lambda *_: {}["lost"])
     answer = http.post(CHAT, json={"messages": ASKED})
     monkeypatch.undo()
 

@@ -2,10 +2,7 @@
 
 import json
 
-import httpx
 import pytest
-
-from tir_sandbox import Sandbox
 
 CHAT = "/v1/chat/completions"
 LOOK = {"type": "function", "function": {"name": "look_up_weather", "parameters": {}}}
@@ -51,14 +48,6 @@ def test_a_required_call_prefers_a_tool_not_called_yet(http):
 
 def test_results_of_tools_are_repeated(http):
     assert "31 degrees" in message(http, "How is the weather?", *TURN, tools=[WEATHER])["content"]
-
-
-def test_forced_tools_may_be_ignored():
-    with (
-        Sandbox(ignores_forced_tools=True, rules=lambda request: request.body["tool_choice"]) as sandbox,
-        httpx.Client(base_url=sandbox.host, headers={"Authorization": f"Bearer {sandbox.token}"}) as http,
-    ):
-        assert message(http, "Hi", tools=[WEATHER], tool_choice="required")["content"] == "auto"
 
 
 def test_a_tool_with_an_invalid_schema_is_called_without_arguments(http):

@@ -4,7 +4,7 @@ import re
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.rules.find import TextHints
@@ -72,7 +72,6 @@ def hoisted(schema, found):
     return {key: hoisted(value, found) for key, value in schema.items()}
 
 
-@settings(max_examples=150, deadline=None)
 @given(SCHEMAS, st.sampled_from([None, TEXT, "no 7 no -3.5"]))
 def test_values_fit_their_schema(schema, text):
     definitions = {}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from typing import Annotated, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.markup import escape
+from rich.table import Column, Table
 from rich.text import Text
 
 from tir_cli import exit_codes
@@ -16,6 +19,9 @@ from tir_cli.doctor.model import COST, ModelChecks
 from tir_cli.doctor.network import configuration, connection
 from tir_cli.output import print_json, printable, reporting, stderr, stdout
 from tir_client import Config, InvalidRequestError, TIRError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ASK_ABOVE = 10_000
 """Tokens above which the command asks before it sends anything."""
@@ -56,11 +62,26 @@ def doctor(
             config = Config.resolve(
                 project_id=project_id, endpoint_id=endpoint_id, base_url=base_url, allow_http=allow_http
             )
-            with stderr.status("Checking ..."):
+            with stderr.status("Checking ..."), _without_log():
                 _check(findings, config, models, timeout)
         except TIRError as error:
             findings[_GROUND].append(failure("configuration", error))
         _show(findings, as_json=as_json)
+
+
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Drop the library's advice on answers, such as on those that the checks cut off after one token."""
+    logger = logging.getLogger("tir_client")
+    logger.addFilter(_drop)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_drop)
+
+
+def _drop(_: logging.LogRecord) -> bool:
+    return False
 
 
 def _agree(tokens: int, *, yes: bool, quiet: bool) -> None:
@@ -109,9 +130,9 @@ def _show(findings: dict[str, list[Finding]], *, as_json: bool) -> None:
     if as_json:
         print_json(_record(headline, findings, ok=first is None))
     else:
-        stdout.print(Text(headline, style="bold red" if first else "bold green"))
+        stdout.print(printable(headline, style="bold red" if first else "bold green"))
         if first and first.remedy:
-            stdout.print(Text(first.remedy))
+            stdout.print(printable(first.remedy))
         for name, found in findings.items():
             stdout.print(_table(name, found))
     raise typer.Exit(first.code if first else exit_codes.OK)
@@ -124,12 +145,12 @@ def _works(findings: dict[str, list[Finding]]) -> str:
 
 
 def _table(name: str, findings: list[Finding]) -> Table:
-    table = Table("", name, "", box=None, pad_edge=False)
+    table = Table("", escape(name), Column(overflow="fold"), box=None, pad_edge=False)
     for finding in findings:
         mark, style = _MARKS[finding.mark]
         seen = printable(finding.seen)
         if finding.remedy:
-            seen.append(f"\n{finding.remedy}", style="dim")
+            seen.append("\n").append_text(printable(finding.remedy, style="dim"))
         table.add_row(Text(mark, style=style), finding.step, seen)
     return table
 

@@ -1,4 +1,4 @@
-"""What the checks found."""
+"""Finding: the result of one check, with its mark, and how an error becomes one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from tir_cli import exit_codes
-from tir_client import ResponseError, TIRError
+from tir_cli.output import for_shell
+from tir_client import (
+    APIConnectionError,
+    APITimeoutError,
+    BadRequestError,
+    RateLimitError,
+    ResponseError,
+    StreamError,
+    StreamServerError,
+    TIRError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,13 +72,28 @@ def run(step: str, check: Callable[[], Outcome], *, ability: str | None = None) 
         mark, seen, facts = check()
     except TIRError as error:
         if ability and (error.status_code in NO_ABILITY or isinstance(error, ResponseError)):
-            seen, _, remedy = error.message.partition("\n")
+            seen, _, remedy = for_shell(error.message).partition("\n")
             return Finding(step, Mark.NOTE, f"no: {seen}", remedy, {ability: False})
         return failure(step, error)
     return Finding(step, mark, seen, facts=facts)
 
 
+_REMEDIES: tuple[tuple[type[TIRError], str], ...] = (
+    (APITimeoutError, "The model may be busy or starting: try again, or allow more time with `--timeout`."),
+    (
+        APIConnectionError,
+        "Try again; if it stays so, look at the server's log, and at proxies on the way.",
+    ),
+    (StreamServerError, "The server itself failed: try again, and look at its log if you can."),
+    (StreamError, "Whole answers arrive, but streams do not: a proxy or gateway on the way may cut them. Try again."),
+    (RateLimitError, "The server has too many requests, or your quota is used up: wait a while, and try again."),
+    (BadRequestError, "The server refuses a plain question: is this a chat model?"),
+)
+"""What to do about failures whose own advice is for programs, or that have none."""
+
+
 def failure(step: str, error: TIRError) -> Finding:
-    """A failed step, with the advice of its error."""
-    seen, _, remedy = error.message.partition("\n")
+    """A failed step, with the remedy for its error."""
+    seen, _, advice = for_shell(error.message).partition("\n")
+    remedy = next((text for kind, text in _REMEDIES if isinstance(error, kind)), advice)
     return Finding(step, Mark.FAILED, f"{type(error).__name__}: {seen}", remedy, code=exit_codes.exit_code(error))

@@ -58,7 +58,7 @@ def _token(config: Config) -> Finding:
     days = (expiry - datetime.now(UTC)).days
     facts = {"token_expires": expiry.isoformat()}
     if days < 0:
-        remedy = "Create a new token on TIR, and use its Auth Token."
+        remedy = f"Create a new token on TIR, and set {TOKEN_VARIABLES[0]} to its Auth Token."
         return Finding("token", Mark.FAILED, f"it expired on {expiry:%d %B %Y}", remedy, facts, exit_codes.REFUSED)
     mark = Mark.NOTE if days < EXPIRES_SOON else Mark.OK
     return Finding("token", mark, f"an Auth Token, valid until {expiry:%d %B %Y} ({days} days)", facts=facts)

@@ -23,8 +23,9 @@ What a run promises:
   which something has changed. `accept_changes` goes on and keeps what is stored. Rows may be added at the end.
 - **A row that fails is stored with its error**, and the run goes on. The next run removes such results and asks their
   rows again, unless `retry_failed` is False. A wrong token (401), an unknown model (404), a certificate that is not
-  accepted, and a server that cannot be reached (from the start, or later for as long as `patience`) end the run, as no
-  row would succeed. The rows that were under way are then not stored, and the next run asks them.
+  accepted, and a server that cannot be reached from the start end the run, as no row would succeed. So does a server
+  that has failed 20 rows in a row and answered nothing for as long as `patience`, and one that has refused the first
+  100 rows. The rows that were under way are then not stored, and the next run asks them.
 - **Results are stored as they come.** Each has the `index` of its row; `sort_output` puts the file into that order.
 - **Memory does not grow with the input.** Two bits for each row are kept, and only where an output exists already.
 """

@@ -5,7 +5,8 @@ Each method takes the time.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from math import sqrt
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
@@ -15,20 +16,35 @@ if TYPE_CHECKING:
 
 START = 8
 """Requests at once in the beginning."""
+TOLERATED = 0.1
+"""The share of refusals that is no reason for fewer requests: some servers refuse a few under any load."""
+TRIAL = 8
+"""Rounds with a few refusals each, after which the controller tries whether fewer requests are refused less often."""
+LONGEST_HOLD = 16
+"""Most rounds for which the limit stays before the server is tried with more requests."""
 IGNORED = 4
-"""Rounds of refusals with `Retry-After: 0`, and without an answer, after which there are pauses all the same."""
+"""Refusals with `Retry-After: 0`, and without an answer between them, after which there are pauses all the same."""
 
 
 class Controller:
-    """Additive increase, multiplicative decrease, as TCP does it.
+    """Additive increase and multiplicative decrease, once a round trip, as TCP does it.
 
-    A round is as many answers as the limit, to requests that were sent since the limit changed. At its end the limit
-    doubles, and after the first refusal (429, 502, 503, 504) it grows by one. A refusal halves it, once for all
-    requests that were sent before. It also shrinks if `FirstByteWatch` finds that the server is overloaded.
+    A round is as many answers and refusals (429, 502, 503, 504) as the limit, to requests that were sent since the
+    limit changed. During a round each refusal takes one place off the limit, so that a refused request is sent again
+    when another one has been answered. At the end of a round:
 
-    A pause holds for all requests: the server's `Retry-After`, or, if no request is answered between two refusals, the
-    pauses of the retry policy. `Retry-After: 0` means that there is no pause, unless `IGNORED` rounds of refusals came
-    without an answer between them.
+    - If significantly more than a tenth were refused, the limit shrinks by the refused share (as in DCTCP), and at
+      most by half. It then stays for twice as many rounds as after the decrease before, unless it has grown beyond it.
+    - Otherwise it doubles up to the limit of the last decrease, and then grows by a quarter a round.
+    - If a decrease has not lowered the share, the refusals do not depend on the load: the limit is put back, and this
+      share is tolerated.
+
+    The limit is halved after an answer that did not come in time, and after a refusal that follows another one without
+    an answer between them. It also shrinks if `FirstByteWatch` finds that the server is overloaded.
+
+    A pause holds for all requests: the server's `Retry-After`, or, after refusals without an answer between them, the
+    pauses of the retry policy. `Retry-After: 0` means that there is no pause, unless `IGNORED` of such refusals
+    followed one another.
 
     Args:
         ceiling: The highest limit.
@@ -40,71 +56,139 @@ class Controller:
     """
 
     def __init__(self, ceiling: int, policy: RetryPolicy) -> None:
-        self.limit = min(ceiling, START)
+        self.limit = self._window = min(ceiling, START)
         self.resume_at = 0.0
-        self._ceiling = ceiling
-        self._threshold = ceiling
+        self._ceiling = self._threshold = self._peak = ceiling
         self._policy = replace(policy, max_retries=1_000_000)
-        self._changed_at = self._reduced_at = float("-inf")
-        self._refusals = 0
+        self._changed_at = self._reduced_at = self._refused_at = float("-inf")
+        self._unanswered = 0
+        self._hold, self._calm = 1, 0
+        self._tolerated, self._rounds_with_refusals = TOLERATED, 0
+        self._before: Round | None = None
         self._watch = FirstByteWatch()
+        self._refused = 0
         self._first_bytes: list[float] = []
         self._seconds: list[float] = []
 
     def answered(self, sent: float, first_byte: float, now: float) -> None:
         """Note an answer: when its request was sent, and how many seconds its first byte took."""
-        self._refusals = 0
-        if sent < self._changed_at:
-            return
-        self._first_bytes.append(first_byte)
-        self._seconds.append(now - sent)
-        if len(self._seconds) >= self.limit:
+        self._unanswered = 0
+        if sent >= self._changed_at:
+            self._first_bytes.append(first_byte)
+            self._seconds.append(now - sent)
             self._end_round(now)
 
     def refused(self, sent: float, failure: TIRError, now: float) -> None:
         """Note a refusal: when its request was sent, and the error, which may have a `retry_after`."""
-        first_of_round = sent >= self._reduced_at
-        if first_of_round:
-            self._refusals += 1
-            self._halve(now, is_new=self._refusals == 1)
-        unanswered = IGNORED if failure.retry_after == 0 else 1
-        if failure.retry_after or (first_of_round and self._refusals > unanswered):
+        follows_another = sent >= self._refused_at
+        if follows_another:
+            self._refused_at = now
+            self._unanswered += 1
+        without_pause = IGNORED if failure.retry_after == 0 else 1
+        if failure.retry_after or (follows_another and self._unanswered > without_pause):
             self.resume_at = max(self.resume_at, now + self._pause(failure))
+        if sent < self._reduced_at:
+            return
+        if self._unanswered > 1:
+            self._change(max(1, self._window // 2), now)
+        else:
+            self._refused += 1
+            self.limit = max(1, self._window - self._refused)
+            self._end_round(now)
 
     def slowed(self, sent: float, now: float) -> None:
         """Note an answer that did not come in time."""
         if sent >= self._reduced_at:
-            self._halve(now, is_new=True)
+            self._threshold = max(1, self._window // 2)
+            self._change(self._threshold, now)
 
     def _end_round(self, now: float) -> None:
-        first_byte, rate = median(self._first_bytes), self.limit / max(fmean(self._seconds), 1e-9)
-        overloaded = self._watch.judge(self.limit, first_byte, rate) if self.limit >= START else None
-        if overloaded is not None:
+        if len(self._seconds) + self._refused < self._window:
+            return
+        sent = len(self._seconds) + self._window  # a refusal comes at once, and an answer takes its time
+        ended = Round(self._window, self._refused, self._refused / sent)
+        before, self._before = self._before, None
+        self._rounds_with_refusals = self._rounds_with_refusals + 1 if ended.refused else 0
+        if before is not None and ended.is_refused_like(before):
+            self._put_back(before, ended.share, now)
+        elif self._is_too_much(ended, sent) or self._rounds_with_refusals == TRIAL:
+            self._shrink(ended, now)
+        elif self._seconds and (overloaded := self._overloaded(ended)) is not None:
             self._threshold = overloaded
             self._change(overloaded, now)
-        elif self.limit < self._threshold:
-            self._change(min(2 * self.limit, self._threshold), now)
         else:
-            self._change(self.limit + 1, now)
+            self._grow(now)
 
-    def _halve(self, now: float, *, is_new: bool) -> None:
-        half = max(1, self.limit // 2)
-        if is_new:
-            self._threshold = half
-        self._change(half, now)
+    def _is_too_much(self, ended: Round, sent: int) -> bool:
+        """Whether so many refusals are unlikely (two standard deviations) at the tolerated share."""
+        if not ended.refused:
+            self._tolerated = TOLERATED
+        usual = self._tolerated * sent
+        return ended.refused > usual + 2 * sqrt(usual * (1 - self._tolerated))
+
+    def _overloaded(self, ended: Round) -> int | None:
+        """The new limit if the answers begin too late."""
+        if ended.limit < START:
+            return None
+        rate = (ended.limit - ended.refused) / max(fmean(self._seconds), 1e-9)
+        return self._watch.judge(ended.limit, median(self._first_bytes), rate)
+
+    def _shrink(self, ended: Round, now: float) -> None:
+        """Take the refused requests off the limit."""
+        is_trial = self._rounds_with_refusals == TRIAL
+        self._hold, self._calm = LONGEST_HOLD if is_trial else min(2 * self._hold, LONGEST_HOLD), 0
+        self._before, self._rounds_with_refusals = ended, 0
+        self._peak, self._threshold = ended.limit, max(1, ended.limit // 2, ended.limit - ended.refused)
+        self._change(self._threshold, now)
+
+    def _put_back(self, before: Round, share: float, now: float) -> None:
+        """Undo a decrease that did not help."""
+        self._tolerated = min(max(TOLERATED, share), 0.5)
+        self._threshold = max(self._threshold, before.limit)
+        self._hold, self._rounds_with_refusals = 1, 0
+        self._change(before.limit, now)
+
+    def _grow(self, now: float) -> None:
+        self._calm += 1
+        if self._window > self._peak:
+            self._hold = 1
+        more = max(1, self._window // 4) if self._calm >= self._hold else 0
+        grown = min(2 * self._window, self._threshold) if self._window < self._threshold else self._window + more
+        self._change(grown, now)
 
     def _change(self, limit: int, now: float) -> None:
-        if limit < self.limit or self.limit < self._ceiling:
+        """Set the limit, and begin a round."""
+        limit = min(limit, self._ceiling)
+        if limit != self._window:
             self._changed_at = now
-        if limit <= self.limit:
+        if limit < self._window:
             self._reduced_at = now
-        self.limit = min(limit, self._ceiling)
+        self.limit = self._window = limit
+        self._refused = 0
         self._first_bytes.clear()
         self._seconds.clear()
 
     def _pause(self, failure: TIRError) -> float:
-        pause = self._policy.delay(max(1, self._refusals - 1), failure)
+        pause = self._policy.delay(max(1, self._unanswered - 1), failure)
         return self._policy.patience if pause is None else pause
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A round: its limit, and how many requests, and which share of those that were sent, were refused."""
+
+    limit: int
+    refused: int
+    share: float
+
+    def is_refused_like(self, before: Round) -> bool:
+        """Whether a lower limit than that of `before` has not lowered the share by half.
+
+        A server that takes a fixed number of requests refuses as many fewer as the limit is lower, which counts as
+        none.
+        """
+        by_number = max(0, before.refused - (before.limit - self.limit))
+        return self.share * (self.refused - by_number) > self.refused * before.share / 2
 
 
 class FirstByteWatch:
@@ -150,7 +234,7 @@ class FirstByteWatch:
         has_grown = limit >= self.GROWN * fewer
         if first_byte > self.RISE * self._lowest and rate < former * (self.GAIN if has_grown else self.LOSS):
             self._trial = (limit, first_byte)
-            return max(1, int(limit * self.CUT))
+            return int(limit * self.CUT)
         if has_grown:
             self._reference = (limit, rate)
         return None

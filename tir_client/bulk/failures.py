@@ -1,4 +1,4 @@
-"""Decides what follows from a failed request. Pure."""
+"""Decides whether a failed request is sent again, fails its row, or ends the run. Pure."""
 
 from __future__ import annotations
 
@@ -26,6 +26,12 @@ REFUSING = frozenset({429, 502, 503, 504, 529})
 """Statuses of a server that has too much to do, or is not there yet."""
 
 
+FAILED_ROWS = 20
+"""Rows that the server fails one after the other before it counts as broken."""
+REJECTED_ROWS = 100
+"""Rows that fail by themselves in a run without any answer before the settings count as wrong."""
+
+
 class Verdict(Enum):
     """What a failure means."""
 
@@ -50,7 +56,7 @@ def judge(failure: TIRError, *, any_answer: bool) -> Verdict:
         return Verdict.END
     if isinstance(failure, APIStatusError) and failure.status_code in REFUSING:
         return Verdict.REFUSED
-    if isinstance(failure, APIConnectionError) and failure.phase == "connect":
+    if _is_unreachable(failure):
         return Verdict.REFUSED
     if is_retryable(failure):
         return Verdict.BROKEN
@@ -58,33 +64,71 @@ def judge(failure: TIRError, *, any_answer: bool) -> Verdict:
 
 
 @dataclass(slots=True)
-class Outage:
-    """The time for which no connection to the server could be made. It is that of the run, not of one row.
+class CircuitBreaker:
+    """Ends a run whose server answers nothing any more, instead of storing an error for each row that is left.
+
+    It opens when the server has failed `FAILED_ROWS` rows without an answer between them. No further row fails then:
+    their requests are sent again, with pauses, until one is answered or the patience is used up.
 
     Args:
-        patience: Seconds after which the run ends.
-        since: When the first connection failed after the last answer.
+        patience: Seconds without an answer after which the run ends.
+        has_answers: Whether earlier runs have stored answers.
+        any_answer: Whether this run has had one.
+        since: When the first request failed after the last answer.
+        failed: Rows that the server has failed since then.
+        rejected: Rows that failed by themselves before the first answer.
     """
 
     patience: float
+    has_answers: bool = False
+    any_answer: bool = False
     since: float | None = None
+    failed: int = 0
+    rejected: int = 0
 
     def answered(self) -> None:
-        """Note that the server answered a request, if only with an error."""
-        self.since = None
+        """Note an answer."""
+        self.any_answer, self.since, self.failed = True, None, 0
 
-    def failed(self, failure: TIRError, now: float) -> None:
-        """Note a failed request.
+    def check(self, failure: TIRError, verdict: Verdict, now: float) -> Verdict:
+        """Note a failed request; return the verdict, which is to send it again if the breaker is open.
 
         Raises:
-            APIConnectionError: The failure, if nothing has answered for as long as the patience.
+            TIRError: The failure, if nothing was answered for as long as the patience.
         """
-        if not isinstance(failure, APIConnectionError):
-            self.answered()
-        elif failure.phase == "connect":
-            self.since = now if self.since is None else self.since
-            if now - self.since >= self.patience:
-                raise failure
+        if verdict is Verdict.FAILED:  # the server works
+            self.since, self.failed = None, 0
+            return verdict
+        if verdict is Verdict.END:
+            return verdict
+        self.since = now if self.since is None else self.since
+        if self.failed < FAILED_ROWS and not _is_unreachable(failure):
+            return verdict
+        if now - self.since >= self.patience:
+            raise _ended(failure, f"The server has answered nothing for {now - self.since:.0f} seconds")
+        return Verdict.REFUSED
+
+    def row_failed(self, failure: TIRError, verdict: Verdict) -> None:
+        """Note a row that is stored with its error.
+
+        Raises:
+            TIRError: The failure, if no row has ever been answered, and many failed by themselves.
+        """
+        if verdict is not Verdict.FAILED:
+            self.failed += 1
+        elif not (self.any_answer or self.has_answers):
+            self.rejected += 1
+            if self.rejected >= REJECTED_ROWS:
+                raise _ended(failure, f"None of the first {self.rejected} rows was answered")
+
+
+def _is_unreachable(failure: TIRError) -> bool:
+    return isinstance(failure, APIConnectionError) and failure.phase == "connect"
+
+
+def _ended(failure: TIRError, why: str) -> TIRError:
+    """The error that ends the run, of the class of its last failure."""
+    return type(failure)(f"{why}, so the run has ended. Last error: {failure.message}", **failure.details())
 
 
 @dataclass(slots=True)
@@ -93,19 +137,17 @@ class Attempts:
 
     Args:
         policy: How often a broken request is sent again, and after which pauses.
-        patience: Seconds for which a refused request is sent again.
         retries: Broken requests so far.
         refusals: Refused requests so far.
         since: When the first failure was.
     """
 
     policy: RetryPolicy
-    patience: float
     retries: int = 0
     refusals: int = 0
     since: float | None = None
 
-    def pause(self, failure: TIRError, verdict: Verdict, now: float, *, any_answer: bool) -> float | None:
+    def pause(self, failure: TIRError, verdict: Verdict, now: float, breaker: CircuitBreaker) -> float | None:
         """Seconds until the row is asked again, beside the pauses that hold for all rows; None to store the error.
 
         Raises:
@@ -118,9 +160,10 @@ class Attempts:
             return self.policy.delay(self.retries, failure)
         if verdict is Verdict.REFUSED:
             self.refusals += 1
-            if not isinstance(failure, APIConnectionError):
-                return 0.0 if now - self.since < self.patience else None
-            if not any_answer and self.refusals > self.policy.max_retries:
+            if not _is_unreachable(failure):
+                first = self.since if breaker.since is None else min(self.since, breaker.since)
+                return 0.0 if now - first < breaker.patience else None
+            if not breaker.any_answer and self.refusals > self.policy.max_retries:
                 raise failure
             return 0.0
         if verdict is Verdict.END:

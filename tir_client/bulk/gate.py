@@ -22,11 +22,7 @@ class Gate:
 
     async def enter(self, *, again: bool = False) -> None:
         """Wait until a request may be sent. Call `leave` afterwards."""
-        loop = asyncio.get_running_loop()
-        if not self._again and not self._new and self._is_open(loop.time()):
-            self.under_way += 1
-            return
-        turn: asyncio.Future[None] = loop.create_future()
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         (self._again if again else self._new).append(turn)
         self.admit()
         try:

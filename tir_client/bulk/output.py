@@ -1,4 +1,4 @@
-"""The output: a file of JSON lines that is appended to, mended and sorted.
+"""The output: a file of JSON lines that is appended to, repaired after a kill, and sorted.
 
 Each result is written with one `write` to the operating system before it is counted as finished, so a process that is
 killed loses nothing that it has stored. What a crash of the whole machine may lose is bounded by `sync`.
@@ -165,12 +165,16 @@ def _sorted_run(lines: list[bytes]) -> IO[bytes]:
 def _replace(path: Path, lines: Iterable[bytes]) -> None:
     """Write a file anew with the same permissions, and put it into place when it is complete."""
     temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        copymode(path, temporary)
-        file.writelines(lines)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            copymode(path, temporary)
+            file.writelines(lines)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _open(path: Path) -> IO[bytes]:

@@ -16,7 +16,7 @@ from tir_client.protocol.requests import ChatRequest
 from tir_client.protocol.tool_choice import response_format
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tir_client.protocol.responses import Json
 
@@ -90,12 +90,15 @@ class Prompts:
             raise ConfigurationError(error.message) from None
         _ = self._parts
 
-    def check_columns(self, row: Row) -> None:
-        """Check that the first row has what the template, or the lack of one, asks for.
+    def check_first(self, rows: Sequence[Row]) -> None:
+        """Check that one of the first rows can be read, and that the first has a prompt or the template's columns.
 
         Raises:
-            ConfigurationError: It does not, so that no row could be sent.
+            ConfigurationError: Otherwise, as probably no row could be sent.
         """
+        row = rows[0]
+        if len(rows) > 1 and all(row.value is None for row in rows):
+            raise ConfigurationError(f"None of the first {len(rows)} rows can be read. The first one: {row.problem}.")
         if row.value is None:
             return
         try:

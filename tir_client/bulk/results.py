@@ -1,4 +1,4 @@
-"""The rows of the output: what a request came to, and its line of JSON. Pure."""
+"""Result and RowError: the answer or the error of a row, and its line of JSON in the output. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loops of a bulk run."""
+"""Bulk: reads rows, sends their requests, and stores or yields the results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tir_client.bulk.controller import Controller
-from tir_client.bulk.failures import Attempts, Outage, Verdict, judge
+from tir_client.bulk.failures import Attempts, CircuitBreaker, Verdict, judge
 from tir_client.bulk.gate import Gate
 from tir_client.bulk.output import Output
 from tir_client.bulk.progress import Progress
@@ -42,8 +42,8 @@ class Bulk:
         prompts: How a row becomes a request.
         at_once: The most requests at once. Fewer are under way if the server refuses some, or becomes slower.
         patience: Seconds for which a row is asked again while the server refuses requests (429, 502, 503, 504), and
-            after which the run ends if no connection can be made. A large model on an idle deployment takes a quarter
-            of an hour to start.
+            after which the run ends if the server has failed all of them. A large model on an idle deployment takes a
+            quarter of an hour to start.
         stream: Receive answers as streams. This costs more CPU, and keeps gateways from ending long answers.
     """
 
@@ -71,7 +71,8 @@ class Bulk:
         It can be stopped or killed at any time. The same call then goes on with the rows that are missing.
 
         Args:
-            rows: The path of a `.jsonl`, `.csv` or `.parquet` file, or an iterable of prompts or mappings.
+            rows: The path of a `.jsonl`, `.csv` (both also as `.gz`) or `.parquet` file, or an iterable of prompts or
+                mappings.
             output: The file to write.
             retry_failed: Ask rows again that an earlier run stored with an error.
             accept_changes: Go on although rows or settings have changed since. What is stored is kept.
@@ -86,11 +87,14 @@ class Bulk:
             NotFoundError: The server does not know the model or the path.
             PermissionDeniedError: The token may not use the model.
             APIConnectionError: The server could not be reached from the start, or for as long as `patience`.
+            TIRError: The server has failed 20 rows in a row and answered nothing for as long as `patience`, or has
+                refused the first 100 rows: the last failure.
             OSError: The output cannot be written.
         """
         work = _Run(self, rows, progress, accept_changes)
         work.output = await asyncio.to_thread(Output, _checked(rows, Path(output)), retry_failed=retry_failed)
         work.progress.failed_before = work.output.failed
+        work.breaker.has_answers = len(work.output.finished) > work.output.failed
         try:
             await work.finish(_nowhere)
             work.output.sync()
@@ -132,7 +136,7 @@ class _Run:
         self._policy = bulk.client.retry
         self._controller = Controller(bulk.at_once, self._policy)
         self._gate = Gate(self._controller)
-        self._outage = Outage(bulk.patience)
+        self.breaker = CircuitBreaker(bulk.patience)
         self._client = copy(bulk.client)
         self._client.retry = replace(self._policy, max_retries=0)  # retries are here, where all rows wait for them
         self._client.start = StartPolicy()
@@ -159,7 +163,7 @@ class _Run:
 
     def _unfinished(self, block: list[Row]) -> list[Row]:
         if self._read == 0:
-            self._prompts.check_columns(block[0])
+            self._prompts.check_first(block)
         rows = block
         if self.output is not None:
             rows = self.output.finished.unfinished(block, self._prompts.fingerprint, check=self._check)
@@ -183,7 +187,7 @@ class _Run:
             self._update()
 
     async def _result(self, row: Row, fingerprint: int) -> Result:
-        attempts = Attempts(self._policy, self._bulk.patience)
+        attempts = Attempts(self._policy)
         try:
             request = self._prompts.request(row)
         except InvalidRequestError as error:
@@ -195,7 +199,7 @@ class _Run:
             except TIRError as error:
                 failure = error
             else:
-                self._outage.answered()
+                self.breaker.answered()
                 self._controller.answered(sent, first_byte - sent, _now())
                 return answered(row, fingerprint, completion, self._prompts.schema)
             if not await self._may_retry(failure, sent, attempts):
@@ -219,16 +223,15 @@ class _Run:
             TIRError: The run has to end.
         """
         self.progress.last_failure = RowError.of(failure)
-        any_answer, now = self.progress.answered > 0, _now()
-        verdict = judge(failure, any_answer=any_answer)
+        now, breaker = _now(), self.breaker
+        verdict = breaker.check(failure, judge(failure, any_answer=breaker.any_answer), now)
         if verdict is Verdict.REFUSED:
             self._controller.refused(sent, failure, now)
         elif verdict is Verdict.SLOW:
             self._controller.slowed(sent, now)
-        pause = attempts.pause(failure, verdict, now, any_answer=any_answer)
-        if any_answer:
-            self._outage.failed(failure, now)
+        pause = attempts.pause(failure, verdict, now, breaker)
         if pause is None:
+            breaker.row_failed(failure, verdict)
             return False
         self._gate.leave()
         self._update()

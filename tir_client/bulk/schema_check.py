@@ -1,4 +1,4 @@
-"""Refuses what is no JSON schema, before any row is paid for. Pure."""
+"""Refuses an invalid JSON schema before the first request of a run. Pure."""
 
 from __future__ import annotations
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import gzip
 import io
+import zlib
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Sized
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import count, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 from pydantic_core import from_json
 
@@ -22,7 +24,7 @@ from tir_client.bulk.prompts import Row
 from tir_client.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 Rows = str | Path | Iterable[Any] | AsyncIterable[Any]
 """An input: the path of a file, or prompts or mappings of columns."""
@@ -45,16 +47,23 @@ def open_source(rows: Rows) -> Source:
         ConfigurationError: The file does not exist, or is of an unknown kind.
     """
     if isinstance(rows, str | Path):
-        path = Path(rows)
-        kind = _KINDS.get(path.suffix.lower())
-        if kind is None:
-            raise ConfigurationError(f"The input must end in {', '.join(_KINDS)}, not in {path.suffix!r}.")
-        if not path.is_file():
-            raise ConfigurationError(f"There is no file {path}.")
-        return FileSource(kind(path))
+        return FileSource(_file(Path(rows)))
     if isinstance(rows, AsyncIterable | Iterable):
         return IterableSource(rows)
     raise ConfigurationError(f"The input must be a path or an iterable of rows, not {type(rows).__name__}.")
+
+
+def _file(path: Path) -> _File:
+    """The file of a path, by the end of its name."""
+    if str(path) == "-" or path.is_fifo() or path.is_char_device():
+        raise ConfigurationError("The input must be a file: the next run could not read a pipe again.")
+    is_packed = path.suffix.lower() == ".gz"
+    kind = _KINDS.get(Path(path.stem if is_packed else path.name).suffix.lower())
+    if kind is None or (is_packed and kind is _Parquet):
+        raise ConfigurationError(f"The input must end in {', '.join(_KINDS)} or .jsonl.gz, not in {path.suffix!r}.")
+    if not path.is_file():
+        raise ConfigurationError(f"There is no file {path}.")
+    return kind(path)
 
 
 class _File:
@@ -71,15 +80,28 @@ class _File:
     def fraction(self) -> float:
         return min(1.0, self.position / self.size)
 
+    @contextmanager
+    def opened(self) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+        """The file, and what it holds, which is something else if it is compressed."""
+        with self.path.open("rb") as file:
+            if self.path.suffix.lower() != ".gz":
+                yield file, file
+                return
+            try:
+                with gzip.GzipFile(fileobj=file) as content:
+                    yield file, cast("IO[bytes]", content)
+            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+                raise ConfigurationError(f"{self.path} cannot be decompressed: {error}") from None
+
 
 class _JsonLines(_File):
     """An object or a text on each line; empty lines are passed over."""
 
     def rows(self) -> Iterator[Row]:
         numbers = count()
-        with self.path.open("rb") as file:
-            for line in file:
-                self.position += len(line)
+        with self.opened() as (file, content):
+            for line in content:
+                self.position = file.tell()
                 if text := line.strip():
                     yield _from_line(next(numbers), text)
 
@@ -95,17 +117,27 @@ class _Csv(_File):
     """Columns with names in the first line."""
 
     def rows(self) -> Iterator[Row]:
-        with self.path.open("rb") as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
-            reader = csv.DictReader(text)
+        with self.opened() as (file, content), io.TextIOWrapper(content, encoding="utf-8-sig", newline="") as text:
+            reader = csv.DictReader(text, strict=True)  # else a quote that is not closed takes all rows after it
             for index in count():
+                line = reader.line_num + 1
                 try:
                     columns = _next_record(reader)
-                except (csv.Error, UnicodeDecodeError) as error:
-                    raise ConfigurationError(f"{self.path}, line {reader.line_num + 1}: {error}.") from None
+                except UnicodeDecodeError as error:
+                    raise ConfigurationError(f"{self.path} is not UTF-8, in line {line} or later: {error}.") from None
+                except csv.Error as error:
+                    raise ConfigurationError(f"{self.path}, the record from line {line}: {error}.") from None
                 if columns is None:
                     return
-                self.position = raw.tell()
+                if index == 0:
+                    self._check_names(reader.fieldnames or ())
+                self.position = file.tell()
                 yield _of_record(index, columns)
+
+    def _check_names(self, names: Sequence[str]) -> None:
+        twice = next((name for name in names if name and names.count(name) > 1), None)
+        if twice is not None:
+            raise ConfigurationError(f"{self.path} has two columns with the name `{twice}`.")
 
 
 def _next_record(reader: csv.DictReader[str]) -> dict[Any, Any] | None:
@@ -135,7 +167,7 @@ class _Parquet(_File):
         try:
             self._table = parquet.ParquetFile(path, buffer_size=1 << 20)  # read in parts, not a whole column at a time
         except ValueError as error:
-            raise ConfigurationError(f"{path} cannot be read: {error}.") from None
+            raise ConfigurationError(f"{path} cannot be read: {str(error).rstrip('.')}.") from None
         self.size = max(1, self._table.metadata.num_rows)
 
     def rows(self) -> Iterator[Row]:
@@ -146,7 +178,8 @@ class _Parquet(_File):
                         self.position += 1
                         yield Row(self.position - 1, columns)
             except (ValueError, OSError) as error:
-                raise ConfigurationError(f"{self.path}, after row {self.position}: {error}.") from None
+                problem = f"{self.path}, after row {self.position}: {str(error).rstrip('.')}."
+                raise ConfigurationError(problem) from None
 
 
 _KINDS: dict[str, Callable[[Path], _File]] = {

@@ -6,6 +6,7 @@ usage and finish reasons.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -130,6 +131,12 @@ class Accumulator:
         if missing:
             error = ResponseError if self._states else EmptyAnswerError
             raise error(f"The answer is not complete: {missing}.", partial=self.completion())
+        if len(self._states) < self._expected:
+            warnings.warn(
+                f"`n` is {self._expected}, but the server ignores it: it sent {len(self._states)}.",
+                UserWarning,
+                stacklevel=2,
+            )
         return Delta(accumulator=self, event={"usage": self._usage}, usage=self.usage, final=True)
 
     def add_rescued_call(self, call: ToolCall, usage: Usage | None) -> Delta:
@@ -153,11 +160,16 @@ class Accumulator:
         earlier = self._rescue_usage
         self._rescue_usage = earlier if usage is None else usage if earlier is None else earlier + usage
 
-    def missing(self) -> str:
-        """Why the answer is not complete, as text; empty if it is complete."""
+    def missing(self, *, is_end_known: bool = True) -> str:
+        """Why the answer is not complete, as text; empty if it is complete.
+
+        Args:
+            is_end_known: Whether the server has said that the answer ends here. If it has fewer choices than were
+                requested, then the server ignores `n`, as many do, which is no error.
+        """
         if not self._states:
             return "it has no choices"
-        if len(self._states) < self._expected:
+        if len(self._states) < self._expected and not is_end_known:
             return f"it has {len(self._states)} of {self._expected} choices"
         for state in self._states.values():
             if state.error:

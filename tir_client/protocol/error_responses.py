@@ -78,7 +78,9 @@ _LONG_TEXTS = (
     "Split the texts into shorter ones (in LlamaIndex lower `Settings.chunk_size`), or have the server cut them with "
     "`truncate_prompt_tokens`."
 )
-_RERANK_PATH = "If the server reranks at another path than `/v1/rerank`, pass it as `path`, such as `/rerank`."
+_RERANK_PATH = "Check the `path`, too: most servers rerank at `rerank`, which is below `/v1`, and others at `/rerank`."
+_FIXED_CALLS = ("completions", "embeddings", "models")
+"""The last parts of paths that users do not choose. Of `RerankRequest.path` they choose it."""
 _NO_TOKENIZER = "The server, or a gateway in front of it, does not expose vLLM's `/tokenize`: it cannot count tokens."
 _NO_VERSION = "The URL has no `/v1`: most servers expect a `base_url` that ends in it, such as {root}/v1."
 _HIDDEN = (403, 404, 405, 501)
@@ -129,7 +131,7 @@ def _advice_for_url(cls: type[APIStatusError], status_code: int, url: str) -> st
         return _LONG_TEXTS
     if cls is not NotFoundError:
         return ""
-    if call == "rerank":
+    if url and call not in _FIXED_CALLS:
         return f"{_ADVICE[NotFoundError]} {_RERANK_PATH}"
     if url and "v1" not in parts.path.split("/"):
         return _NO_VERSION.format(root=f"{parts.scheme}://{parts.netloc}{root.removesuffix('/chat')}")

@@ -21,6 +21,7 @@ _PADDING = " \t\r\n`"
 _FENCE = re.compile(r"```[\w+-]*\s*+(?=[{\[])", re.ASCII)
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f]")
+_CONSTANT = re.compile(r'"(?:[^"\\]++|\\.)*+"?|-?Infinity|NaN', re.DOTALL)
 _MARK = re.compile(r'["\\{}\[\]]')
 
 
@@ -69,6 +70,11 @@ def read_partial_json(text: str) -> Any:
 def escape_controls(text: str) -> str:
     """`text` with the raw control characters inside its strings escaped; those between values are white space."""
     return _STRING.sub(lambda string: _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", string[0]), text)
+
+
+def quote_constants(text: str) -> str:
+    """`text` with NaN and the infinities as strings: Python's JSON has them, the standard does not."""
+    return _CONSTANT.sub(lambda found: found[0] if found[0].startswith('"') else f'"{found[0]}"', text)
 
 
 def escape_surrogates(text: str) -> str:

@@ -67,7 +67,7 @@ def checked_part(part: Json, media_type: str | None = None) -> Json:
     name = part["type"]
     fields = part[name] if name == "input_audio" or name.endswith("_url") else {}
     if name == "input_audio":
-        stated = f"audio/{fields.get('format', 'wav')}" if media_type is None else media_type
+        stated = "audio/wav" if media_type is None else media_type
         return {**part, name: {**fields, "data": _checked("audio", fields.get("data", ""), stated)}}
     if not fields:
         return part
@@ -101,13 +101,12 @@ def media_problem(kind: str, data: str, media_type: str = "") -> str:
     """
     if not data:
         return "its data are empty"
-    size = len(data) * 3 // 4 - data[-2:].count("=")
-    if size > LIMIT:
-        return too_large(size)
     try:
         raw = base64.b64decode(data, validate=True)
     except ValueError:
         return "its data are not Base64"
+    if len(raw) > LIMIT:
+        return too_large(len(raw))
     found = media_type_of(raw[:_HEAD]) or ("text/plain" if _is_text(raw) else "")
     believed = "/" in media_type and found.partition("/")[0] in {"", "image", "audio", "video"}
     actual = media_type if believed else found

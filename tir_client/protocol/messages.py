@@ -16,7 +16,14 @@ from urllib.parse import unquote_to_bytes
 
 from tir_client.errors import InvalidRequestError
 from tir_client.protocol.call_ids import match_results
-from tir_client.protocol.json_text import escape_controls, escape_surrogates, parse_json, replace_surrogates
+from tir_client.protocol.json_text import (
+    escape_controls,
+    escape_surrogates,
+    parse_json,
+    quote_constants,
+    replace_surrogates,
+)
+from tir_client.protocol.responses import NO_ARGUMENTS
 from tir_client.protocol.stand_ins import value_stand_in
 
 if TYPE_CHECKING:
@@ -117,20 +124,20 @@ def sendable_arguments(arguments: object) -> str:
     """The arguments of a past call as they go back to the server, which parses them to render the prompt.
 
     Args:
-        arguments: An object, or the model's own text. None and an empty text become `{}`, and a text that is not a
-            JSON object is sent inside one, so that the model sees what it wrote. Values that JSON cannot express, such
-            as dates, are sent as their text.
+        arguments: An object, or the model's own text. None and `NO_ARGUMENTS` become `{}`, and another text that is
+            not a JSON object is sent inside one, so that the model sees what it wrote. Values that JSON cannot
+            express, such as dates and NaN, are sent as their text.
     """
     text = arguments if isinstance(arguments, str) else _arguments_text(arguments)
-    try:
-        value = parse_json(text) if text.strip() else None
-    except ValueError:
-        value = text
-    if value is None:
+    if text.strip() in NO_ARGUMENTS:
         return "{}"
+    try:
+        value = parse_json(text)
+    except ValueError:
+        value = None
     if not isinstance(value, dict):
         text = json.dumps({INVALID_ARGUMENTS: text}, ensure_ascii=False)
-    return escape_surrogates(escape_controls(text))
+    return escape_surrogates(quote_constants(escape_controls(text)))
 
 
 def _arguments_text(arguments: object) -> str:

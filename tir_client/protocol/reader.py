@@ -126,7 +126,7 @@ class AnswerStream:
             if _is_whole(event):
                 yield from self._event(event)
         if not self.done:
-            yield self._finish()
+            yield self._finish(is_end_known=False)
 
     def _looks_like_stream(self) -> bool:
         """Whether a body with another content type is a stream, as some gateways send it."""
@@ -168,8 +168,8 @@ class AnswerStream:
             raise self._broken(StreamServerError, error.message, error)
         return chunk
 
-    def _finish(self) -> Delta:
-        missing = self.accumulator.missing()
+    def _finish(self, *, is_end_known: bool = True) -> Delta:
+        missing = self.accumulator.missing(is_end_known=is_end_known)
         if missing:
             cls = StreamServerError if "broke it off" in missing else StreamInterruptedError
             message = f"The stream is not a complete answer: {missing}. `partial` has what had arrived; ask again."

@@ -11,6 +11,9 @@ from tir_client.errors import InvalidRequestError
 from tir_client.protocol.parameters import Parameters, did_you_mean
 from tir_client.protocol.responses import Json
 
+_DEEP = 10
+"""Levels below which the place of a value is not searched for."""
+
 
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -164,10 +167,31 @@ def to_bytes(body: Json) -> bytes:
     """Encode a body as JSON.
 
     Raises:
-        InvalidRequestError: It has a value that JSON cannot express; the message names it.
+        InvalidRequestError: It has a value that JSON cannot express; the message names the place and the value.
     """
     try:
-        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return _encode(body)
     except (TypeError, ValueError, RecursionError) as error:  # UnicodeEncodeError is a ValueError
         reason = "a lone surrogate in a text" if isinstance(error, UnicodeEncodeError) else str(error)
-        raise InvalidRequestError(f"The request cannot be written as JSON: {reason}.") from None
+        place = _unwritable(body)
+        at = f"`{place}`: " if place else ""
+        raise InvalidRequestError(f"The request cannot be written as JSON: {at}{reason}.") from None
+
+
+def _encode(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _unwritable(value: Any, place: str = "") -> str:
+    """The place of the first part of a value that JSON cannot express, such as `tools[0].function`."""
+    if place.count(".") + place.count("[") > _DEEP:  # it may be inside itself
+        return place
+    named = value.items() if isinstance(value, dict) else ()
+    numbered = enumerate(value) if isinstance(value, list | tuple) else ()
+    parts = [*((part, f"{place}.{name}") for name, part in named), *((part, f"{place}[{i}]") for i, part in numbered)]
+    for part, name in parts:
+        try:
+            _encode(part)
+        except (TypeError, ValueError, RecursionError):
+            return _unwritable(part, name.removeprefix("."))
+    return place

@@ -78,6 +78,10 @@ def _sum(one: int | None, other: int | None) -> int | None:
     return None if one is None and other is None else (one or 0) + (other or 0)
 
 
+NO_ARGUMENTS = ("", "null", '""', "[]")
+"""What models and servers write for no arguments; LangChain reads each as an empty object in a whole answer."""
+
+
 @dataclass(slots=True)
 class ToolCall:
     """A finished tool call.
@@ -95,16 +99,16 @@ class ToolCall:
     cut: bool = False
 
     def parsed(self) -> Json:
-        """The arguments as an object; `{}` for an empty or null text, which models write for no arguments.
+        """The arguments as an object; `{}` for one of `NO_ARGUMENTS`.
 
         Raises:
             ValueError: The text is not a JSON object.
         """
         if self.cut and not self.arguments.strip():
             raise ValueError("the answer was cut off before the arguments")
-        value = parse_json(self.arguments) if self.arguments.strip() else {}
-        if value is None:
+        if self.arguments.strip() in NO_ARGUMENTS:
             return {}
+        value = parse_json(self.arguments)
         if not isinstance(value, dict):
             raise ValueError(f"the arguments must be a JSON object, not {self.arguments!r}")  # noqa: TRY004 - bad JSON
         return value

@@ -1,7 +1,8 @@
 """Assembles tool calls from the pieces a server sends, however it cuts them.
 
 Seen in the wild: several pieces in one event, calls interleaved, id and name repeated in each piece or missing,
-no index, the end of one call's arguments under the next index, and names with the model's own markers in them.
+no index or one index for all calls, the end of one call's arguments under the next index, a call that is sent twice,
+and names with the model's own markers in them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _SHORT = 10
 
 
 class _Call:
-    __slots__ = ("arguments", "dropped", "end", "id", "name", "position", "wire_id")
+    __slots__ = ("_end", "_unread", "arguments", "dropped", "id", "name", "position", "wire_id")
 
     def __init__(self, call_id: str, wire_id: str) -> None:
         self.position: int | None = None  # until the call is shown
@@ -32,14 +33,27 @@ class _Call:
         self.wire_id = wire_id
         self.name = ""
         self.arguments: list[str] = []
-        self.end = ValueEnd()
         self.dropped = False
+        self._end = ValueEnd()
+        self._unread: list[str] = []
+
+    def append(self, arguments: str) -> None:
+        """Add a piece of the arguments."""
+        self.arguments.append(arguments)
+        self._unread.append(arguments)
 
     def text(self) -> str:
         """The arguments so far. The pieces are joined once, as this is read for each chunk."""
         if len(self.arguments) > 1:
             self.arguments[:] = ["".join(self.arguments)]
         return self.arguments[0] if self.arguments else ""
+
+    def is_complete(self) -> bool:
+        """Whether the arguments are a whole JSON value. Each piece is read once, and only where this is asked."""
+        for piece in self._unread:
+            self._end.feed(piece)
+        self._unread.clear()
+        return self._end.is_reached or (self._end.length < _SHORT and self.text().strip() in _VALUES)
 
 
 class ToolCallAssembler:
@@ -87,15 +101,16 @@ class ToolCallAssembler:
     def _add(self, piece: Json, *, whole: bool) -> ToolCallDelta | None:
         function = as_dict(piece.get("function") or {}, "tool_calls[].function")
         call_id, name = as_str(piece.get("id")), as_str(function.get("name"))
-        index = piece.get("index")
+        index, arguments = piece.get("index"), _arguments(function.get("arguments"))
         call = None if whole else self._find(index, call_id, name)
+        if call is not None and name and call.is_complete():
+            if call_id and call_id == call.wire_id and arguments == call.text():
+                return None  # sent twice
+            call = None if arguments.lstrip().startswith("{") or self._is_another(name, call) else call
         if call is None:
             call = self._begin(index, call_id)
-        arguments = _arguments(function.get("arguments"))
         if arguments:
-            call.arguments.append(arguments)
-            if not isinstance(index, int):
-                call.end.feed(arguments)
+            call.append(arguments)
         more = self._name(call, name)
         if call.position is not None:
             return ToolCallDelta(call.position, None, more or None, arguments)
@@ -117,7 +132,10 @@ class ToolCallAssembler:
         if call_id:
             return self._by_id.get(call_id)
         last = self._calls[-1] if self._calls else None
-        return None if last is None or (name and (name != last.name or _is_complete(last))) else last
+        return None if last is None or (name and (name != last.name or last.is_complete())) else last
+
+    def _is_another(self, name: str, call: _Call) -> bool:
+        return bool(call.name) and repair_name(name, self._offered) != call.name
 
     def _begin(self, index: object, call_id: str) -> _Call:
         position = len(self._calls)
@@ -163,10 +181,6 @@ def repair_name(name: str, offered: Collection[str]) -> str:
         if found := next((candidate for candidate in candidates if candidate in offered), None):
             return found
     return clean or name
-
-
-def _is_complete(call: _Call) -> bool:
-    return call.end.is_reached or (call.end.length < _SHORT and call.text().strip() in _VALUES)
 
 
 def _arguments(value: object) -> str:

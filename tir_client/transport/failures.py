@@ -1,4 +1,4 @@
-"""Translates httpx errors. Pure."""
+"""Translates httpx errors, and timeouts of a call, to exceptions of this library. Pure."""
 
 from __future__ import annotations
 

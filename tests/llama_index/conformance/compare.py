@@ -19,6 +19,9 @@ SUBJECTS = {"TIR": HERE.parent / "test_conformance.py", "OpenAILike": HERE / "on
 PACKAGES = ("llama-index-core", "llama-index-llms-openai-like", "llama-index-llms-openai", "openai")
 
 INTRODUCTION = """\
+---
+description: What LlamaIndex expects of an LLM, each promise a test, and which of them TIR and OpenAILike keep.
+---
 # LlamaIndex: promises kept
 
 LlamaIndex has no standard tests for LLMs. `tests/llama_index/conformance` is one: each row is a test that runs against

@@ -56,7 +56,7 @@ class StructuredPromises(Promises):
         assert "response_format" in body or body["tool_choice"] not in {None, "auto"}
 
     def test_a_server_that_ignores_required_calls_returns_the_object(self, make):
-        with Sandbox(ignores_forced_tools=True, strict=False) as server:
+        with Sandbox(strict=False) as server:
             server.script(Reply(text=JSON), Reply(text=JSON))
             assert make(server, max_retries=0).structured_predict(City, PROMPT, name="Pune") == PUNE
 

@@ -181,7 +181,7 @@ class ToolPromises(Promises):
     @pytest.mark.parametrize("way", ["chat_with_tools", "stream_chat_with_tools"])
     def test_a_required_call_is_made_although_the_server_ignores_it(self, make, way):
         """gpt-oss on vLLM before 0.26 answers HTTP 200 with prose instead of the call."""
-        with Sandbox(ignores_forced_tools=True) as server:
+        with Sandbox() as server:
             llm = make(server, max_retries=0)
             server.script(Reply(text="I would rather chat."), Reply(text='{"a": 1, "b": 2}'))
             answer = getattr(llm, way)([ADD], "1 + 2?", tool_required=True)

@@ -1,0 +1,52 @@
+"""Prepares a request for a model that reads text only. Pure.
+
+vLLM leaves images out for gpt-oss, without a word. For other models of text it answers with HTTP 400, which returns in
+each later turn of a conversation in which a tool has returned an image.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tir_client.protocol.messages import join_content, text_part
+from tir_client.protocol.stand_ins import data_size, file_stand_in
+
+if TYPE_CHECKING:
+    from tir_client.protocol.requests import ChatRequest
+    from tir_client.protocol.responses import Json
+
+
+def for_text_only(request: ChatRequest) -> ChatRequest:
+    """A request whose results of tools name the media in them, instead of holding them.
+
+    A person's media are sent as they are.
+    """
+    messages = [_readable(message) for message in request.messages]
+    return request if messages == request.messages else request.model_copy(update={"messages": messages})
+
+
+def _readable(message: Json) -> Json:
+    content = message["content"]
+    if message["role"] != "tool" or not isinstance(content, list):
+        return message
+    return {**message, "content": join_content([_as_text(part) for part in content], "tool")}
+
+
+def _as_text(part: Json) -> Json:
+    if part["type"] == "text":
+        return part
+    fields = part[part["type"]]
+    head, _, data = str(fields.get("url") or "").partition(",")
+    if "data" in fields:
+        head, data = f"data:audio/{fields.get('format')}", fields["data"]
+    is_inside = head.startswith("data:")
+    media_type = head.removeprefix("data:").partition(";")[0] if is_inside else ""
+    size = data_size(data) if is_inside else 0
+    return text_part(
+        file_stand_in(_kind(part), media_type=media_type, url="" if is_inside else fields.get("url"), size=size)
+    )
+
+
+def _kind(part: Json) -> str:
+    """Such as `image`, of `image_url`, and `audio`, of `input_audio`."""
+    return str(part["type"]).removesuffix("_url").removeprefix("input_")
