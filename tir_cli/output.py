@@ -86,6 +86,7 @@ _OPTIONS = {
     "`project_id`": "`--project-id`",
     "`endpoint_id`": "`--endpoint-id`",
     "`base_url`": "`--base-url`",
+    "Check the `path`": "Check the `--path`",
     "`allow_http=True`": "`--allow-http`",
     "`accept_changes`": "`--accept-changes`",
     "`timeout={'total': seconds}`": "`--timeout`",

@@ -229,6 +229,12 @@ def test_a_file_that_is_replaced_before_it_is_locked_is_not_written(path: Path, 
         Output(path)
 
 
+@pytest.mark.parametrize("other", [os.devnull, "."])
+def test_devices_and_folders_are_no_outputs(other: str):
+    with pytest.raises(ConfigurationError, match="is not a file"):
+        Output(Path(other))
+
+
 def test_only_outputs_are_sorted(path: Path):
     path.write_bytes(b"b\na\n")
     with pytest.raises(ConfigurationError, match="is not a result"):

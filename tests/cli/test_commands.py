@@ -337,3 +337,12 @@ def test_no_command_passes_control_characters_of_a_server_on_to_a_terminal(tir, 
 
     assert [mark for mark in ("\x1b]", "\x1b[31m", "\x07", "\x9b") if mark in done.output] == []
     assert "title" in done.output or arguments[0] in {"models", "embed"}
+
+
+@pytest.mark.parametrize("path", ["wrong", "/wrong"])
+def test_a_path_where_nothing_reranks_is_named_by_its_option(tir, tir_sandbox, path):
+    done = tir("rerank", "rain", "sun", "rain", "--model", "m", "--path", path)
+
+    assert done.exit_code == 3
+    assert "Check the `--path`, too" in done.stderr
+    assert "has no `/v1`" not in done.stderr

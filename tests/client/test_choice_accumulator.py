@@ -257,3 +257,37 @@ def test_a_log_probability_may_be_a_whole_number():
     accumulator.add(chunk({}, logprobs=tokens(logprob=-sys.maxsize)))
 
     assert accumulator.choice().choice().logprobs[0]["logprob"] == -sys.maxsize
+
+
+@pytest.mark.parametrize("indices", [(0, 0), (1, 1), (7, 7), (-1, -1)])
+def test_the_only_choice_has_the_index_0_whatever_the_server_counts_from(indices):
+    accumulator = Accumulator()
+    deltas = [
+        delta
+        for index, choice in zip(indices, ({"delta": {"content": "Hi"}}, {"finish_reason": "stop"}), strict=True)
+        for delta in accumulator.add({"choices": [{"index": index, "delta": {}, **choice}]})
+    ]
+
+    assert [delta.index for delta in deltas] == [0, 0]
+    assert accumulator.completion().choice.text == "Hi"
+    assert accumulator.missing() == ""
+
+
+def test_a_choice_that_was_not_requested_is_kept_apart():
+    accumulator = Accumulator()
+    for index, text in ((0, "a"), (1, "b"), (2, "c"), (0, "d")):
+        accumulator.add({"choices": [{"index": index, "delta": {"content": text}}]})
+
+    assert [choice.text for choice in accumulator.completion().choices] == ["ad", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "pieces", [[{"name": "f", "arguments": '{"a": 1}'}], [{"name": "f"}, {"arguments": '{"a": 1}'}]]
+)
+def test_a_function_call_of_an_old_server_is_a_tool_call(pieces):
+    accumulator = Accumulator(("f",))
+    for piece in pieces:
+        accumulator.add({"id": "x", "choices": [{"index": 0, "delta": {"function_call": piece}}]})
+
+    (call,) = accumulator.choice().choice().tool_calls
+    assert (call.name, call.parsed(), call.id) == ("f", {"a": 1}, "x-tool-0")

@@ -32,6 +32,7 @@ def assemble(*events, offered=("add", "sub")) -> list[ToolCall]:
 
 A = ToolCall("c1", "add", '{"a": 1}')
 B = ToolCall("c2", "sub", '{"b": 2}')
+FLAT = (("c1", "add", '{"a": 1}'), ("c2", "sub", '{"b": 2}'))
 
 
 @pytest.mark.parametrize(
@@ -101,6 +102,9 @@ B = ToolCall("c2", "sub", '{"b": 2}')
             id="null arguments, null entries, arguments as an object",
         ),
         pytest.param(
+            [[{"id": id_, "name": name, "arguments": arguments}] for id_, name, arguments in FLAT], id="no function"
+        ),
+        pytest.param(
             [
                 [piece(0, "c1", "add<|channel|>commentary", '{"a": 1}')],
                 [piece(1, "c2", "functions.sub", '{"b": 2}')],
@@ -146,6 +150,15 @@ def test_under_one_index_or_id_a_name_with_arguments_begins_another_call(index, 
 
     assert [(call.name, call.parsed()) for call in calls] == [("add", {"a": 1}), ("add", {"a": 2}), ("sub", {"b": 2})]
     assert len({call.id for call in calls}) == 3
+
+
+def test_the_pieces_of_a_call_in_one_event_are_one_delta():
+    assembler = ToolCallAssembler(("get_weather", "sub"), "chat-1")
+    pieces = [piece(0, "c1", "get_", ""), piece(0, None, "weather", '{"a"'), piece(1, "c2", "sub", "{")]
+
+    deltas = assembler.add([*pieces, piece(0, arguments=": 1}"), piece(1, arguments="}")])
+
+    assert deltas == [ToolCallDelta(0, "c1", "get_weather", '{"a": 1}'), ToolCallDelta(1, "c2", "sub", "{}")]
 
 
 def test_a_call_that_is_sent_twice_is_one():

@@ -246,7 +246,7 @@ def main() -> None:
     for page in PAGES:
         before, _, rest = page.read_text("utf-8").partition(f"{BEGIN}\n")
         after = rest.partition(f"{END}\n")[2]
-        named = f"\nLast with {versions}.\n" if page.parent != ROOT else ""
+        named = f"\nLast measured with {versions}.\n" if page.parent != ROOT else ""
         page.write_text(f"{before}{BEGIN}\n\n{table(found)}\n{named}\n{END}\n{after}", "utf-8")
 
 

@@ -72,7 +72,7 @@ def test_a_block_is_python_and_is_run_or_says_why_not(block: Block) -> None:
     assert block.runs or block.file or min(map(len, block.comments.values())) > 3
 
 
-@pytest.mark.parametrize("page", PAGES[1:], ids=str)
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.path)
 def test_a_page_of_the_site_has_a_description_for_search_engines_and_llms_txt(page: Page) -> None:
     assert re.match(r"---\ndescription: \S.{19}", page.text)
 

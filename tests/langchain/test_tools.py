@@ -219,6 +219,24 @@ async def test_a_forced_call_of_broken_json_is_requested_again(
     assert [[call["id"] for call in message.invalid_tool_calls] for message in streamed] == [["1"], ["1"]]
 
 
+@pytest.mark.parametrize("choice", ["any", "get_time"])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+async def test_of_a_broken_and_a_good_forced_call_the_good_one_is_used_after_one_request(
+    forced: Callable[..., Any], old: Sandbox, choice: str, order: tuple[int, int]
+):
+    calls = [ToolCall("get_time", '{"city": "Pun', id="1"), ToolCall("get_time", '{"city": "Pune"}', id="2")]
+    old.script(*[Reply(tool_calls=[calls[place] for place in order])] * 4)
+    chain = forced(choice)
+
+    messages = [chain.invoke("Hi"), await chain.ainvoke("Hi"), sum(chain.stream("Hi"), AIMessageChunk(""))]
+    messages.append(sum([chunk async for chunk in chain.astream("Hi")], AIMessageChunk("")))
+
+    for message in messages:
+        assert [(call["id"], call["args"]) for call in message.tool_calls] == [("2", {"city": "Pune"})]
+        assert [call["id"] for call in message.invalid_tool_calls] == ["1"]
+    assert len(old.requests) == 4
+
+
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_forced_call_that_fails_twice_is_an_error(forced: Callable[..., Any], old: Sandbox, streamed: bool):
     chain = forced("any")

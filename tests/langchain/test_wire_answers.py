@@ -361,6 +361,22 @@ def test_held_text_is_forwarded_once_it_is_not_null_and_for_its_own_call():
     assert made[0].tool_call_chunks == [tool_call_chunk(name="f", args="", id="0", index=0)]
 
 
+def test_pieces_of_a_call_in_one_event_are_one_piece():
+    """LangChain would read each of them as a call of its own, the first one without arguments."""
+    pieces = [
+        {"index": 0, "id": "1", "function": {"name": "f", "arguments": ""}},
+        {"index": 0, "function": {"arguments": '{"a"'}},
+        {"index": 1, "id": "2", "function": {"name": "g", "arguments": "{}"}},
+        {"index": 0, "function": {"arguments": ": 1}"}},
+    ]
+
+    made = messages(event({"tool_calls": pieces}), event(finish_reason="tool_calls"))
+
+    whole = sum(made[1:], made[0])
+    assert whole.tool_calls == [tool_call(name="f", args={"a": 1}, id="1"), tool_call(name="g", args={}, id="2")]
+    assert whole.invalid_tool_calls == []
+
+
 def test_the_last_chunk_closes_broken_arguments_and_says_how():
     begin = event(
         {

@@ -178,6 +178,8 @@ def _replace(path: Path, lines: Iterable[bytes]) -> None:
 
 
 def _open(path: Path) -> IO[bytes]:
+    if path.exists() and not path.is_file():  # a device may have no end
+        raise ConfigurationError(f"{path} is not a file.")
     file = path.open("a+b")
     if not _locked(file) or not samestat(os.fstat(file.fileno()), path.stat()):  # replaced before it was locked
         file.close()

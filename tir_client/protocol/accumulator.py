@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tir_client.errors import EmptyAnswerError, ResponseError
 from tir_client.protocol.choice_accumulator import ChoiceAccumulator, ChoiceDelta
@@ -66,6 +66,7 @@ class Accumulator:
 
     __slots__ = (
         "_expected",
+        "_first_index",
         "_head",
         "_inline_think",
         "_only_tool",
@@ -93,6 +94,7 @@ class Accumulator:
         self._tools_allowed = tools_allowed
         self._only_tool = only_tool
         self._states: dict[int, ChoiceAccumulator] = {}
+        self._first_index: int | None = None
         self._head: Json = {}
         self._usage: Json | None = None
         self._rescue_usage: Usage | None = None
@@ -112,7 +114,7 @@ class Accumulator:
             self._read_head(event)
         deltas = []
         for raw in as_list(choices, "choices"):
-            state = self.choice(as_dict(raw, "choices[]").get("index") or 0)
+            state = self.choice(self._position(as_dict(raw, "choices[]").get("index") or 0))
             delta = Delta(accumulator=self, event=event, index=state.index)
             if state.add(raw, delta):
                 if delta.finish_reason:
@@ -194,10 +196,16 @@ class Accumulator:
             return self._usage
         return {**(self._usage or {}), **usage.counts()}
 
-    def choice(self, index: int = 0) -> ChoiceAccumulator:
-        """The accumulator of one choice."""
+    def _position(self, index: Any) -> int:
+        """The index of a choice. Where one was requested, the first that arrives has 0: some servers count from 1."""
         if not isinstance(index, int):
             raise ResponseError(f"The answer has a choice with the index {index!r}.")
+        if self._first_index is None:
+            self._first_index = index if self._expected == 1 else 0
+        return 0 if index == self._first_index else index
+
+    def choice(self, index: int = 0) -> ChoiceAccumulator:
+        """The accumulator of one choice."""
         return self._states.get(index) or self._new_state(index)
 
     def choices(self) -> list[ChoiceAccumulator]:

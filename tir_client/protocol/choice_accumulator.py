@@ -126,7 +126,7 @@ class ChoiceAccumulator:
         if reasoning:
             self._reasoning.append(reasoning)
         added.text, added.reasoning, added.finish_reason = text, reasoning, finish
-        if (calls := message.get("tool_calls")) and self._tools_allowed:
+        if (calls := message.get("tool_calls") or _old_call(message)) and self._tools_allowed:
             added.tool_calls = self._tools.add(as_list(calls, "tool_calls"), whole="message" in raw)
         rare = raw.get("logprobs") or raw.get("token_ids") or message.get("refusal")
         if rare:
@@ -201,6 +201,12 @@ def _empty(raw: Json) -> Json:
     if not {"delta", "message", "error"} & raw.keys():
         raise ResponseError("The answer has a choice with neither a `message` nor a `delta`: it is no chat completion.")
     return {}
+
+
+def _old_call(message: Json) -> list[Json] | None:
+    """The function call of a server that has no tool calls yet, as one."""
+    call = message.get("function_call")
+    return [{"index": 0, "function": call}] if isinstance(call, dict) else None
 
 
 def _joined(pieces: list[str]) -> str:

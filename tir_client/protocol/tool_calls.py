@@ -94,12 +94,23 @@ class ToolCallAssembler:
             call.dropped = True
 
     def add(self, pieces: list[Any], *, whole: bool = False) -> list[ToolCallDelta]:
-        """Add the `tool_calls` of one event; in a whole answer each entry is a call of its own."""
-        deltas = (self._add(as_dict(piece, "tool_calls[]"), whole=whole) for piece in pieces if piece is not None)
-        return [delta for delta in deltas if delta is not None]
+        """Add the `tool_calls` of one event, and return one delta for each call in it.
+
+        In a whole answer each entry is a call of its own.
+        """
+        deltas: dict[int, ToolCallDelta] = {}
+        for piece in pieces:
+            delta = None if piece is None else self._add(as_dict(piece, "tool_calls[]"), whole=whole)
+            if delta is None:
+                continue
+            first = deltas.setdefault(delta.index, delta)
+            if first is not delta:  # LangChain does not put the pieces of one chunk together
+                first.name = f"{first.name or ''}{delta.name or ''}" or None
+                first.arguments += delta.arguments
+        return list(deltas.values())
 
     def _add(self, piece: Json, *, whole: bool) -> ToolCallDelta | None:
-        function = as_dict(piece.get("function") or {}, "tool_calls[].function")
+        function = as_dict(piece.get("function") or piece, "tool_calls[].function")  # some have name and arguments here
         call_id, name = as_str(piece.get("id")), as_str(function.get("name"))
         index, arguments = piece.get("index"), _arguments(function.get("arguments"))
         call = None if whole else self._find(index, call_id, name)
