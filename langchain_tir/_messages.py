@@ -97,27 +97,27 @@ def _user(message: HumanMessage) -> list[Json]:
 def _assistant(message: AIMessage) -> Json:
     if isinstance(message.content, str):
         blocks: list[Block] = []
-        text = message.content + _text_beside(message.additional_kwargs)
+        text = message.content + _text_in_extras(message.additional_kwargs)
     else:
         blocks = to_blocks(message.content)
         text = answer_text([block for block in blocks if block["type"] not in CALLS | REASONING])
     reasoning = [reasoning_of(block) for block in blocks if block["type"] in REASONING]
     return assistant_message(
         text,
-        reasoning="\n".join(filter(None, reasoning)) or _reasoning_beside(message.additional_kwargs),
+        reasoning="\n".join(filter(None, reasoning)) or _reasoning_in_extras(message.additional_kwargs),
         tool_calls=past_calls(message, blocks),
         name=message.name,
     )
 
 
-def _text_beside(extras: Json) -> str:
+def _text_in_extras(extras: Json) -> str:
     """The text of an answer outside its content: a refusal, or the transcript of OpenAI's audio output."""
     audio = extras.get("audio")
     transcript = audio.get("transcript") if isinstance(audio, dict) else None
     return all_text(extras.get("refusal")) + all_text(transcript)
 
 
-def _reasoning_beside(extras: Json) -> str:
+def _reasoning_in_extras(extras: Json) -> str:
     """The reasoning outside the content, under vLLM's name or under that of gateways and of OpenAI's SDK."""
     return all_text(extras.get("reasoning_content")) or all_text(extras.get("reasoning"))
 
@@ -198,7 +198,7 @@ def others(completion: Completion) -> Json:
 
 
 def cost(completion: Completion, price: Price | None) -> Json:
-    """The cost of an answer. It is beside the usage, as LangChain's sums of usage fail on anything but integers."""
+    """The cost of an answer. It is not in the usage, because LangChain can add only integers there."""
     return set_only(cost=cost_of(completion.usage, price))
 
 

@@ -95,8 +95,8 @@ def _assistant(message: ChatMessage) -> Json:
 def _reasoning(message: ChatMessage) -> str:
     """Return the reasoning of an answer, from its blocks, or from where other integrations keep it."""
     thoughts = [block.content for block in message.blocks if isinstance(block, ThinkingBlock) and block.content]
-    beside = (message.additional_kwargs.get(name) for name in ("reasoning_content", "reasoning", "thinking"))
-    texts = (kept.get("thinking") if isinstance(kept, dict) else kept for kept in beside)  # Anthropic's is in a dict
+    values = (message.additional_kwargs.get(name) for name in ("reasoning_content", "reasoning", "thinking"))
+    texts = (value.get("thinking") if isinstance(value, dict) else value for value in values)  # Anthropic's is a dict
     return "\n".join(thoughts) or next((text for text in texts if isinstance(text, str) and text), "")
 
 

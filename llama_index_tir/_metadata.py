@@ -25,7 +25,7 @@ REASONING_OUTPUT = 4_096
 LIMITS = ("context_window", "num_output")
 
 GENERATION = ("temperature", "top_p", "max_tokens", "seed", "reasoning_effort")
-"""The parameters that observers show beside the model's name."""
+"""The parameters that observers show with the model's name."""
 
 
 class Metadata(LLMMetadata):

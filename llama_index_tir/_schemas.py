@@ -35,7 +35,7 @@ def schema_of_class(cls: Any) -> Json:
 def to_tool(tool: Any) -> Json:
     """Return the wire form of a tool.
 
-    LlamaIndex drops what stands beside `properties` in a schema, such as the reference at the top of that of a
+    LlamaIndex drops what is next to `properties` in a schema, such as the reference at the top of that of a
     recursive class. The whole schema is sent, without references, which gpt-oss's prompt would not have.
 
     Raises:

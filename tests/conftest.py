@@ -43,14 +43,14 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses between tries, noted instead of waited for."""
+    """The pauses between tries, which are recorded and not waited for."""
     noted: list[float] = []
 
     async def asleep(seconds: float) -> None:
         noted.append(seconds)
         await asyncio.sleep(0)
 
-    for module in ("tir_client.client", "tir_client.transport.streams"):
+    for module in ("tir_client.transport.sender", "tir_client.transport.streams"):
         monkeypatch.setattr(f"{module}.time", SimpleNamespace(sleep=noted.append))
         monkeypatch.setattr(f"{module}.asyncio", SimpleNamespace(sleep=asleep))
     return noted

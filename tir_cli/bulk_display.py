@@ -93,7 +93,7 @@ def duration(seconds: float) -> str:
     if whole < 100:  # noqa: PLR2004 - shorter to read in seconds
         return f"{whole} s"
     minutes = round(whole / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"  # noqa: PLR2004 - likewise
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"  # noqa: PLR2004 - as above
 
 
 def _reason(progress: BulkProgress) -> str:

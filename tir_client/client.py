@@ -1,20 +1,16 @@
-"""TIRClient: sends requests and reads answers.
+"""TIRClient: the calls of TIR's protocol, each in a sync and an async version.
 
-Requests, answers and retries are decided in modules without I/O. The loops that wait are here and in
-`transport.streams`, each in a sync and an async version.
+Requests, answers and retries are decided in modules without I/O. The loops that wait are in `transport.sender` and
+`transport.streams`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable
-from contextlib import aclosing, closing
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from tir_client.config import DEFAULT_MODEL, Config
-from tir_client.errors import APIConnectionError, TIRError
+from tir_client.errors import APIConnectionError
 from tir_client.models import model_info
 from tir_client.protocol.reader import read_answer, read_embeddings, read_models, read_token_count
 from tir_client.protocol.requests import ChatRequest, EmbeddingRequest, RerankRequest, to_bytes
@@ -22,12 +18,10 @@ from tir_client.protocol.rerank import read_reranking
 from tir_client.protocol.second_request import SecondRequest
 from tir_client.transport.advice import AdviceLog
 from tir_client.transport.attempt import Attempt
-from tir_client.transport.body import aread_refusal, aread_whole, read_refusal, read_whole
 from tir_client.transport.clients import Clients
-from tir_client.transport.clock import Clock
 from tir_client.transport.context_windows import ContextWindows
-from tir_client.transport.failures import transport_errors
 from tir_client.transport.retry import RetryPolicy, StartPolicy
+from tir_client.transport.sender import Sender
 from tir_client.transport.streams import AsyncChatStream, ChatStream
 from tir_client.transport.timeouts import Timeouts
 
@@ -35,13 +29,8 @@ if TYPE_CHECKING:
     from tir_client.protocol.accumulator import Accumulator
     from tir_client.protocol.responses import Completion, Embeddings, Json, ModelCard, Reranking
 
-Result = TypeVar("Result")
-Reader = Callable[[bytes, str | None], Result]
-"""Reads an answer: its body, and the id of the request."""
-
 CHAT = "chat/completions"
 PROMPT = ("model", "messages", "tools")
-REQUEST_ID = "x-request-id"
 
 READY_SECONDS = 900.0
 """How long `wait_until_ready` waits by default: a large model takes 10 to 15 minutes to load."""
@@ -80,6 +69,7 @@ class TIRClient:
         self.retry = retry or RetryPolicy()
         self.start = StartPolicy.of(wait_for_start)
         self._clients = Clients(http_client, http_async_client)
+        self._sender = Sender(self._clients)
         self._starting: set[str] = set()
         self._advice = AdviceLog()
         self._windows = ContextWindows()
@@ -119,44 +109,43 @@ class TIRClient:
         """Send `request` when the stream is first iterated over; `chat` says what the arguments mean."""
         attempt = self._attempt(request.model, CHAT, request.streamed())
         second = SecondRequest(request, lenient=lenient)
-        return ChatStream(attempt, second, self._advice, partial(self._open, streamed=True), self._ask)
+        return ChatStream(attempt, second, self._advice, self._sender, self._ask)
 
     def astream(self, request: ChatRequest, *, lenient: bool = False) -> AsyncChatStream:
         """`stream` for async code."""
         attempt = self._attempt(request.model, CHAT, request.streamed())
         second = SecondRequest(request, lenient=lenient)
-        open_response = partial(self._aopen, streamed=True)
-        return AsyncChatStream(attempt, second, self._advice, self._start_clock, open_response, self._aask)
+        return AsyncChatStream(attempt, second, self._advice, self._sender, self._aask)
 
     # Everything else
 
     def embed(self, request: EmbeddingRequest) -> Embeddings:
         """Embed texts; the vectors come back in the order of the texts."""
         attempt = self._attempt(request.model, "embeddings", request.body())
-        return self._fetch(attempt, partial(read_embeddings, request))
+        return self._sender.fetch(attempt, partial(read_embeddings, request))
 
     async def aembed(self, request: EmbeddingRequest) -> Embeddings:
         """`embed` for async code."""
         attempt = self._attempt(request.model, "embeddings", request.body())
-        return await self._afetch(attempt, partial(read_embeddings, request))
+        return await self._sender.afetch(attempt, partial(read_embeddings, request))
 
     def rerank(self, request: RerankRequest) -> Reranking:
         """Score documents by their relevance to a query; the best come first."""
         attempt = self._attempt(request.model, request.path, request.body())
-        return self._fetch(attempt, partial(read_reranking, request))
+        return self._sender.fetch(attempt, partial(read_reranking, request))
 
     async def arerank(self, request: RerankRequest) -> Reranking:
         """`rerank` for async code."""
         attempt = self._attempt(request.model, request.path, request.body())
-        return await self._afetch(attempt, partial(read_reranking, request))
+        return await self._sender.afetch(attempt, partial(read_reranking, request))
 
     def models(self, model: str = DEFAULT_MODEL) -> list[ModelCard]:
         """List the models that the endpoint of `model` serves."""
-        return self._windows.keep(model, self._fetch(self._attempt(model, "models"), read_models))
+        return self._windows.keep(model, self._sender.fetch(self._attempt(model, "models"), read_models))
 
     async def amodels(self, model: str = DEFAULT_MODEL) -> list[ModelCard]:
         """`models` for async code."""
-        return self._windows.keep(model, await self._afetch(self._attempt(model, "models"), read_models))
+        return self._windows.keep(model, await self._sender.afetch(self._attempt(model, "models"), read_models))
 
     def context_window(self, model: str = DEFAULT_MODEL) -> int | None:
         """Tokens of prompt and answer together, or None if neither this library nor the server says it.
@@ -173,7 +162,7 @@ class TIRClient:
 
     def _list_for_window(self, model: str, seconds: float) -> list[ModelCard]:
         url, timeouts = self.config.url_for(model, "models"), Timeouts(*[seconds] * 4)
-        return self._fetch(
+        return self._sender.fetch(
             self._attempt_at(url, timeouts=timeouts, retry=RetryPolicy(max_retries=0), start=StartPolicy()), read_models
         )
 
@@ -195,12 +184,12 @@ class TIRClient:
             APIStatusError: The endpoint answered, but with an error that waiting does not cure, such as a 401.
         """
         attempt = self._poll(model, seconds)
-        return self._windows.keep(model, self._fetch(attempt, partial(_read_ready, attempt)))
+        return self._windows.keep(model, self._sender.fetch(attempt, partial(_read_ready, attempt)))
 
     async def await_until_ready(self, model: str = DEFAULT_MODEL, *, seconds: float | None = None) -> list[ModelCard]:
         """`wait_until_ready` for async code."""
         attempt = self._poll(model, seconds)
-        return self._windows.keep(model, await self._afetch(attempt, partial(_read_ready, attempt)))
+        return self._windows.keep(model, await self._sender.afetch(attempt, partial(_read_ready, attempt)))
 
     def count_tokens(self, request: ChatRequest, *, retry: RetryPolicy | None = None) -> int:
         """Count the tokens of a prompt with vLLM's `/tokenize`, where the server exposes it.
@@ -209,11 +198,11 @@ class TIRClient:
             request: The prompt.
             retry: How failures are retried, if not as those of other calls; then it does not wait for a start either.
         """
-        return self._fetch(self._tokenize(request, retry), read_token_count)
+        return self._sender.fetch(self._tokenize(request, retry), read_token_count)
 
     async def acount_tokens(self, request: ChatRequest, *, retry: RetryPolicy | None = None) -> int:
         """`count_tokens` for async code."""
-        return await self._afetch(self._tokenize(request, retry), read_token_count)
+        return await self._sender.afetch(self._tokenize(request, retry), read_token_count)
 
     # What all of them share
 
@@ -248,76 +237,13 @@ class TIRClient:
         return Attempt(self.config, *policies, self._starting, url, content)
 
     def _ask(self, request: ChatRequest) -> Accumulator:
-        return self._fetch(self._attempt(request.model, CHAT, request.whole()), partial(read_answer, request))
+        attempt = self._attempt(request.model, CHAT, request.whole())
+        return self._sender.fetch(attempt, partial(read_answer, request))
 
     async def _aask(self, request: ChatRequest) -> Accumulator:
-        return await self._afetch(self._attempt(request.model, CHAT, request.whole()), partial(read_answer, request))
-
-    def _fetch(self, attempt: Attempt, read: Reader[Result]) -> Result:
-        while True:
-            try:
-                with closing(self._open(attempt)) as response:
-                    return read(read_whole(response, attempt), response.headers.get(REQUEST_ID))
-            except TIRError as error:
-                attempt.failure = error
-            except transport_errors() as error:
-                attempt.failure = attempt.broken(error)
-            pause = attempt.pause()
-            if pause is None:
-                raise attempt.reported()
-            time.sleep(pause)
-
-    async def _afetch(self, attempt: Attempt, read: Reader[Result]) -> Result:
-        with closing(await self._start_clock(attempt)) as clock:
-            while True:
-                try:
-                    async with aclosing(await self._aopen(attempt, clock)) as response:
-                        return read(await aread_whole(response, attempt, clock), response.headers.get(REQUEST_ID))
-                except TIRError as error:
-                    attempt.failure = error
-                except TimeoutError:
-                    attempt.failure = attempt.expired()
-                except transport_errors() as error:
-                    attempt.failure = attempt.broken(error)
-                pause = attempt.pause()
-                if pause is None:
-                    raise attempt.reported()
-                await asyncio.sleep(pause)
-
-    async def _start_clock(self, attempt: Attempt) -> Clock:
-        await self._clients.of_loop()  # the first call imports aiohttp, which must not count against the timeouts
-        return Clock(attempt.seconds_left)
-
-    def _open(self, attempt: Attempt, *, streamed: bool = False) -> Any:
-        client = self._clients.sync()
-        attempt.fetch_token()
-        # The request is in no variable: a traceback that shows locals would show its URL, with the query.
-        response = client.send(
-            attempt.request(client, streamed=streamed), stream=True, auth=attempt.authorize, follow_redirects=False
+        return await self._sender.afetch(
+            self._attempt(request.model, CHAT, request.whole()), partial(read_answer, request)
         )
-        attempt.answered(response)
-        if response.is_success:
-            return response
-        with closing(response):
-            raise attempt.refused(response, read_refusal(response, attempt))
-
-    async def _aopen(self, attempt: Attempt, clock: Clock, *, streamed: bool = False) -> Any:
-        client = await self._clients.of_loop()
-        clocked = self._clients.given_async is not None
-        await clock.wait(attempt.afetch_token(), None)
-        # As in `_open`, the request is in no variable.
-        sending = client.send(
-            attempt.request(client, streamed=streamed, clocked=clocked),
-            stream=True,
-            auth=attempt.authorize,
-            follow_redirects=False,
-        )
-        response = await clock.wait(sending, attempt.opening)
-        attempt.answered(response)
-        if response.is_success:
-            return response
-        async with aclosing(response):
-            raise attempt.refused(response, await aread_refusal(response, attempt, clock))
 
     # Lifecycle
 

@@ -6,26 +6,25 @@ own aliases.
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypedDict
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, WithJsonSchema
+from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, WithJsonSchema
 
 from tir_client.aliases import (
     ALIASES,
     UNSUPPORTED,
-    looks_like_credential,
     refuse_unknown,
     refuse_unsupported,
     rename,
 )
 from tir_client.client import TIRClient
 from tir_client.config import Config, check_model
-from tir_client.environment import TOKEN_VARIABLES, ApiKey, project_from_environment, token_from_environment
+from tir_client.copying import Copyable
+from tir_client.environment import ApiKey, project_from_environment, token_from_environment
 from tir_client.errors import ConfigurationError
 from tir_client.models import model_info
 from tir_client.protocol.cost import Price
@@ -43,24 +42,9 @@ CLIENTS = ("http_client", "http_async_client")
 POLICIES = ("timeout", "max_retries", "wait_for_start")
 NUMBERS = ("max_retries", "wait_for_start")
 MODEL_FIELDS = ("model", "model_name")
-SHARED = (*CLIENTS, "rate_limiter", "cache", "callbacks", "callback_manager")
-"""Fields that a deep copy shares with the original, because they refer to something outside."""
-
-_SECRET = ("a pickle would hold secrets", "Set it again in each process, on the unpickled object.")
-_OPEN = ("it holds open connections", "Set it in each process, on the unpickled object.")
-UNPICKLABLE = {
-    "default_headers": _SECRET,
-    "default_query": _SECRET,
-    "http_client": _OPEN,
-    "http_async_client": _OPEN,
-    "rate_limiter": ("its lock works in one process only", "Set it in each process, on the unpickled object."),
-}
-"""Fields that keep an object from being pickled, with the reason and what to do instead."""
-LOOSE = ("extra_body", "model_kwargs", "additional_kwargs")
-"""Fields that take parameters of any name."""
 
 
-class Connection(BaseModel):
+class Connection(Copyable):
     """Address and token. Missing values are read from the environment.
 
     Nothing secret (the token, headers, query) is in `repr`, in a dump or in a pickle.
@@ -287,53 +271,6 @@ class Connection(BaseModel):
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
-
-    # Copies and pickles
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        shared = {id(value): value for name in SHARED if (value := getattr(self, name, None)) is not None}
-        memo = {} if memo is None else memo
-        memo.update(shared)
-        return super().__deepcopy__(memo)
-
-    def __getstate__(self) -> dict[Any, Any]:
-        """What is pickled: no token, which is read from the environment afterwards.
-
-        Raises:
-            TypeError: A field can or must not be in a pickle.
-        """
-        for name, (reason, remedy) in self._unpicklable().items():
-            raise TypeError(f"A {type(self).__name__} with {name} cannot be pickled: {reason}. {remedy}")
-        token = self._pickled_token()
-        # On a copy, because LlamaIndex's base class deletes fields that it cannot pickle.
-        bare = self.model_copy()
-        bare.__dict__["api_key"] = token
-        bare.__pydantic_private__ = {**(self.__pydantic_private__ or {}), "_client": None, "_client_settings": {}}
-        return super(Connection, bare).__getstate__()
-
-    def _unpicklable(self) -> dict[str, tuple[str, str]]:
-        """What must not be in a pickle, with the reason and what to do instead."""
-        found = {f"`{name}`": why for name, why in UNPICKLABLE.items() if getattr(self, name, None) is not None}
-        for field in LOOSE:
-            secrets = filter(looks_like_credential, getattr(self, field, None) or ())
-            found |= {f"{name!r} in `{field}`": _SECRET for name in secrets}
-        return found
-
-    def _pickled_token(self) -> Callable[[], Any] | None:
-        """None for the environment's token, or a function that is pickled by its name.
-
-        Raises:
-            TypeError: The token was given in code.
-        """
-        token = self.api_key
-        if token is None or "api_key" not in self.model_fields_set or token == token_from_environment():
-            return None
-        if inspect.isfunction(token) and "<" not in token.__qualname__:
-            return token
-        raise TypeError(
-            f"A {type(self).__name__} with `api_key` cannot be pickled: a pickle would hold the token. Leave `api_key` "
-            f"out and set {TOKEN_VARIABLES[0]} in each process, or pass a function that a module defines."
-        )
 
 
 class ChatParameters(Parameters):

@@ -190,11 +190,6 @@ def test_an_unknown_argument_of_the_constructor_is_sent_with_a_warning(make: Cal
     assert sent(sandbox)["bad_words"] == ["a"]
 
 
-def test_the_warning_about_a_misspelt_argument_has_the_nearest_name(make: Callable[..., ChatTIR]):
-    with pytest.warns(UserWarning, match=r"has no argument `temprature`: did you mean `temperature`\? It is moved"):
-        make(temprature=0)
-
-
 def test_an_unknown_argument_of_a_call_is_refused(model: ChatTIR, sandbox: Sandbox):
     with pytest.raises(InvalidRequestError, match="`temprature` is not a parameter of a call"):
         model.invoke("Hi", temprature=0)

@@ -183,7 +183,7 @@ def test_a_misspelt_argument_of_the_constructor_is_refused_with_the_nearest(cls,
 
 
 def test_a_misspelt_argument_of_the_chat_model_is_named_as_in_langchain(endpoint):
-    with pytest.warns(UserWarning, match="ChatTIR has no argument `temprature`: did you mean `temp"):
+    with pytest.warns(UserWarning, match=r"ChatTIR has no argument `temprature`: did you mean `temperature`\? It"):
         ChatTIR(**endpoint, temprature=0)
 
 

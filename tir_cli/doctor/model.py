@@ -171,13 +171,17 @@ class ModelChecks:
         try:
             completion = self._client.chat(request)
         except ForcedToolError as error:
-            return Mark.NOTE, f"ignored, and not made up for: {error.message.splitlines()[0]}", {fact: "ignored"}
+            return (
+                Mark.NOTE,
+                f"ignored: {error.message.splitlines()[0]}",
+                {fact: "ignored"},
+            )
         if not completion.choice.tool_calls:
             return Mark.NOTE, "the model answers without a call", {fact: "no call"}
         if self._observer.requests - before > 1:
             return (
                 Mark.NOTE,
-                "the server ignores it; this library made up for it with a second request",
+                "the server ignores it; this library got the call with a second request",
                 {fact: "rescued"},
             )
         return Mark.OK, f"called get_weather({completion.choice.tool_calls[0].arguments})", {fact: "honoured"}

@@ -23,7 +23,7 @@ TRIAL = 8
 LONGEST_HOLD = 16
 """Most rounds for which the limit stays before the server is tried with more requests."""
 IGNORED = 4
-"""Refusals with `Retry-After: 0`, and without an answer between them, after which there are pauses all the same."""
+"""Refusals with `Retry-After: 0`, and without an answer between them, after which there are pauses nevertheless."""
 
 
 class Controller:

@@ -148,7 +148,7 @@ class Attempts:
     since: float | None = None
 
     def pause(self, failure: TIRError, verdict: Verdict, now: float, breaker: CircuitBreaker) -> float | None:
-        """Seconds until the row is asked again, beside the pauses that hold for all rows; None to store the error.
+        """Seconds until the row is asked again, in addition to the pauses for all rows; None to store the error.
 
         Raises:
             TIRError: The failure, if the run has to end: also if the server could not be reached from the start, as

@@ -274,7 +274,7 @@ def _first(failure: BaseException) -> BaseException:
 
 
 async def _nowhere(_: Result) -> None:
-    """Pass a result on to nobody."""
+    """Discard a result."""
 
 
 async def _into(queue: asyncio.Queue[Result | Exception | None], work: _Run) -> None:

@@ -1,6 +1,6 @@
 """Checks images, audio and video that a message holds itself, before a server has to refuse them. Pure.
 
-Media at a URL are not checked: the server loads them, and nobody else does. A `data:` URL holds its data itself.
+Media at a URL are not checked: only the server loads them. A `data:` URL holds its data itself.
 """
 
 from __future__ import annotations

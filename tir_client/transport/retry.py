@@ -52,10 +52,10 @@ class RetryPolicy:
         if attempt > self.max_retries or not is_retryable(failure):
             return None
         pause = _growing(attempt, self.base, self.ceiling, self.jitter, chance)
-        wish = failure.retry_after
-        if wish is None:
+        retry_after = failure.retry_after
+        if retry_after is None:
             return pause
-        return None if wish > self.patience else wish or pause
+        return None if retry_after > self.patience else retry_after or pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +109,7 @@ class StartPolicy:
         left = self.seconds - waited
         if left <= 0 or not self.applies(failure):
             return None
-        wish = failure.retry_after
-        return min(left, wish or _growing(attempt, self.base, self.ceiling, self.jitter, chance))
+        return min(left, failure.retry_after or _growing(attempt, self.base, self.ceiling, self.jitter, chance))
 
 
 def _growing(attempt: int, base: float, ceiling: float, jitter: float, chance: float | None) -> float:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tir_client.transport.advice import AdviceLog
     from tir_client.transport.attempt import Attempt
     from tir_client.transport.clock import Clock
+    from tir_client.transport.sender import Sender
 
 
 class _Stream:
@@ -85,11 +86,11 @@ class ChatStream(_Stream):
         attempt: Attempt,
         second: SecondRequest,
         advice: AdviceLog,
-        open_response: Callable[[Attempt], Any],
+        sender: Sender,
         ask: Callable[[ChatRequest], Accumulator],
     ) -> None:
         super().__init__(attempt, second, advice)
-        self._open_response = open_response
+        self._sender = sender
         self._ask = ask
         self._pieces: Iterator[bytes] = iter(())
 
@@ -119,7 +120,7 @@ class ChatStream(_Stream):
     def _read(self) -> Delta | None:
         while (delta := self._next_delta()) is None and not self._complete:
             if self._response is None:
-                self._response = self._open_response(self._attempt)
+                self._response = self._sender.open(self._attempt, streamed=True)
                 self._answer.begin(self._response.headers)
                 self._pieces = pieces(self._response)
             self._take(next(self._pieces, None))
@@ -156,18 +157,16 @@ class ChatStream(_Stream):
 class AsyncChatStream(_Stream):
     """`ChatStream` for async code, closed with `aclose`."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what a stream needs of its client
+    def __init__(
         self,
         attempt: Attempt,
         second: SecondRequest,
         advice: AdviceLog,
-        start_clock: Callable[[Attempt], Awaitable[Clock]],
-        open_response: Callable[[Attempt, Clock], Awaitable[Any]],
+        sender: Sender,
         ask: Callable[[ChatRequest], Awaitable[Accumulator]],
     ) -> None:
         super().__init__(attempt, second, advice)
-        self._start_clock = start_clock
-        self._open_response = open_response
+        self._sender = sender
         self._ask = ask
         self._pieces: AsyncIterator[bytes]
         self._clock: Clock | None = None
@@ -200,9 +199,9 @@ class AsyncChatStream(_Stream):
     async def _read(self) -> Delta | None:
         while (delta := self._next_delta()) is None and not self._complete:
             if self._clock is None:
-                self._clock = await self._start_clock(self._attempt)
+                self._clock = await self._sender.start_clock(self._attempt)
             if self._response is None:
-                self._response = await self._open_response(self._attempt, self._clock)
+                self._response = await self._sender.aopen(self._attempt, self._clock, streamed=True)
                 self._answer.begin(self._response.headers)
                 self._pieces = apieces(self._response)
             try:
