@@ -89,7 +89,7 @@ class TIRClient:
         Raises:
             ForcedToolError: A tool call was demanded, and there is none.
         """
-        second = SecondRequest(request, lenient=lenient)
+        second = self._begin(request, lenient=lenient)
         answer = self._ask(request)
         while (pending := second.check(answer)) is not None:
             second.merge(answer, self._ask(pending))
@@ -97,7 +97,7 @@ class TIRClient:
 
     async def achat(self, request: ChatRequest, *, lenient: bool = False) -> Completion:
         """`chat` for async code."""
-        second = SecondRequest(request, lenient=lenient)
+        second = self._begin(request, lenient=lenient)
         answer = await self._aask(request)
         while (pending := second.check(answer)) is not None:
             second.merge(answer, await self._aask(pending))
@@ -108,14 +108,18 @@ class TIRClient:
     def stream(self, request: ChatRequest, *, lenient: bool = False) -> ChatStream:
         """Send `request` when the stream is first iterated over; `chat` says what the arguments mean."""
         attempt = self._attempt(request.model, CHAT, request.streamed())
-        second = SecondRequest(request, lenient=lenient)
+        second = self._begin(request, lenient=lenient)
         return ChatStream(attempt, second, self._advice, self._sender, self._ask)
 
     def astream(self, request: ChatRequest, *, lenient: bool = False) -> AsyncChatStream:
         """`stream` for async code."""
         attempt = self._attempt(request.model, CHAT, request.streamed())
-        second = SecondRequest(request, lenient=lenient)
+        second = self._begin(request, lenient=lenient)
         return AsyncChatStream(attempt, second, self._advice, self._sender, self._aask)
+
+    def _begin(self, request: ChatRequest, *, lenient: bool) -> SecondRequest:
+        self._advice.check_request(request)
+        return SecondRequest(request, lenient=lenient)
 
     # Everything else
 

@@ -192,6 +192,17 @@ async def test_an_image_of_the_system_is_refused_with_its_place(sandbox, endpoin
 
 
 @pytest.mark.parametrize("path", EVERY)
+async def test_an_image_for_a_model_that_reads_text_only_is_logged(sandbox, endpoint, path, caplog):
+    sandbox.script(Reply(text="Ok."), Reply(text="Ok."))
+    for model in ("gpt_oss_120b", "qwen2_vl_72b_instruct"):
+        await path(Script((Turn("user", "Look.", media=MEDIA[:1]),)), {**endpoint, "model": model})
+
+    (record,) = caplog.records
+    assert record.getMessage().startswith("gpt_oss_120b: this model reads text only. The server ignores images")
+    assert sandbox.requests[-1].body["messages"][0]["content"][1]["type"] == "image_url"
+
+
+@pytest.mark.parametrize("path", EVERY)
 async def test_advice_on_an_answer_of_nothing_but_reasoning_is_logged(sandbox, endpoint, path, caplog):
     sandbox.script(Reply(text="", reasoning="Hm.", finish_reason="length"))
     await path(Script(ASK), endpoint)

@@ -25,6 +25,13 @@ def for_text_only(request: ChatRequest) -> ChatRequest:
     return request if messages == request.messages else request.model_copy(update={"messages": messages})
 
 
+def has_media_of_user(request: ChatRequest) -> bool:
+    """Whether a message of the user has an image, audio or a video."""
+    contents = [message.get("content") for message in request.messages if message.get("role") == "user"]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    return any(isinstance(part, dict) and part.get("type") != "text" for part in parts)
+
+
 def _readable(message: Json) -> Json:
     content = message["content"]
     if message["role"] != "tool" or not isinstance(content, list):

@@ -1,11 +1,15 @@
-"""Logs advice on answers that have nothing but reasoning, which otherwise look like a fault of the library."""
+"""Logs what a call should not do without a word: unread images, and answers of nothing but reasoning."""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
 
+from tir_client.models import reads_text_only
+from tir_client.protocol.text_only import has_media_of_user
+
 if TYPE_CHECKING:
+    from tir_client.protocol.requests import ChatRequest
     from tir_client.protocol.responses import Completion
 
 logger = logging.getLogger("tir_client")
@@ -20,8 +24,21 @@ class AdviceLog:
     def check(self, completion: Completion) -> Completion:
         """Log the advice on an answer, if there is any; return the answer."""
         for choice in completion.choices:
-            advice = choice.advice()
-            if advice and advice not in self._logged:
-                self._logged.add(advice)
-                logger.warning("%s: %s", completion.model, advice)
+            self._log(completion.model, choice.advice())
         return completion
+
+    def check_request(self, request: ChatRequest) -> None:
+        """Log that the model will not see the images, audio or videos of a user, if it is known to read text only."""
+        if has_media_of_user(request) and reads_text_only(request.model):
+            self._log(request.model, UNREAD_MEDIA)
+
+    def _log(self, model: str, advice: str) -> None:
+        if advice and advice not in self._logged:
+            self._logged.add(advice)
+            logger.warning("%s: %s", model, advice)
+
+
+UNREAD_MEDIA = (
+    "this model reads text only. The server ignores images, audio and videos in the messages, or refuses them; use a "
+    "model that reads them."
+)
