@@ -11,7 +11,8 @@ LOWEST := .venvs/lowest
 NEWEST := .venvs/newest
 RAY := .venvs/ray
 EXTRAS := .[langchain,llama-index,sandbox,cli,parquet]
-JOBS ?= 2
+# Two for each of two cores: for a third of their time, tests wait.
+JOBS ?= 4
 PARALLEL := --numprocesses $(JOBS) --dist worksteal
 
 .PHONY: demo docs test test-real test-lowest test-ray test-newest constraints lint format type pytest mutants soak works-with notebooks features reliability bench bench-bulk build clean
@@ -63,7 +64,7 @@ type: $(READY)
 
 mutants: $(READY)  ## plants small mistakes in the pure modules, and lists those that no test notices; half an hour
 	$(BIN)/python -m pip install --quiet --constraint tests/constraints.txt --group mutants
-	nice $(BIN)/python -m tests.mutants --jobs $(JOBS) $(ARGS)
+	nice $(BIN)/python -m tests.mutants $(ARGS)
 
 soak: $(READY)  ## ten minutes of a hundred concurrent streams with random faults, on loopback
 	$(BIN)/python -m tests.faults.soak --seconds 600
