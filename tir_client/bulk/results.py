@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
@@ -77,9 +77,9 @@ class Result:
         """The result as a line of JSON."""
         row = {name: getattr(self, name) for name in self.__slots__}
         try:
-            text = _json(row)
+            text = _JSON.encode(row)
         except ValueError:
-            text = _json({**row, "id": _finite(self.id), "data": _finite(self.data)})
+            text = _JSON.encode({**row, "id": _finite(self.id), "data": _finite(self.data)})
         return replace_surrogates(text).encode() + b"\n"
 
 
@@ -161,10 +161,6 @@ def _filled(result: Result, completion: Completion) -> Result:
     return result
 
 
-def _json(row: Json) -> str:
-    return json.dumps(row, ensure_ascii=False, separators=(",", ":"), default=_plain, allow_nan=False)
-
-
 def _finite(value: Any) -> Any:
     """A value with a text in place of each number that JSON does not have: "nan", "inf"."""
     if isinstance(value, float) and not math.isfinite(value):
@@ -176,4 +172,9 @@ def _finite(value: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     """What `json` cannot write: our dataclasses, and values of an id column such as dates."""
-    return asdict(value) if isinstance(value, Usage | ToolCall | RowError) else str(value)
+    if isinstance(value, Usage | ToolCall | RowError):
+        return {each.name: getattr(value, each.name) for each in fields(value)}
+    return str(value)
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain, allow_nan=False)
