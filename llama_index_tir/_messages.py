@@ -95,9 +95,11 @@ def _assistant(message: ChatMessage) -> Json:
 def _reasoning(message: ChatMessage) -> str:
     """Return the reasoning of an answer, from its blocks, or from where other integrations keep it."""
     thoughts = [block.content for block in message.blocks if isinstance(block, ThinkingBlock) and block.content]
+    if thoughts or not message.additional_kwargs:
+        return "\n".join(thoughts)
     values = (message.additional_kwargs.get(name) for name in ("reasoning_content", "reasoning", "thinking"))
     texts = (value.get("thinking") if isinstance(value, dict) else value for value in values)  # Anthropic's is a dict
-    return "\n".join(thoughts) or next((text for text in texts if isinstance(text, str) and text), "")
+    return next((text for text in texts if isinstance(text, str) and text), "")
 
 
 def _tool_result(message: ChatMessage) -> Json:
