@@ -211,5 +211,8 @@ def _names(columns: Mapping[str, Any]) -> str:
 
 
 def _digest(value: object, salt: bytes = b"") -> int:
-    data = json.dumps(value, default=str, separators=(",", ":")).encode()
+    data = _JSON.encode(value).encode()
     return int.from_bytes(blake2b(data, digest_size=8, salt=salt).digest(), "big")
+
+
+_JSON = json.JSONEncoder(default=str, separators=(",", ":"))
