@@ -73,25 +73,31 @@ class _File:
         self.path = path
         self.size = max(1, path.stat().st_size)
         self.position = 0
+        self._open: IO[bytes] | None = None
 
     def rows(self) -> Iterator[Row]:
         raise NotImplementedError
 
     def fraction(self) -> float:
-        return min(1.0, self.position / self.size)
+        """The part that has been read. Asking a file for its position is slow in a thread: do it once for many rows."""
+        position = self.position if self._open is None else self._open.tell()
+        return min(1.0, position / self.size)
 
     @contextmanager
-    def opened(self) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-        """The file, and what it holds, which is something else if it is compressed."""
+    def opened(self) -> Iterator[IO[bytes]]:
+        """What the file holds, which is something else if it is compressed."""
         with self.path.open("rb") as file:
-            if self.path.suffix.lower() != ".gz":
-                yield file, file
-                return
+            self._open = file
             try:
-                with gzip.GzipFile(fileobj=file) as content:
-                    yield file, cast("IO[bytes]", content)
+                if self.path.suffix.lower() == ".gz":
+                    with gzip.GzipFile(fileobj=file) as content:
+                        yield cast("IO[bytes]", content)
+                else:
+                    yield file
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
                 raise ConfigurationError(f"{self.path} cannot be decompressed: {error}") from None
+            finally:
+                self._open, self.position = None, self.size
 
 
 class _JsonLines(_File):
@@ -99,9 +105,8 @@ class _JsonLines(_File):
 
     def rows(self) -> Iterator[Row]:
         numbers = count()
-        with self.opened() as (file, content):
+        with self.opened() as content:
             for line in content:
-                self.position = file.tell()
                 if text := line.strip():
                     yield _from_line(next(numbers), text)
 
@@ -117,7 +122,7 @@ class _Csv(_File):
     """Columns with names in the first line."""
 
     def rows(self) -> Iterator[Row]:
-        with self.opened() as (file, content), io.TextIOWrapper(content, encoding="utf-8-sig", newline="") as text:
+        with self.opened() as content, io.TextIOWrapper(content, encoding="utf-8-sig", newline="") as text:
             reader = csv.DictReader(text, strict=True)  # else a quote that is not closed takes all rows after it
             for index in count():
                 line = reader.line_num + 1
@@ -131,7 +136,6 @@ class _Csv(_File):
                     return
                 if index == 0:
                     self._check_names(reader.fieldnames or ())
-                self.position = file.tell()
                 yield _of_record(index, columns)
 
     def _check_names(self, names: Sequence[str]) -> None:
