@@ -9,8 +9,10 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-pytest_plugins = ["pytester", *(["pytest_httpx"] if find_spec("pytest_httpx") else [])]
-"""pytest-httpx cannot be installed beside the lowest httpx."""
+# pytest-httpx cannot be installed beside the lowest httpx.
+_HAS_PYTEST_HTTPX = find_spec("pytest_httpx") is not None
+pytest_plugins = ["pytester", *(["pytest_httpx"] if _HAS_PYTEST_HTTPX else [])]
+collect_ignore = [] if _HAS_PYTEST_HTTPX else ["client/test_pytest_httpx.py"]
 
 # The same examples on each run, and no verdict that depends on how busy the machine is.
 settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
