@@ -22,6 +22,7 @@ from tir_client.transport.clients import Clients
 from tir_client.transport.context_windows import ContextWindows
 from tir_client.transport.retry import RetryPolicy, StartPolicy
 from tir_client.transport.sender import Sender
+from tir_client.transport.start import StartWait
 from tir_client.transport.streams import AsyncChatStream, ChatStream
 from tir_client.transport.timeouts import Timeouts
 
@@ -237,8 +238,8 @@ class TIRClient:
         retry: RetryPolicy | None = None,
         start: StartPolicy | None = None,
     ) -> Attempt:
-        policies = (timeouts or self.timeouts, retry or self.retry, start or self.start)
-        return Attempt(self.config, *policies, self._starting, url, content)
+        wait = StartWait(start or self.start, url, self._starting)
+        return Attempt(self.config, timeouts or self.timeouts, retry or self.retry, wait, url, content)
 
     def _ask(self, request: ChatRequest) -> Accumulator:
         attempt = self._attempt(request.model, CHAT, request.whole())
@@ -301,5 +302,5 @@ def _read_ready(attempt: Attempt, content: bytes, request_id: str | None) -> lis
     cards = read_models(content, request_id)
     if not cards:
         raise APIConnectionError("The server lists no models yet.", phase="first_byte")
-    attempt.started()
+    attempt.start.note_started()
     return cards

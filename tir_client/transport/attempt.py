@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import math
 import platform
 import time
 from functools import lru_cache
@@ -15,15 +14,15 @@ import httpx
 from pydantic import SecretStr
 
 from tir_client._version import __version__
-from tir_client.errors import APITimeoutError
 from tir_client.protocol.error_responses import cut, error_from_response, mask
-from tir_client.transport.failures import exhausted, not_started, silent, timed_out, translate
+from tir_client.transport.failures import exhausted, timed_out, translate
 from tir_client.transport.token import fetch_token
 
 if TYPE_CHECKING:
     from tir_client.config import Config
     from tir_client.errors import TIRError
-    from tir_client.transport.retry import RetryPolicy, StartPolicy
+    from tir_client.transport.retry import RetryPolicy
+    from tir_client.transport.start import StartWait
     from tir_client.transport.timeouts import Timeouts
 
 logger = logging.getLogger("tir_client")
@@ -36,14 +35,14 @@ class Attempt:
         config: Token, headers and query.
         timeouts: How long each phase may take.
         policy: How failures are retried.
-        start: How long it keeps trying while a deployment starts.
-        starting: The URLs that calls wait for, shared by the calls of a client: the log has each of them once.
+        start: The wait for a deployment that starts.
         url: Where it goes, without the query.
         body: The request's body; a call without one is a GET.
 
     Attributes:
         url: Where it goes, without the query.
         timeouts: How long each phase may take.
+        start: The wait for a deployment that starts.
         phase: The present phase: "connect", "first_byte" or "chunk".
         says_started: Whether an answer without an error shows that the deployment has started.
         failure: The failure of the last try, until it is reported or retried.
@@ -52,29 +51,17 @@ class Attempt:
     failure: TIRError
 
     def __init__(  # noqa: PLR0913, PLR0917 - one argument per policy
-        self,
-        config: Config,
-        timeouts: Timeouts,
-        policy: RetryPolicy,
-        start: StartPolicy,
-        starting: set[str],
-        url: str,
-        body: bytes | None,
+        self, config: Config, timeouts: Timeouts, policy: RetryPolicy, start: StartWait, url: str, body: bytes | None
     ) -> None:
         self.url = url
         self.timeouts = timeouts
+        self.start = start
         self.phase = "connect"
         self.says_started = True
         self._config = config
         self._policy = policy
-        self._start = start
-        self._starting = starting
         self._body = body
-        self._began = math.nan
         self._failures = 0
-        self._not_started = 0
-        self._runs = False
-        self._cut = False
         self._deadline: float | None = None
         self._limits: dict[str, float | None] = {}
         self._clocked = False
@@ -109,16 +96,14 @@ class Attempt:
         """
         self.phase = "first_byte"
         self._request_id = None
-        if math.isnan(self._began):
-            self._began = time.monotonic()
+        self.start.begin_try(self.timeouts.first_byte)
         self.check_time()
         self._clocked = clocked and self.opening is not None
-        self._cut = (self._start_left or inf) < (self.timeouts.first_byte or inf)
         self._limits = {
-            "connect": self._left(_shorter(self.timeouts.connect, self._start_left)),
-            "read": None if self._clocked else self._left(_shorter(self.timeouts.first_byte, self._start_left)),
+            "connect": self._left(_shorter(self.timeouts.connect, self.start.seconds_left)),
+            "read": None if self._clocked else self._left(_shorter(self.timeouts.first_byte, self.start.seconds_left)),
             "write": self._left(self.timeouts.chunk),
-            "pool": self._left(_shorter(self.timeouts.first_byte, self._start_left)),
+            "pool": self._left(_shorter(self.timeouts.first_byte, self.start.seconds_left)),
         }
         headers = {"accept": "text/event-stream", "accept-encoding": "identity"} if streamed else dict(WHOLE)
         headers["user-agent"] = USER_AGENT
@@ -154,7 +139,7 @@ class Attempt:
         self._request_id = response.headers.get("x-request-id")
         self._limits["read"] = None if self._clocked else self._left(self.timeouts.chunk)
         if self.says_started and response.is_success:
-            self.started()
+            self.start.note_started()
 
     def draining(self, seconds: float) -> None:
         """Limit the next reads to `seconds`: only the end of the body is left."""
@@ -164,18 +149,9 @@ class Attempt:
     def opening(self) -> float | None:
         """Seconds from the start of a try to the answer's headers, for a client without timeouts of its own."""
         connect, first_byte = self.timeouts.connect, self.timeouts.first_byte
-        return _shorter(None if connect is None or first_byte is None else connect + first_byte, self._start_left)
-
-    @property
-    def _start_left(self) -> float | None:
-        """Seconds for which a try may be silent while the deployment may be starting; None if it is not waited for.
-
-        A try that begins near the end, after others failed, has a few seconds to answer.
-        """
-        if not self._start.seconds or self._runs:
-            return None
-        left = self._start.seconds - self._waited
-        return max(left, min(LAST_TRY, self._start.seconds)) if self._not_started else max(left, 0.001)
+        return _shorter(
+            None if connect is None or first_byte is None else connect + first_byte, self.start.seconds_left
+        )
 
     @property
     def seconds_left(self) -> float:
@@ -226,65 +202,33 @@ class Attempt:
 
         Failures of a deployment that starts do not count as retries.
         """
-        pause = self._start_pause() if self._start.applies(self.failure) else self._retry_pause()
+        pause = self._next_pause()
         if pause is not None:
             # A copy, because an error that was raised refers to its frames.
             self._last = mask(copy.copy(self.failure), self._config.secrets(self._token))
-            if pause >= self.seconds_left and self._start.applies(self.failure):
-                pause = max(
-                    self.seconds_left - 1, self.seconds_left / 2, SHORTEST_TRY
-                )  # leaves time for the last tries
             if pause >= self.seconds_left:
                 pause = None
                 self.failure = self._time_is_over()
-        name, tries = type(self.failure).__name__, self._failures + self._not_started
+        name, tries = type(self.failure).__name__, self._failures + self.start.tries
         logger.debug("%s: try %d failed (%s), %s", self.url, tries, name, _next(pause))
         if pause is not None:
             del self.failure
         return pause
 
-    def _retry_pause(self) -> float | None:
+    def _next_pause(self) -> float | None:
+        if self.start.applies(self.failure):
+            pause = self.start.pause(self.failure, self.seconds_left)
+            if pause is None:
+                self.failure = self.start.error(self.failure)
+            return pause
         self._failures += 1
-        self._runs = True
+        self.start.note_running()
         return self._policy.delay(self._failures, self.failure)
-
-    def _start_pause(self) -> float | None:
-        """The pause while a deployment starts, which the log says once."""
-        self._not_started += 1
-        self._runs = False
-        seconds, waited = self._start.seconds, self._waited
-        pause = self._start.delay(self._not_started, self.failure, waited)
-        if self._cut and isinstance(self.failure, APITimeoutError):
-            pause, self.failure = None, silent(self.failure)
-        if pause is None:
-            self._starting.discard(self.url)
-            self.failure = not_started(self.failure, self._not_started, waited, seconds)
-        elif self.url not in self._starting:
-            self._starting.add(self.url)
-            status = self.failure.status_code
-            reason = type(self.failure).__name__ if status is None else f"HTTP {status}"
-            text = "%s: not ready (%s); trying for up to %g s, because it may be a deployment that is starting"
-            logger.warning(text, self.url, reason, round(min(seconds, self.seconds_left), 1))
-        return pause
-
-    def started(self) -> None:
-        """Note that the deployment has started, if it was waited for."""
-        if not self._not_started:
-            return
-        self._not_started = 0
-        if self.url in self._starting:
-            self._starting.discard(self.url)
-            logger.info("%s: the deployment has started; waited %.1f s", self.url, self._waited)
-
-    @property
-    def _waited(self) -> float:
-        """Seconds since the first try began."""
-        return 0.0 if math.isnan(self._began) else time.monotonic() - self._began
 
     def _time_is_over(self) -> TIRError:
         """The error for a call that took longer than `total`, with the last failure if there was one."""
         failure = self._last
-        return self._identified(timed_out("total")) if failure is None else exhausted(failure, self._waited)
+        return self._identified(timed_out("total")) if failure is None else exhausted(failure, self.start.waited)
 
     def _identified(self, error: TIRError) -> TIRError:
         error.request_id = self._request_id
@@ -296,10 +240,6 @@ class Attempt:
         return seconds if left == inf else left if seconds is None else min(seconds, left)
 
 
-LAST_TRY = 5.0
-"""Seconds that a try has for its first byte after others failed, even if `wait_for_start` is nearly over."""
-SHORTEST_TRY = 0.2
-"""Seconds of `total` below which a deployment that starts is not asked again."""
 USER_AGENT = f"tir-llm/{__version__} python/{platform.python_version()}"
 WHOLE = {"accept": "application/json", "accept-encoding": "gzip, deflate"}
 """Headers for a whole answer. A stream is not compressed, because compression delays its pieces."""

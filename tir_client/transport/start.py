@@ -1,0 +1,113 @@
+"""The wait of one call for a deployment that starts: its tries, their pauses, and what the log says. Does no I/O."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from typing import TYPE_CHECKING
+
+from tir_client.errors import APITimeoutError
+from tir_client.transport.failures import not_started, silent
+
+if TYPE_CHECKING:
+    from tir_client.errors import TIRError
+    from tir_client.transport.retry import StartPolicy
+
+logger = logging.getLogger("tir_client")
+
+LAST_TRY = 5.0
+"""Seconds that a try has for its first byte after others failed, even if `wait_for_start` is nearly over."""
+SHORTEST_TRY = 0.2
+"""Seconds of `total` below which a deployment that starts is not asked again."""
+
+
+class StartWait:
+    """The tries of a call that fail because a deployment has not started. They do not count as retries.
+
+    Args:
+        policy: How long the call keeps trying.
+        url: Where it goes.
+        logged: The URLs that calls wait for, shared by the calls of a client: the log has each of them once.
+    """
+
+    def __init__(self, policy: StartPolicy, url: str, logged: set[str]) -> None:
+        self._policy = policy
+        self._url = url
+        self._logged = logged
+        self._began = math.nan
+        self._tries = 0
+        self._runs = False
+        self._bounds_try = False
+
+    @property
+    def waited(self) -> float:
+        """Seconds since the first try began."""
+        return 0.0 if math.isnan(self._began) else time.monotonic() - self._began
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds for which a try may be silent while the deployment may be starting; None if it is not waited for.
+
+        A try that begins near the end, after others failed, has a few seconds to answer.
+        """
+        if not self._policy.seconds or self._runs:
+            return None
+        left = self._policy.seconds - self.waited
+        return max(left, min(LAST_TRY, self._policy.seconds)) if self._tries else max(left, 0.001)
+
+    def begin_try(self, first_byte: float | None) -> None:
+        """Note that a try begins, which waits for `first_byte` seconds if nothing else ends it."""
+        if math.isnan(self._began):
+            self._began = time.monotonic()
+        left = self.seconds_left
+        self._bounds_try = left is not None and left < (first_byte or math.inf)
+
+    def applies(self, failure: TIRError) -> bool:
+        """Whether a failure may come from a deployment that is starting, and is waited for."""
+        return self._policy.applies(failure)
+
+    def pause(self, failure: TIRError, seconds_left: float) -> float | None:
+        """Seconds to wait before the next try, or None if the time is over. The log says once that a call waits.
+
+        Args:
+            failure: The failure of the last try.
+            seconds_left: Seconds left of `total`, of which a pause leaves some for the last tries.
+        """
+        self._tries += 1
+        self._runs = False
+        pause = self._policy.delay(self._tries, failure, self.waited)
+        if pause is None or self._was_silent(failure):
+            self._logged.discard(self._url)
+            return None
+        if self._url not in self._logged:
+            self._logged.add(self._url)
+            reason = type(failure).__name__ if failure.status_code is None else f"HTTP {failure.status_code}"
+            text = "%s: not ready (%s); trying for up to %g s, because it may be a deployment that is starting"
+            logger.warning(text, self._url, reason, round(min(self._policy.seconds, seconds_left), 1))
+        return pause if pause < seconds_left else max(seconds_left - 1, seconds_left / 2, SHORTEST_TRY)
+
+    def error(self, failure: TIRError) -> TIRError:
+        """The error to raise when the time is over, after the failure of the last try."""
+        failure = silent(failure) if self._was_silent(failure) else failure
+        return not_started(failure, self._tries, self.waited, self._policy.seconds)
+
+    def note_running(self) -> None:
+        """Note that the server failed in another way, so that it is not starting."""
+        self._runs = True
+
+    def note_started(self) -> None:
+        """Note that the deployment has started, if it was waited for."""
+        if self._tries and self._url in self._logged:
+            self._logged.discard(self._url)
+            logger.info("%s: the deployment has started; waited %.1f s", self._url, self.waited)
+        self._tries = 0
+
+    @property
+    def tries(self) -> int:
+        """The tries so far."""
+        return self._tries
+
+    def _was_silent(self, failure: TIRError) -> bool:
+        """Whether the end of the wait ended the last try."""
+        return self._bounds_try and isinstance(failure, APITimeoutError)
