@@ -1,4 +1,4 @@
-"""Counts the tokens of prompts for `ChatTIR`: the server does, or else an estimate."""
+"""TokenCounting: the methods of `ChatTIR` that count tokens. The server counts, or else they are estimated."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from time import time
 from typing import Any
 
 from langchain_core.language_models import LanguageModelInput
-from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.tools import BaseTool
 from pydantic import PrivateAttr
@@ -15,10 +14,9 @@ from pydantic import PrivateAttr
 from langchain_tir._content import Json
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import to_wire
-from langchain_tir._profile import profile_of
 from langchain_tir._settings import ChatSettings
 from langchain_tir._tokens import estimate, estimate_text
-from langchain_tir._tools import to_response_format, tool_fields
+from langchain_tir._tools import tool_fields
 from tir_client import (
     APIConnectionError,
     APIStatusError,
@@ -27,7 +25,6 @@ from tir_client import (
     RetryPolicy,
     TIRClient,
 )
-from tir_client.protocol.text_only import for_text_only
 
 _PAUSE_BETWEEN_COUNTS = 60
 """Seconds for which token counts are estimates after the server failed to count."""
@@ -35,26 +32,13 @@ _NOT_THERE = frozenset({403, 404, 405, 501})
 """Status codes of a gateway that does not forward a path; not 401, which may be an expired token."""
 
 
-class TokenCounting(ChatSettings, BaseChatModel):
-    """The settings of a chat model, the request built from them, and the tokens of that request."""
+class TokenCounting(ChatSettings):
+    """The methods of `ChatTIR` that count tokens."""
 
     _cannot_count: TIRClient | None = PrivateAttr(default=None)
     """The client whose server turned out to have no way to count tokens."""
     _count_again: float = PrivateAttr(default=0)
     """The time from which the server is asked for token counts again, after a failure."""
-
-    def _request(self, messages: list[BaseMessage], stop: list[str] | None, call: Json) -> ChatRequest:
-        fields = self.call_parameters(call if stop is None else {**call, "stop": stop})
-        if fields.get("response_format") is not None:
-            fields["response_format"] = to_response_format(fields["response_format"])
-        fields |= tool_fields(fields.get("tools") or (), fields.get("tool_choice"))
-        request: ChatRequest = ChatRequest.of(messages=to_wire(messages), **fields)
-        return for_text_only(request) if self._reads_text_only(request.model) else request
-
-    def _reads_text_only(self, model: str) -> bool:
-        """Whether a model is known to read nothing but text. For that of the constructor, `profile` says it."""
-        facts = self.profile if model == self.model else profile_of(model)
-        return (facts or {}).get("image_inputs") is False
 
     def count_tokens(self, messages: LanguageModelInput, **kwargs: Any) -> int:
         """Tokens of a prompt, counted by the server, where it lets vLLM's `/tokenize` be reached.

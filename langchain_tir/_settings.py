@@ -1,4 +1,4 @@
-"""The fields of LangChain's models, and how a call's own arguments replace them."""
+"""The fields of LangChain's models, and the requests built from them and from a call's own arguments."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
+from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import Field
 
 from langchain_tir._aliases import CHAT_ALIASES, LANGCHAIN_UNSUPPORTED, rename_parameters, with_usage_option
 from langchain_tir._content import Json
 from langchain_tir._errors import model_errors
+from langchain_tir._messages import to_wire
+from langchain_tir._profile import profile_of
+from langchain_tir._tools import to_response_format, tool_fields
 from tir_client import ChatRequest
 from tir_client.aliases import refuse_unknown_parameters
 from tir_client.config import DEFAULT_MODEL
 from tir_client.embeddings import EmbeddingArguments as SharedEmbeddingArguments
 from tir_client.protocol.parameters import ParameterArguments, did_you_mean, merge_parameters
+from tir_client.protocol.text_only import for_text_only
 from tir_client.settings import SECRETS, ChatParameters, Connection, ConnectionArguments
 
 if TYPE_CHECKING:
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     from langchain_core.caches import BaseCache
     from langchain_core.callbacks import Callbacks
     from langchain_core.language_models import ModelProfile
+    from langchain_core.messages import BaseMessage
     from langchain_core.rate_limiters import BaseRateLimiter
 
 _INTERNAL = frozenset({"stream", "ls_structured_output_format", "structured_output_format"})
@@ -52,7 +58,7 @@ class ModelSettings(Connection):
         return hashlib.sha256(json.dumps(secrets, sort_keys=True).encode()).hexdigest() if secrets else ""
 
 
-class ChatSettings(ModelSettings, ChatParameters):
+class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
     """The fields of `ChatTIR`. None is not sent, so that the server's default applies."""
 
     aliases: ClassVar[Mapping[str, str]] = CHAT_ALIASES
@@ -114,6 +120,19 @@ class ChatSettings(ModelSettings, ChatParameters):
         given = {name: value for name, value in rename_parameters(call).items() if name not in _INTERNAL}
         refuse_unknown_parameters(given, _OF_CALLS, type(self).model_fields, self.unsupported)
         return merge_parameters(_with_model_kwargs(self.set_parameters()), _with_model_kwargs(given))
+
+    def _request(self, messages: list[BaseMessage], stop: list[str] | None, call: Json) -> ChatRequest:
+        fields = self.call_parameters(call if stop is None else {**call, "stop": stop})
+        if fields.get("response_format") is not None:
+            fields["response_format"] = to_response_format(fields["response_format"])
+        fields |= tool_fields(fields.get("tools") or (), fields.get("tool_choice"))
+        request: ChatRequest = ChatRequest.of(messages=to_wire(messages), **fields)
+        return for_text_only(request) if self._reads_text_only(request.model) else request
+
+    def _reads_text_only(self, model: str) -> bool:
+        """Whether a model is known to read nothing but text. For that of the constructor, `profile` says it."""
+        facts = self.profile if model == self.model else profile_of(model)
+        return (facts or {}).get("image_inputs") is False
 
 
 def _with_model_kwargs(given: Json) -> Json:
