@@ -1,18 +1,15 @@
-"""ChatTIR: LangChain's chat model for TIR."""
+"""ChatTIR: the chat model. Fields and requests are in `_settings`, conversions in `_messages` and `_stream`.
+
+Tools and structured output are in `_tool_methods`, token counts in `_counting`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.language_models import LanguageModelInput
-from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable
-from langchain_core.tools import BaseTool
-from pydantic import ConfigDict, PrivateAttr, model_validator
+from pydantic import ConfigDict, model_validator
 
 from langchain_tir._aliases import rename_parameters
-from langchain_tir._content import Json
 from langchain_tir._content_blocks import PROVIDER
 from langchain_tir._counting import TokenCounting
 from langchain_tir._errors import model_errors
@@ -20,12 +17,8 @@ from langchain_tir._messages import from_completion, set_only
 from langchain_tir._past_calls import with_readable_calls
 from langchain_tir._profile import own_profile, profile_for
 from langchain_tir._stream import DeltaMapper
-from langchain_tir._structured import Method, beside_raw, check_free, structured_call, traced_format
-from langchain_tir._tools import tool_fields
-from tir_client import (
-    Usage,
-    __version__,
-)
+from langchain_tir._tool_methods import ToolMethods
+from tir_client import Usage, __version__
 from tir_client.environment import TOKEN_VARIABLES
 
 if TYPE_CHECKING:
@@ -33,15 +26,16 @@ if TYPE_CHECKING:
     from typing import Self, Unpack
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-    from langchain_core.language_models import LangSmithParams, ModelProfile
+    from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
     from langchain_core.messages import BaseMessage
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
     from langchain_core.prompt_values import PromptValue
 
+    from langchain_tir._content import Json
     from langchain_tir._settings import ChatArguments
 
 
-class ChatTIR(TokenCounting):
+class ChatTIR(ToolMethods, TokenCounting):
     """A chat model on TIR, or on any server that speaks its protocol.
 
     Setup:
@@ -195,9 +189,6 @@ class ChatTIR(TokenCounting):
         state["__dict__"]["profile"] = self.profile  # not that of the copy which was made for the pickle
         return state
 
-    _lenient: bool = PrivateAttr(default=False)
-    """Return an answer without the tool call that was demanded, for a parser to judge."""
-
     @model_validator(mode="after")
     def _set_tir_version(self) -> Self:
         self._add_version("tir-llm", __version__)
@@ -306,72 +297,3 @@ class ChatTIR(TokenCounting):
                         if run_manager:
                             await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                         yield chunk
-
-    # Tools and structured output
-
-    def bind_tools(
-        self,
-        tools: Sequence[Json | type | Callable[..., Any] | BaseTool],
-        *,
-        tool_choice: Json | str | bool | None = None,
-        strict: bool | None = None,
-        parallel_tool_calls: bool | None = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Offer tools to the model.
-
-        Args:
-            tools: Classes, functions, `BaseTool`s, JSON schemas, or tools in another provider's form.
-            tool_choice: "auto", "none", "any" or "required" (a call must be made), the name of a tool (that one),
-                True (the only tool, or any), or a choice in wire form.
-            strict: Have the server bind arguments to their schema.
-            parallel_tool_calls: Whether an answer may hold several calls.
-            kwargs: Further parameters of the call.
-
-        Raises:
-            InvalidRequestError: A tool cannot be offered, or `tool_choice` names none of them.
-        """
-        with model_errors():
-            fields = tool_fields(tools, tool_choice, strict=strict)
-        if parallel_tool_calls is not None:
-            fields["parallel_tool_calls"] = parallel_tool_calls
-        return self.bind(**fields, **kwargs)
-
-    def with_structured_output(
-        self,
-        schema: Json | type | None = None,
-        *,
-        method: Method = "json_schema",
-        include_raw: bool = False,
-        strict: bool | None = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, Any]:
-        """A chain that answers with an object.
-
-        Args:
-            schema: A pydantic class (v2 or v1) for an instance; a `TypedDict` or a JSON schema for a dict, which
-                grows while it is streamed.
-            method: "json_schema" binds the answer to the schema, "function_calling" demands a call of a tool with
-                that schema, "json_mode" asks for any JSON object: the prompt has to say which.
-            include_raw: Answer with `{"raw": message, "parsed": object, "parsing_error": error}` instead of raising;
-                a stream still raises, as with LangChain's other models.
-            strict: Have the server be strict about the schema.
-            kwargs: Further parameters of the call.
-
-        Raises:
-            InvalidRequestError: The schema cannot be sent, or `kwargs` has what the method itself sets.
-            StructuredOutputError: When called: the answer is cut off, a refusal, or no such object; it holds the text.
-        """
-        with model_errors():
-            fields, parser = structured_call(schema, method, strict)
-            check_free(kwargs, fields, method)
-        fields |= traced_format(schema, method, strict)
-        caller = self._leniently() if method == "function_calling" else self
-        model = caller.bind(**{**fields, **kwargs})
-        return beside_raw(model, parser) if include_raw else model | parser
-
-    def _leniently(self) -> Self:
-        """A copy that returns what the model said where it did not make the call that was demanded."""
-        copy = self.model_copy()
-        copy._lenient = True  # noqa: SLF001 - a copy of this one
-        return copy

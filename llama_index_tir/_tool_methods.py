@@ -1,0 +1,116 @@
+"""ToolMethods: the mixin with the methods of `TIR` that offer tools, and read and run the calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llama_index_tir._settings import ChatSettings
+from llama_index_tir._tool_run import ToolRun
+from llama_index_tir._tools import one_call_only, to_messages, to_selections, to_tool_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from llama_index.core.base.llms.types import ChatMessage, ChatResponse
+    from llama_index.core.chat_engine.types import AgentChatResponse
+    from llama_index.core.llms.llm import ToolSelection
+    from llama_index.core.tools.types import BaseTool
+
+
+class ToolMethods(ChatSettings):
+    """The methods of `TIR` for tools."""
+
+    def get_tool_calls_from_response(
+        self, response: ChatResponse, error_on_no_tool_call: bool = True, **_: Any
+    ) -> list[ToolSelection]:
+        """The tool calls of a response; in a stream, with as much of their arguments as has arrived.
+
+        A call whose arguments are not a JSON object becomes a selection of a tool that does not exist, whose name says
+        what is wrong: an agent tells the model.
+
+        Raises:
+            NoToolCallError: There is no call, and `error_on_no_tool_call` is set.
+            ToolArgumentsError: A call was demanded or cut off, and none has arguments that are a JSON object.
+        """
+        return to_selections(response, demanded=error_on_no_tool_call)
+
+    def _prepare_chat_with_tools(  # noqa: PLR0913, PLR0917 - LlamaIndex's signature
+        self,
+        tools: Sequence[BaseTool],
+        user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None,
+        verbose: bool = False,  # noqa: ARG002 - LlamaIndex's signature
+        allow_parallel_tool_calls: bool = False,
+        tool_required: bool = False,
+        *,
+        tool_choice: Any = None,
+        must_call: bool = False,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        offer = to_tool_arguments(
+            tools or (),
+            strict=self.strict,
+            choice=tool_choice,
+            required=tool_required or must_call,
+            parallel=allow_parallel_tool_calls,
+        )
+        return {**kwargs, **offer, "messages": to_messages(user_msg, chat_history)}
+
+    def _validate_chat_with_tools_response(
+        self,
+        response: ChatResponse,
+        tools: Sequence[BaseTool],  # noqa: ARG002 - LlamaIndex's signature
+        allow_parallel_tool_calls: bool = False,
+        **_: Any,
+    ) -> ChatResponse:
+        return response if allow_parallel_tool_calls else one_call_only(response)
+
+    def predict_and_call(  # type: ignore[override]  # further arguments are passed through
+        self,
+        tools: Sequence[BaseTool],
+        user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None,
+        **kwargs: Any,
+    ) -> AgentChatResponse:
+        """Let the model call one of `tools`, and run it. `system_prompt` is put first, unless it is there already.
+
+        `error_on_no_tool_call` (the default) also requires a call from the server, unless `tool_required` is False.
+        With `allow_parallel_tool_calls`, `sources` has an output for each call; of one that cannot be run, it says why.
+
+        Raises:
+            NoToolCallError: There is no call, and `error_on_no_tool_call` is set.
+            ToolArgumentsError: No call has arguments that are a JSON object.
+            UnknownToolError: No call is of a tool that is in `tools`.
+        """
+        history = self._prompted(chat_history)
+        if not self.metadata.is_function_calling_model:
+            return super().predict_and_call(tools, user_msg, history, **_to_react(kwargs))
+        run = ToolRun(tools, kwargs)
+        return run.run(self.chat_with_tools(tools, user_msg, history, **run.arguments))
+
+    async def apredict_and_call(  # type: ignore[override]  # as `predict_and_call`
+        self,
+        tools: Sequence[BaseTool],
+        user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None,
+        **kwargs: Any,
+    ) -> AgentChatResponse:
+        """`predict_and_call` for async code. LlamaIndex's async program needs it to add the system prompt."""
+        history = self._prompted(chat_history)
+        if not self.metadata.is_function_calling_model:
+            return await super().apredict_and_call(tools, user_msg, history, **_to_react(kwargs))
+        run = ToolRun(tools, kwargs)
+        return await run.arun(await self.achat_with_tools(tools, user_msg, history, **run.arguments))
+
+    def _prompted(self, chat_history: list[ChatMessage] | None) -> list[ChatMessage]:
+        history = chat_history or []
+        extended = self._extend_messages(history)
+        return history if history[:1] == extended[:1] else extended
+
+
+def _to_react(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `predict_and_call` for the ReAct agent that LlamaIndex uses without tool calls."""
+    # LlamaIndex passes None for these by default, which its agent refuses. Imported here because it is slow.
+    from llama_index.core.agent.react import ReActChatFormatter, ReActOutputParser  # noqa: PLC0415
+
+    return {"react_chat_formatter": ReActChatFormatter(), "output_parser": ReActOutputParser(), **kwargs}
