@@ -47,7 +47,15 @@ TRANSPORTS = ("aiohttp", "attempt", "clients", "connections", "httpcore")
 SPEAKS_HTTP = {f"tir_client.transport.{name}" for name in TRANSPORTS}
 BULK = ("bulk", *(f"bulk.{name}" for name in ("gate", "output", "run", "sources")))
 WAITING = ("body", "clock", "concurrency", "context_windows", "sender", "start", "streams", "token")
-WAITS = ("client", "embeddings", "rerankers", "settings", *BULK, *(f"transport.{name}" for name in WAITING))
+WAITS = (
+    "client",
+    "embeddings",
+    "model_methods",
+    "rerankers",
+    "settings",
+    *BULK,
+    *(f"transport.{name}" for name in WAITING),
+)
 DOES_IO = {f"tir_client.{name}" for name in WAITS} | SPEAKS_HTTP
 IO_MODULES = {
     "aiohttp",

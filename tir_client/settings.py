@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypedDict
 
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, WithJsonSchema
 
@@ -26,10 +25,9 @@ from tir_client.config import Config, check_model
 from tir_client.copying import Copyable
 from tir_client.environment import ApiKey, project_from_environment, token_from_environment
 from tir_client.errors import ConfigurationError
-from tir_client.models import model_info
+from tir_client.model_methods import ModelMethods
 from tir_client.protocol.cost import Price
 from tir_client.protocol.parameters import Parameters
-from tir_client.protocol.responses import ModelCard
 from tir_client.transport.retry import RetryPolicy
 from tir_client.transport.timeouts import Timeouts
 
@@ -44,7 +42,7 @@ NUMBERS = ("max_retries", "wait_for_start")
 MODEL_FIELDS = ("model", "model_name")
 
 
-class Connection(Copyable):
+class Connection(Copyable, ModelMethods):
     """Address and token. Missing values are read from the environment.
 
     Nothing secret (the token, headers, query) is in `repr`, in a dump or in a pickle.
@@ -118,12 +116,6 @@ class Connection(Copyable):
     _client: TIRClient | None = PrivateAttr(default=None)
     _client_settings: dict[str, Any] = PrivateAttr(default_factory=dict)
 
-    if TYPE_CHECKING:
-
-        @property
-        def model(self) -> str:
-            """The model to call: a field or property of each integration's class."""
-
     def __init__(self, **arguments: Any) -> None:
         with self._framework_errors():
             super().__init__(**self._fields_from(arguments))
@@ -160,11 +152,6 @@ class Connection(Copyable):
         field = cls.model_fields.get(name)
         return field is not None and field.default_factory is None and field.default is not None
 
-    @classmethod
-    def _framework_errors(cls) -> AbstractContextManager[None]:
-        """Raise errors as the framework's own classes, where it has any."""
-        return nullcontext()
-
     if not TYPE_CHECKING:  # else a type checker would accept any attribute
 
         def __setattr__(self, name, value):  # noqa: ANN001, ANN204
@@ -196,81 +183,6 @@ class Connection(Copyable):
                 )
             self._client_settings = settings
         return self._client
-
-    def list_models(self) -> list[ModelCard]:
-        """List the models that the endpoint of `model` serves, with their context windows if the server sends them.
-
-        The window of `model` is remembered, so that nothing has to ask for it later.
-        """
-        with self._framework_errors():
-            return self.client.models(self.model)
-
-    def served_window(self) -> int | None:
-        """The context window of `model`: what this library knows, or what the server's list of models says.
-
-        `TIRClient.context_window` says when and how the server is asked. It never raises.
-        """
-        try:
-            client = self.client
-        except ConfigurationError:  # after a change of the fields
-            return model_info(self.model).context_window
-        return client.context_window(self.model)
-
-    def known_window(self) -> int | None:
-        """`served_window`, but without asking the server: None if it has not been read."""
-        if self._client is None:
-            return model_info(self.model).context_window
-        try:
-            return self.client.known_window(self.model)
-        except ConfigurationError:  # after a change of the fields
-            return model_info(self.model).context_window
-
-    async def alist_models(self) -> list[ModelCard]:
-        """`list_models` for async code."""
-        with self._framework_errors():
-            return await self.client.amodels(self.model)
-
-    def wait_until_ready(self, seconds: float | None = None) -> list[ModelCard]:
-        """Wait until the endpoint of `model` is ready, which an idle deployment is not, and list its models.
-
-        ```python
-        model.wait_until_ready()
-        ```
-
-        Args:
-            seconds: How long to wait. Default: `wait_for_start`, or 15 minutes if that is not set. The timeout `total`
-                bounds it, too.
-
-        Raises:
-            APITimeoutError: It was not ready in time; the message has the last failure.
-        """
-        with self._framework_errors():
-            return self.client.wait_until_ready(self.model, seconds=seconds)
-
-    async def await_until_ready(self, seconds: float | None = None) -> list[ModelCard]:
-        """`wait_until_ready` for async code."""
-        with self._framework_errors():
-            return await self.client.await_until_ready(self.model, seconds=seconds)
-
-    def close(self) -> None:
-        """Close the connections of sync calls. A later call opens new ones."""
-        self.client.close()
-
-    async def aclose(self) -> None:
-        """Close the connections of sync calls and those of the running event loop."""
-        await self.client.aclose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
 
 
 class ChatParameters(Parameters):

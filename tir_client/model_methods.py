@@ -1,0 +1,111 @@
+"""ModelMethods: what the models of both integrations offer besides their frameworks' methods.
+
+They list models, wait for a deployment, read context windows, and close connections.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Self
+
+from tir_client.errors import ConfigurationError
+from tir_client.models import model_info
+from tir_client.protocol.responses import ModelCard
+
+if TYPE_CHECKING:
+    from tir_client.client import TIRClient
+
+
+class ModelMethods:
+    """Methods that a model passes on to its client."""
+
+    if TYPE_CHECKING:
+        _client: TIRClient | None
+
+        @property
+        def model(self) -> str:
+            """The model to call: a field or property of each integration's class."""
+
+        @property
+        def client(self) -> TIRClient:
+            """The client that makes the calls."""
+
+    @classmethod
+    def _framework_errors(cls) -> AbstractContextManager[None]:
+        """Raise errors as the framework's own classes, where it has any."""
+        return nullcontext()
+
+    def list_models(self) -> list[ModelCard]:
+        """List the models that the endpoint of `model` serves, with their context windows if the server sends them.
+
+        The window of `model` is remembered, so that nothing has to ask for it later.
+        """
+        with self._framework_errors():
+            return self.client.models(self.model)
+
+    def served_window(self) -> int | None:
+        """The context window of `model`: what this library knows, or what the server's list of models says.
+
+        `TIRClient.context_window` says when and how the server is asked. It never raises.
+        """
+        try:
+            client = self.client
+        except ConfigurationError:  # after a change of the fields
+            return model_info(self.model).context_window
+        return client.context_window(self.model)
+
+    def known_window(self) -> int | None:
+        """`served_window`, but without asking the server: None if it has not been read."""
+        if self._client is None:
+            return model_info(self.model).context_window
+        try:
+            return self.client.known_window(self.model)
+        except ConfigurationError:  # after a change of the fields
+            return model_info(self.model).context_window
+
+    async def alist_models(self) -> list[ModelCard]:
+        """`list_models` for async code."""
+        with self._framework_errors():
+            return await self.client.amodels(self.model)
+
+    def wait_until_ready(self, seconds: float | None = None) -> list[ModelCard]:
+        """Wait until the endpoint of `model` is ready, which an idle deployment is not, and list its models.
+
+        ```python
+        model.wait_until_ready()
+        ```
+
+        Args:
+            seconds: How long to wait. Default: `wait_for_start`, or 15 minutes if that is not set. The timeout `total`
+                bounds it, too.
+
+        Raises:
+            APITimeoutError: It was not ready in time; the message has the last failure.
+        """
+        with self._framework_errors():
+            return self.client.wait_until_ready(self.model, seconds=seconds)
+
+    async def await_until_ready(self, seconds: float | None = None) -> list[ModelCard]:
+        """`wait_until_ready` for async code."""
+        with self._framework_errors():
+            return await self.client.await_until_ready(self.model, seconds=seconds)
+
+    def close(self) -> None:
+        """Close the connections of sync calls. A later call opens new ones."""
+        self.client.close()
+
+    async def aclose(self) -> None:
+        """Close the connections of sync calls and those of the running event loop."""
+        await self.client.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
