@@ -152,7 +152,8 @@ def _from_langchain(message: AIMessage) -> Answer:
 
 def _broken(arguments: str) -> str:
     """What the model wrote, without the mark that keeps LangChain from taking it for whole."""
-    return arguments.removesuffix("]").removesuffix('"')
+    without = arguments.removesuffix("]")
+    return (arguments.removesuffix("}") if without == arguments else without).removesuffix('"')
 
 
 async def langchain_whole(script: Script, endpoint: dict[str, Any]) -> Answer:
