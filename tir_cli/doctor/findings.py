@@ -80,10 +80,7 @@ def run(step: str, check: Callable[[], Outcome], *, ability: str | None = None) 
 
 _REMEDIES: tuple[tuple[type[TIRError], str], ...] = (
     (APITimeoutError, "The model may be busy or starting: try again, or allow more time with `--timeout`."),
-    (
-        APIConnectionError,
-        "Try again; if it stays so, look at the server's log, and at proxies on the way.",
-    ),
+    (APIConnectionError, "Try again; if it stays so, look at the server's log, and at proxies on the way."),
     (StreamServerError, "The server itself failed: try again, and look at its log if you can."),
     (StreamError, "Whole answers arrive, but streams do not: a proxy or gateway on the way may cut them. Try again."),
     (RateLimitError, "The server has too many requests, or your quota is used up: wait a while, and try again."),

@@ -171,11 +171,7 @@ class ModelChecks:
         try:
             completion = self._client.chat(request)
         except ForcedToolError as error:
-            return (
-                Mark.NOTE,
-                f"ignored: {error.message.splitlines()[0]}",
-                {fact: "ignored"},
-            )
+            return Mark.NOTE, f"ignored: {error.message.splitlines()[0]}", {fact: "ignored"}
         if not completion.choice.tool_calls:
             return Mark.NOTE, "the model answers without a call", {fact: "no call"}
         if self._observer.requests - before > 1:
