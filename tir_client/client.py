@@ -7,8 +7,9 @@ Requests, answers and retries are decided in modules without I/O. The loops that
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
+from tir_client.closing import Closing
 from tir_client.config import DEFAULT_MODEL, Config
 from tir_client.errors import APIConnectionError
 from tir_client.models import model_info
@@ -39,7 +40,7 @@ POLL_SECONDS = 30.0
 """How long one poll of `wait_until_ready` waits for an answer."""
 
 
-class TIRClient:
+class TIRClient(Closing):
     """Calls TIR, or any server that speaks its protocol.
 
     Args:
@@ -259,18 +260,6 @@ class TIRClient:
     async def aclose(self) -> None:
         """Close the connections of sync calls and those of the running event loop."""
         await self._clients.aclose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
 
     def __copy__(self) -> TIRClient:
         return TIRClient(

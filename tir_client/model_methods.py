@@ -6,8 +6,9 @@ They list models, wait for a deployment, read context windows, and close connect
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from tir_client.closing import Closing
 from tir_client.errors import ConfigurationError
 from tir_client.models import model_info
 from tir_client.protocol.responses import ModelCard
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from tir_client.client import TIRClient
 
 
-class ModelMethods:
+class ModelMethods(Closing):
     """Methods that a model passes on to its client."""
 
     if TYPE_CHECKING:
@@ -97,15 +98,3 @@ class ModelMethods:
     async def aclose(self) -> None:
         """Close the connections of sync calls and those of the running event loop."""
         await self.client.aclose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
