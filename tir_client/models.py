@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ _FAMILIES = (
 """Embedding models whose cards tell which instructions they were trained with."""
 
 
+@lru_cache(maxsize=256)
 def model_info(model: str) -> ModelInfo:
     """The facts about `model`; the defaults of `ModelInfo` for an unknown name.
 
@@ -98,6 +100,7 @@ def reads_text_only(model: str) -> bool:
     return slug is not None and not KNOWN[slug].images
 
 
+@lru_cache(maxsize=256)
 def nearest_slug(model: str) -> str | None:
     """The slug on TIR of a model given by another name, such as `openai/gpt-oss-120b`; None if it is unknown."""
     return _SLUGS.get(_key(model))
