@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 from langchain_core.language_models.chat_models import BaseChatModel
@@ -118,8 +118,21 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
             InvalidRequestError: The call has an argument that is not a parameter.
         """
         given = {name: value for name, value in rename_parameters(call).items() if name not in _INTERNAL}
-        refuse_unknown_parameters(given, _OF_CALLS, type(self).model_fields, self.unsupported)
+        self.refuse_unknown_parameters(given)
         return merge_parameters(_with_model_kwargs(self.set_parameters()), _with_model_kwargs(given))
+
+    def refuse_unknown_parameters(self, call: Collection[str], method: Collection[str] = ()) -> None:
+        """Refuse arguments of a call that are not parameters.
+
+        Args:
+            call: The names of the arguments, also those that other models have.
+            method: The names of the arguments of the method that takes them, to suggest for a misspelt one.
+
+        Raises:
+            InvalidRequestError: There is one; the message has the nearest name.
+        """
+        names = {CHAT_ALIASES.get(name, name) for name in call} - _INTERNAL
+        refuse_unknown_parameters(names, _OF_CALLS.union(method), type(self).model_fields, self.unsupported)
 
     def _request(self, messages: list[BaseMessage], stop: list[str] | None, call: Json) -> ChatRequest:
         fields = self.call_parameters(call if stop is None else {**call, "stop": stop})

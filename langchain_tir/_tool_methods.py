@@ -20,6 +20,9 @@ from langchain_tir._tools import tool_fields
 if TYPE_CHECKING:
     from typing import Self
 
+_BIND_TOOLS = ("tool_choice", "strict", "parallel_tool_calls")
+_WITH_STRUCTURED_OUTPUT = ("method", "include_raw", "strict")
+
 
 class ToolMethods(ChatSettings):
     """The methods of `ChatTIR` for tools and structured output."""
@@ -47,9 +50,11 @@ class ToolMethods(ChatSettings):
             kwargs: Further parameters of the call.
 
         Raises:
-            InvalidRequestError: A tool cannot be offered, or `tool_choice` names none of them.
+            InvalidRequestError: A tool cannot be offered, `tool_choice` names none of them, or `kwargs` has a name that
+                is no parameter.
         """
         with model_errors():
+            self.refuse_unknown_parameters(kwargs, _BIND_TOOLS)
             fields = tool_fields(tools, tool_choice, strict=strict)
         if parallel_tool_calls is not None:
             fields["parallel_tool_calls"] = parallel_tool_calls
@@ -77,10 +82,12 @@ class ToolMethods(ChatSettings):
             kwargs: Further parameters of the call.
 
         Raises:
-            InvalidRequestError: The schema cannot be sent, or `kwargs` has what the method itself sets.
+            InvalidRequestError: The schema cannot be sent, or `kwargs` has what the method itself sets, or a name that
+                is no parameter.
             StructuredOutputError: When called: the answer is cut off, a refusal, or no such object; it holds the text.
         """
         with model_errors():
+            self.refuse_unknown_parameters(kwargs, _WITH_STRUCTURED_OUTPUT)
             fields, parser = structured_call(schema, method, strict)
             check_free(kwargs, fields, method)
         fields |= traced_format(schema, method, strict)

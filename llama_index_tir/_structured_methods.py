@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.llms.llm import dispatcher
+from llama_index.core.llms.structured_llm import StructuredLLM
 from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.types import Model, PydanticProgramMode
 
@@ -21,11 +22,11 @@ from llama_index_tir._structured_calls import (
 from llama_index_tir._structured_task import StructuredTask
 from llama_index_tir.structured_llm import ProgramTIR, StructuredTIR
 from tir_client import InvalidRequestError
+from tir_client.aliases import refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping
 
-    from llama_index.core.llms.structured_llm import StructuredLLM
     from llama_index.core.prompts import PromptTemplate
     from pydantic import BaseModel
 
@@ -105,8 +106,11 @@ class StructuredMethods(ChatSettings):
 
         Raises:
             InvalidRequestError: `output_cls` is not a pydantic class, or has no JSON schema.
+            ConfigurationError: `kwargs` has a name that is no field of LlamaIndex's `StructuredLLM`.
         """
         schema_of_class(output_cls)
+        fields = StructuredLLM.model_fields
+        refuse_unknown(kwargs.keys() - fields.keys(), fields, "as_structured_llm")
         return (StructuredTIR if self._by_schema else ProgramTIR)(llm=self, output_cls=output_cls, **kwargs)
 
     @property

@@ -9,6 +9,7 @@ import pytest
 from langchain_core.documents import Document
 from llama_index.core.llms import ChatMessage
 from llama_index.core.schema import NodeWithScore, TextNode
+from pydantic import BaseModel
 
 from langchain_tir import ChatTIR, TIREmbeddings
 from langchain_tir import TIRRerank as LangChainRerank
@@ -193,6 +194,35 @@ def test_a_misspelt_argument_of_a_call_is_refused_with_the_nearest(cls, sandbox,
         call(cls(**endpoint), temprature=0)
 
     assert not sandbox.requests
+
+
+class City(BaseModel):
+    name: str
+
+
+@pytest.mark.parametrize(
+    ("cls", "method", "arguments", "words"),
+    [
+        (
+            ChatTIR,
+            "bind_tools",
+            {"tool_choise": "any"},
+            "`tool_choise` is not a parameter of a call: did you mean `tool_c",
+        ),
+        (ChatTIR, "with_structured_output", {"metod": "json_mode"}, "`metod` is not .*: did you mean `method`"),
+        (
+            TIR,
+            "as_structured_llm",
+            {"sytem_prompt": "Hi"},
+            "has no argument `sytem_prompt`: did you mean `system_prompt`",
+        ),
+    ],
+    ids=["bind_tools", "with_structured_output", "as_structured_llm"],
+)
+def test_a_misspelt_argument_is_refused_before_the_first_call(cls, method, arguments, words, endpoint):
+    offered = [City] if method == "bind_tools" else City
+    with pytest.raises((ConfigurationError, InvalidRequestError), match=words):
+        getattr(cls(**endpoint), method)(offered, **arguments)
 
 
 @CHAT
