@@ -13,10 +13,10 @@ except ImportError as error:
     ) from error
 
 from langchain_tir._errors import RefusedOutputError, StructuredOutputError, TruncatedOutputError
+from langchain_tir._media import media_block
 from langchain_tir._register import register
 from langchain_tir.chat_models import ChatTIR
 from langchain_tir.embeddings import TIREmbeddings
-from langchain_tir.media import media_block
 from langchain_tir.rerankers import TIRRerank
 from tir_client import __version__
 

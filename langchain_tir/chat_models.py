@@ -1,6 +1,6 @@
 """ChatTIR: the chat model. Fields and requests are in `_settings`, conversions in `_messages` and `_stream`.
 
-Tools and structured output are in `_tool_methods`, token counts in `_counting`.
+Tools are in `_tool_methods`, structured output in `_structured_methods`, token counts in `_token_methods`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from pydantic import ConfigDict, model_validator
 
 from langchain_tir._aliases import rename_parameters
 from langchain_tir._content_blocks import PROVIDER
-from langchain_tir._counting import TokenCounting
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import from_completion, set_only
 from langchain_tir._past_calls import with_readable_calls
 from langchain_tir._profile import own_profile, profile_for
 from langchain_tir._stream import DeltaMapper
+from langchain_tir._structured_methods import StructuredMethods
+from langchain_tir._token_methods import TokenMethods
 from langchain_tir._tool_methods import ToolMethods
 from tir_client import Usage, __version__
 from tir_client.environment import TOKEN_VARIABLES
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from langchain_tir._settings import ChatArguments
 
 
-class ChatTIR(ToolMethods, TokenCounting):
+class ChatTIR(ToolMethods, StructuredMethods, TokenMethods):
     """A chat model on TIR, or on any server that speaks its protocol.
 
     Setup:

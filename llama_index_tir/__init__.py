@@ -12,8 +12,8 @@ except ImportError as error:
         'llama_index_tir needs LlamaIndex, which is not installed. Install it with: pip install "tir-llm[llama-index]"'
     ) from error
 
+from llama_index_tir._errors import NoToolCallError, ToolArgumentsError, UnknownToolError
 from llama_index_tir._register import register
-from llama_index_tir._tools import NoToolCallError, ToolArgumentsError, UnknownToolError
 from llama_index_tir.embeddings import TIREmbedding
 from llama_index_tir.llms import TIR
 from llama_index_tir.rerankers import TIRRerank

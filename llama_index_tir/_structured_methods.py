@@ -11,7 +11,9 @@ from llama_index.core.types import Model, PydanticProgramMode
 
 from llama_index_tir._schemas import schema_of_class
 from llama_index_tir._settings import ChatSettings
-from llama_index_tir._structured_calls import (
+from llama_index_tir._structured import StructuredTask
+from llama_index_tir._structured_llm import ProgramTIR, StructuredTIR
+from llama_index_tir._structured_run import (
     acheck_stream,
     apredict,
     astream_objects,
@@ -19,8 +21,6 @@ from llama_index_tir._structured_calls import (
     predict,
     stream_objects,
 )
-from llama_index_tir._structured_task import StructuredTask
-from llama_index_tir.structured_llm import ProgramTIR, StructuredTIR
 from tir_client import InvalidRequestError
 from tir_client.aliases import refuse_unknown
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llama_index_tir._settings import ChatSettings
+from llama_index_tir._tool_calls import one_call_only, to_selections
 from llama_index_tir._tool_run import ToolRun
-from llama_index_tir._tools import one_call_only, to_messages, to_selections, to_tool_arguments
+from llama_index_tir._tools import to_messages, to_tool_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,8 @@ from llama_index.core.chat_engine.types import AgentChatResponse
 from llama_index.core.tools.calling import acall_tool_with_selection, call_tool_with_selection
 from llama_index.core.tools.types import ToolOutput, adapt_to_async_tool
 
-from llama_index_tir._tools import UnknownToolError, to_selections, tool_call_blocks
+from llama_index_tir._errors import UnknownToolError
+from llama_index_tir._tool_calls import to_selections, tool_call_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,40 +1,22 @@
-"""Converts LlamaIndex's tools to the wire form, and tool calls to LlamaIndex's selections. Pure."""
+"""Converts LlamaIndex's tools, and a call with them, to the wire form. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, ToolCallBlock
-from llama_index.core.llms.llm import ToolSelection
-from llama_index.core.tools.types import BaseTool
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
+from llama_index.core.tools.types import BaseTool, ToolMetadata
 
-from llama_index_tir._past_calls import arguments_problem, parse_arguments
-from llama_index_tir._schemas import to_tool
+from llama_index_tir._schemas import FAILURES, schema_of_class
 from llama_index_tir._settings import TOOL_NAMES
-from tir_client import InvalidRequestError, ResponseError
-from tir_client.protocol.messages import INVALID_ARGUMENTS
+from tir_client import InvalidRequestError
+from tir_client.protocol.schemas import inline_references, is_of_object, resolve_root
 from tir_client.protocol.tool_choice import tool_choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from llama_index_tir._content import Json
-
-
-MOST = 200
-"""Characters of what is wrong with arguments, in the name of a tool that does not exist."""
-
-
-class NoToolCallError(ResponseError, ValueError):
-    """A tool call was required, and the model answered without one."""
-
-
-class ToolArgumentsError(ResponseError, ValueError):
-    """The model called a tool with arguments that are not a JSON object."""
-
-
-class UnknownToolError(ResponseError, ValueError):
-    """The model called a tool that was not offered."""
 
 
 def to_messages(user_msg: str | ChatMessage | None, chat_history: Sequence[ChatMessage] | None) -> list[ChatMessage]:
@@ -92,63 +74,35 @@ def to_tool_arguments(
     return {name: value for name, value in arguments.items() if value is not None}
 
 
-def to_selections(response: ChatResponse, *, demanded: bool) -> list[ToolSelection]:
-    """The tool calls of a response, in a stream also those that have only begun to arrive.
+def to_tool(tool: Any) -> Json:
+    """Return the wire form of a tool.
 
-    A call whose arguments are not a JSON object becomes a selection of a tool that does not exist, whose name says what
-    is wrong: an agent tells the model.
+    LlamaIndex drops what is next to `properties` in a schema, such as the reference at the top of that of a
+    recursive class. The whole schema is sent, without references, which gpt-oss's prompt would not have.
 
     Raises:
-        NoToolCallError: There is no call, although one was demanded.
-        ToolArgumentsError: A call was demanded or cut off, and none has arguments that are a JSON object.
+        InvalidRequestError: It is not a tool, or its arguments are not described by the schema of an object.
     """
-    blocks = tool_call_blocks(response)
-    if demanded and not blocks:
-        raise NoToolCallError(
-            f"Expected at least one tool call, but the model made none (finish_reason "
-            f"{response.additional_kwargs.get('finish_reason')!r}). Its answer is {response.message.content!r}."
+    metadata = getattr(tool, "metadata", None)
+    if not isinstance(metadata, ToolMetadata):
+        raise InvalidRequestError(f"{tool!r} is not a tool of LlamaIndex: wrap it in `FunctionTool.from_defaults`.")
+    try:
+        wire: Json = metadata.to_openai_tool(skip_length_check=True)
+    except FAILURES as error:
+        raise InvalidRequestError(f"The tool {metadata.name!r} cannot be offered: {error}") from error
+    whole = inline_references(_parameters(metadata, wire))
+    if not is_of_object(whole):
+        raise InvalidRequestError(
+            f"The tool {metadata.name!r} cannot be offered: arguments are an object, but its schema has the type "
+            f"{resolve_root(whole).get('type', 'any')!r}."
         )
-    cut = response.additional_kwargs.get("finish_reason") == "length"
-    problems = [_problem(block, cut=cut) for block in blocks]
-    if blocks and (demanded or cut) and all(problems):
-        advice = " The answer was cut off: raise `max_tokens`." if cut else ""
-        name, kwargs = blocks[0].tool_name, blocks[0].tool_kwargs
-        raise ToolArgumentsError(
-            f"The model called {name!r} with arguments that are not a JSON object: {kwargs!r}.{advice}"
-        )
-    return [_selection(block, problem) for block, problem in zip(blocks, problems, strict=True)]
+    parameters = {key: value for key, value in resolve_root(whole).items() if key not in {"title", "description"}}
+    return {**wire, "function": {**wire["function"], "parameters": parameters}}
 
 
-def tool_call_blocks(response: ChatResponse) -> list[ToolCallBlock]:
-    """Return the tool calls of a response."""
-    return [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
-
-
-def _problem(block: ToolCallBlock, *, cut: bool) -> str:
-    """Return why the arguments of a call cannot be read; empty if they can."""
-    return arguments_problem(block.tool_kwargs, cut=cut) if isinstance(block.tool_kwargs, str) else ""
-
-
-def _selection(block: ToolCallBlock, problem: str) -> ToolSelection:
-    name, kwargs = block.tool_name, block.tool_kwargs
-    if problem:  # LlamaIndex would run the tool, if its function takes any arguments.
-        name, kwargs = f"{name} (its arguments are not a JSON object: {problem[:MOST]})", {INVALID_ARGUMENTS: kwargs}
-    elif isinstance(kwargs, str):
-        kwargs = parse_arguments(kwargs) or {}
-    return ToolSelection(tool_id=block.tool_call_id or "", tool_name=name, tool_kwargs=kwargs)
-
-
-def one_call_only(response: ChatResponse) -> ChatResponse:
-    """Return `response` with only one tool call, for a caller without parallel calls: the first that can be read."""
-    blocks = tool_call_blocks(response)
-    if len(blocks) <= 1:
-        return response
-    cut = response.additional_kwargs.get("finish_reason") == "length"
-    place = next((place for place, block in enumerate(blocks) if not _problem(block, cut=cut)), 0)
-    dropped = {id(block) for block in blocks if block is not blocks[place]}
-    kwargs = response.message.additional_kwargs
-    changes = {
-        "blocks": [block for block in response.message.blocks if id(block) not in dropped],
-        "additional_kwargs": {**kwargs, "tool_calls": kwargs.get("tool_calls", [])[place : place + 1]},
-    }
-    return response.model_copy(update={"message": response.message.model_copy(update=changes)})
+def _parameters(metadata: ToolMetadata, wire: Json) -> Json:
+    makers = ("to_openai_tool", "get_parameters_dict")
+    overridden = any(getattr(type(metadata), name) is not getattr(ToolMetadata, name) for name in makers)
+    if overridden or metadata.fn_schema is None:
+        return wire["function"].get("parameters") or {"type": "object", "properties": {}}
+    return schema_of_class(metadata.fn_schema)

@@ -20,7 +20,7 @@ from langchain_tir._stream import DeltaMapper as ChunkMapper
 from langchain_tir._stream import end_of_broken_call
 from langchain_tir._structured import StructuredParser
 from llama_index_tir._past_calls import wire_name
-from llama_index_tir._structured_task import _name
+from llama_index_tir._structured import _name
 from tests.complexity import cost
 from tir_client import ChatRequest, Config, ConfigurationError, ToolCall
 from tir_client.aliases import refuse_unsupported
@@ -140,7 +140,7 @@ PATTERNS: dict[str, Case] = {
     ),
     "tir_client/bulk/output.py:_INDEX#2": Case(len, ("a",)),  # escapes a constant
     "llama_index_tir/_past_calls.py:wire_name": Case(wire_name, ("a", ".", "é")),
-    "llama_index_tir/_structured_task.py:_name": Case(lambda text: _name(type(text, (), {})), ("a", "é", "[")),
+    "llama_index_tir/_structured.py:_name": Case(lambda text: _name(type(text, (), {})), ("a", "é", "[")),
     "tir_sandbox/tokenizer.py:_PIECE": Case(tokenizer.pieces, (" ", "a", "é", " a", ".", "\n", "a| |", "_")),
     "tir_sandbox/retrieval.py:_stems": Case(lambda text: retrieval.vector_of(text, 8), ("a", "a ", " ", ".", "s")),
     "tir_sandbox/rules.py:_words": Case(rules._words, ("a", "a ", " ", ".")),

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
-from langchain_tir import ChatTIR, _counting
+from langchain_tir import ChatTIR, _token_methods
 from langchain_tir._messages import to_wire
-from langchain_tir._tokens import estimate, estimate_text
+from langchain_tir._token_estimates import estimate, estimate_text
 from tir_client import InvalidRequestError
 
 MESSAGES = [HumanMessage("What is the weather in Pune?")]
@@ -83,7 +83,7 @@ def test_a_failed_count_is_an_estimate_for_a_minute_and_without_the_path_for_goo
     server.status = status
     counts = [server.model.get_num_tokens_from_messages(MESSAGES) for _ in range(3)]
     assert len(server.requests) == 1
-    monkeypatch.setattr(_counting, "time", lambda: time() + 61)
+    monkeypatch.setattr(_token_methods, "time", lambda: time() + 61)
     counts.append(server.model.get_num_tokens_from_messages(MESSAGES))
 
     assert counts == [estimate(to_wire(MESSAGES))] * 4 == [10] * 4
@@ -92,7 +92,7 @@ def test_a_failed_count_is_an_estimate_for_a_minute_and_without_the_path_for_goo
 
 def test_a_server_that_failed_once_is_asked_again_after_a_minute(server: Server, monkeypatch: pytest.MonkeyPatch):
     def count(now: float) -> int:
-        monkeypatch.setattr(_counting, "time", lambda: now)
+        monkeypatch.setattr(_token_methods, "time", lambda: now)
         return server.model.get_num_tokens_from_messages(MESSAGES)
 
     server.status = 500

@@ -6,7 +6,7 @@ import pytest
 
 from langchain_tir._aliases import rename_parameters, with_usage_option
 from langchain_tir._profile import profile_of
-from langchain_tir._tokens import estimate, estimate_text
+from langchain_tir._token_estimates import estimate, estimate_text
 from tir_client import InvalidRequestError
 
 

@@ -13,7 +13,7 @@ from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model, field_validator
 
 from llama_index_tir import StructuredOutputError
-from llama_index_tir.structured_llm import StructuredTIR
+from llama_index_tir._structured_llm import StructuredTIR
 from tir_client import InvalidRequestError, ResponseError
 from tir_sandbox import Reply, ToolCall
 

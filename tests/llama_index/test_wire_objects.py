@@ -10,8 +10,8 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageR
 from llama_index.core.prompts import PromptTemplate
 from pydantic import BaseModel
 
-from llama_index_tir import _structured_task
-from llama_index_tir._structured_task import StructuredTask, check_last
+from llama_index_tir import _structured
+from llama_index_tir._structured import StructuredTask, check_last
 from tir_client import InvalidRequestError, RefusedOutputError, StructuredOutputError, TruncatedOutputError
 
 TEXT = '{"name": "Ada", "age": 36}'
@@ -153,7 +153,7 @@ def test_the_error_names_the_finish_reason():
 
 def test_events_report_the_prompt_and_the_object(monkeypatch: pytest.MonkeyPatch):
     events: list[Any] = []
-    monkeypatch.setattr(_structured_task, "dispatcher", SimpleNamespace(event=events.append))
+    monkeypatch.setattr(_structured, "dispatcher", SimpleNamespace(event=events.append))
     made = task()
 
     made.started()

@@ -9,16 +9,10 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageR
 from llama_index.core.tools import FunctionTool
 
 from llama_index_tir._aliases import without_meaningless
+from llama_index_tir._errors import NoToolCallError, ToolArgumentsError
 from llama_index_tir._settings import TOOL_NAMES
-from llama_index_tir._tools import (
-    NoToolCallError,
-    ToolArgumentsError,
-    one_call_only,
-    to_messages,
-    to_selections,
-    to_tool_arguments,
-    to_tools,
-)
+from llama_index_tir._tool_calls import one_call_only, to_selections
+from llama_index_tir._tools import to_messages, to_tool_arguments, to_tools
 from tir_client import InvalidRequestError
 
 

@@ -14,8 +14,8 @@ from llama_index_tir._instrumentation import CHAT, COMPLETION, Instrumentation, 
 from llama_index_tir._mapped_streams import AsyncMapped, Mapped
 from llama_index_tir._messages import prompt_messages, to_completion
 from llama_index_tir._settings import ChatSettings  # noqa: TC001 - pydantic reads the annotation
-from llama_index_tir._structured_calls import Step, apredict, astream_steps, predict, stream_steps
-from llama_index_tir._structured_task import StructuredTask
+from llama_index_tir._structured import StructuredTask
+from llama_index_tir._structured_run import Step, apredict, astream_steps, predict, stream_steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,10 +12,10 @@ from llama_index.core.prompts import PromptTemplate
 from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel
 
-from llama_index_tir import TIR, _structured_calls
-from llama_index_tir._structured_calls import acheck_stream, check_stream
-from llama_index_tir._structured_task import StructuredTask
-from llama_index_tir.structured_llm import ProgramTIR, StructuredTIR
+from llama_index_tir import TIR, _structured_run
+from llama_index_tir._structured import StructuredTask
+from llama_index_tir._structured_llm import ProgramTIR, StructuredTIR
+from llama_index_tir._structured_run import acheck_stream, check_stream
 from tir_client import StructuredOutputError, TruncatedOutputError
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def test_closing_the_objects_closes_the_responses():
         def stream_chat(self, _messages: Any, **_kwargs: Any) -> Any:
             return Growing()
 
-    objects = _structured_calls.stream_objects(Model(), _Preview())  # type: ignore[arg-type]
+    objects = _structured_run.stream_objects(Model(), _Preview())  # type: ignore[arg-type]
     assert next(objects) == 1
     objects.close()
     assert closed == ["closed"]
@@ -229,7 +229,7 @@ async def test_closing_the_objects_closes_the_responses_of_async_code():
         async def astream_chat(self, _messages: Any, **_kwargs: Any) -> Any:
             return Growing()
 
-    objects = _structured_calls.astream_objects(Model(), _Preview())  # type: ignore[arg-type]
+    objects = _structured_run.astream_objects(Model(), _Preview())  # type: ignore[arg-type]
     assert await anext(objects) == 1
     await objects.aclose()
     assert closed == ["closed"]

@@ -6,7 +6,7 @@ from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any
 
 from llama_index_tir._mapped_streams import AsyncMapped, Mapped
-from llama_index_tir._structured_task import check_last
+from llama_index_tir._structured import check_last
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from llama_index.core.llms.llm import LLM
     from pydantic import BaseModel
 
-    from llama_index_tir._structured_task import StructuredTask
+    from llama_index_tir._structured import StructuredTask
 
 Step = tuple["ChatResponse", Any]
 """A response of a stream, and the object so far, or None if it did not change."""

@@ -1,4 +1,4 @@
-"""TokenCounting: the methods of `ChatTIR` that count tokens. The server counts, or else they are estimated."""
+"""TokenMethods: the mixin with the methods of `ChatTIR` that count tokens. Where the server cannot, they estimate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from langchain_tir._content import Json
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import to_wire
 from langchain_tir._settings import ChatSettings
-from langchain_tir._tokens import estimate, estimate_text
+from langchain_tir._token_estimates import estimate, estimate_text
 from langchain_tir._tools import tool_fields
 from tir_client import (
     APIConnectionError,
@@ -32,7 +32,7 @@ _NOT_THERE = frozenset({403, 404, 405, 501})
 """Status codes of a gateway that does not forward a path; not 401, which may be an expired token."""
 
 
-class TokenCounting(ChatSettings):
+class TokenMethods(ChatSettings):
     """The methods of `ChatTIR` that count tokens."""
 
     _cannot_count: TIRClient | None = PrivateAttr(default=None)

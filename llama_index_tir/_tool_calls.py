@@ -1,0 +1,80 @@
+"""Converts the tool calls of a response to LlamaIndex's selections. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llama_index.core.base.llms.types import ToolCallBlock
+from llama_index.core.llms.llm import ToolSelection
+
+from llama_index_tir._errors import NoToolCallError, ToolArgumentsError
+from llama_index_tir._past_calls import arguments_problem, parse_arguments
+from tir_client.protocol.messages import INVALID_ARGUMENTS
+
+if TYPE_CHECKING:
+    from llama_index.core.base.llms.types import ChatResponse
+
+MOST = 200
+"""Characters of what is wrong with arguments, in the name of a tool that does not exist."""
+
+
+def to_selections(response: ChatResponse, *, demanded: bool) -> list[ToolSelection]:
+    """The tool calls of a response, in a stream also those that have only begun to arrive.
+
+    A call whose arguments are not a JSON object becomes a selection of a tool that does not exist, whose name says what
+    is wrong: an agent tells the model.
+
+    Raises:
+        NoToolCallError: There is no call, although one was demanded.
+        ToolArgumentsError: A call was demanded or cut off, and none has arguments that are a JSON object.
+    """
+    blocks = tool_call_blocks(response)
+    if demanded and not blocks:
+        raise NoToolCallError(
+            f"Expected at least one tool call, but the model made none (finish_reason "
+            f"{response.additional_kwargs.get('finish_reason')!r}). Its answer is {response.message.content!r}."
+        )
+    cut = response.additional_kwargs.get("finish_reason") == "length"
+    problems = [_problem(block, cut=cut) for block in blocks]
+    if blocks and (demanded or cut) and all(problems):
+        advice = " The answer was cut off: raise `max_tokens`." if cut else ""
+        name, kwargs = blocks[0].tool_name, blocks[0].tool_kwargs
+        raise ToolArgumentsError(
+            f"The model called {name!r} with arguments that are not a JSON object: {kwargs!r}.{advice}"
+        )
+    return [_selection(block, problem) for block, problem in zip(blocks, problems, strict=True)]
+
+
+def tool_call_blocks(response: ChatResponse) -> list[ToolCallBlock]:
+    """Return the tool calls of a response."""
+    return [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
+
+
+def _problem(block: ToolCallBlock, *, cut: bool) -> str:
+    """Return why the arguments of a call cannot be read; empty if they can."""
+    return arguments_problem(block.tool_kwargs, cut=cut) if isinstance(block.tool_kwargs, str) else ""
+
+
+def _selection(block: ToolCallBlock, problem: str) -> ToolSelection:
+    name, kwargs = block.tool_name, block.tool_kwargs
+    if problem:  # LlamaIndex would run the tool, if its function takes any arguments.
+        name, kwargs = f"{name} (its arguments are not a JSON object: {problem[:MOST]})", {INVALID_ARGUMENTS: kwargs}
+    elif isinstance(kwargs, str):
+        kwargs = parse_arguments(kwargs) or {}
+    return ToolSelection(tool_id=block.tool_call_id or "", tool_name=name, tool_kwargs=kwargs)
+
+
+def one_call_only(response: ChatResponse) -> ChatResponse:
+    """Return `response` with only one tool call, for a caller without parallel calls: the first that can be read."""
+    blocks = tool_call_blocks(response)
+    if len(blocks) <= 1:
+        return response
+    cut = response.additional_kwargs.get("finish_reason") == "length"
+    place = next((place for place, block in enumerate(blocks) if not _problem(block, cut=cut)), 0)
+    dropped = {id(block) for block in blocks if block is not blocks[place]}
+    kwargs = response.message.additional_kwargs
+    changes = {
+        "blocks": [block for block in response.message.blocks if id(block) not in dropped],
+        "additional_kwargs": {**kwargs, "tool_calls": kwargs.get("tool_calls", [])[place : place + 1]},
+    }
+    return response.model_copy(update={"message": response.message.model_copy(update=changes)})
