@@ -45,7 +45,8 @@ def _play() -> Path:
     python = HOME / "bin" / "python"
     if not python.exists():
         venv.create(HOME, with_pip=True)
-    install = [str(python), "-m", "pip", "install", "--quiet", "--editable", ".[langchain,llama-index,sandbox]", *REQUIREMENTS]
+    packages = ["--editable", ".[langchain,llama-index,sandbox]", *REQUIREMENTS]
+    install = [str(python), "-m", "pip", "install", "--quiet", *packages]
     subprocess.run(install, cwd=ROOT, check=True)
     out = HOME / "outcomes.json"
     subprocess.run([str(python), "-m", "tests.faults.runner", str(out)], cwd=ROOT, check=True)
