@@ -359,7 +359,7 @@ def limit() -> float:
 
 
 @pytest.mark.parametrize(("case", "text"), CASES)
-def test_the_time_is_linear(case: Case, text: str, limit: float):
+def test_each_case_takes_linear_time(case: Case, text: str, limit: float):
     allowed = 3 * 8 * cost(case.run, text_of(text, case.size // 8))
     if case.size <= SIZE:
         allowed = min(allowed, limit)

@@ -121,7 +121,7 @@ async def test_calls_work_with_eager_tasks(sandbox: Sandbox, factory: Any) -> No
     assert len(set(texts)) == 1
 
 
-def test_uvloop(sandbox: Sandbox) -> None:
+def test_calls_work_with_uvloop(sandbox: Sandbox) -> None:
     uvloop = pytest.importorskip("uvloop", reason="not on Windows: https://github.com/MagicStack/uvloop/issues/14")
     client = client_for(sandbox)
     with all_returned():

@@ -45,7 +45,16 @@ def _play() -> Path:
     python = HOME / "bin" / "python"
     if not python.exists():
         venv.create(HOME, with_pip=True)
-    install = [str(python), "-m", "pip", "install", "--quiet", "--editable", ".[langchain,llama-index,sandbox]", *REQUIREMENTS]
+    install = [
+        str(python),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--editable",
+        ".[langchain,llama-index,sandbox]",
+        *REQUIREMENTS,
+    ]
     subprocess.run(install, cwd=ROOT, check=True)
     out = HOME / "outcomes.json"
     subprocess.run([str(python), "-m", "tests.faults.runner", str(out)], cwd=ROOT, check=True)

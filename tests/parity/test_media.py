@@ -53,7 +53,7 @@ def test_a_file_is_sent_with_its_type(kind, sandbox, endpoint, tmp_path: Path):
 
 
 @KIND
-def test_data_and_urls_are_sent_alike(kind, sandbox, endpoint):
+def test_data_and_urls_are_sent_in_the_same_form(kind, sandbox, endpoint):
     _, data, media_type = FILES[kind]
     url = f"https://example.invalid/{kind}"
     own = {"format": "wav"} if kind == "audio" else {f"{kind}_mimetype": media_type}
@@ -162,7 +162,7 @@ def test_data_urls_are_checked(kind, url, problem, sandbox, endpoint):
     assert not sandbox.requests
 
 
-def test_a_path_as_a_url_is_refused_with_advice(endpoint):
+def test_a_file_path_given_as_a_url_is_refused_with_advice(endpoint):
     with pytest.raises(InvalidRequestError, match=r"has no scheme.*; `media_block\(path\)` reads a file"):
         langchain(endpoint, {"type": "image_url", "image_url": {"url": "/etc/passwd"}})
 
@@ -229,7 +229,7 @@ def test_data_urls_of_a_tools_result_that_cannot_be_sent_are_named(url, sandbox,
 
 
 @pytest.mark.parametrize(("model", "is_sent"), [("gpt_oss_120b", False), ("qwen2_vl_72b_instruct", True)])
-def test_an_image_of_a_tool_is_named_for_models_that_read_text_only(model, is_sent, sandbox, endpoint):
+def test_an_image_of_a_tool_is_described_for_models_that_read_text_only(model, is_sent, sandbox, endpoint):
     """gpt-oss does not get such an image, and other models of text answer with HTTP 400."""
     endpoint = {**endpoint, "endpoint_id": 45, "model": model}
     encoded = base64.b64encode(FILES["image"][1]).decode()

@@ -200,7 +200,7 @@ async def test_a_stop_word_in_a_tool_call(endpoint, path):
 
 
 @pytest.mark.parametrize("path", EVERY)
-async def test_a_demanded_call_of_broken_json(endpoint, path):
+async def test_a_forced_call_of_broken_json(endpoint, path):
     answer = await path(with_tools("badargs", choice="get_weather"), endpoint)
 
     assert [call.name for call in answer.calls if isinstance(call.arguments, dict)] == ["get_weather"]

@@ -21,7 +21,7 @@ FULL = Reply(reasoning="Let me see.", text="Well, thanks.", tool_calls=[ToolCall
 
 
 class AnswerPromises(Promises):
-    def test_is_an_llm_that_calls_functions(self, llm):
+    def test_it_is_a_function_calling_llm(self, llm):
         assert isinstance(llm, BaseLLM)
         assert isinstance(llm, FunctionCallingLLM)
 

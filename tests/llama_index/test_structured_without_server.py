@@ -46,7 +46,7 @@ def wire_format(cls: type[BaseModel] = Person, name: str = "Person", **strict: A
     return {"type": "json_schema", "json_schema": schema}
 
 
-def test_the_schema_is_sent_beside_the_callers_arguments():
+def test_the_schema_is_sent_with_the_callers_arguments():
     caller = dict.fromkeys(
         ("tools", "tool_choice", "tool_required", "allow_parallel_tool_calls", "parallel_tool_calls"), 1
     )
