@@ -1,4 +1,4 @@
-"""Imports point down only, and each package does without what it does not need."""
+"""Imports point down only, and no package imports what it does not need."""
 
 from __future__ import annotations
 

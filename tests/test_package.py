@@ -1,4 +1,4 @@
-"""What is published: the wheel and the sdist, built here and tried without a network."""
+"""The wheel and the sdist: built here, their contents and metadata checked, installed without a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the packages show to their users: names, documentation, types, one version."""
+"""The public API of the packages: names, docstrings, types, one version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server of exact bytes plays its scripts."""
+"""`tests/wire_server.py`, a server that sends exact bytes, plays its scripts."""
 
 import httpx
 import pytest

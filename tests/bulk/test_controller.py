@@ -1,4 +1,4 @@
-"""How many requests are under way at once, against simulated servers with a simulated clock."""
+"""The limit on concurrent requests adapts to the server: simulated servers, with a simulated clock."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def controller(ceiling: int = 64) -> Controller:
 
 
 def answer(control: Controller, times: int, *, start: float = 0.0) -> float:
-    """Have requests answered one after the other, each within a second; return the time at the end."""
+    """Record answers one after the other, each within a second; return the time at the end."""
     for number in range(times):
         control.answered(start + number, 1.0, start + number + 1)
     return start + times
 
 
 def full_round(control: Controller, seconds: float, *, sent: float) -> float:
-    """Have as many requests answered as may be under way, all sent and answered at the same time."""
+    """Record as many answers as the limit allows, all sent and answered at the same time."""
     for _ in range(control.limit):
         control.answered(sent, seconds, sent + seconds)
     return sent + seconds
@@ -358,7 +358,7 @@ def test_the_limit_follows_a_capacity_that_falls_and_rises_again():
 
 
 def test_a_server_with_a_rate_limit_is_fully_used():
-    """It takes 500 requests a second, and up to 50 more of those that it had not in the seconds before."""
+    """It accepts 500 requests a second, plus up to 50 that it did not use in the seconds before."""
     tokens, at = 50.0, 0.0
 
     def refuses(_: int, now: float) -> bool:

@@ -1,4 +1,4 @@
-"""What follows from a failed request: pure."""
+"""Decisions after a failed request: send it again, fail its row, or end the run. No I/O."""
 
 from __future__ import annotations
 

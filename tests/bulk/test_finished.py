@@ -1,4 +1,4 @@
-"""The set of finished rows: pure."""
+"""The set of finished rows. No I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may send a request, and in which order."""
+"""The gate that limits concurrent requests, and the order in which waiting requests pass it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def gate_for(limit: int) -> Gate:
 
 
 async def started(*tasks: asyncio.Task[None]) -> list[bool]:
-    """Let tasks run as far as they can, and tell which have entered."""
+    """Let tasks run as far as they can; return those that have entered."""
     for _ in range(5):
         await asyncio.sleep(0)
     return [task.done() for task in tasks]

@@ -1,4 +1,4 @@
-"""The file of results: what is mended, what is removed, what is refused."""
+"""The output file: how it is repaired, rewritten, locked and sorted, and which files are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counts, rates, cost and the time left: pure."""
+"""Counts, rates, cost and the time left. No I/O."""
 
 from __future__ import annotations
 

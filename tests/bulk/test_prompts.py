@@ -1,4 +1,4 @@
-"""How rows become requests: pure."""
+"""How rows become requests. No I/O."""
 
 from __future__ import annotations
 

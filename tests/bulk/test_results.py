@@ -1,4 +1,4 @@
-"""The lines of an output: written and read back. Pure."""
+"""The lines of the output file, written and read back. No I/O."""
 
 from __future__ import annotations
 

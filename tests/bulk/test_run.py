@@ -1,4 +1,4 @@
-"""Whole runs on the sandbox: what is stored, what is asked again, and what ends a run."""
+"""Whole runs on the sandbox: what is stored, which rows are sent again, and what ends a run."""
 
 from __future__ import annotations
 

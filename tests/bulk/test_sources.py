@@ -26,7 +26,7 @@ async def read(rows: Any) -> list[Row]:
 
 
 def write(path: Path) -> Path:
-    """Write `TABLE` as a file of the kind that the name says."""
+    """Write `TABLE` as a file in the format of its suffix."""
     if path.suffix == ".parquet":
         parquet.write_table(pa.Table.from_pylist(TABLE), path, row_group_size=40)
     elif path.suffix == ".csv":

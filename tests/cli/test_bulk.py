@@ -205,7 +205,7 @@ runpy.run_module("tir_cli", run_name="__main__")
 
 
 def start(*arguments: str | Path) -> subprocess.Popen[str]:
-    """Run `tir bulk` in a process of its own."""
+    """Run `tir bulk` in a separate process."""
     command = [sys.executable, "-c", INTERRUPTIBLE, "bulk", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ.copy())
 

@@ -1,4 +1,4 @@
-"""`tir doctor`: the first failed step is the headline, from the configuration up to what a model can do."""
+"""`tir doctor` checks the configuration, the network and each model; the first failed step is the headline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streamed and whole answers in every form that servers send."""
+"""The accumulator of an answer: events and whole answers in every form that servers send."""
 
 from __future__ import annotations
 

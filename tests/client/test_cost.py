@@ -1,4 +1,4 @@
-"""The cost of an answer, by the user's prices."""
+"""The cost of an answer at the prices that the user gives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A demanded call that is missing is requested again with the JSON schema of the tool."""
+"""A forced call that is missing is requested again with the JSON schema of the tool."""
 
 from __future__ import annotations
 

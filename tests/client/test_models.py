@@ -1,4 +1,4 @@
-"""What the library knows of models, by their names."""
+"""What the library knows about a model from its name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bodies of requests, and what is refused before one is sent."""
+"""The bodies of requests, and which values are refused before a request is sent."""
 
 from __future__ import annotations
 

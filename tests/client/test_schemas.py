@@ -1,4 +1,4 @@
-"""JSON schemas: copies, references that are resolved, kinds, and whether a value may fit one."""
+"""JSON schemas: how they are copied and simplified, and whether a value may fit one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make demo` without a token."""
+"""`make demo` runs without a token, on the sandbox."""
 
 import os
 import re

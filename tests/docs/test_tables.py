@@ -1,4 +1,4 @@
-"""What the pages say of the code is what the code says: arguments, variables, defaults, URLs, errors, models."""
+"""Arguments, variables, defaults, URLs, errors and models on the pages are those of the code."""
 
 from __future__ import annotations
 

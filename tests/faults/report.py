@@ -29,7 +29,7 @@ Row = dict[str, Any]
 
 
 def main() -> int:
-    """Play, write, and fail if an outcome of ours is not one of the first two words."""
+    """Play the matrix, write the table, and fail if an outcome of ours is not one of the first two words."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--from", dest="played", type=Path, help="outcomes that were written before")
     played = parser.parse_args().played or _play()
@@ -70,7 +70,7 @@ def _write(found: dict[str, Any]) -> None:
 
 
 def _summary(rows: list[Row]) -> str:
-    """How often each library had each outcome, and how often it should have."""
+    """Count the outcomes of each library, and those that would be right."""
     names = [driver.name for driver in ALL]
     counts = {name: Counter(row["outcome"] for row in rows if row["library"] == name) for name in names}
     lines = [_line("Calls that came to", *(_label(name) for name in names)), _line("---", *["---:"] * len(names))]

@@ -1,4 +1,4 @@
-"""Arguments that users bring from LangChain's other models."""
+"""Argument names of LangChain's other models."""
 
 from __future__ import annotations
 

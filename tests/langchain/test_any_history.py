@@ -1,4 +1,4 @@
-"""Any history that LangChain's messages can hold is sent or refused: never another error, never a changed message."""
+"""Any history in LangChain's types is sent or refused with an error of this library, and is not changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Histories of other providers: a model that takes over a conversation gets all of it that can be sent."""
+"""Histories written by other providers' models: everything that can be sent is sent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ IMAGE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}
 CSV = base64.b64encode(b"a,b").decode()
 TEXT = {"type": "text", "text": "It rained."}
 
-# Blocks of answers that no server takes, and how they are shown in their place
+# Blocks of answers that no server accepts, and the text that replaces them
 
 STEPS: dict[str, tuple[dict[str, Any], str]] = {
     "a search of LangChain v1": (

@@ -1,4 +1,4 @@
-"""Schemas of every kind are sent whole, on every path; what has no JSON schema is refused before any request."""
+"""Schemas of every kind are sent whole, on every path; types without a JSON schema are refused before any request."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class Person(BaseModel):
 
 
 def test_references_in_the_schema_of_a_tool_are_resolved():
-    """As servers render tools into the prompt without what references refer to."""
+    """Servers render tools into the prompt without `$defs`."""
     sent = to_tool(Person)["function"]["parameters"]
 
     address = {"type": "object", "properties": {"street": {"type": "string"}}, "required": ["street"]}

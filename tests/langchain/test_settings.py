@@ -1,4 +1,4 @@
-"""Parameters: every one that is set is sent, the call beats the constructor, and nothing is dropped in silence."""
+"""Parameters: all that are set are sent, a call's replace the constructor's, and none is dropped silently."""
 
 from __future__ import annotations
 

@@ -467,7 +467,7 @@ class Numbers(RootModel[list[int]]):
 async def test_function_calling_returns_an_array(
     model: ChatTIR, sandbox: Sandbox, schema: Any, value: Any, replies: Any
 ):
-    """It is the only argument of the tool. Where a model leaves the argument out, the call is requested again."""
+    """The array is the only argument of the tool. If a model leaves the argument out, the call is requested again."""
     texts = [Reply(text='{"value": [1, 2]}') if call is None else Reply(tool_calls=[call]) for call in replies]
     sandbox.script(*texts * 4)
     chain = model.with_structured_output(schema, method="function_calling")

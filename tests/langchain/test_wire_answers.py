@@ -362,7 +362,7 @@ def test_held_text_is_forwarded_once_it_is_not_null_and_for_its_own_call():
 
 
 def test_pieces_of_a_call_in_one_event_are_one_piece():
-    """LangChain would read each of them as a call of its own, the first one without arguments."""
+    """LangChain would read each of them as a separate call, the first one without arguments."""
     pieces = [
         {"index": 0, "id": "1", "function": {"name": "f", "arguments": ""}},
         {"index": 0, "function": {"arguments": '{"a"'}},

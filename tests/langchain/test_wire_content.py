@@ -1,4 +1,4 @@
-"""Content blocks of every form in their wire form: what is read, from which field, and what is refused."""
+"""LangChain's content blocks in wire form: which fields are read, and which blocks are refused."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_content_of_a_model_is_text_with_stand_ins_on_separate_lines():
 
 
 def shown(block: dict[str, Any]) -> str:
-    """What a model is shown of a result of a tool."""
+    """The text of a tool result that is sent to a model."""
     (wire,) = to_wire([ToolMessage([block], tool_call_id="1")])
     return wire["content"]
 

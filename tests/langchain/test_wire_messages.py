@@ -1,4 +1,4 @@
-"""LangChain's messages of less common kinds in their wire form: names, old roles, calls of answers, parameters."""
+"""Less common messages of LangChain in wire form: names, old roles, calls of answers; and a call's parameters."""
 
 from __future__ import annotations
 

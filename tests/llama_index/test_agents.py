@@ -245,7 +245,7 @@ async def test_an_agent_tells_the_model_that_its_arguments_are_not_json(llm, san
 
 
 async def test_the_history_has_the_name_under_which_a_tool_was_offered(llm, sandbox, memory):
-    """Servers with a pattern for names refuse the original one."""
+    """Servers that restrict names refuse the original one."""
     tool = FunctionTool.from_defaults(weather, name="Weather in: India")
     sandbox.script(Reply(tool_calls=[ToolCall("Weather_in__India", {"city": "Pune"})]), Reply(text="Sunny."))
     answer = await FunctionAgent(tools=[tool], llm=llm).run("Pune?", memory=memory)

@@ -1,4 +1,4 @@
-"""The metadata of a model that only its server knows: which use of it asks the server."""
+"""The metadata of a model that only its server knows: which uses request them."""
 
 from __future__ import annotations
 

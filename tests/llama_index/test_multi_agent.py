@@ -1,4 +1,4 @@
-"""Agents that hand over to each other, contexts that are saved, and people who are asked in between."""
+"""Agents that hand over to each other, saved contexts, and tools that ask a person for confirmation."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def handoff(name: str) -> ToolCall:
 
 @pytest.fixture
 def team(llm) -> AgentWorkflow:
-    """A host who hands over to one of two experts, with descriptions that are together longer than OpenAI allows."""
+    """An agent that hands over to one of two others, with descriptions that are together longer than OpenAI allows."""
     host = FunctionAgent(name="host", description="Greets.", llm=llm, tools=[NOW], can_handoff_to=["sums", "jokes"])
     sums = FunctionAgent(name="sums", description="Adds numbers. " * 60, llm=llm, tools=[ADD])
     jokes = FunctionAgent(name="jokes", description="Tells jokes. " * 60, llm=llm, tools=[NOW])
@@ -77,7 +77,7 @@ async def test_a_saved_context_can_be_continued(team, sandbox, memory):
 
 
 class Keep(Workflow):
-    """Keeps what it works with in its context."""
+    """Keeps its model and its responses in its context."""
 
     @step
     async def keep(self, ctx: Context, event: StartEvent) -> StopEvent:
@@ -106,7 +106,7 @@ async def test_a_context_can_hold_the_model_and_its_responses(make_llm, sandbox,
 
 
 async def test_a_result_returned_directly_stays_in_the_conversation(llm, sandbox, memory):
-    """Also where the model has called a second tool, whose result LlamaIndex leaves out."""
+    """Also if the model has called a second tool, whose result LlamaIndex leaves out."""
     direct = FunctionTool.from_defaults(lambda: "noon", name="clock", description="Tell the time.", return_direct=True)
     sandbox.script(Reply(tool_calls=[ToolCall("clock", {}), ToolCall("now", {})]), Reply(text="Yes."))
     agent = FunctionAgent(llm=llm, tools=[direct, NOW])

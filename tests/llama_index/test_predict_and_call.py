@@ -1,4 +1,4 @@
-"""`predict_and_call`: which calls of an answer run, and what comes of the others."""
+"""`predict_and_call`: which calls of an answer run, and how the others are reported."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ def test_a_keyword_table_extracts_keywords_and_answers(llm):
     assert PLACE in str(index.as_query_engine(llm=llm).query(QUESTION))
 
 
-in_any_loop = pytest.mark.parametrize("use_async", [False, True])  # True makes a loop for each call
+in_any_loop = pytest.mark.parametrize("use_async", [False, True])  # with True, LlamaIndex makes a loop for each call
 
 
 @in_any_loop
@@ -182,7 +182,7 @@ def test_a_choice_is_parsed_from_any_text_around_it(llm, sandbox, tools, text):
 
 @pytest.mark.parametrize("field", ["reasoning", "reasoning_content", "think"])
 def test_reasoning_is_not_read_as_queries(make_llm, sandbox, index, field):
-    """A query stands on each line of the answer."""
+    """LlamaIndex reads each line of the answer as a query."""
     sandbox.script(Reply(reasoning="The user\nwants\nqueries.", text="rivers\nsprings", reasoning_field=field))
     fusion = QueryFusionRetriever(
         [index.as_retriever()], llm=make_llm("qwen3_32b"), num_queries=3, use_async=False, similarity_top_k=1

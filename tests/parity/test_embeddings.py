@@ -29,7 +29,7 @@ INSTRUCTIONS = {
 
 @pytest.fixture
 def endpoint(sandbox):
-    """An own server, where a model has any name."""
+    """The user's own server, where a model may have any name."""
     return {"base_url": sandbox.base_url, "api_key": sandbox.token, "max_retries": 0}
 
 

@@ -1,4 +1,4 @@
-"""Images, audio and video of a person: by URL, as data and from files, the same from both integrations."""
+"""Images, audio and video of a user: by URL, as data and from files, the same from both integrations."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_data_and_urls_are_sent_in_the_same_form(kind, sandbox, endpoint):
 
     one, other = content(sandbox)
     assert one == other
-    assert one[1] == {"type": f"{kind}_url", f"{kind}_url": {"url": url}}  # which nobody but the server loads
+    assert one[1] == {"type": f"{kind}_url", f"{kind}_url": {"url": url}}  # which only the server would load
 
 
 @KIND
@@ -86,7 +86,7 @@ def test_data_of_another_kind_are_refused_with_the_reason(kind, sandbox, endpoin
 def test_large_files_are_refused_without_being_read(kind, sandbox, endpoint, tmp_path: Path):
     path = tmp_path / FILES[kind][0]
     with path.open("wb") as file:
-        file.truncate(media.LIMIT + 1)  # a hole, which takes no room on the disk
+        file.truncate(media.LIMIT + 1)  # a sparse file, which takes no space on the disk
 
     message = "have 64 MB, and at most 64 MB can be sent: pass a URL"
     with pytest.raises(InvalidRequestError, match=message):

@@ -298,13 +298,13 @@ async def test_broken_arguments_are_kept_as_the_model_wrote_them(sandbox, endpoi
     reply = Reply(tool_calls=[ToolCall("get_time", '{"zone": ')])
 
     (call,) = (await through_all(Script(ASK, TOOLS), sandbox, endpoint, reply)).calls
-    # LangChain adds up a stream's pieces by itself, and takes cut-off JSON for whole: a mark keeps it from that.
+    # LangChain joins the pieces of a stream and completes cut-off JSON: a mark prevents it.
     assert call.arguments.startswith('{"zone": ')
 
 
 @pytest.mark.parametrize("path", EVERY)
 async def test_a_forced_call_of_broken_json_is_replaced(sandbox, endpoint, path):
-    """A LangChain stream has shown the broken call, and keeps it as an invalid one."""
+    """A LangChain stream has already yielded the broken call, and keeps it as an invalid one."""
     broken = Reply(tool_calls=[ToolCall("get_time", '{"zone": ')], usage=USAGE)
     sandbox.script(broken, Reply(text='{"zone": "IST"}', usage=USAGE))
 
@@ -316,7 +316,7 @@ async def test_a_forced_call_of_broken_json_is_replaced(sandbox, endpoint, path)
 
 
 async def test_deeply_nested_arguments_are_invalid(sandbox, endpoint):
-    """A model that repeats itself writes more of them than Python's JSON reader can bear."""
+    """A model that repeats itself writes more brackets than Python's JSON reader can nest."""
     arguments = '{"zone": ' + "[" * 1_100
     reply = Reply(tool_calls=[ToolCall("get_time", arguments)])
 

@@ -112,7 +112,7 @@ async def test_calls_that_the_model_makes(endpoint, scenario, calls):
 
 
 def of(framework: str) -> tuple[Path, ...]:
-    """Return the paths of one framework, for a call that the model was not trained to write as it must."""
+    """Return the paths of one framework, for a call whose form the model was not trained on."""
     return tuple(path for path in EVERY if path.__name__.startswith(framework))
 
 

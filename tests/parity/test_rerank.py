@@ -150,7 +150,7 @@ async def test_without_documents_nothing_is_sent(cls, rerank, sandbox, endpoint)
 
 @EVERY
 async def test_another_rerank_server_is_called_in_its_own_form(cls, rerank, sandbox, endpoint):
-    """As text-embeddings-inference, whose answer is an array."""
+    """text-embeddings-inference answers with an array."""
     sandbox.script(Reply(body='[{"index": 1, "score": 0.9}, {"index": 0, "score": 0.1}]'))
     fields = {"model": "BAAI/bge-reranker-v2-m3", "base_url": sandbox.base_url, "api_key": sandbox.token}
     reranker = cls(**fields, path="/rerank", documents_field="texts", max_retries=0)
@@ -241,7 +241,7 @@ async def test_the_number_of_concurrent_requests_in_threads_is_limited(
     send, lock, seen = reranker.client.rerank, threading.Barrier(2, timeout=20), []
 
     def counted(request: Any) -> Any:
-        """Two calls meet here each time; the fifth is alone."""
+        """Two calls wait for each other here; the fifth is alone."""
         seen.append(RUN.get())
         if request.documents != TEXTS[-1:]:
             lock.wait()
@@ -273,7 +273,7 @@ async def test_a_request_that_fails_ends_the_others(cls, rerank, endpoint, monke
     monkeypatch.setattr(reranker.client, "arerank", fail_or_wait)
     with pytest.raises(BadRequestError):
         await rerank(reranker, TEXTS)
-    await asyncio.sleep(0)  # the turn of the loop in which cancelled tasks end
+    await asyncio.sleep(0)  # the iteration of the loop in which cancelled tasks end
 
     assert len(ended) == 4
 

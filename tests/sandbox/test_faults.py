@@ -1,4 +1,4 @@
-"""Faults: statuses, delays, stalls, broken connections and streams."""
+"""The sandbox's faults: statuses, delays, stalls, broken connections and streams."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Scripts: order and matching of replies, and errors for requests and replies that do not match."""
+"""The sandbox's scripts: order and matching of replies, and errors for requests and replies that do not match."""
 
 import re
 import threading

@@ -85,7 +85,7 @@ class AnswerPromises(Promises):
         assert thinking(responses[-1]) == "first second"
 
     def test_an_answer_without_text_has_an_empty_text(self, llm, sandbox):
-        """Null content, because reasoning used the whole budget: `content` is still a string."""
+        """The content is null, as reasoning used all tokens: `content` is still a string."""
         sandbox.script(Reply(reasoning="Hm", finish_reason="length"))
         assert llm.chat(asked()).message.content == ""
 

@@ -88,9 +88,9 @@ def is_idle(server) -> bool:
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
-    """Whether it holds soon: the server counts after each step, and an endless answer takes longer than a few of them.
+    """Whether a condition soon holds: the server counts after each step, and an endless answer takes many steps.
 
-    To ask costs the server time, too, so it is not asked all the time.
+    Each check costs the server time, so there are pauses between them.
     """
     end = time.monotonic() + 30
     while not condition() and time.monotonic() < end:
@@ -145,7 +145,7 @@ def test_logprobs_are_given(llm):
 
 @pytest.mark.parametrize("way", ["chat_with_tools", "stream_chat_with_tools"])
 def test_a_named_tool_is_called_with_valid_arguments(make, way):
-    """`strict` holds the arguments to their schema, which a random model keeps, too."""
+    """`strict` constrains the arguments to their schema, even of a random model."""
     answer = getattr(make(strict=True, max_tokens=1500), way)([RATE], "Rate it.", tool_choice="rate")
     last = list(answer)[-1] if "stream" in way else answer
     (call,) = calls(last)
@@ -214,7 +214,7 @@ def test_a_program_that_requires_a_call_gets_its_object(make):
 
 @pytest.mark.parametrize("mode", [PydanticProgramMode.FUNCTION, PydanticProgramMode.LLM])
 def test_a_stream_of_another_mode_ends_with_the_object_or_an_error(make, mode):
-    """A demanded call fits its schema; what a random model writes when it is asked in words does not."""
+    """A required call fits its schema; what a random model writes without a constraint does not."""
     llm = make(strict=True, max_tokens=1500, pydantic_program_mode=mode)
     stream = llm.stream_structured_predict(Rating, PROMPT, what="it")
     if mode is PydanticProgramMode.FUNCTION:

@@ -1,4 +1,4 @@
-"""Which field of an answer each channel of gpt-oss becomes, seen with plain httpx."""
+"""Which field of an answer each channel of gpt-oss becomes, observed with plain httpx."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server of gpt-oss reads of a conversation that is sent back, seen with plain httpx."""
+"""How a server of gpt-oss reads a conversation that is sent back, observed with plain httpx."""
 
 from __future__ import annotations
 
