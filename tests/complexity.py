@@ -17,9 +17,9 @@ def growth(function: Callable[[str], object], make: Callable[[int], str], size: 
 
 
 def cost(function: Callable[[str], object], text: str, enough: float = 0.0) -> float:
-    """CPU seconds of this thread for a call; the least of some tries, as others can only make it longer.
+    """CPU seconds of this thread for a call: the minimum of several tries, as other processes can only add to it.
 
-    A time below `enough` ends the tries.
+    No further try is made once one takes less than `enough`.
     """
     least = _once(function, text)
     for _ in range(1, TRIES):

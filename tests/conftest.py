@@ -9,12 +9,12 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-# pytest-httpx cannot be installed beside the lowest httpx.
+# pytest-httpx cannot be installed with the lowest httpx.
 _HAS_PYTEST_HTTPX = find_spec("pytest_httpx") is not None
 pytest_plugins = ["pytester", *(["pytest_httpx"] if _HAS_PYTEST_HTTPX else [])]
 collect_ignore = [] if _HAS_PYTEST_HTTPX else ["client/test_pytest_httpx.py"]
 
-# The same examples on each run, and no verdict that depends on how busy the machine is.
+# The same examples on each run, and no deadline, which a busy machine would miss.
 settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 # Other examples on each run, and more of them.
 settings.register_profile("thorough", deadline=None, max_examples=500, suppress_health_check=[HealthCheck.too_slow])
@@ -31,9 +31,9 @@ settings.load_profile("steady")
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Keep what is imported and collected out of the garbage collector's way: it stays until the end.
+    """Exclude imported modules and collected tests from garbage collection: they stay until the end.
 
-    A collection among all of it takes a third of a second, and many tests collect to see what is left behind.
+    With them a collection takes a third of a second, and many tests collect to find leaked objects.
     """
     gc.disable()
     try:

@@ -47,7 +47,7 @@ def _floor(requirement: str) -> str:
 
 
 def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
-    """Deselect what was learnt later."""
+    """Deselect tests of features that the lowest versions lack."""
     left_out = [item for item in items if any(re.search(pattern, item.nodeid) for pattern in LEARNT_LATER)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]

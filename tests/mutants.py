@@ -1,9 +1,9 @@
 """Plants small mistakes in the pure modules, one at a time, and reports those that no test notices.
 
 `python -m tests.mutants` runs mutmut, which is set up in `pyproject.toml`, and fails if fewer than `GOAL` are noticed.
-With names of modules (`tir_client.protocol.sse`) it plants in those only; `--report` shows what the last run found.
+With names of modules (`tir_client.protocol.sse`) it changes only those; `--report` shows what the last run found.
 
-Two kinds of mistakes are not counted: the other wordings of a sentence, which tests need not repeat word by word, and
+Two kinds of mistakes are not counted: changed wordings of a sentence, which tests need not repeat literally, and
 those that `tests/mutants.toml` lists because they change nothing that can be seen, each with the reason.
 """
 

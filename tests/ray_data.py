@@ -1,6 +1,6 @@
 """Kills a worker and the driver of the job in docs/guides/ray_bulk.py, and runs it again: `make test-ray`.
 
-It is a program and no pytest file, because it runs where Ray is installed, and nothing else that tests need.
+It is a program, not a pytest file, because the environment with Ray lacks the tests' other dependencies.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def start(sandbox: Sandbox, source: Path, output: Path) -> subprocess.Popen[byte
 
 
 def kill_worker_and_driver(job: subprocess.Popen[bytes], output: Path) -> None:
-    """Kill the actor that asks when some blocks are stored, and the driver when some more are."""
+    """Kill the actor that sends requests once some blocks are stored, and the driver once some more are."""
     until(lambda: len(checkpoints(output)) >= 2 or job.poll() is not None, "two blocks")
     workers = [pid for pid, title in processes() if "Ask" in title]
     for pid in workers:
@@ -93,7 +93,7 @@ def finish(job: subprocess.Popen[bytes]) -> None:
 
 
 def check(sandbox: Sandbox, output: Path, stored: set[int], before: Counter[str]) -> None:
-    """Check that each row is stored once, and that no stored row was asked again."""
+    """Check that each row is stored once, and that no stored row was sent again."""
     rows = sorted(read(output), key=lambda row: row["id"])
     after = asked(sandbox)
     say(f"{len(rows)} rows at the end; {after.total()} requests in total")
@@ -118,7 +118,7 @@ def read(folder: Path) -> list[dict[str, Any]]:
 
 
 def checkpoints(output: Path) -> list[Path]:
-    """The files that say which rows are stored."""
+    """The files that record which rows are stored."""
     return [path for path in Path(f"{output}.checkpoint").glob("*.parquet") if ".pending" not in path.name]
 
 
@@ -133,7 +133,7 @@ def processes() -> Iterator[tuple[int, str]]:
 
 
 def end_all() -> None:
-    """End what the job has started and a killed driver has left."""
+    """End the processes of the job that a killed driver has left running."""
     for pid, _ in processes():
         os.kill(pid, signal.SIGKILL)
 

@@ -1,4 +1,4 @@
-"""Imports point down only, and each package does without what it does not need."""
+"""Imports point down only, and no package imports what it does not need."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_every_permission_to_import_is_used() -> None:
 
 
 @pytest.mark.parametrize("package", OURS)
-def test_no_file_needs_itself_to_load(package: str) -> None:
+def test_imports_have_no_cycle(package: str) -> None:
     imports = {module_name(path): imports_when_run(path) for path in files(package)}
 
     order = TopologicalSorter({name: needed & imports.keys() for name, needed in imports.items()})
@@ -150,7 +150,7 @@ def test_no_file_needs_itself_to_load(package: str) -> None:
     order.prepare()  # raises CycleError, which names the circle
 
 
-def test_http_is_spoken_in_the_transport_alone() -> None:
+def test_only_listed_modules_import_http_libraries() -> None:
     paths = [path for package in OURS for path in files(package) if "doctor" not in path.parts]
     importers = {
         module_name(path)
@@ -161,7 +161,7 @@ def test_http_is_spoken_in_the_transport_alone() -> None:
     assert importers == SPEAKS_HTTP
 
 
-def test_what_decides_in_the_core_does_no_io() -> None:
+def test_the_protocol_modules_do_no_io() -> None:
     pure = [path for path in files("tir_client") if module_name(path) not in DOES_IO | {"tir_client"}]
     impure = {module_name(path): all_imports(path) & (DOES_IO | IO_MODULES) for path in pure}
 

@@ -1,4 +1,4 @@
-"""The distributions under the conventional names of the frameworks, such as `langchain-tir`."""
+"""The distributions with conventional names, such as `langchain-tir`: versions, contents and imports."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_wheel_has_the_conventional_module_and_no_file_of_another_distribution
 def test_the_conventional_imports_find_the_same_classes(
     framework: str, wheels: dict[str, Path], tmp_path: Path
 ) -> None:
-    """Those of one framework in one environment, where they share folders."""
+    """The distributions of one framework are installed in one environment, where they share folders."""
     statements = []
     for distribution, (conventional, ours, name) in MODULES.items():
         if distribution.startswith(framework):

@@ -40,7 +40,7 @@ MODELS = [cls for cls in public_classes() if issubclass(cls, BaseModel)]
 DATACLASSES = [cls for cls in public_classes() if is_dataclass(cls)]
 
 
-def test_there_are_classes_to_look_at():
+def test_public_classes_are_found():
     assert {"ChatTIR", "TIREmbeddings", "TIR", "TIREmbedding", "ChatRequest", "EmbeddingRequest"} <= {
         cls.__name__ for cls in MODELS
     }

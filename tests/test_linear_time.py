@@ -1,4 +1,4 @@
-"""Whatever reads a text of a model or a server takes time that is linear in its length, however odd the text is.
+"""Code that reads a model's or a server's text takes time that is linear in its length, for any text.
 
 Each regular expression of the packages has a case here; `test_each_regular_expression_has_a_case` finds new ones.
 """
@@ -65,7 +65,7 @@ def text_of(pattern: str, size: int) -> str:
 
 
 def quietly(function: Callable[..., Any]) -> Callable[[str], object]:
-    """`function`, which may refuse the text."""
+    """Return `function` with its refusals of a text ignored."""
 
     def run(text: str) -> object:
         try:
@@ -147,7 +147,7 @@ PATTERNS: dict[str, Case] = {
     "tir_sandbox/rules.py:_COMMON_WORDS": Case(rules._words, ("a ",)),
     "tir_sandbox/app.py:_PROJECT": Case(app._PROJECT.match, ("/project/p-|a|", "/", "/project/", "p-")),
     "tir_sandbox/checks.py:_VISION": Case(checks._VISION.search, ("vl", "v", "visio", "gemma_", "multimoda", "a")),
-    # The patterns of the sandbox's users are their own.
+    # Patterns that users give to the sandbox are not tested.
     "tir_sandbox/patterns.py:example_of": Case(len, ("a",)),
     "tir_sandbox/script.py:fits": Case(len, ("a",)),
     "tir_sandbox/script.py:fits#2": Case(len, ("a",)),
@@ -189,7 +189,7 @@ def test_each_regular_expression_has_a_case():
     assert found == PATTERNS.keys()
 
 
-# What reads text without regular expressions, or while it arrives
+# Functions that read text without regular expressions, or while it arrives
 
 
 def _stopped(text: str, word: str) -> StopCutter:
@@ -359,7 +359,7 @@ def limit() -> float:
 
 
 @pytest.mark.parametrize(("case", "text"), CASES)
-def test_the_time_is_linear(case: Case, text: str, limit: float):
+def test_each_case_takes_linear_time(case: Case, text: str, limit: float):
     allowed = 3 * 8 * cost(case.run, text_of(text, case.size // 8))
     if case.size <= SIZE:
         allowed = min(allowed, limit)

@@ -1,4 +1,4 @@
-"""What is published: the wheel and the sdist, built here and tried without a network."""
+"""The wheel and the sdist: built here, their contents and metadata checked, installed without a network."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def source_files() -> set[str]:
     return {str(path.relative_to(ROOT)) for path in paths} | {f"{package}/py.typed" for package in PACKAGES}
 
 
-def test_the_wheel_holds_the_four_packages_whole_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_has_every_source_file_and_nothing_else(wheel: Path) -> None:
     names = set(ZipFile(wheel).namelist())
     about = {name for name in names if ".dist-info/" in name}
 
@@ -73,7 +73,7 @@ def test_the_wheel_holds_the_four_packages_whole_and_nothing_else(wheel: Path) -
     assert any(name.endswith("/licenses/LICENSE") for name in about)
 
 
-def test_the_sdist_holds_the_tests_and_what_they_read(built: Path) -> None:
+def test_the_sdist_has_the_tests_and_the_files_they_read(built: Path) -> None:
     (path,) = built.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
@@ -85,7 +85,7 @@ def test_the_sdist_holds_the_tests_and_what_they_read(built: Path) -> None:
     assert [name for name in names if "__pycache__" in name] == []
 
 
-def test_the_metadata_says_what_pyproject_and_the_code_say(metadata: Message) -> None:
+def test_the_metadata_match_pyproject_and_the_code(metadata: Message) -> None:
     project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
     assert metadata["Name"] == project["name"]
@@ -115,7 +115,7 @@ def test_every_dependency_has_a_floor_which_make_test_lowest_installs(metadata: 
         ("tir_sandbox.server", ["langchain_core", "llama_index", "httpx"]),
     ],
 )
-def test_an_installed_package_loads_without_the_frameworks_it_has_no_use_for(
+def test_an_installed_package_loads_without_frameworks_that_it_does_not_use(
     installed: Path, package: str, blocked: list[str]
 ) -> None:
     found = report(f"import {package}", *blocked, path=installed)["loaded"]

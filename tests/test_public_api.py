@@ -1,4 +1,4 @@
-"""What the packages show to their users: names, documentation, types, one version."""
+"""The public API of the packages: names, docstrings, types, one version."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def errors_of(package: str) -> set[str]:
 
 
 @pytest.mark.parametrize("package", PUBLIC)
-def test_names_are_listed_once_in_ruffs_order_and_can_be_imported(package: str) -> None:
+def test_names_in_all_are_unique_sorted_and_importable(package: str) -> None:
     names = list(shown(package))
     kinds = ["constant" if name.isupper() else "name" if name[0].islower() else "Class" for name in names]
     order = {"constant": 0, "Class": 1, "name": 2}
@@ -61,7 +61,7 @@ def test_names_are_listed_once_in_ruffs_order_and_can_be_imported(package: str) 
 
 
 @pytest.mark.parametrize("package", PUBLIC)
-def test_what_a_package_takes_from_its_files_it_shows(package: str) -> None:
+def test_every_public_name_that_a_package_imports_from_its_modules_is_in_all(package: str) -> None:
     own = {
         name
         for name, thing in vars(import_module(package)).items()
@@ -88,7 +88,7 @@ def test_every_public_function_class_and_method_has_a_docstring(package: str) ->
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_a_package_says_that_it_is_typed_and_what_it_is(package: str) -> None:
+def test_a_package_has_a_typed_marker_and_a_docstring(package: str) -> None:
     assert (ROOT / package / "py.typed").is_file()
     assert import_module(package).__doc__
 

@@ -1,4 +1,4 @@
-"""The server of exact bytes plays its scripts."""
+"""`tests/wire_server.py`, a server that sends exact bytes, plays its scripts."""
 
 import httpx
 import pytest
@@ -36,7 +36,7 @@ def test_the_wire_server_fails_at_any_point(script, error):
         httpx.post(server.host, json={}, timeout=HASTY if STALL in script else 10)
 
 
-def test_the_wire_server_sees_the_client_leave():
+def test_the_wire_server_notices_when_the_client_disconnects():
     with WireServer([OK, STALL]) as server:
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(server.host, json={}, timeout=HASTY)

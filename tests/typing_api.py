@@ -1,6 +1,6 @@
-"""What type checkers say of the public API: `make lint` has mypy check this file, which nothing runs.
+"""Uses of the public API that type checkers must accept or reject; mypy checks this file, and nothing runs it.
 
-A wrong use has an ignore for its error, and mypy reports an ignore that it does not need.
+A wrong use has an ignore for its error, and mypy reports unused ignores.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Wait for what another thread is about to do: as long as a slow machine needs, and no longer."""
+"""Wait for a condition that another thread is about to fulfil."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ async def auntil(condition: Callable[[], Any], within: float = PATIENCE) -> bool
 
 
 async def most_under_way(sandbox: Sandbox, call: Awaitable[Any], expected: int) -> int:
-    """How many requests a call has under way at once, if the sandbox answers them much later.
+    """Return how many requests a call sends at once, if the sandbox answers them much later.
 
-    The call is cancelled as soon as `expected` requests have arrived, and a moment for one too many.
+    The call is cancelled shortly after `expected` requests have arrived, so that one too many would be noticed.
     """
     task = asyncio.ensure_future(call)
     await auntil(lambda: len(sandbox.requests) >= expected or task.done())

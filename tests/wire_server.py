@@ -1,4 +1,4 @@
-"""A server on loopback that plays exact bytes, for what happens below HTTP."""
+"""A loopback server that sends exact bytes, delays and resets, for tests below the level of HTTP."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class WireServer:
             seen.received += data
 
     def _wait(self, client: socket.socket, seen: Connection, seconds: float) -> None:
-        """Wait, but notice at once when the client leaves."""
+        """Wait, but notice at once when the client disconnects."""
         end = time.monotonic() + seconds
         while not self._stopping.is_set() and time.monotonic() < end:
             seen.received += _receive(client)

@@ -1,6 +1,6 @@
 """A pytest plugin (`-p tests.without_server`) that leaves out the integrations' tests that call a sandbox.
 
-Where mistakes are planted, each of them would cost the start of a server.
+`make mutants` uses it, as each planted mistake would cost the start of a server.
 """
 
 from __future__ import annotations

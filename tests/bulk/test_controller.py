@@ -1,4 +1,4 @@
-"""How many requests are under way at once, against simulated servers with a simulated clock."""
+"""The limit on concurrent requests adapts to the server: simulated servers, with a simulated clock."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def controller(ceiling: int = 64) -> Controller:
 
 
 def answer(control: Controller, times: int, *, start: float = 0.0) -> float:
-    """Have requests answered one after the other, each within a second; return the time at the end."""
+    """Record answers one after the other, each within a second; return the time at the end."""
     for number in range(times):
         control.answered(start + number, 1.0, start + number + 1)
     return start + times
 
 
 def full_round(control: Controller, seconds: float, *, sent: float) -> float:
-    """Have as many requests answered as may be under way, all sent and answered at the same time."""
+    """Record as many answers as the limit allows, all sent and answered at the same time."""
     for _ in range(control.limit):
         control.answered(sent, seconds, sent + seconds)
     return sent + seconds
@@ -83,7 +83,7 @@ def at_random(share: float, seed: int) -> Callable[[int, float], bool]:
     return lambda *_: chance.random() < share
 
 
-def test_it_doubles_from_round_to_round_up_to_the_ceiling():
+def test_the_limit_doubles_each_round_up_to_the_ceiling():
     control = controller(40)
     found = [control.limit]
     for _ in range(4):
@@ -103,7 +103,7 @@ def refuse(control: Controller, times: int, sent: float) -> None:
         control.refused(sent, BUSY, sent + 0.01)
 
 
-def test_a_refusal_takes_a_place_until_the_round_ends():
+def test_a_refusal_lowers_the_limit_by_one_until_the_round_ends():
     control = controller(8)
     refuse(control, 1, 0.0)
     assert control.limit == 7
@@ -114,7 +114,7 @@ def test_a_refusal_takes_a_place_until_the_round_ends():
     assert control.limit == 8
 
 
-def test_too_many_refusals_of_a_round_lower_it_by_as_many_and_later_growth_is_by_a_quarter():
+def test_too_many_refusals_in_a_round_lower_the_limit_by_their_number_and_slow_later_growth():
     control = controller()
     now = answer(control, 8 + 16)
     refuse(control, 12, now)
@@ -127,7 +127,7 @@ def test_too_many_refusals_of_a_round_lower_it_by_as_many_and_later_growth_is_by
     assert found == [20, 20, 25, 31, 38]
 
 
-def test_a_round_that_is_mostly_refused_halves_it_once():
+def test_a_round_that_is_mostly_refused_halves_the_limit_once():
     control = controller()
     now = answer(control, 8 + 16)
     refuse(control, 32, now)
@@ -137,7 +137,7 @@ def test_a_round_that_is_mostly_refused_halves_it_once():
     assert control.limit == 16
 
 
-def test_a_few_refusals_do_not_hinder_the_growth():
+def test_a_few_refusals_do_not_stop_the_growth():
     control = controller()
     for limit in (8, 16, 32):
         assert control.limit == limit
@@ -147,7 +147,7 @@ def test_a_few_refusals_do_not_hinder_the_growth():
     assert control.limit == 64
 
 
-def test_a_refusal_counts_though_the_limit_has_grown_since_its_request():
+def test_a_refusal_counts_even_if_the_limit_grew_after_its_request():
     control = controller()
     now = answer(control, 8)
     assert control.limit == 16
@@ -156,7 +156,7 @@ def test_a_refusal_counts_though_the_limit_has_grown_since_its_request():
     assert control.limit == 15
 
 
-def test_answers_to_requests_from_before_a_decrease_do_not_raise_it():
+def test_answers_to_requests_sent_before_a_decrease_do_not_raise_the_limit():
     control = controller()
     refuse(control, 8, 1.0)
     for _ in range(50):
@@ -165,7 +165,7 @@ def test_answers_to_requests_from_before_a_decrease_do_not_raise_it():
     assert control.limit == 4
 
 
-def test_a_refusal_that_follows_another_without_an_answer_between_them_halves_it():
+def test_two_refusals_without_an_answer_between_them_halve_the_limit():
     control = controller()
     now = answer(control, 8 + 16)
     refuse(control, 1, now)
@@ -174,7 +174,7 @@ def test_a_refusal_that_follows_another_without_an_answer_between_them_halves_it
     assert control.limit == 16
 
 
-def test_a_decrease_that_does_not_help_is_put_back_and_the_share_is_tolerated():
+def test_a_decrease_that_does_not_help_is_undone_and_its_share_of_refusals_is_tolerated():
     control = controller(32)
     now = answer(control, 8 + 16)
     found = []
@@ -201,11 +201,11 @@ TAKES_SIXTEEN, REFUSES_A_FIFTH = Round(32, 16, 0.4), Round(16, 4, 0.2)
         (REFUSES_A_FIFTH, Round(12, 1, 0.2), True),
     ],
 )
-def test_a_lower_limit_helps_if_the_share_of_refusals_is_half_or_the_server_takes_a_fixed_number(before, ended, alike):
+def test_a_lower_limit_helps_if_refusals_halve_or_the_server_has_a_fixed_capacity(before, ended, alike):
     assert ended.is_refused_like(before) is alike
 
 
-def test_a_decrease_that_helps_stays():
+def test_a_decrease_that_helps_is_kept():
     control = controller(32)
     now = answer(control, 8 + 16)
     refuse(control, 10, now)
@@ -216,7 +216,7 @@ def test_a_decrease_that_helps_stays():
 
 
 @pytest.mark.parametrize("ceiling", [1, 64])
-def test_it_never_falls_below_one(ceiling):
+def test_the_limit_never_falls_below_one(ceiling):
     control = controller(ceiling)
     for second in range(20):
         control.refused(float(second), BUSY, float(second))
@@ -224,14 +224,14 @@ def test_it_never_falls_below_one(ceiling):
     assert control.limit == 1
 
 
-def test_one_refusal_pauses_nothing():
+def test_one_refusal_does_not_pause_requests():
     control = controller()
     control.refused(1.0, BUSY, 2.0)
 
     assert control.resume_at == 0.0
 
 
-def test_refusals_without_an_answer_between_them_pause_all_requests_ever_longer():
+def test_refusals_without_an_answer_between_them_pause_all_requests_for_longer_each_time():
     control = controller()
     pauses = []
     for second in (0.0, 100.0, 200.0, 300.0, 400.0, 500.0, 600.0):
@@ -252,7 +252,7 @@ def test_an_answer_ends_the_pauses():
 
 
 @pytest.mark.parametrize(("wish", "resume_at"), [(7.0, 9.0), (60.0, 62.0), (3600.0, 62.0)])
-def test_retry_after_holds_for_all_up_to_the_patience(wish, resume_at):
+def test_retry_after_pauses_all_requests_up_to_the_patience(wish, resume_at):
     control = controller()
     control.refused(1.0, RateLimitError("busy", status_code=429, retry_after=wish), 2.0)
 
@@ -270,7 +270,7 @@ def test_a_retry_after_of_zero_means_now():
     assert (control.limit, control.resume_at) == (15, 0.0)
 
 
-def test_a_server_that_only_refuses_gets_pauses_though_it_says_now():
+def test_repeated_refusals_pause_requests_even_if_retry_after_is_zero():
     control = controller()
     pauses = []
     for second in range(IGNORED + 1):
@@ -288,7 +288,7 @@ def test_the_longest_retry_after_of_a_round_counts():
     assert control.resume_at == 11.0
 
 
-def test_a_timeout_halves_it_without_a_pause():
+def test_a_timeout_halves_the_limit_without_a_pause():
     control = controller()
     now = answer(control, 8 + 16)
     control.slowed(now, now + 1)
@@ -299,7 +299,7 @@ def test_a_timeout_halves_it_without_a_pause():
     assert control.limit == 20
 
 
-def test_timeouts_of_one_round_after_another_halve_it_down_to_one():
+def test_timeouts_in_successive_rounds_halve_the_limit_down_to_one():
     control = controller(7)
     found = []
     for second in (0.0, 1.0, 2.0):
@@ -309,7 +309,7 @@ def test_timeouts_of_one_round_after_another_halve_it_down_to_one():
     assert found == [3, 1, 1]
 
 
-def test_it_comes_back_quickly_after_an_outage():
+def test_the_limit_recovers_quickly_after_an_outage():
     control = controller()
     now = answer(control, 8 + 16 + 32)
     assert control.limit == 64
@@ -323,7 +323,7 @@ def test_it_comes_back_quickly_after_an_outage():
 
 
 @pytest.mark.parametrize(("most", "at_thousand"), [(1, 200), (3, 130), (10, 90), (40, 70), (50, 120)])
-def test_a_server_that_takes_a_number_at_once_is_used_up_to_it_without_many_refusals(most: int, at_thousand: int):
+def test_a_server_with_a_fixed_capacity_is_fully_used_with_few_refusals(most: int, at_thousand: int):
     server = Server(refuses=lambda busy, _: busy >= most)
     found, seconds = server.answer(controller(64), 4000)
 
@@ -342,13 +342,13 @@ def test_refusals_that_do_not_depend_on_the_load_cost_little_time(share: float, 
     assert seconds < factor * usual
 
 
-def test_even_a_fifth_of_refusals_does_not_keep_it_low():
+def test_a_refusal_rate_of_a_fifth_does_not_keep_the_limit_low():
     found, _ = Server(lambda *_: 0.03, at_random(0.2, 1)).answer(controller(64), 10_000)
 
     assert sum(found[5000:]) / 5000 > 40
 
 
-def test_it_follows_a_server_that_takes_fewer_and_then_more_again():
+def test_the_limit_follows_a_capacity_that_falls_and_rises_again():
     server = Server(refuses=lambda busy, now: busy >= (10 if 30 < now < 130 else 40))
     found, _ = server.answer(controller(64), 8000)
 
@@ -357,8 +357,8 @@ def test_it_follows_a_server_that_takes_fewer_and_then_more_again():
     assert server.refusals < 1000
 
 
-def test_a_server_that_limits_the_rate_is_used_up_to_it():
-    """It takes 500 requests a second, and up to 50 more of those that it had not in the seconds before."""
+def test_a_server_with_a_rate_limit_is_fully_used():
+    """It accepts 500 requests a second, plus up to 50 that it did not use in the seconds before."""
     tokens, at = 50.0, 0.0
 
     def refuses(_: int, now: float) -> bool:
@@ -378,7 +378,7 @@ def test_a_server_that_limits_the_rate_is_used_up_to_it():
 
 @pytest.mark.parametrize(("ceiling", "limit"), [(7, 7), (START, 5)])
 @pytest.mark.parametrize("second", [1.0, 0.01])
-def test_answers_that_begin_later_and_later_lower_it_unless_there_are_few_at_once(ceiling, limit, second):
+def test_a_growing_time_to_first_byte_lowers_the_limit_unless_few_requests_are_open(ceiling, limit, second):
     control = controller(ceiling)
     full_round(control, second, sent=0.0)
     full_round(control, 10 * second, sent=0.5 * second)
@@ -387,7 +387,7 @@ def test_answers_that_begin_later_and_later_lower_it_unless_there_are_few_at_onc
 
 
 @pytest.mark.parametrize(("seconds", "limit"), [(1.0, 13), (9.0, 13), (10.0, 16)])
-def test_a_lower_limit_is_kept_if_it_brings_the_first_bytes_forward(seconds, limit):
+def test_a_lower_limit_is_kept_if_first_bytes_then_arrive_sooner(seconds, limit):
     control = controller(16)
     now = full_round(control, 1.0, sent=0.0)
     now = full_round(control, 1.0, sent=now)
@@ -398,7 +398,7 @@ def test_a_lower_limit_is_kept_if_it_brings_the_first_bytes_forward(seconds, lim
     assert control.limit == limit
 
 
-def test_a_server_that_queues_over_ten_at_once_is_not_sent_sixty_four():
+def test_a_server_that_queues_more_than_ten_requests_is_not_sent_sixty_four():
     """It answers ten a second, however many wait."""
     control = controller(64)
     found, seconds = Server(lambda _, under_way: max(1.0, under_way / 10)).answer(control, 4000)
@@ -415,14 +415,14 @@ def test_a_server_that_batches_is_used_up_to_the_ceiling():
     assert min(found[2000:]) == 64
 
 
-def test_rows_that_take_longer_by_themselves_do_not_lower_it_for_long():
+def test_slow_rows_do_not_lower_the_limit_for_long():
     control = controller(64)
     found, _ = Server(lambda row, _: 1.0 if row < 2000 else 6.0).answer(control, 6000)
 
     assert min(found[4000:]) == 64
 
 
-def test_answers_of_very_different_length_do_not_lower_it_for_long():
+def test_answers_of_very_different_length_do_not_lower_the_limit_for_long():
     control = controller(64)
     found, _ = Server(lambda row, _: 0.5 + 10 * ((row * 7919) % 101 / 101) ** 3).answer(control, 6000)
 

@@ -1,4 +1,4 @@
-"""What follows from a failed request: pure."""
+"""Decisions after a failed request: send it again, fail its row, or end the run. No I/O."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ BROKEN = StreamInterruptedError("cut")
     ],
 )
 @pytest.mark.parametrize("any_answer", [False, True])
-def test_verdicts(failure: TIRError, verdict: Verdict, any_answer: bool):
+def test_each_failure_has_its_verdict(failure: TIRError, verdict: Verdict, any_answer: bool):
     assert judge(failure, any_answer=any_answer) is verdict
 
 
@@ -76,11 +76,11 @@ def pauses(failures: list[TIRError], *, any_answer: bool = True, patience: float
     ]
 
 
-def test_broken_requests_are_sent_again_as_the_policy_says():
+def test_broken_requests_are_retried_as_the_policy_says():
     assert pauses([BROKEN] * 3) == [0.5, 1.0, None]
 
 
-def test_refused_requests_are_sent_again_until_the_patience_is_used_up():
+def test_refused_requests_are_retried_until_the_patience_ends():
     assert pauses([BUSY] * 4, patience=30.0) == [0.0, 0.0, 0.0, None]
 
 
@@ -106,7 +106,7 @@ def test_a_server_that_is_unreachable_from_the_start_is_not_waited_for():
     assert pauses([BUSY] * 5, any_answer=False) == [0.0] * 5
 
 
-def test_the_run_ends_when_no_connection_was_made_for_as_long_as_the_patience():
+def test_the_run_ends_once_there_was_no_connection_for_the_whole_patience():
     breaker = CircuitBreaker(30.0)
     for now in (100.0, 129.0):
         assert breaker.check(UNREACHABLE, Verdict.REFUSED, now) is Verdict.REFUSED
@@ -161,7 +161,7 @@ def test_an_answer_closes_the_breaker():
     assert breaker.check(BROKEN, Verdict.BROKEN, 100.0) is Verdict.BROKEN
 
 
-def test_a_row_is_not_asked_again_when_nothing_was_answered_for_as_long_as_the_patience():
+def test_a_row_is_not_retried_once_there_was_no_answer_for_the_whole_patience():
     breaker = CircuitBreaker(30.0)
     breaker.check(BUSY, Verdict.REFUSED, 0.0)
 
@@ -169,7 +169,7 @@ def test_a_row_is_not_asked_again_when_nothing_was_answered_for_as_long_as_the_p
     assert Attempts(POLICY).pause(BUSY, Verdict.REFUSED, 30.0, breaker) is None
 
 
-def test_settings_that_no_row_survives_end_the_run():
+def test_settings_that_fail_every_row_end_the_run():
     failure, breaker = BadRequestError("no such field", status_code=400), CircuitBreaker(30.0)
     for _ in range(REJECTED_ROWS - 1):
         breaker.row_failed(failure, Verdict.FAILED)
@@ -178,7 +178,7 @@ def test_settings_that_no_row_survives_end_the_run():
 
 
 @pytest.mark.parametrize("answers", [{"has_answers": True}, {"any_answer": True}])
-def test_rows_that_fail_by_themselves_are_no_reason_once_there_was_an_answer(answers: dict[str, bool]):
+def test_failed_rows_do_not_end_the_run_once_there_was_an_answer(answers: dict[str, bool]):
     failure, breaker = BadRequestError("no", status_code=400), CircuitBreaker(30.0, **answers)
     for _ in range(2 * REJECTED_ROWS):
         breaker.row_failed(failure, Verdict.FAILED)

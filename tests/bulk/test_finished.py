@@ -1,4 +1,4 @@
-"""The set of finished rows: pure."""
+"""The set of finished rows. No I/O."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def finished(rows: list[Row]) -> FinishedRows:
 
 
 @given(st.integers(1, 300), st.sets(st.integers(0, 299)), st.integers(1, 100))
-def test_the_rows_that_are_left_are_those_that_were_not_added(size: int, done: set[int], part: int):
+def test_rows_that_were_not_added_are_left(size: int, done: set[int], part: int):
     rows = table(size)
     done &= set(range(size))
     found = finished([rows[index] for index in sorted(done, reverse=True)])
@@ -59,7 +59,7 @@ def read_all(found: FinishedRows, rows: list[Row]) -> None:
     found.check_end(len(rows))
 
 
-def test_a_block_that_has_changed_is_refused_before_its_rows_are_asked():
+def test_a_changed_block_is_refused_before_its_rows_are_sent():
     rows = table(2 * BLOCK)
     found = finished(rows[: BLOCK + 1])
     found.unfinished(rows[:BLOCK], mark)
@@ -100,7 +100,7 @@ def test_without_finished_rows_there_is_nothing_to_check():
     found.check_end(3)
 
 
-def test_it_takes_two_bits_a_row():
+def test_the_set_takes_two_bits_per_row():
     tracemalloc.start()
     found = FinishedRows()
     for index in range(0, 1_000_000, 50):

@@ -1,4 +1,4 @@
-"""Who may send a request, and in which order."""
+"""The gate that limits concurrent requests, and the order in which waiting requests pass it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def gate_for(limit: int) -> Gate:
 
 
 async def started(*tasks: asyncio.Task[None]) -> list[bool]:
-    """Let tasks run as far as they can, and tell which have entered."""
+    """Let tasks run as far as they can; return those that have entered."""
     for _ in range(5):
         await asyncio.sleep(0)
     return [task.done() for task in tasks]
@@ -67,7 +67,7 @@ async def test_a_timer_is_set_for_a_pause_and_not_for_a_full_gate(monkeypatch: p
     tasks[1].cancel()
 
 
-async def test_a_pause_holds_for_all_and_ends_by_itself():
+async def test_a_pause_stops_all_requests_and_then_ends():
     loop = asyncio.get_running_loop()
     controller = Controller(4, RetryPolicy())
     gate = Gate(controller)
@@ -79,7 +79,7 @@ async def test_a_pause_holds_for_all_and_ends_by_itself():
     assert loop.time() >= controller.resume_at
 
 
-async def test_a_longer_pause_that_comes_later_holds_too():
+async def test_a_later_longer_pause_is_waited_for_too():
     loop = asyncio.get_running_loop()
     controller = Controller(4, RetryPolicy())
     gate = Gate(controller)
@@ -92,7 +92,7 @@ async def test_a_longer_pause_that_comes_later_holds_too():
     assert loop.time() >= controller.resume_at
 
 
-async def test_cancelled_waiters_leave_no_trace():
+async def test_cancelled_waiters_are_removed():
     gate = gate_for(1)
     await gate.enter()
     waiting = [entering(gate) for _ in range(2)]
@@ -105,7 +105,7 @@ async def test_cancelled_waiters_leave_no_trace():
     assert gate.under_way == 1
 
 
-async def test_one_that_is_cancelled_when_its_turn_has_come_passes_it_on():
+async def test_a_waiter_cancelled_at_its_turn_lets_the_next_one_in():
     gate = gate_for(1)
     await gate.enter()
     first, second = entering(gate), entering(gate)

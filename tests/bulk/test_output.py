@@ -1,4 +1,4 @@
-"""The file of results: what is mended, what is removed, what is refused."""
+"""The output file: how it is repaired, rewritten, locked and sorted, and which files are refused."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_tail_of_zeros_is_cut_off(path: Path):
         (line(0) + line(1)[:30] + line(2) + line(3), 2),
     ],
 )
-def test_a_file_that_is_no_output_is_refused_and_left_alone(path: Path, content: bytes, number: int):
+def test_a_file_that_is_not_an_output_is_refused_and_left_unchanged(path: Path, content: bytes, number: int):
     path.write_bytes(content)
     with pytest.raises(ConfigurationError, match=f"line {number}, is not a result"):
         Output(path)
@@ -120,7 +120,7 @@ def test_two_processes_cannot_write_one_file(path: Path):
     Output(path).close()
 
 
-def test_the_file_stays_locked_when_it_is_written_anew(path: Path):
+def test_the_file_stays_locked_while_it_is_rewritten(path: Path):
     path.write_bytes(line(0) + line(1, broken=True))
     output = Output(path)
     with pytest.raises(ConfigurationError, match="Another process"):
@@ -163,7 +163,7 @@ def test_a_short_write_is_completed(path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("size", [1, 200, 10_000])
-def test_sorting_puts_rows_in_order_with_any_size_of_parts(path: Path, monkeypatch: pytest.MonkeyPatch, size: int):
+def test_sorting_in_parts_of_any_size_puts_rows_in_order(path: Path, monkeypatch: pytest.MonkeyPatch, size: int):
     monkeypatch.setattr(output_module, "_RUN", size)
     order = [17 * n % 50 for n in range(50)]
     path.write_bytes(b"".join(map(line, order)) + line(7)[:9])
@@ -173,7 +173,7 @@ def test_sorting_puts_rows_in_order_with_any_size_of_parts(path: Path, monkeypat
 
 
 @pytest.mark.parametrize("rewrite", [sort_output, lambda path: Output(path).close()])
-def test_a_link_stays_a_link_and_the_permissions_stay(path: Path, rewrite: Callable[[Path], None]):
+def test_symbolic_links_and_permissions_are_kept(path: Path, rewrite: Callable[[Path], None]):
     link = path.with_name("link.jsonl")
     path.write_bytes(line(1) + line(0) + line(1))
     path.chmod(0o600)
@@ -185,7 +185,7 @@ def test_a_link_stays_a_link_and_the_permissions_stay(path: Path, rewrite: Calla
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_file_stays_locked_until_its_sorted_one_is_in_place(path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_file_stays_locked_until_the_sorted_one_replaces_it(path: Path, monkeypatch: pytest.MonkeyPatch):
     path.write_bytes(line(1) + line(0))
     replace = Path.replace
 
@@ -200,7 +200,7 @@ def test_a_file_stays_locked_until_its_sorted_one_is_in_place(path: Path, monkey
     assert indexes(path) == [0, 1]
 
 
-def test_a_file_that_cannot_be_written_anew_stays_and_leaves_no_other(path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_failed_rewrite_keeps_the_file_and_leaves_no_temporary_one(path: Path, monkeypatch: pytest.MonkeyPatch):
     path.write_bytes(line(1) + line(0))
 
     def full(_: int) -> None:
@@ -230,7 +230,7 @@ def test_a_file_that_is_replaced_before_it_is_locked_is_not_written(path: Path, 
 
 
 @pytest.mark.parametrize("other", [os.devnull, "."])
-def test_devices_and_folders_are_no_outputs(other: str):
+def test_devices_and_folders_are_refused(other: str):
     with pytest.raises(ConfigurationError, match="is not a file"):
         Output(Path(other))
 
@@ -244,7 +244,7 @@ def test_only_outputs_are_sorted(path: Path):
     assert indexes(path) == []
 
 
-def test_where_files_cannot_be_locked_it_goes_on_without(path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_outputs_are_written_where_files_cannot_be_locked(path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delattr(output_module, "fcntl")
     output = Output(path)
     output.append(line(0))

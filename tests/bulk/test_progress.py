@@ -1,4 +1,4 @@
-"""Counts, rates, cost and the time left: pure."""
+"""Counts, rates, cost and the time left. No I/O."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_results_are_counted():
     assert progress.usage.counts() == {"prompt_tokens": 11, "completion_tokens": 22, "total_tokens": 33}
 
 
-def test_the_rate_is_that_of_this_run():
+def test_the_rate_counts_only_this_run():
     progress = Progress(answered=30, failed=10, skipped=1000, started_at=100.0)
 
     assert progress.rate(120.0) == 2.0
@@ -33,14 +33,14 @@ def test_the_time_left_counts_only_what_this_run_has_done():
     assert Progress(answered=40, started_at=100.0, fraction=0.75).seconds_left(115.0) == 5.0
 
 
-def test_the_time_left_is_not_known_without_a_size_or_before_the_first_row():
+def test_the_time_left_is_unknown_without_a_size_or_before_the_first_row():
     assert Progress(answered=1, started_at=0.0).seconds_left(1.0) is None
     assert Progress(answered=0, started_at=0.0, fraction=0.5).seconds_left(1.0) is None
     assert Progress(answered=1, fraction=0.5).seconds_left(1.0) is None
     assert Progress(answered=1, started_at=0.0, fraction=0.5, start_fraction=0.5).seconds_left(1.0) is None
 
 
-def test_the_cost_is_that_of_a_million_tokens():
+def test_prices_are_for_a_million_tokens():
     progress = Progress(usage=Usage(2_000_000, 500_000, 2_500_000))
 
     assert progress.cost((1.5, 4.0)) == 5.0

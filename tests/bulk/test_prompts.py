@@ -1,4 +1,4 @@
-"""How rows become requests: pure."""
+"""How rows become requests. No I/O."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_row_is_a_prompt_or_a_conversation(row):
 
 
 @pytest.mark.parametrize("row", ["Hi", {"prompt": "Hi"}, 7])
-def test_a_row_has_its_number(row):
+def test_a_row_keeps_its_index(row):
     assert Row.of(3, row).index == 3
 
 
@@ -41,7 +41,7 @@ def test_a_template_without_columns_is_the_prompt_of_every_row():
     assert messages({"a": 1}, template="Tell a joke.")[0]["content"] == "Tell a joke."
 
 
-def test_columns_cannot_reach_into_python():
+def test_a_template_cannot_read_attributes_of_a_column():
     with pytest.raises(InvalidRequestError, match=r"no column `a\.__class__`"):
         messages({"a": "x"}, template="{a.__class__}")
 
@@ -95,7 +95,7 @@ def test_a_message_with_tool_calls_needs_no_content():
         (7, {}, False),
     ],
 )
-def test_only_a_first_row_without_the_columns_ends_a_run(row, settings, ends):
+def test_a_missing_column_ends_the_run_only_in_the_first_row(row, settings, ends):
     prompts, first = Prompts(**settings), Row.of(0, row)
     if ends:
         with pytest.raises(ConfigurationError, match="The first row cannot be sent"):
@@ -104,7 +104,7 @@ def test_only_a_first_row_without_the_columns_ends_a_run(row, settings, ends):
         prompts.check_first([first])
 
 
-def test_first_rows_of_which_none_can_be_read_end_a_run():
+def test_a_run_ends_if_none_of_the_first_rows_can_be_read():
     broken = [Row(number, None, "it is not JSON") for number in range(3)]
     Prompts().check_first([*broken, Row.of(3, "Hi")])
     with pytest.raises(ConfigurationError, match=r"None of the first 3 rows can be read.*it is not JSON"):

@@ -1,4 +1,4 @@
-"""The lines of an output: written and read back. Pure."""
+"""The lines of the output file, written and read back. No I/O."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ANSWER = Completion(
 SCHEMA = {"type": "object", "required": ["a"]}
 
 
-def test_an_answer_is_one_line_with_all_that_there_is():
+def test_an_answer_is_one_line_with_every_field():
     line = answered(ROW, 0xAB, ANSWER, None).line()
 
     assert line.startswith(START)
@@ -74,7 +74,7 @@ def test_odd_values_do_not_break_a_line():
         (Choice(text="I", refusal="No."), RefusedOutputError, "refused: No."),
     ],
 )
-def test_answers_that_do_not_fit_the_schema(choice, error, problem):
+def test_answers_that_do_not_fit_the_schema_are_errors(choice, error, problem):
     with pytest.raises(error, match=problem) as raised:
         read_data(Completion(choices=[choice]), SCHEMA)
     result = answered(ROW, 1, Completion(choices=[choice]), SCHEMA)
@@ -114,7 +114,7 @@ def test_other_lines_are_not_results(line):
     assert read_line(line) is None
 
 
-def test_every_part_of_a_line_may_be_a_half_written_one():
+def test_every_prefix_of_a_line_may_be_a_half_written_one():
     line = Result(3, "ab").line()
 
     assert all(may_be_cut_off(line[:length]) for length in range(len(line)))
@@ -126,7 +126,7 @@ def test_every_part_of_a_line_may_be_a_half_written_one():
 @pytest.mark.parametrize(
     ("value", "written"), [(float("nan"), "nan"), ({"a": [float("-inf"), 1.5]}, {"a": ["-inf", 1.5]})]
 )
-def test_numbers_that_json_does_not_have_are_written_as_texts(value: Any, written: Any):
+def test_numbers_that_json_does_not_have_are_written_as_strings(value: Any, written: Any):
     line = Result(0, "ab", id=value, data=value).line()
     row = json.loads(line, parse_constant=pytest.fail)
 

@@ -1,4 +1,4 @@
-"""Whole runs on the sandbox: what is stored, what is asked again, and what ends a run."""
+"""Whole runs on the sandbox: what is stored, which rows are sent again, and what ends a run."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def test_each_row_gets_an_answer(sandbox: Sandbox, client: TIRClient, tmp_
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_streamed_and_whole_answers_are_stored_alike(
+async def test_streamed_and_whole_answers_are_stored_in_the_same_form(
     sandbox: Sandbox, client: TIRClient, tmp_path: Path, stream: bool
 ):
     await Bulk(client, Prompts(model="m", parameters={"max_tokens": 50}), stream=stream).run(
@@ -82,7 +82,7 @@ async def test_streamed_and_whole_answers_are_stored_alike(
     assert (request.body.get("stream", False), request.body["max_tokens"]) == (stream, 50)
 
 
-async def test_finished_rows_are_not_asked_again(sandbox: Sandbox, client: TIRClient, tmp_path: Path):
+async def test_finished_rows_are_not_sent_again(sandbox: Sandbox, client: TIRClient, tmp_path: Path):
     rows, out = [f"row {n}" for n in range(200)], tmp_path / "out.jsonl"
     await bulk(client).run(rows, out)
     kept = out.read_text("utf-8").splitlines(keepends=True)
@@ -95,7 +95,7 @@ async def test_finished_rows_are_not_asked_again(sandbox: Sandbox, client: TIRCl
     assert sorted(row["index"] for row in stored(out)) == list(range(200))
 
 
-async def test_a_row_that_fails_is_stored_with_its_error_and_asked_again_by_the_next_run(
+async def test_a_failed_row_is_stored_with_its_error_and_sent_again_by_the_next_run(
     sandbox: Sandbox, client: TIRClient, tmp_path: Path
 ):
     out = tmp_path / "out.jsonl"
@@ -138,7 +138,7 @@ async def test_rows_that_cannot_be_sent_are_stored_with_their_error(
     assert len(sandbox.requests) == 2
 
 
-async def test_a_row_is_asked_again_until_the_retries_are_used_up(sandbox: Sandbox, client: TIRClient, tmp_path: Path):
+async def test_a_row_is_sent_again_until_the_retries_are_used_up(sandbox: Sandbox, client: TIRClient, tmp_path: Path):
     sandbox.script(*[Fault(status=500)] * 2, user="two")
     sandbox.script(*[Fault(status=500)] * 3, user="three")
     await bulk(client).run(["one", "two", "three"], tmp_path / "out.jsonl")
@@ -174,7 +174,7 @@ async def test_a_server_that_refuses_for_longer_than_the_patience_fails_the_row(
 @pytest.mark.parametrize(
     ("status", "error"), [(401, AuthenticationError), (404, NotFoundError), (403, PermissionDeniedError)]
 )
-async def test_what_no_row_would_survive_ends_the_run(
+async def test_an_error_that_every_row_would_get_ends_the_run(
     sandbox: Sandbox, client: TIRClient, tmp_path: Path, status: int, error: type[Exception]
 ):
     sandbox.script(*[Fault(status=status)] * 8)
@@ -289,7 +289,7 @@ async def test_structured_rows_have_their_data(sandbox: Sandbox, client: TIRClie
 
 
 @pytest.mark.parametrize("change", ["prompt", "order", "shorter", "model"])
-async def test_a_changed_input_or_setting_is_refused_before_anything_is_asked(
+async def test_a_changed_input_or_setting_is_refused_before_any_request(
     sandbox: Sandbox, client: TIRClient, tmp_path: Path, change: str
 ):
     out = tmp_path / "out.jsonl"
@@ -365,7 +365,7 @@ async def test_cancelling_keeps_what_is_stored(sandbox: Sandbox, client: TIRClie
     assert (again.skipped, again.answered) == (50, 1)
 
 
-async def test_no_more_are_under_way_than_at_once(sandbox: Sandbox, client: TIRClient, tmp_path: Path):
+async def test_at_once_limits_the_open_requests(sandbox: Sandbox, client: TIRClient, tmp_path: Path):
     most = 0
     progress = Progress()
 
@@ -393,14 +393,14 @@ async def test_an_output_that_cannot_be_written_ends_the_run(
         await bulk(client).run(["Hi"], tmp_path / "out.jsonl")
 
 
-async def test_results_are_yielded_as_they_come(client: TIRClient):
+async def test_results_are_yielded_as_they_arrive(client: TIRClient):
     async with bulk(client).results(["one", {"id": 7, "prompt": "two"}]) as results:
         found = {(result.index, result.id, result.text) async for result in results}
 
     assert found == {(0, None, "re: one"), (1, 7, "re: two")}
 
 
-async def test_leaving_the_results_ends_the_requests(sandbox: Sandbox, client: TIRClient):
+async def test_leaving_the_iterator_ends_the_requests(sandbox: Sandbox, client: TIRClient):
     async with bulk(client, at_once=2).results(f"row {n}" for n in range(1000)) as results:
         async for result in results:
             assert result.error is None
@@ -426,7 +426,9 @@ async def test_a_failed_row_is_a_result_with_an_error(sandbox: Sandbox, client: 
     assert result.error.status_code == 400
 
 
-async def test_the_order_can_be_restored(sandbox: Sandbox, client: TIRClient, tmp_path: Path):
+async def test_the_output_can_be_sorted_into_the_order_of_the_input(
+    sandbox: Sandbox, client: TIRClient, tmp_path: Path
+):
     out = tmp_path / "out.jsonl"
     sandbox.script(Reply("late", delay=0.2), user="row 0")
     await bulk(client).run([f"row {n}" for n in range(50)], out)
@@ -441,7 +443,7 @@ def test_at_once_is_at_least_one(client: TIRClient):
         bulk(client, at_once=0)
 
 
-async def test_the_clients_own_retries_are_as_before(client: TIRClient, tmp_path: Path):
+async def test_the_clients_retry_policy_is_not_changed(client: TIRClient, tmp_path: Path):
     await bulk(client).run(["Hi"], tmp_path / "out.jsonl")
 
     assert client.retry == NO_PAUSE

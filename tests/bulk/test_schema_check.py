@@ -1,4 +1,4 @@
-"""Which JSON schemas are refused: pure."""
+"""Which JSON schemas are refused. No I/O."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ async def read(rows: Any) -> list[Row]:
 
 
 def write(path: Path) -> Path:
-    """Write `TABLE` as a file of the kind that the name says."""
+    """Write `TABLE` as a file in the format of its suffix."""
     if path.suffix == ".parquet":
         parquet.write_table(pa.Table.from_pylist(TABLE), path, row_group_size=40)
     elif path.suffix == ".csv":
@@ -55,7 +55,7 @@ async def test_files_of_every_kind_have_the_same_rows(tmp_path: Path, name: str)
     assert (fractions[0], fractions[-1]) == (0.0, 1.0)
 
 
-async def test_empty_lines_are_passed_over_and_bad_ones_are_rows(tmp_path: Path):
+async def test_empty_lines_are_skipped_and_invalid_ones_are_rows_with_a_problem(tmp_path: Path):
     path = tmp_path / "in.jsonl"
     path.write_bytes(b'\xef\xbb\xbf{"prompt": "a"}\r\n\n  \n{"prompt"\n"b"\n\xff\n{"prompt": "c"}')
     rows = await read(path)
@@ -70,7 +70,7 @@ async def test_an_empty_file_has_no_rows(tmp_path: Path):
         assert await read(tmp_path / name) == []
 
 
-async def test_csv_fields_may_be_long_and_the_limit_stays_that_of_others(tmp_path: Path):
+async def test_csv_fields_may_be_long_and_the_limit_of_the_csv_module_is_not_changed(tmp_path: Path):
     path = tmp_path / "in.csv"
     path.write_text("text\n" + "x" * 300_000 + "\n", "utf-8")
     former = csv.field_size_limit()
@@ -105,7 +105,7 @@ async def test_a_csv_file_that_cannot_be_read_is_refused_with_the_place(tmp_path
         await read(path)
 
 
-async def test_csv_columns_without_names_may_be_there_twice(tmp_path: Path):
+async def test_csv_columns_without_names_may_repeat(tmp_path: Path):
     path = tmp_path / "in.csv"
     path.write_text("a,,\n1,,\n", "utf-8")
 
@@ -169,14 +169,14 @@ async def test_without_pyarrow_the_error_says_what_to_install(tmp_path: Path, mo
         open_source(path)
 
 
-async def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path):
+async def test_a_file_that_is_not_parquet_is_refused(tmp_path: Path):
     path = tmp_path / "in.parquet"
     path.write_text("text", "utf-8")
     with pytest.raises(ConfigurationError, match=r"in\.parquet cannot be read"):
         open_source(path)
 
 
-async def test_a_damaged_parquet_file_is_refused_where_it_is_damaged(tmp_path: Path):
+async def test_a_damaged_parquet_file_is_refused_at_the_damaged_place(tmp_path: Path):
     path = write(tmp_path / "in.parquet")
     content = bytearray(path.read_bytes())
     content[4:400] = bytes(396)

@@ -58,7 +58,7 @@ def stored(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def test_it_answers_every_row_and_says_so(sandbox: Sandbox, rows: Path, tmp_path: Path):
+def test_every_row_is_answered_and_counted_in_the_summary(sandbox: Sandbox, rows: Path, tmp_path: Path):
     out = tmp_path / "out.jsonl"
     done = tir(rows, out, "--sort", "--price-in", "1", "--price-out", "2")
 
@@ -85,7 +85,7 @@ def test_options_become_the_request(sandbox: Sandbox, tmp_path: Path):
     assert request.body["response_format"]["json_schema"]["schema"] == {"type": "object"}
 
 
-def test_failed_rows_are_asked_again_by_the_next_run_unless_they_are_kept(sandbox: Sandbox, rows: Path, tmp_path: Path):
+def test_failed_rows_are_sent_again_by_the_next_run_unless_they_are_kept(sandbox: Sandbox, rows: Path, tmp_path: Path):
     out = tmp_path / "out.jsonl"
     sandbox.script(Fault(status=400), user="row 3")
     done = tir(rows, out)
@@ -111,7 +111,7 @@ def test_failed_rows_are_asked_again_by_the_next_run_unless_they_are_kept(sandbo
     ("status", "code"),
     [(401, exit_codes.REFUSED), (403, exit_codes.REFUSED), (404, exit_codes.REFUSED)],
 )
-def test_a_refused_token_or_model_ends_it(sandbox: Sandbox, rows: Path, tmp_path: Path, status: int, code: int):
+def test_a_refused_token_or_model_ends_the_run(sandbox: Sandbox, rows: Path, tmp_path: Path, status: int, code: int):
     sandbox.script(*[Fault(status=status)] * 5)
     done = tir(rows, tmp_path / "out.jsonl")
 
@@ -120,7 +120,7 @@ def test_a_refused_token_or_model_ends_it(sandbox: Sandbox, rows: Path, tmp_path
     assert sandbox.token not in done.output
 
 
-def test_a_server_that_cannot_be_reached_ends_it(sandbox: Sandbox, rows: Path, tmp_path: Path):
+def test_a_server_that_cannot_be_reached_ends_the_run(sandbox: Sandbox, rows: Path, tmp_path: Path):
     done = tir(rows, tmp_path / "out.jsonl", "--base-url", "http://127.0.0.1:9/v1", "--json")
 
     assert done.exit_code == exit_codes.UNREACHABLE
@@ -153,7 +153,7 @@ def test_wrong_arguments_are_refused_by_name(
     assert sandbox.requests == []
 
 
-def test_a_full_disk_says_so_and_that_the_same_command_goes_on(
+def test_a_full_disk_is_reported_with_how_to_resume(
     sandbox: Sandbox, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     append, left = Output.append, [None] * 2
@@ -205,7 +205,7 @@ runpy.run_module("tir_cli", run_name="__main__")
 
 
 def start(*arguments: str | Path) -> subprocess.Popen[str]:
-    """Run `tir bulk` in a process of its own."""
+    """Run `tir bulk` in a separate process."""
     command = [sys.executable, "-c", INTERRUPTIBLE, "bulk", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ.copy())
 
@@ -243,7 +243,7 @@ def test_a_run_that_is_killed_twice_ends_with_each_row_once(sandbox: Sandbox, tm
     assert asked.total() <= ROWS + 2 * 8
 
 
-def test_ctrl_c_keeps_what_is_stored_and_says_how_to_go_on(sandbox: Sandbox, rows: Path, tmp_path: Path):
+def test_ctrl_c_keeps_what_is_stored_and_says_how_to_resume(sandbox: Sandbox, rows: Path, tmp_path: Path):
     out = tmp_path / "out.jsonl"
     sandbox.script(Reply("late", delay=60), user="row 4")
     process = start(rows, out)
@@ -269,7 +269,7 @@ def test_ctrl_c_while_the_command_starts_is_silent(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("status", [500, 400])
-def test_a_server_that_fails_every_row_ends_it(rows: Path, tmp_path: Path, status: int, monkeypatch: Any):
+def test_a_server_that_fails_every_row_ends_the_run(rows: Path, tmp_path: Path, status: int, monkeypatch: Any):
     monkeypatch.setattr("tir_client.bulk.failures.FAILED_ROWS", 1)
     monkeypatch.setattr("tir_client.bulk.failures.REJECTED_ROWS", 2)
     with Sandbox(rules=lambda _: Fault(status=status)) as broken:
@@ -295,13 +295,13 @@ RUNNING = Progress(
 )
 
 
-def test_a_line_shows_rate_tokens_errors_cost_and_the_time_left():
+def test_a_progress_line_shows_rate_tokens_errors_cost_and_the_time_left():
     assert describe(RUNNING, 160.0, (1.0, 2.0)) == (
         "40.0%, 1,000 rows, 10.0/s, 1,000 tokens in, 2,000 out, 2 failed, cost 0.005, 60 of 64 at once, 3 min left"
     )
 
 
-def test_a_line_says_what_a_pause_is_for():
+def test_a_progress_line_gives_the_reason_for_a_pause():
     waiting = Progress(limit=1, paused_until=170.0, last_failure=RowError("ServerError", "busy", 503), started_at=100.0)
 
     assert describe(waiting, 160.0, None).endswith("0 of 1 at once, waiting 10 s after HTTP 503")
@@ -314,7 +314,7 @@ def test_a_line_says_what_a_pause_is_for():
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.4, "0 s"), (99.4, "99 s"), (100, "2 min"), (5990, "100 min"), (7500, "2 h 5 min")]
 )
-def test_durations(seconds: float, text: str):
+def test_durations_are_rounded_to_readable_units(seconds: float, text: str):
     assert duration(seconds).replace("1 h 40 min", "100 min") == text
 
 
@@ -333,7 +333,7 @@ async def test_a_terminal_gets_a_bar_and_a_log_gets_lines(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])
-async def test_a_progress_that_nobody_reads_does_not_end_a_run(monkeypatch: pytest.MonkeyPatch, is_terminal: bool):
+async def test_a_closed_stderr_does_not_end_a_run(monkeypatch: pytest.MonkeyPatch, is_terminal: bool):
     class Closed(io.StringIO):
         def write(self, _: str) -> int:
             raise BrokenPipeError

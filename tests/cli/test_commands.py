@@ -28,7 +28,7 @@ def asked(sandbox):
 # chat
 
 
-def test_chat_prints_the_answer_alone_where_the_output_is_no_terminal(tir, tir_sandbox):
+def test_chat_prints_only_the_answer_if_the_output_is_not_a_terminal(tir, tir_sandbox):
     tir_sandbox.script(Reply("Hello.", reasoning="Greet."))
 
     assert tir("chat", "Hi").stdout == "Hello.\n"
@@ -41,7 +41,7 @@ def test_chat_shows_the_reasoning_before_the_answer(tir, tir_sandbox):
     assert tir("chat", "Hi", "--reasoning").stdout == "Greet.\n\nHello.\n"
 
 
-def test_chat_prints_marks_of_rich_and_of_terminals_as_they_are(tir, tir_sandbox):
+def test_chat_prints_rich_markup_unchanged(tir, tir_sandbox):
     tir_sandbox.script("[bold]a list: [1, 2][/bold] :smile:")
 
     assert tir("chat", "Hi").stdout == "[bold]a list: [1, 2][/bold] :smile:\n"
@@ -132,7 +132,7 @@ def test_the_byte_order_mark_of_the_input_is_not_sent(tir, tir_sandbox):
     assert asked(tir_sandbox) == [{"role": "user", "content": "café"}]
 
 
-def test_empty_input_is_no_conversation(tir, tir_sandbox):
+def test_empty_input_is_a_usage_error(tir, tir_sandbox):
     done = tir("chat", piped="")
 
     assert (done.exit_code, tir_sandbox.requests) == (2, [])
@@ -142,7 +142,7 @@ def test_empty_input_is_no_conversation(tir, tir_sandbox):
 # The other commands
 
 
-def test_models_asks_each_known_slug_for_itself(tir, tir_sandbox):
+def test_models_requests_each_known_slug(tir, tir_sandbox):
     (answer,) = tir.json("models")
 
     assert [row["model"] for row in answer["models"]] == list(KNOWN)
@@ -150,7 +150,7 @@ def test_models_asks_each_known_slug_for_itself(tir, tir_sandbox):
     assert len(tir_sandbox.requests) == len(KNOWN)
 
 
-def test_models_fails_if_one_that_was_named_is_not_served(tir, monkeypatch):
+def test_models_fails_if_a_named_model_is_not_served(tir, monkeypatch):
     with Sandbox(models=["gpt_oss_120b"]) as sandbox:
         for name, value in sandbox.env.items():
             monkeypatch.setenv(name, value)
@@ -163,7 +163,7 @@ def test_models_fails_if_one_that_was_named_is_not_served(tir, monkeypatch):
     assert "NotFoundError (404)" in failed
 
 
-def test_a_model_that_a_server_does_not_list_has_no_abilities(tir, tir_sandbox):
+def test_a_model_that_a_server_does_not_list_is_not_served(tir, tir_sandbox):
     arguments = ("models", "gpt_oss_120b", "qwen3_32b_typo", "--base-url", tir_sandbox.base_url)
     done, as_json = tir(*arguments), tir(*arguments, "--json")
     row = json.loads(as_json.stdout)["models"][1]
@@ -174,7 +174,7 @@ def test_a_model_that_a_server_does_not_list_has_no_abilities(tir, tir_sandbox):
     assert done.stdout.splitlines()[2].split() == ["✗", "qwen3_32b_typo", "not", "served"]
 
 
-def test_models_of_another_server_are_those_that_it_lists(tir, tir_sandbox):
+def test_models_shows_what_another_server_lists(tir, tir_sandbox):
     (answer,) = tir.json("models", "--base-url", tir_sandbox.base_url)
 
     assert [row["served"] for row in answer["models"]] == [True] * len(answer["models"])
@@ -243,7 +243,7 @@ def test_without_a_token_nothing_is_sent(tir, tir_sandbox, monkeypatch):
 
 
 @pytest.mark.usefixtures("pauses")
-def test_an_unreachable_server_is_an_error_of_its_own(tir, monkeypatch):
+def test_an_unreachable_server_has_its_own_exit_code(tir, monkeypatch):
     monkeypatch.setenv("MODEL_API_CLIENT_HOST", "http://127.0.0.1:9")
     done = tir("embed", "a cat")
 
@@ -274,7 +274,7 @@ def run_into(tir_sandbox, output, *arguments, **variables):
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
-def test_an_output_that_cannot_be_written_is_one_line(tir_sandbox, options, tmp_path):
+def test_an_output_that_cannot_be_written_is_one_line_of_error(tir_sandbox, options, tmp_path):
     path = tmp_path / "output"
     path.touch()
     with path.open("rb") as read_only:
@@ -288,7 +288,7 @@ CLOSED = [("embed", "a cat"), ("embed", "a cat", "--json"), ("models",), ("bulk"
 
 
 @pytest.mark.parametrize("arguments", CLOSED)
-def test_a_closed_pipe_is_no_failure(tir_sandbox, tmp_path, arguments):
+def test_a_closed_pipe_is_not_a_failure(tir_sandbox, tmp_path, arguments):
     if arguments[0] == "bulk":
         rows = tmp_path / "in.jsonl"
         rows.write_text('"Hi"\n', "utf-8")
@@ -303,7 +303,7 @@ def test_a_closed_pipe_is_no_failure(tir_sandbox, tmp_path, arguments):
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_marks_that_an_encoding_lacks_are_replaced(tir_sandbox):
+def test_characters_that_the_encoding_lacks_are_replaced(tir_sandbox):
     done = run_into(tir_sandbox, subprocess.PIPE, "models", PYTHONIOENCODING="latin-1")
 
     assert (done.returncode, done.stderr) == (0, b"")
@@ -340,7 +340,7 @@ def test_no_command_passes_control_characters_of_a_server_on_to_a_terminal(tir, 
 
 
 @pytest.mark.parametrize("path", ["wrong", "/wrong"])
-def test_a_path_where_nothing_reranks_is_named_by_its_option(tir, tir_sandbox, path):
+def test_a_wrong_rerank_path_is_reported_with_its_option(tir, tir_sandbox, path):
     done = tir("rerank", "rain", "sun", "rain", "--model", "m", "--path", path)
 
     assert done.exit_code == 3

@@ -1,4 +1,4 @@
-"""`tir doctor`: the first failed step is the headline, from the configuration up to what a model can do."""
+"""`tir doctor` checks the configuration, the network and each model; the first failed step is the headline."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def jwt(**claims):
     return ".".join([*parts, "signature"])
 
 
-def test_what_a_model_can_do_is_a_record(tir, tir_sandbox):
+def test_json_has_a_record_of_what_each_model_can_do(tir, tir_sandbox):
     (record,) = tir.json("doctor")
 
     assert (record["ok"], record["headline"]) == (True, "It works; 1 thing to know (marked !).")
@@ -91,7 +91,7 @@ def test_the_expiry_of_a_token_is_read_from_it(tir, tir_sandbox, monkeypatch, ex
 
 
 @pytest.mark.parametrize("token", ["short", "a.b.c", "a.!.c", jwt()[:-12] + "..", "e30.W10.x"])
-def test_what_is_no_auth_token_is_a_note(tir, tir_sandbox, monkeypatch, token):
+def test_a_token_that_does_not_look_like_an_auth_token_is_a_note(tir, tir_sandbox, monkeypatch, token):
     monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", token)
     record = json.loads(tir("doctor", "--json").stdout)
     (step,) = [step for step in record["steps"] if step["step"] == "token"]
@@ -100,7 +100,7 @@ def test_what_is_no_auth_token_is_a_note(tir, tir_sandbox, monkeypatch, token):
     assert "AuthenticationError" in record["headline"]
 
 
-def test_a_host_without_a_name_is_dns(tir, monkeypatch):
+def test_an_unknown_host_is_a_dns_failure(tir, monkeypatch):
     monkeypatch.setenv("MODEL_API_CLIENT_HOST", "https://no-such-host.invalid")
     done = tir("doctor")
 
@@ -108,7 +108,7 @@ def test_a_host_without_a_name_is_dns(tir, monkeypatch):
     assert headline(done).startswith("the connection: DNS: 'no-such-host.invalid' cannot be resolved")
 
 
-def test_a_closed_port_is_tcp(tir, monkeypatch):
+def test_a_closed_port_is_a_tcp_failure(tir, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     monkeypatch.setenv("MODEL_API_CLIENT_HOST", f"http://127.0.0.1:{port}")
@@ -117,7 +117,7 @@ def test_a_closed_port_is_tcp(tir, monkeypatch):
 
 
 @pytest.mark.parametrize("speaks_tls", [True, False])
-def test_a_certificate_and_a_port_without_tls_are_tls(tir, tir_sandbox, monkeypatch, speaks_tls):
+def test_a_bad_certificate_and_a_port_without_tls_are_tls_failures(tir, tir_sandbox, monkeypatch, speaks_tls):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(ROOT / "tests/faults/self_signed.pem")
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -140,7 +140,7 @@ def _shake_hands(listener, context):
         context.wrap_socket(connection, server_side=True)
 
 
-def test_a_proxy_is_named_and_connects_itself(tir, tir_sandbox, monkeypatch):
+def test_network_steps_are_skipped_behind_a_proxy(tir, tir_sandbox, monkeypatch):
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
     monkeypatch.setenv("MODEL_API_CLIENT_HOST", "https://no-such-host.invalid")
     record = json.loads(tir("doctor", "--json").stdout)
@@ -180,7 +180,7 @@ def test_each_fault_of_a_server_is_named_by_the_headline(tir, tir_sandbox, fault
 
 
 @pytest.mark.parametrize("script", [[Fault(delay=30)], [Reply("Hi"), Fault(stall_after=2, stall=30)]])
-def test_a_server_that_stalls_is_a_timeout(tir, tir_sandbox, script):
+def test_a_stalled_server_is_a_timeout(tir, tir_sandbox, script):
     tir_sandbox.strict = False
     tir_sandbox.script(*script)
     done = tir("doctor", "--timeout", "2")
@@ -204,7 +204,7 @@ def test_a_server_that_stalls_is_a_timeout(tir, tir_sandbox, script):
         ([Reply("Hi"), Fault(error_chunk=True)], "The server itself failed"),
     ],
 )
-def test_the_remedy_is_the_second_line_and_one_for_a_shell(tir, tir_sandbox, script, remedy):
+def test_the_second_line_is_a_remedy_in_terms_of_the_command_line(tir, tir_sandbox, script, remedy):
     tir_sandbox.strict = False
     tir_sandbox.script(*script)
     done = tir("doctor", "--timeout", "2")
@@ -231,7 +231,7 @@ def test_a_stream_without_its_last_line_is_a_note(tir, tir_sandbox):
     assert record["models"]["gpt_oss_120b"]["stream_done"] is False
 
 
-def test_what_a_server_ignores_is_seen(tir, tir_sandbox):
+def test_parameters_that_a_server_ignores_are_reported(tir, tir_sandbox):
     text = Reply("It is warm.")
     free = Reply(tool_calls=[ToolCall("get_weather", {"city": "Paris"})])
     rescue = Reply('{"city": "Paris"}')
@@ -247,7 +247,7 @@ def test_what_a_server_ignores_is_seen(tir, tir_sandbox):
 
 
 @pytest.mark.parametrize(("answer", "code"), [("n\n", 2), ("y\n", 0)])
-def test_many_models_are_checked_only_after_a_yes(tir, tir_sandbox, monkeypatch, answer, code):
+def test_many_models_are_checked_only_after_confirmation(tir, tir_sandbox, monkeypatch, answer, code):
     monkeypatch.setattr(command, "_on_terminal", lambda: True)
     models = ("e5-mistral-7b-instruct", "bge-large-en-v1_5", "e5-mistral-7b-instruct")
     done = tir("doctor", *models, piped=answer)

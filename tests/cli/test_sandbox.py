@@ -1,4 +1,4 @@
-"""`tir sandbox`: its variables, its addresses and its end."""
+"""`tir sandbox`: the variables that it prints, its addresses, and how it ends."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Streamed and whole answers in every form that servers send."""
+"""The accumulator of an answer: events and whole answers in every form that servers send."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_last_delta_has_the_usage():
     assert (last.text, last.finish_reason, last.index) == ("", None, 0)
 
 
-def test_the_head_of_an_answer_is_taken_from_its_first_and_its_last_events():
+def test_id_created_and_fingerprint_are_taken_from_the_first_and_last_events():
     """vLLM repeats it in each chunk; later fields, such as the fingerprint, arrive with the finish."""
     head = {"id": "c1", "model": "m", "created": 7}
     late = {"id": "c2", "model": "m2", "created": 8, "system_fingerprint": "fp", "service_tier": "flex"}

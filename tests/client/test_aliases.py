@@ -1,4 +1,4 @@
-"""Arguments that users bring from other models."""
+"""Argument names of other integrations: renamed, or refused with advice."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ async def sent(ask: Ask, recorder: Recorder, **options: Any) -> httpx.Request:
 async def test_each_phase_has_the_timeout_of_its_name(ask: Ask):
     """httpx calls the wait for the headers `read`, and for the server to take a piece of the request `write`.
 
-    On an async client of the user's our clock bounds reads: httpx's limit would end all calls on an HTTP/2 connection.
+    On an async client of the user's, our clock limits reads: httpx's limit would end all calls on an HTTP/2 connection.
     The wait for a free connection counts as `first_byte`, so that many calls at once do not fail after `connect`.
     """
     recorder = Recorder()

@@ -97,7 +97,7 @@ async def test_an_empty_error_field_is_ignored(ask: Ask):
 
 
 @pytest.mark.parametrize("ask", PATHS)
-async def test_a_call_of_another_tool_is_not_the_one_that_was_demanded(ask: Ask, sandbox: Sandbox):
+async def test_a_call_of_another_tool_is_not_the_forced_one(ask: Ask, sandbox: Sandbox):
     other = Reply(tool_calls=[ToolCall("get_weather", {"city": "Pune"})])
     sandbox.script(other, Reply(text="{}"))
 

@@ -1,4 +1,4 @@
-"""The token of a client: read once per try, kept by copies, and in no error and no pickle."""
+"""The token of a client is read once per try, kept by copies, and absent from errors and pickles."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ async def test_this_machine_is_reached_without_a_proxy(ask: Ask, monkeypatch, sa
 
 
 def kept(ask: Ask, text: str) -> bytes:
-    """An answer after which the connection stays open."""
+    """Return an answer after which the connection stays open."""
     if "streamed" in ask.__name__:
         head = stream_head(connection="keep-alive", transfer_encoding="chunked")
         return head + chunked(events(*chunks(text)) + DONE)
@@ -93,7 +93,7 @@ async def test_a_surplus_answer_is_never_the_answer_to_the_next_call(ask: Ask):
 
 
 def test_httpcore_passes_a_surplus_answer_to_the_next_call():
-    """A client of the user's is httpcore's. If this fails, `docs/measured/reliability.md` has one limit less."""
+    """A user's client has httpcore's pool. If this fails, remove the limit from `docs/measured/reliability.md`."""
     answers = [b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n" + text for text in (b"first", b"other")]
     with httpcore.ConnectionPool(network_backend=httpcore.MockBackend([b"".join(answers)])) as pool:
         contents = [pool.request("GET", "http://127.0.0.1/").content for _ in answers]

@@ -53,7 +53,7 @@ def test_models_that_share_a_url_take_any_model_name():
 
 
 @pytest.mark.parametrize("endpoint", [45, "45", "is-45", "is-is-45"])
-def test_an_own_deployment_takes_any_model_name(endpoint):
+def test_a_private_deployment_takes_any_model_name(endpoint):
     found = config(project_id=1, endpoint_id=endpoint)
 
     expected = "https://infer.e2enetworks.net/project/p-1/endpoint/is-45/v1/embeddings"
@@ -115,7 +115,7 @@ def test_a_project_is_not_needed_with_a_base_url_but_sent_if_known():
     assert config(base_url="https://host/v1", project_id="p-7").params() == {"project_id": "7"}
 
 
-def test_more_query_parameters_and_headers_are_sent_along():
+def test_additional_query_parameters_and_headers_are_sent():
     found = config(project_id=1, default_query={"apikey": "k", "location": 2}, default_headers={"X-Team": "a"})
 
     assert found.params() == {"project_id": "1", "apikey": "k", "location": "2"}

@@ -1,4 +1,4 @@
-"""The cost of an answer, by the user's prices."""
+"""The cost of an answer at the prices that the user gives."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tir_client.protocol.cost import cost_of
         (Usage(), (0.0, 0.0, 0.0)),
     ],
 )
-def test_prompt_and_answer_have_prices_of_their_own(usage: Usage, cost: tuple[float, float, float]):
+def test_input_and_output_have_separate_prices(usage: Usage, cost: tuple[float, float, float]):
     names = ("input_cost", "output_cost", "total_cost")
     assert cost_of(usage, (2.0, 8.0)) == pytest.approx(dict(zip(names, cost, strict=True)))
 

@@ -1,4 +1,4 @@
-"""A demanded call that is missing is requested again with the JSON schema of the tool."""
+"""A forced call that is missing is requested again with the JSON schema of the tool."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def answer(text="No.", finish="stop", calls=(), usage=None, refusal=""):
 
 
 @pytest.mark.parametrize("choice", [None, "auto", "none"])
-def test_a_call_that_was_not_demanded_is_not_requested_again(choice):
+def test_a_call_that_was_not_forced_is_not_requested_again(choice):
     assert rescue_request(request(choice, ADD), answer()) is None
 
 
@@ -184,7 +184,7 @@ def test_a_broken_call_that_fails_twice_is_an_error_that_shows_both_answers():
         rescued_call(request("required", ADD), answer(calls=[ToolCall("c", "add", '{"a": ')]), answer("No."))
 
 
-def test_a_complete_demanded_call_is_accepted_if_the_answer_was_cut_after_it():
+def test_a_complete_forced_call_is_accepted_if_the_answer_was_cut_after_it():
     whole = ToolCall("c", "add", '{"a": 1}', cut=True)
 
     assert rescue_request(request("required", ADD), answer(calls=[whole], finish="length")) is None

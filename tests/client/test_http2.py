@@ -117,7 +117,7 @@ async def test_a_timeout_of_one_async_call_does_not_end_another_on_its_connectio
 
 @pytest.mark.parametrize("ask", PATHS[::2])
 async def test_a_timeout_of_one_sync_call_ends_others_on_its_http2_connection(ask: Ask):
-    """httpcore reads for all calls in the thread of one. If this fails, `reliability.md` has one limit less."""
+    """httpcore reads for all calls in the thread of one. If this fails, remove the limit from `reliability.md`."""
     for seconds in (1, 5, 25):  # a slow machine needs longer to start both calls
         async with running() as (server, client):
             timed_out = asyncio.ensure_future(ask(client(first_byte=seconds), NEVER))

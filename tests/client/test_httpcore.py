@@ -156,7 +156,7 @@ def test_the_deadline_of_a_call_does_not_end_the_next_one_on_its_connection(monk
 
 @contextmanager
 def listening(*hosts: str, deaf: tuple[str, ...] = ()) -> Iterator[tuple[int, list[socket.socket]]]:
-    """Servers on one port of several loopback addresses; those in `deaf` drop all packets."""
+    """Listen on one port of several loopback addresses; those in `deaf` drop all packets."""
     with socket.create_server((hosts[0], 0), backlog=0 if hosts[0] in deaf else 100) as first:
         port, sockets = first.getsockname()[1], [first]
         sockets += [socket.create_server((host, port), backlog=0 if host in deaf else 100) for host in hosts[1:]]

@@ -45,5 +45,5 @@ def test_a_text_may_come_in_parts(value, text):
 
 
 @pytest.mark.parametrize(("value", "text"), [(None, ""), ("a", "a"), (5, "5"), (0, "0"), (False, "False")])
-def test_a_name_may_be_of_any_type(value, text):
+def test_a_name_of_any_type_is_accepted(value, text):
     assert as_str(value) == text

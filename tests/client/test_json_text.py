@@ -100,7 +100,7 @@ def test_any_object_survives_with_its_control_characters_raw(value: dict[str, An
     "unit", ["```", "``` ", "```json ", "`", "[", '{"a":', '{"a":"\n', '"', "\\", "{name} ```json {"], ids=repr
 )
 @pytest.mark.parametrize("function", [read_json, read_partial_json])
-def test_time_is_linear(function: Any, unit: str):
+def test_reading_takes_linear_time(function: Any, unit: str):
     def run(text: str) -> None:
         try:
             function(text)

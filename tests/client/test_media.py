@@ -76,15 +76,15 @@ def test_a_given_media_type_is_checked(said, problem):
 
 
 @pytest.mark.parametrize("found", ["image/png", "audio/wav", "video/x-msvideo"])
-def test_a_type_that_is_said_counts_more_than_the_one_that_is_found(found):
+def test_a_given_type_replaces_the_detected_one(found):
     assert media_problem("image", encoded(HEADS[found]), "image/png") == ""
 
 
-def test_unknown_data_are_left_to_the_server():
+def test_unknown_data_are_sent_to_the_server():
     assert media_problem("image", encoded(b"\0\1\2")) == ""
 
 
-def test_unknown_data_are_what_their_owner_says():
+def test_unknown_data_have_the_given_type():
     problem = media_problem("image", encoded(b"\0\1\2"), "application/pdf")
 
     assert problem == "its data are application/pdf, not image"

@@ -155,7 +155,7 @@ def test_a_message_that_cannot_be_sent_is_named_by_its_position():
 
 
 def test_results_get_the_names_of_their_tools():
-    """Servers before 0.13 do not find it through the id."""
+    """vLLM before 0.13 does not find the name through the id."""
     calls = [tool_call("c1", "add", {}), tool_call("c2", "sub", {})]
     history = [
         assistant_message("", tool_calls=calls),

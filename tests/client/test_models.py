@@ -1,4 +1,4 @@
-"""What the library knows of models, by their names."""
+"""What the library knows about a model from its name."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_an_embedding_model_is_known_with_its_instruction(name):
     assert model_info(name).query_instruction.startswith("Instruct:")
 
 
-def test_dots_and_dashes_are_one():
+def test_dots_and_dashes_in_names_are_equivalent():
     assert model_info("BAAI/bge-large-en-v1.5") is model_info("bge-large-en-v1_5")
     assert model_info("bge-large-en-v1_5").dimensions == 1_024
 

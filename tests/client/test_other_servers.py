@@ -1,4 +1,4 @@
-"""Servers other than vLLM: llama.cpp's, and SGLang. Their answers give the same results as vLLM's."""
+"""Answers of llama.cpp's server and of SGLang give the same results as vLLM's."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def test_an_unmatched_call_and_an_unmatched_result_get_ids():
 
 @pytest.mark.parametrize("ids", [(None, None), ("f", "f")])
 def test_calls_whose_results_have_the_tools_name_as_id_get_ids_of_their_own(ids):
-    """As in histories of Ollama's integration, which keeps no ids, and Google's."""
+    """Ollama's integration, which keeps no ids, and Google's write such histories."""
     asked, other, first, second = as_sent(
         calls("f", "f", ids=ids), assistant_message("Wait."), tool_message("f", "1"), tool_message("f", "2")
     )

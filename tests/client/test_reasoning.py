@@ -1,4 +1,4 @@
-"""Reasoning between tags, cut anywhere."""
+"""Reasoning between tags is separated from text, wherever the stream is split."""
 
 from __future__ import annotations
 

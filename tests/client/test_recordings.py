@@ -1,4 +1,4 @@
-"""Every recording of a server, through the code that reads answers."""
+"""Every recording of a server is read by the code that reads answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bodies of requests, and what is refused before one is sent."""
+"""The bodies of requests, and which values are refused before a request is sent."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_without_tools_no_tool_fields_are_sent(tools):
     ("choice", "name"),
     [(None, None), ("required", None), ({"function": {"name": "add"}}, "add"), ({}, None), ({"function": "add"}, None)],
 )
-def test_a_request_has_the_tool_that_it_demands(choice, name):
+def test_a_request_has_the_tool_that_it_forces(choice, name):
     assert request(tools=[TOOL], tool_choice=choice).demanded_tool() == name
 
 

@@ -1,4 +1,4 @@
-"""When a failure is retried, and after which pause; without a clock and without randomness."""
+"""Which failures are retried, and after which pause. No clock, no randomness."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON schemas: copies, references that are resolved, kinds, and whether a value may fit one."""
+"""JSON schemas: how they are copied and simplified, and whether a value may fit one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def titled(part):
 
 
 @pytest.mark.parametrize("key", ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"])
-def test_named_schemas_are_changed_for_any_name(key):
+def test_schemas_under_names_are_changed_for_any_name(key):
     assert map_schema({key: {"items": TEXT, "const": TEXT}}, titled) == {
         key: {"items": titled(TEXT), "const": titled(TEXT)},
         "title": "T",
@@ -41,7 +41,7 @@ def test_schemas_in_keywords_are_changed_alone_and_in_lists(key):
 
 
 @pytest.mark.parametrize("key", ["const", "default", "enum", "examples", "x-own"])
-def test_values_that_only_look_like_schemas_stay(key):
+def test_values_that_only_look_like_schemas_are_not_changed(key):
     assert map_schema({key: [TEXT]}, titled) == {key: [TEXT], "title": "T"}
 
 

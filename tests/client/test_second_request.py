@@ -1,4 +1,4 @@
-"""Whether an answer takes a second request, and how the second answer continues the first; without a server."""
+"""Which answers need a second request, and how the second answer continues the first. No I/O."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def test_a_call_that_a_stop_word_cut_is_requested_again(finish):
     assert choice.tool_calls == [ToolCall("d", "add", "{}")]
 
 
-# Stop words and demanded calls together
+# Stop words and forced calls together
 
 
 def test_an_answer_that_needs_no_second_request_passes():

@@ -66,7 +66,7 @@ async def test_tool_calls_of_the_second_answer_are_kept(ask: Ask, sandbox: Sandb
 
 
 @pytest.mark.parametrize("ask", PATHS)
-async def test_a_demanded_call_that_is_missing_from_the_second_answer_is_requested_a_third_time(
+async def test_a_forced_call_that_is_missing_from_the_second_answer_is_requested_a_third_time(
     ask: Ask, sandbox: Sandbox, client: TIRClient
 ):
     sandbox.script(THOUGHT, Reply(text="No.", usage=USAGE), Reply(text='{"a": 1}', usage=USAGE))
@@ -277,7 +277,7 @@ def test_only_the_name_of_a_channel_is_dropped_as_leaked():
 
 
 @pytest.mark.parametrize("unit", ["Use", "\nOb", "<|a", "User:", "<|a|>a"])
-def test_the_time_is_linear(unit: str):
+def test_cutting_takes_linear_time(unit: str):
     def run(text: str) -> None:
         cutter = StopCutter([*WORDS, "a"])
         for place in range(0, len(text), 5):

@@ -83,7 +83,7 @@ def test_loops_may_end_while_a_stream_is_half_read(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("read", [read_whole, read_half])
 def test_loops_that_are_closed_without_being_shut_down(read: Any, sandbox: Sandbox) -> None:
-    """As LlamaIndex's `asyncio_run` closes its own: their connections are closed with the next call, or by `close`."""
+    """LlamaIndex's `asyncio_run` does this. The connections are closed by the next call or by `close`."""
     client = client_for(sandbox)
     with all_returned():
         for _ in range(10):
@@ -121,7 +121,7 @@ async def test_calls_work_with_eager_tasks(sandbox: Sandbox, factory: Any) -> No
     assert len(set(texts)) == 1
 
 
-def test_uvloop(sandbox: Sandbox) -> None:
+def test_calls_work_with_uvloop(sandbox: Sandbox) -> None:
     uvloop = pytest.importorskip("uvloop", reason="not on Windows: https://github.com/MagicStack/uvloop/issues/14")
     client = client_for(sandbox)
     with all_returned():
@@ -158,7 +158,7 @@ asyncio.run(cell())
 
 
 def test_evaluations_in_a_notebook_print_nothing(sandbox: Sandbox) -> None:
-    """`nest_asyncio` runs loops without their hooks for async generators, and LlamaIndex closes them as they are."""
+    """`nest_asyncio` runs loops without hooks for async generators, and LlamaIndex closes them without a shutdown."""
     command = [sys.executable, "-W", "default::ResourceWarning", "-c", EVALUATIONS, sandbox.token, sandbox.base_url]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     noise = [line for line in done.stderr.splitlines() if "unclosed" in line or "ignored" in line or "closed" in line]

@@ -1,4 +1,4 @@
-"""Media in results of tools, for models that read text only."""
+"""Images, audio and video in tool results are replaced by text for models that read text only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tool calls, split in every way that servers split them."""
+"""Tool calls are assembled, however the server splits them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make demo` without a token."""
+"""`make demo` runs without a token, on the sandbox."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from demo.with_bulk import REVIEWS
 from tests.blocked_imports import ROOT
 
 
-def test_agents_compare_both_cities_and_a_bulk_run_goes_on():
+def test_agents_compare_both_cities_and_a_bulk_run_is_resumed():
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("E2E_TIR", "TIR_", "MODEL_API"))}
     shown = subprocess.run(
         [sys.executable, "-m", "demo"], env=kept, cwd=ROOT, capture_output=True, text=True, check=True

@@ -195,7 +195,7 @@ def _tool() -> Any:
 
 
 def _maker(subject: str, sandbox: Sandbox) -> Callable[..., Any]:
-    """What builds a client's model as its documentation shows."""
+    """Return a function that builds a client's model as its documentation shows."""
     _, module, package = SUBJECTS[subject]
     cls = getattr(import_module(module), subject)
     if not package:
@@ -209,7 +209,7 @@ def _maker(subject: str, sandbox: Sandbox) -> Callable[..., Any]:
 
 
 def measure(subject: str, feature: str) -> bool:
-    """Whether a client has a feature. An error means that it has not."""
+    """Return whether a client has a feature; an error means no."""
     with Sandbox(strict=False) as sandbox:
         measurement = globals()[SUBJECTS[subject][0]](_maker(subject, sandbox), sandbox)
         try:

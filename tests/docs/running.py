@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def run(program: Program, sandbox: Sandbox) -> None:
-    """Run the blocks in one namespace. `await` may stand at the top, as in a notebook.
+    """Run the blocks in one namespace. Top-level `await` works, as in a notebook.
 
     Raises:
-        AssertionError: A block prints something else than the page says, or asks the sandbox more or less than it says.
+        AssertionError: A block prints something else than the page shows, or makes more or fewer requests.
     """
     namespace: dict[str, Any] = {"__name__": "__main__"}
     with asyncio.Runner() as runner:

@@ -1,4 +1,4 @@
-"""The README reads well on PyPI, too, and its pictures and table are what they say."""
+"""The README renders on PyPI, its links work, and its picture and table are up to date."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pages say of the code is what the code says: arguments, variables, defaults, URLs, errors, models."""
+"""Arguments, variables, defaults, URLs, errors and models on the pages are those of the code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MANAGEMENT = {"E2E_TIR_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"}
 """Variables that the pages name as those that are not read."""
 
 
-def test_the_arguments_that_say_where_to_call_and_their_variables_are_those_of_the_configuration() -> None:
+def test_the_table_of_address_arguments_and_variables_matches_the_configuration() -> None:
     variables = {name: code(row[1]) for name, row in ARGUMENTS.items() if row[1]}
 
     assert variables == {
@@ -45,7 +45,7 @@ def test_both_models_have_every_argument(model: type[ChatTIR | TIR]) -> None:
     assert set(ARGUMENTS) - model.model_fields.keys() == set()
 
 
-def test_no_other_variable_is_named() -> None:
+def test_pages_name_only_variables_that_exist() -> None:
     named = {name for page in pages() for name in re.findall(r"\b(?:E2E|TIR|MODEL_API|OPENAI)_[A-Z_]+", page.text)}
 
     assert named - MANAGEMENT == {name for row in ARGUMENTS.values() for name in code(row[1])}
@@ -67,7 +67,7 @@ def test_the_default_host_is_the_same_wherever_a_page_names_it() -> None:
     assert named == {config.DEFAULT_HOST}
 
 
-def test_requests_go_to_the_urls_that_the_table_says() -> None:
+def test_requests_go_to_the_urls_of_the_table() -> None:
     hosted, own, shared, other = DEPLOYMENTS.table("you have")
     hosting = Config.resolve(api_key="t", project_id=123)
     sharing = Config.resolve(api_key="t", project_id=123, model_in_url=False)
@@ -105,7 +105,7 @@ def test_the_reference_has_every_public_name() -> None:
         assert set(module.__all__) - shown - shared - {"__version__"} == set(), name
 
 
-def test_each_table_from_the_code_is_asked_for_by_a_page() -> None:
+def test_each_table_from_the_code_is_on_a_page() -> None:
     asked = {
         name for path in DOCS.rglob("*.md") for name in re.findall(r"<!-- table: (\w+) -->", path.read_text("utf-8"))
     }

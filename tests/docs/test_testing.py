@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-import langchain.agents  # what the examples import is imported once: `pytester` drops what it sees imported
+import langchain.agents  # import these once here: `pytester` forgets modules that an example imports first
 import pytest
 import vcr
 
@@ -34,7 +34,7 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
 
 
 def run(project: pytest.Pytester, *names: str) -> pytest.RunResult:
-    """Run files of the page as a project of its own."""
+    """Run files of the page as a separate project."""
     for name in names:
         (project.path / name).write_text(FILES[name], "utf-8")
     project.syspathinsert()

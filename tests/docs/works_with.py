@@ -1,6 +1,6 @@
 """Runs the blocks of the documentation that need packages which the tests do not install: `make works-with`.
 
-Each set of packages has an environment of its own in `.venvs/works-with`, in its newest versions. `python -m
+Each set of packages has its own environment in `.venvs/works-with`, with the newest versions. `python -m
 tests.docs.works_with WORD` runs only the blocks whose packages contain the word.
 """
 

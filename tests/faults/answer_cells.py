@@ -1,4 +1,4 @@
-"""Cases of the fault matrix: status 200 with an invalid or empty body."""
+"""Cells of the fault matrix: status 200 with an invalid or empty body."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cases of the fault matrix: connections that fail, break or stay silent."""
+"""Cells of the fault matrix: connections that fail, break or stay silent."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class LangChain(Driver):
     def add(self, outcome: Outcome, piece: Any) -> None:
         outcome.text += piece.text
         if piece.usage_metadata:
-            assert outcome.usage is None, "usage came twice, and LangChain would add it up"
+            assert outcome.usage is None, "usage was reported twice, and LangChain would add it up"
             outcome.usage = _langchain_usage(piece.usage_metadata)
 
 
@@ -141,7 +141,7 @@ def _raw_usage(raw: Any) -> dict[str, int] | None:
 
 
 class LangChainRerank(Driver):
-    """The reranker of an integration, which has no streams. The text of an outcome is that of the best document."""
+    """The reranker of an integration, which cannot stream. The text of an outcome is that of the best document."""
 
     name = "LangChain rerank"
 

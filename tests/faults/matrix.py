@@ -39,10 +39,10 @@ class Fails:
 
     Attributes:
         error: Name of the class in `tir_client`.
-        said: Words of the server or of our advice that the message must have.
+        said: Parts of the server's message or of our advice that the error's message must contain.
         status: The HTTP status that the error carries.
         phase: The phase of a connection or timeout error.
-        partial: What had arrived of the text; None where nothing had.
+        partial: The text that had arrived; None if nothing had.
         identified: The error carries the server's id of the request.
         retry_after: The `retry_after` of the error.
         tries: How many requests are made.
@@ -83,8 +83,8 @@ class Cell:
         whole: The case for a whole answer, if there is one.
         stream: The case for a stream, if there is one.
         address: Where the call goes; the names in braces are in `Places`.
-        reached: Whether the requests arrive, so that they can be counted.
-        timeouts: The phases' limits, in seconds.
+        reached: Whether requests reach a server, so that they can be counted.
+        timeouts: The timeout of each phase, in seconds.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Cell:
 
 
 def hasty(phase: str, seconds: float = 0.25) -> dict[str, float]:
-    """Timeouts that leave time for all but one phase."""
+    """Timeouts that are long for all phases but one."""
     return {**PATIENT, phase: seconds}
 
 

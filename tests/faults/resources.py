@@ -18,7 +18,7 @@ import httpx
 
 @dataclass(frozen=True)
 class Held:
-    """The resources of this process: open sockets (by inode), running threads, HTTP clients that are not closed."""
+    """The open resources of this process: sockets (by inode), threads, HTTP clients."""
 
     sockets: frozenset[int]
     threads: WeakSet[threading.Thread]
@@ -52,7 +52,7 @@ def _sockets() -> Iterator[int]:
 
 @contextmanager
 def all_returned(within: float = 20.0) -> Iterator[None]:
-    """What the block opens is closed at its end, or as soon as the servers have noticed."""
+    """Check that everything the block opens is closed at its end, or as soon as the servers have noticed."""
     before = Held.now()
     yield
     end = time.monotonic() + within

@@ -37,7 +37,7 @@ def play(out: Path) -> None:
 
 
 def warm_up(places: Places) -> None:
-    """Make each library import what it needs, which must not count as hanging."""
+    """Let each library import what it needs, so that the time does not count as hanging."""
     places.play([CLOSE])
     for way in ways(ALL):
         way.call(way.driver.model(places.address("{line}/v1"), PATIENT))
@@ -81,7 +81,7 @@ def in_time(way: Way, cell: Cell, places: Places) -> Outcome | None:
 
 
 def judge(outcome: Outcome | None, case: Case) -> str:
-    """One of the five words of the table."""
+    """Return one of the five words of the table."""
     if outcome is None:
         return "hang"
     if outcome.error is not None:
@@ -91,7 +91,7 @@ def judge(outcome: Outcome | None, case: Case) -> str:
 
 
 def hurry() -> None:
-    """Remove the pauses between tries, which are not compared."""
+    """Remove the pauses between retries, which are not compared."""
     sleep, asleep = time.sleep, asyncio.sleep
 
     def briefly(seconds: float) -> None:

@@ -27,12 +27,12 @@ def found(text: object) -> list[str]:
 
 
 def shown(thing: object) -> list[str]:
-    """The texts by which an object may be shown."""
+    """The texts that may show an object."""
     return [repr(thing), str(thing), f"{thing}", pprint.pformat(thing), repr([thing]), repr({"it": thing})]
 
 
 def told(error: BaseException) -> list[str]:
-    """The texts by which an error may be shown: with its causes, with all locals, pickled."""
+    """The texts that may show an error: with its causes, with all locals, pickled."""
     whole = traceback.TracebackException.from_exception(error, capture_locals=True)
     members: dict[str, Any] = {"details": vars(error), "args": error.args}
     return [

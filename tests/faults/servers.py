@@ -1,4 +1,4 @@
-"""The servers of the fault matrix: one plays scripts, the others fail before a request can be read."""
+"""The servers of the fault matrix: one plays scripts; the others fail before they read a request."""
 
 from __future__ import annotations
 

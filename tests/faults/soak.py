@@ -1,7 +1,7 @@
 """Many streams at once, with random faults: `python -m tests.faults.soak --seconds 600`.
 
-Each stream has a script of its own, so that its outcome is known beforehand: the whole answer, or the one error that
-belongs to its fault. What comes out differently, or not at all, or stays in memory, is reported and ends in failure.
+Each stream has its own script, so that its outcome is known beforehand: the whole answer, or the one error that
+belongs to its fault. The soak fails if an outcome differs, a stream hangs, or objects stay in memory.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ WEIGHTS = [10, *[1] * (len(FAULTS) - 1)]
 
 
 class Server:
-    """A server that plays the fault that the question names, in pieces of random sizes."""
+    """A server that plays the fault named in the question, in pieces of random sizes."""
 
     def __init__(self) -> None:
         self.seen: Counter[str] = Counter()
@@ -132,7 +132,7 @@ class Report:
 
 
 class Soak:
-    """Keeps some streams going until the time is over, or enough of them were begun.
+    """Keeps a number of streams running until the time is over, or enough of them were started.
 
     Args:
         seconds: How long.

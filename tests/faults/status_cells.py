@@ -1,4 +1,4 @@
-"""Cases of the fault matrix: error statuses, redirects and Retry-After."""
+"""Cells of the fault matrix: error statuses, redirects and Retry-After."""
 
 from __future__ import annotations
 

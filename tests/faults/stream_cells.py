@@ -1,4 +1,4 @@
-"""Cases of the fault matrix: streams that break, end early or report an error."""
+"""Cells of the fault matrix: streams that break, end early or report an error."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ WRITTEN = st.lists(st.tuples(st.sampled_from(LINES), st.sampled_from(ENDS)).map(
 
 
 def events_by_the_book(content: bytes) -> list[bytes]:
-    """The events of a whole body as the specification reads them, and one at the end without a blank line."""
+    """The events of a whole body as the specification defines them, plus a last one without a blank line."""
     events: list[bytes] = []
     data: list[bytes] = []
     for line in [*re.split(rb"\r\n|\n|\r", content.removeprefix(BOM)), b""]:
@@ -180,9 +180,9 @@ def test_changed_answers_are_answers_or_our_errors(value: Any) -> None:
     st.sampled_from([1, 1_050]),
 )
 def test_any_arguments_of_a_call_are_read_or_kept(parts: list[str], times: int) -> None:
-    """The arguments that a model wrote are an object, or stay a text; streamed or not, in both integrations.
+    """The arguments that a model wrote become an object or stay a string, streamed or not, in both integrations.
 
-    What a model repeats without end is its first word: LangChain before 1.8 takes time by the square of the length.
+    Only the first word of a repetition is kept: LangChain before 1.8 takes quadratic time.
     """
     arguments = "".join([part * times for part in parts[:1]] + parts[1:])
     call = {**CALL, "index": None, "function": {"name": "f", "arguments": arguments}}

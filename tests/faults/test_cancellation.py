@@ -41,7 +41,7 @@ SILENT = head(content_length="500")
 
 
 class Left(Exception):  # noqa: N818 - nothing is wrong
-    """Raised by code that leaves a stream."""
+    """Raised by code that stops reading a stream."""
 
 
 # In sync code
@@ -164,7 +164,7 @@ async def cancelled(coroutine: Any) -> None:
         await task
 
 
-# What is common to them
+# Shared helpers
 
 
 @contextmanager
@@ -191,17 +191,17 @@ def hurried(driver: Driver, model: Any) -> Any:
 
 
 def delay(server: WireServer, since: float) -> float:
-    """Seconds after `since` at which the server saw its only client leave; infinite if none had connected yet."""
+    """Seconds from `since` until the server saw its only client disconnect; infinite if none had connected."""
     if not server.connections:
         return math.inf
     (connection,) = server.connections
     until(lambda: connection.disconnected, NOTICE)
-    assert connection.disconnected_at is not None, "the server did not see the client leave"
+    assert connection.disconnected_at is not None, "the server did not notice that the client disconnected"
     return connection.disconnected_at - since
 
 
 async def adelay(server: WireServer) -> float:
-    """The same from now on, in a loop that keeps running."""
+    """The same, from now on, in a loop that keeps running."""
     return await asyncio.to_thread(delay, server, time.monotonic())
 
 
@@ -365,7 +365,7 @@ KEPT = [
 
 @pytest.mark.parametrize(("driver", "begin"), KEPT)
 def test_a_half_read_stream_that_is_kept_ends_with_its_loop_without_warnings(driver: Driver, begin: Any) -> None:
-    """The loop closes all generators at once, and none of ours is closed twice."""
+    """The loop closes all generators at once, and no generator of ours is closed twice."""
     kept, logged = [], []
 
     async def main(server: WireServer) -> None:

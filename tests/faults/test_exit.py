@@ -66,7 +66,7 @@ def test_a_program_with_open_streams_exits_without_warnings(number: int) -> None
 
         assert program.stderr == ""
         assert program.returncode == 0
-        assert took < 20, "the end of the program took long"
+        assert took < 20, "the program took too long to exit"
         assert [one.disconnected for one in server.connections] == [True] * 4
 
 

@@ -45,7 +45,7 @@ def driver(request: pytest.FixtureRequest) -> Driver:
 
 @pytest.fixture
 def fresh(sandbox: Sandbox, driver: Driver) -> Any:
-    """A function that makes models, after a first call, which imports much."""
+    """Return a function that makes models, after a first call, which imports many modules."""
 
     def make() -> Any:
         return driver.model(sandbox.base_url, PATIENT)
@@ -73,9 +73,9 @@ def test_many_loops_in_a_row(sandbox: Sandbox, driver: Driver, fresh: Any) -> No
         assert len(gc.get_objects()) - objects < RUNS
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # asyncio warns about the owner of the loop
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # asyncio's, for the owner of the loop
 def test_loops_that_are_closed_without_ending_their_generators(driver: Driver, fresh: Any) -> None:
-    """Some code closes loops without ending their async generators, as LlamaIndex's `asyncio_run` does in threads.
+    """Some code closes loops without closing their async generators, as LlamaIndex's `asyncio_run` does in threads.
 
     Nothing can be closed in time then; the garbage collector closes the sockets, and the model keeps working.
     """
@@ -157,7 +157,7 @@ def test_fork_after_use(sandbox: Sandbox, driver: Driver, fresh: Any) -> None:
 
 
 def test_sync_calls_inside_a_running_loop(driver: Driver, fresh: Any) -> None:
-    """A notebook's cell runs in a loop, and makes every kind of call: sync, async, and `asyncio.run` in a thread."""
+    """A notebook's cell runs in a loop and can make every kind of call: sync, async, and `asyncio.run` in a thread."""
 
     async def cell(model: Any) -> list[str]:
         first = await _read(driver, model)

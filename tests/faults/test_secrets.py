@@ -198,7 +198,7 @@ def test_no_serialised_form_of_llama_index_has_a_secret(maker: Callable[..., Any
 
 @pytest.mark.parametrize("maker", MAKERS)
 def test_no_pickle_has_a_secret(maker: Callable[..., Any]) -> None:
-    """Neither the token nor headers are in a pickle; if they would be needed, pickling is refused."""
+    """Neither the token nor headers are in a pickle; a model that needs them cannot be pickled."""
     bare = maker(model=SECRETS["model"], api_key=TOKEN, base_url="https://host.invalid/v1")
     for secretive in (bare, made(maker)):
         try:
@@ -230,7 +230,7 @@ def test_an_unpickled_model_calls_with_the_token_of_the_environment(
 def test_a_model_with_a_token_given_in_code_is_not_pickled(
     maker: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Else the environment's token would be sent to the server of the other one."""
+    """Otherwise the environment's token would be sent to the server of the other token."""
     monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", "another-token-0123456789")
     model = maker(model=SECRETS["model"], api_key=TOKEN, base_url="https://host.invalid/v1")
 

@@ -11,7 +11,7 @@ from tests.faults.soak import Soak
 
 
 @pytest.mark.timeout(300)
-def test_hundred_streams_at_a_time_with_random_faults() -> None:
+def test_a_hundred_streams_at_a_time_with_random_faults() -> None:
     """Every request is accounted for, every answer is whole or a typed error, and nothing is left open."""
     with all_returned():
         report = asyncio.run(Soak(streams=400).run())

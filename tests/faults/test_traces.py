@@ -48,7 +48,7 @@ class Tracer(BaseTracer):
 
 
 class Recorder(BaseEventHandler):
-    """Keeps each event as an observer would send it."""
+    """Keeps each event as an observability tool would send it."""
 
     events: list[Any] = []  # noqa: RUF012 - pydantic copies it
 
@@ -62,7 +62,7 @@ class Recorder(BaseEventHandler):
 
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
-    """An observer of all that LlamaIndex does."""
+    """An event handler for everything that LlamaIndex does."""
     root = get_dispatcher()
     recorder = Recorder()
     root.event_handlers.append(recorder)

@@ -1,4 +1,4 @@
-"""A long answer arrives whole. `tests/test_linear_time.py` says that its time is linear."""
+"""A long answer arrives whole. `tests/test_linear_time.py` checks that its time is linear."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def endpoint(sandbox: Sandbox) -> dict[str, Any]:
-    """Where and as whom to call, for a model's constructor."""
+    """The address and the token of the sandbox, as arguments of a model."""
     return {
         "api_key": sandbox.token,
         "project_id": sandbox.project_id,
@@ -68,7 +68,7 @@ def pytest_recording_configure(config: dict[str, Any], vcr: VCR) -> None:
 
 @pytest.fixture
 def loadable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `load` take our class among "all": LangChain keeps a list of those of its own packages only."""
+    """Let `load` accept our class among "all": LangChain's list has only the classes of its own packages."""
     load = import_module("langchain_core.load.load")  # `langchain_core.load.load` as an attribute is the function
     path = ("langchain_tir", "chat_models", "ChatTIR")
     monkeypatch.setitem(load.ALL_SERIALIZABLE_MAPPINGS, path, path)

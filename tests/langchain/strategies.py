@@ -58,7 +58,7 @@ def _constants(node: ast.AST) -> set[str]:
 
 
 def _names_of_translators() -> tuple[set[str], set[str]]:
-    """The types and the fields of blocks that LangChain's translators of other providers' messages know."""
+    """The types and fields of blocks that LangChain's translators for other providers read."""
     kinds: set[str] = set()
     fields: set[str] = set()
     for path in Path(*block_translators.__path__).glob("*.py"):

@@ -1,4 +1,4 @@
-"""Agents as users build them: LangChain's `create_agent` with its middleware, LangGraph's streams and checkpoints."""
+"""LangChain's `create_agent` with its middleware, and LangGraph's streams and checkpoints, on ChatTIR."""
 
 from __future__ import annotations
 
@@ -251,7 +251,7 @@ def test_an_agent_may_run_on_one_event_loop_after_the_other(model: ChatTIR):
 
 @pytest.mark.parametrize("leaves", [False, True])
 def test_an_agent_that_ends_with_its_loop_logs_nothing(caplog: pytest.LogCaptureFixture, leaves: bool):
-    """Its model is forgotten while the loop closes what is left, and its server has gone before."""
+    """Its model is garbage-collected while the loop closes, after its server has stopped."""
 
     async def run() -> None:
         with Sandbox(rules=answer) as server:
@@ -294,7 +294,7 @@ def test_leaving_a_stream_stops_the_server(model: ChatTIR, sandbox: Sandbox):
 
 
 def left(sandbox: Sandbox) -> bool:
-    """Whether the server sees the client leave, long before the answer ends."""
+    """Whether the server notices that the client disconnects, long before the answer ends."""
     return until(lambda: sandbox.requests[-1].disconnected)
 
 

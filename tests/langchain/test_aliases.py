@@ -1,4 +1,4 @@
-"""Arguments that users bring from LangChain's other models."""
+"""Argument names of LangChain's other models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tir_sandbox import Sandbox
 
 @pytest.mark.parametrize("cls", [ChatTIR, TIREmbeddings])
 @pytest.mark.parametrize("name", sorted(LANGCHAIN_UNSUPPORTED))
-def test_what_means_something_else_elsewhere_is_refused_with_advice_and_not_sent(cls: type, name: str):
+def test_an_argument_with_another_meaning_in_other_models_is_refused_with_advice(cls: type, name: str):
     with pytest.raises(ConfigurationError, match=f"`{name}` is not an argument here: ") as raised:
         cls(api_key="a-token", project_id=1, **{name: "http://user:secret@proxy"})
     assert "secret" not in str(raised.value)

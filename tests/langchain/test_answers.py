@@ -1,4 +1,4 @@
-"""Answers: whole and streamed, sync and async, in both output versions and as events, they are the same message."""
+"""An answer is the same message whole and streamed, sync and async, in both output versions and as events."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ SAME_EACH_TIME = {"id": "x", "created": 1, "request_id": "x"}
 
 
 def compared(message: AIMessage, *, content: bool = True) -> dict[str, Any]:
-    """All of a message that the same answer must give again."""
+    """The parts of a message that are the same for equal answers."""
     metadata = {**message.response_metadata, **SAME_EACH_TIME}
     metadata["token_usage"] = {name: metadata["token_usage"][name] for name in ("prompt_tokens", "completion_tokens")}
     seen = {
@@ -133,7 +133,7 @@ async def test_events_add_up_to_the_message_in_version_1(make: Callable[..., Cha
     for way in EVENTS:
         message = await way(model)
         assert compared(message, content=False) == compared(whole, content=False)
-        assert (message.content or []) == whole.content  # LangChain writes no content as a string
+        assert (message.content or []) == whole.content  # LangChain represents missing content as a string
 
 
 async def test_version_1_has_separate_blocks_for_reasoning_text_and_parallel_calls(
@@ -347,7 +347,7 @@ def test_messages_built_by_users_have_standard_blocks():
     assert (piece["name"], piece["args"], piece["index"]) == ("t", '{"x": 1}', None)
 
 
-# Calls that are not what they should be
+# Broken calls
 
 BROKEN = [
     '{"city": "Pu',
@@ -383,7 +383,7 @@ async def test_a_broken_call_is_invalid_from_every_method(
 async def test_a_broken_call_in_streamed_content_stays_a_tool_call_chunk(
     make: Callable[..., ChatTIR], sandbox: Sandbox
 ):
-    """Should LangChain make an `invalid_tool_call` of it, as `invoke` has it, the docstrings can lose a sentence."""
+    """If LangChain makes an `invalid_tool_call` of it, as `invoke` does, remove that sentence from the docstrings."""
     sandbox.script(*[Reply(tool_calls=[ToolCall("bad", '{"x": ', id="1")])] * 2)
     model = make(output_version="v1")
 
@@ -395,7 +395,7 @@ async def test_a_broken_call_in_streamed_content_stays_a_tool_call_chunk(
 
 @given(st.text('{}[]":,\\ anul1', max_size=12))
 def test_broken_arguments_are_not_repaired(arguments: str):
-    """A stream's broken call is invalid for LangChain, whatever its text; a good one gets nothing behind it."""
+    """LangChain sees a broken streamed call as invalid, whatever its text; nothing is appended to a valid one."""
     call = WireCall("1", "t", arguments)
     try:
         good = call.parsed() is not None

@@ -1,4 +1,4 @@
-"""Any history that LangChain's messages can hold is sent or refused: never another error, never a changed message."""
+"""Any history in LangChain's types is sent or refused with an error of this library, and is not changed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tir_client import ChatRequest, InvalidRequestError
 from tir_client.protocol.requests import to_bytes
 
 
-def test_all_classes_of_messages_are_tried():
+def test_the_strategies_have_all_classes_of_messages():
     classes = {value for name in core.__all__ if isinstance(value := getattr(core, name), type)}
     tried = {AIMessage, AIMessageChunk, ChatMessage, ChatMessageChunk, FunctionMessage, FunctionMessageChunk}
     tried |= {HumanMessage, HumanMessageChunk, SystemMessage, SystemMessageChunk, ToolMessage, ToolMessageChunk}
@@ -58,12 +58,12 @@ def test_any_history_is_sent_or_refused_and_stays_as_it_was(messages: list[BaseM
 
 
 @given(st.lists(MACHINE, max_size=4))
-def test_a_history_that_only_machines_wrote_is_sent(messages: list[BaseMessage]):
+def test_a_history_of_assistant_and_tool_messages_is_always_sent(messages: list[BaseMessage]):
     assert send(messages)
 
 
 @given(TEXT, st.lists(BLOCKS, max_size=2))
-def test_a_persons_text_is_sent_whole_or_refused(text: str, blocks: list[Any]):
+def test_a_users_text_is_sent_unchanged_or_refused(text: str, blocks: list[Any]):
     with suppress(InvalidRequestError):
         content = to_wire([HumanMessage([text, *blocks])])[-1]["content"]
 

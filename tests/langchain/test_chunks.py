@@ -1,4 +1,4 @@
-"""Chunks are made without LangChain's validation, and must not differ from those that are made with it."""
+"""Chunks are built without LangChain's validation, and equal those that its constructors build."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Embeddings: in order, in batches, a few at a time, and checked."""
+"""`TIREmbeddings`: requests, batches, concurrency, and the checks of the vectors."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_batches_of_different_lengths_are_an_error(embeddings: TIREmbeddings, sa
 
 
 class Busy:
-    """Counts how many calls are under way at a time."""
+    """Counts concurrent calls."""
 
     def __init__(self) -> None:
         self.now = self.most = 0
@@ -188,7 +188,7 @@ async def test_a_failed_request_cancels_the_others(endpoint: dict[str, Any], mon
     monkeypatch.setattr(model.client, "aembed", fail_or_wait)
     with pytest.raises(BadRequestError):
         await model.aembed_documents(TEXTS)
-    await asyncio.sleep(0)  # the turn of the loop in which cancelled tasks end
+    await asyncio.sleep(0)  # the iteration of the loop in which cancelled tasks end
 
     assert len(ended) == 9
 

@@ -1,6 +1,6 @@
 """Arguments that the application passes to a tool, not the model, are hidden from the model.
 
-The annotations of this module are texts, in which LangChain's own conversion of functions does not see them.
+The annotations of this module are strings, which LangChain's own conversion of functions does not resolve.
 """
 
 from __future__ import annotations

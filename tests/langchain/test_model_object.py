@@ -123,7 +123,7 @@ def test_a_dump_is_loaded_with_the_token_from_outside(
     assert loaded.invoke("Hi").text
 
 
-def test_a_model_is_valid_as_it_is(model: ChatTIR):
+def test_validating_a_model_returns_it_unchanged(model: ChatTIR):
     assert ChatTIR.model_validate(model) is model
 
 
@@ -367,7 +367,7 @@ def test_a_cached_answer_keeps_its_calls_and_its_reasoning(make: Callable[..., C
     ]
 
 
-async def test_the_rate_limiter_is_asked_once_for_each_call(make: Callable[..., ChatTIR]):
+async def test_the_rate_limiter_is_acquired_once_for_each_call(make: Callable[..., ChatTIR]):
     class Counter(InMemoryRateLimiter):
         asked = 0
 

@@ -1,4 +1,4 @@
-"""Answers that gateways and routers send in a form of their own, whole and streamed."""
+"""Answers in the unusual forms of gateways and routers, whole and streamed."""
 
 from __future__ import annotations
 

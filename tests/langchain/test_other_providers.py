@@ -1,4 +1,4 @@
-"""Histories of other providers: a model that takes over a conversation gets all of it that can be sent."""
+"""Histories written by other providers' models: everything that can be sent is sent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ IMAGE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}
 CSV = base64.b64encode(b"a,b").decode()
 TEXT = {"type": "text", "text": "It rained."}
 
-# Blocks of answers that no server takes, and how they are shown in their place
+# Blocks of answers that no server accepts, and the text that replaces them
 
 STEPS: dict[str, tuple[dict[str, Any], str]] = {
     "a search of LangChain v1": (
@@ -109,14 +109,14 @@ SENT_FOR_A_PERSON = {"an image", "an image by URL", "a sound"}
 
 
 @pytest.mark.parametrize("name", sorted(STEPS.keys() - SENT_FOR_A_PERSON))
-def test_such_a_block_of_a_person_is_refused(name: str):
+def test_such_a_block_of_a_user_is_refused(name: str):
     with pytest.raises(InvalidRequestError, match=r"messages\[0\]: A content block of type"):
         to_wire([HumanMessage([STEPS[name][0]])])
 
 
 @pytest.mark.parametrize("mark", [{"cachePoint": {"type": "default"}}, {"type": "cache_point"}])
 @pytest.mark.parametrize("kind", [SystemMessage, HumanMessage, AIMessage])
-def test_a_mark_for_a_cache_is_dropped(kind: Any, mark: dict[str, Any]):
+def test_cache_markers_are_dropped(kind: Any, mark: dict[str, Any]):
     (wire,) = to_wire([kind([{**TEXT, "cache_control": {"type": "ephemeral"}}, mark])])
 
     assert wire["content"] == "It rained."
@@ -281,7 +281,7 @@ def test_a_history_of_dicts_is_sent_whatever_arguments_a_model_wrote(
     assert answer == {"role": "assistant", "content": "", "tool_calls": [sent_call]}
 
 
-def test_only_the_calls_in_messages_that_are_dicts_are_read_here():
+def test_only_calls_in_messages_that_are_dicts_are_converted():
     messages = ["Hi", ("user", "Hi"), AIMessage("Hi"), {"role": "user", "content": "Hi", "tool_calls": None}]
     parsed = {"role": "assistant", "content": "", "tool_calls": [{"name": "f", "args": {}, "id": "c1"}]}
 
@@ -344,7 +344,7 @@ def test_a_result_of_a_tool_is_sent_whatever_its_blocks_are(block: dict[str, Any
     assert wire["content"] == f"found\n{shown}"
 
 
-def test_the_same_block_of_a_person_is_refused():
+def test_the_same_block_of_a_user_is_refused():
     with pytest.raises(InvalidRequestError, match=r"messages\[0\]: A content block of type 'json'"):
         to_wire([HumanMessage([{"json": {"a": 1}}])])
 
@@ -362,7 +362,7 @@ TEXT_FILES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("block", "text"), TEXT_FILES.values(), ids=TEXT_FILES)
-def test_a_text_file_of_a_person_is_sent_as_text(block: dict[str, Any], text: str):
+def test_a_text_file_of_a_user_is_sent_as_text(block: dict[str, Any], text: str):
     assert to_wire([HumanMessage([block])]) == [{"role": "user", "content": text}]
 
 
@@ -391,7 +391,7 @@ def test_a_text_file_of_a_person_is_sent_as_text(block: dict[str, Any], text: st
         ),
     ],
 )
-def test_another_file_of_a_person_is_refused_with_its_name_and_type(block: dict[str, Any], problem: str):
+def test_another_file_of_a_user_is_refused_with_its_name_and_type(block: dict[str, Any], problem: str):
     with pytest.raises(InvalidRequestError) as raised:
         to_wire([HumanMessage([block])])
 
@@ -399,7 +399,7 @@ def test_another_file_of_a_person_is_refused_with_its_name_and_type(block: dict[
 
 
 @pytest.mark.parametrize("block", [SEARCH, {"type": "document", "source": {"type": "content"}}])
-def test_files_of_a_person_that_hold_more_than_text_are_refused(block: dict[str, Any]):
+def test_files_of_a_user_that_contain_more_than_text_are_refused(block: dict[str, Any]):
     content = {"content": [TEXT, IMAGE]}
     block = {**block, **content} if block is SEARCH else {**block, "source": content}
 

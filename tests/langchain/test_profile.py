@@ -1,4 +1,4 @@
-"""The profile of a model that only its server knows: when the server is asked, and what copies and pickles have."""
+"""The profile of a model that only its server knows: when it is requested, and what copies and pickles contain."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_window_is_read_once_when_the_profile_is_first_used(own: Sandbox, re
     assert [request.path for request in own.requests] == ["/v1/models"]
 
 
-def test_what_does_not_need_the_window_does_not_ask_for_it(own: Sandbox):
+def test_other_uses_do_not_request_the_window(own: Sandbox):
     model = mine(own)
 
     assert "max_input_tokens" in repr(model.profile)
@@ -67,13 +67,13 @@ def test_repr_shows_the_window_once_it_was_read(own: Sandbox):
     assert [request.path for request in own.requests] == ["/v1/models"]
 
 
-def test_what_is_known_stays_beside_what_is_asked_for(own: Sandbox):
+def test_known_fields_are_kept_next_to_the_requested_window(own: Sandbox):
     profile = mine(own, model="llama_4_scout_17b_16e_instruct").profile
 
     assert (profile["image_inputs"], profile.get("image_inputs"), profile["max_input_tokens"]) == (True, True, 8_192)
 
 
-def test_a_profile_without_an_answer_has_no_window(own: Sandbox, caplog: pytest.LogCaptureFixture):
+def test_a_profile_has_no_window_if_the_server_does_not_answer(own: Sandbox, caplog: pytest.LogCaptureFixture):
     profile = mine(own, base_url="http://127.0.0.1:1/v1").profile
 
     assert profile.get("max_input_tokens", 7) == 7
@@ -81,13 +81,15 @@ def test_a_profile_without_an_answer_has_no_window(own: Sandbox, caplog: pytest.
     assert len(caplog.records) == 1
 
 
-def test_a_profile_that_is_given_is_not_asked_for(own: Sandbox):
+def test_a_profile_that_is_set_is_not_requested(own: Sandbox):
     assert mine(own, profile={"max_input_tokens": 9}).profile == {"max_input_tokens": 9}
     assert own.requests == []
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda model: model.model_copy(), "update", "pickle"])
-def test_the_profile_of_a_copy_asks_at_the_copys_address(own: Sandbox, copied: Any, monkeypatch: pytest.MonkeyPatch):
+def test_the_profile_of_a_copy_is_requested_at_the_copys_address(
+    own: Sandbox, copied: Any, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", own.token)
     original = ChatTIR("mine", base_url="http://127.0.0.1:1/v1")
     if copied == "update":
@@ -109,7 +111,7 @@ def test_a_profile_follows_the_model_to_a_known_one_and_back(own: Sandbox):
     assert model.profile["max_input_tokens"] == 8_192
 
 
-def test_summarization_by_a_fraction_of_the_window_works_for_an_own_deployment(own: Sandbox):
+def test_summarization_by_a_fraction_of_the_window_works_for_a_private_deployment(own: Sandbox):
     made = SummarizationMiddleware(mine(own), trigger=("fraction", 0.5))
 
     assert made._get_profile_limits() == 8_192

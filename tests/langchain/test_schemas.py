@@ -1,4 +1,4 @@
-"""Schemas of every kind are sent whole, on every path; what has no JSON schema is refused before any request."""
+"""Schemas of every kind are sent whole, on every path; types without a JSON schema are refused before any request."""
 
 from __future__ import annotations
 
@@ -121,8 +121,8 @@ class Person(BaseModel):
     work: Address = Field(description="Where to write to.")
 
 
-def test_a_schema_of_a_tool_holds_what_its_references_refer_to():
-    """As servers render tools into the prompt without what references refer to."""
+def test_references_in_the_schema_of_a_tool_are_resolved():
+    """Servers render tools into the prompt without `$defs`."""
     sent = to_tool(Person)["function"]["parameters"]
 
     address = {"type": "object", "properties": {"street": {"type": "string"}}, "required": ["street"]}
@@ -173,7 +173,7 @@ def test_a_json_schema_of_a_call_needs_no_title(model: ChatTIR, sandbox: Sandbox
     assert chain.last.is_wrapped == (not isinstance(value, dict))
 
 
-def test_a_union_of_objects_may_be_the_arguments_of_a_call(model: ChatTIR, sandbox: Sandbox):
+def test_the_arguments_of_a_call_may_be_a_union_of_objects(model: ChatTIR, sandbox: Sandbox):
     schema = TITLELESS["a union of objects"][0]
     sandbox.script(Reply(tool_calls=[ToolCall("answer", {"city": "Pune"})]))
 
@@ -305,7 +305,7 @@ def takes_anything(thing: NoJson) -> None:
 
 
 @pytest.mark.parametrize("schema", [WithCallback, WithNoJson, BadDescription, Missing, takes_anything])
-def test_what_has_no_json_schema_is_refused_at_once(model: ChatTIR, schema: Any):
+def test_a_type_without_a_json_schema_is_refused_at_once(model: ChatTIR, schema: Any):
     with pytest.raises(InvalidRequestError):
         model.bind_tools([schema])
     for method in ("json_schema", "function_calling"):
@@ -379,7 +379,7 @@ def test_the_error_for_a_bad_tool_is_short(model: ChatTIR):
     assert len(str(raised.value)) < 300
 
 
-def test_a_demanded_object_is_bound_to_its_schema_unless_the_caller_says_no(model: ChatTIR, sandbox: Sandbox):
+def test_function_calling_is_strict_unless_the_caller_sets_strict(model: ChatTIR, sandbox: Sandbox):
     lax = {"name": "p", "parameters": PARAMETERS, "strict": False}
     sent = []
     for schema, strict in ((Address, None), (Address, True), (Address, False), (lax, None)):

@@ -1,4 +1,4 @@
-"""Parameters: every one that is set is sent, the call beats the constructor, and nothing is dropped in silence."""
+"""Parameters: all that are set are sent, a call's replace the constructor's, and none is dropped silently."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ def test_a_response_format_may_be_a_class(model: ChatTIR, sandbox: Sandbox):
     assert sent(sandbox)["response_format"]["json_schema"]["name"] == "Person"
 
 
-def test_streams_ask_for_usage_and_keep_what_else_is_asked(make: Callable[..., ChatTIR], sandbox: Sandbox):
+def test_streams_request_usage_and_keep_other_stream_options(make: Callable[..., ChatTIR], sandbox: Sandbox):
     list(make(stream_options={"continuous_usage_stats": True}).stream("Hi"))
 
     assert sent(sandbox)["stream_options"] == {"include_usage": True, "continuous_usage_stats": True}

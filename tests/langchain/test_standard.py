@@ -36,17 +36,17 @@ class Standard(ChatModelIntegrationTests):
     def _running(cls) -> Iterator[None]:
         with Sandbox(rules=answer) as cls.sandbox:
             yield
-            cls.sandbox.reset()  # not every variant of a test asks for all of its replies
+            cls.sandbox.reset()  # not every variant of a test uses all of its replies
 
     @pytest.fixture(autouse=True)
     def _offline(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The suite downloads its pictures and sounds; any bytes will do."""
+        """The suite downloads images and audio; the tests use other bytes."""
         monkeypatch.setattr(httpx, "get", lambda *_, **__: httpx.Response(200, content=A_FILE))
         monkeypatch.setenv("LANGCHAIN_TESTS_USER_AGENT", "nobody is asked")
 
     @pytest.fixture(autouse=True)
     def _scripted(self, request: pytest.FixtureRequest) -> None:
-        """What takes a model to answer is scripted; the sandbox's rules answer the rest."""
+        """Script the answers that need a model; the sandbox's rules answer the rest."""
         self.sandbox.reset()
         self.sandbox.script(*self.scripts.get(request.node.originalname or request.node.name, ()))
 

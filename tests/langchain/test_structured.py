@@ -464,8 +464,10 @@ class Numbers(RootModel[list[int]]):
 
 @pytest.mark.parametrize(("schema", "value"), [(NUMBERS, [1, 2]), (Numbers, Numbers([1, 2]))])
 @pytest.mark.parametrize("replies", [[ToolCall("Numbers", {"value": [1, 2]})], [ToolCall("Numbers", [1, 2]), None]])
-async def test_a_call_may_be_of_an_array(model: ChatTIR, sandbox: Sandbox, schema: Any, value: Any, replies: Any):
-    """It is the only argument of the tool. Where a model leaves the argument out, the call is requested again."""
+async def test_function_calling_returns_an_array(
+    model: ChatTIR, sandbox: Sandbox, schema: Any, value: Any, replies: Any
+):
+    """The array is the only argument of the tool. If a model leaves the argument out, the call is requested again."""
     texts = [Reply(text='{"value": [1, 2]}') if call is None else Reply(tool_calls=[call]) for call in replies]
     sandbox.script(*texts * 4)
     chain = model.with_structured_output(schema, method="function_calling")
@@ -476,7 +478,7 @@ async def test_a_call_may_be_of_an_array(model: ChatTIR, sandbox: Sandbox, schem
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_an_empty_call_of_an_array_is_an_error(model: ChatTIR, sandbox: Sandbox, streamed: bool):
+def test_a_call_without_the_array_is_an_error(model: ChatTIR, sandbox: Sandbox, streamed: bool):
     sandbox.script(Reply(tool_calls=[ToolCall("Numbers", {})]), Reply(text="No."))
     chain = model.with_structured_output(NUMBERS, method="function_calling")
 

@@ -1,4 +1,4 @@
-"""Token counts: those of the server where it counts, else estimates; never another model's tokenizer."""
+"""Token counts come from the server, or are estimates; another model's tokenizer is never used."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ MESSAGES = [HumanMessage("What is the weather in Pune?")]
 
 
 class Server:
-    """A server that counts seven tokens, or fails, for a model of its own.
+    """A server that counts seven tokens, or fails, for one model.
 
     Attributes:
         status: What it answers with; 0 if it cannot be reached.
-        requests: What it was asked.
+        requests: The requests that it got.
     """
 
     def __init__(self) -> None:

@@ -202,7 +202,7 @@ async def test_a_forced_call_that_the_server_did_not_make_is_requested_as_json(
 async def test_a_forced_call_of_broken_json_is_requested_again(
     forced: Callable[..., Any], old: Sandbox, arguments: str
 ):
-    """A stream has shown the broken call: it stays there as an invalid one, and the good one follows."""
+    """A stream has already yielded the broken call: it stays as an invalid call, and the valid one follows."""
     chain = forced("get_time")
     broken = Reply(tool_calls=[ToolCall("get_time", arguments, id="1")])
     old.script(*[broken, Reply(text='{"city": "Pune"}')] * 4)

@@ -129,7 +129,7 @@ def test_version_1_has_standard_blocks_with_indices():
     assert "output_version" not in from_completion(completion(FULL), "v0").generations[0].message.response_metadata
 
 
-def test_only_values_that_say_something_are_set():
+def test_none_and_empty_texts_are_left_out():
     assert set_only(a=None, b="", c=0, d=False, e=[], f="x") == {"c": 0, "d": False, "e": [], "f": "x"}
 
 
@@ -244,7 +244,7 @@ def messages(*events: dict[str, Any], **options: Any) -> list[AIMessageChunk]:
     return [chunk.message for chunk in chunks(*events, **options) if chunk is not None]
 
 
-def test_the_first_chunk_has_the_head_and_later_ones_the_provider():
+def test_the_first_chunk_has_all_metadata_and_later_ones_the_provider():
     first, second, last = messages(
         event({"content": "Hi"}), event({"content": "!"}, finish_reason="stop"), request_id="req-1"
     )
@@ -276,7 +276,7 @@ def test_a_chunk_has_text_reasoning_refusal_logprobs_and_token_ids():
     }
 
 
-def test_the_last_chunk_has_usage_end_and_what_arrived_late():
+def test_the_last_chunk_has_usage_finish_reason_and_late_metadata():
     early = event({"content": "Hi"}, id="")
     late = event(finish_reason="stop", choice={"stop_reason": 7}, system_fingerprint="fp", service_tier="default")
 
@@ -308,7 +308,7 @@ def call_event(arguments: str, index: int = 0, **head: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("pieces", [["null"], ["nu", "ll"], [" n", "ull "], ["", "null"], ['"', '" '], [" [", "]"]])
-def test_words_for_no_arguments_are_not_forwarded(pieces: list[str]):
+def test_arguments_that_mean_none_are_not_forwarded(pieces: list[str]):
     begin = event({"tool_calls": [{"index": 0, "id": "1", "function": {"name": "f", "arguments": ""}}]})
 
     made = messages(begin, *map(call_event, pieces), event(finish_reason="tool_calls"))
@@ -319,7 +319,7 @@ def test_words_for_no_arguments_are_not_forwarded(pieces: list[str]):
 
 
 @pytest.mark.parametrize("pieces", [["nu"], ['"'], ["[", " ", "]"], ['"', " ", '"'], ["[", "1]"], ["null", "s"]])
-def test_held_text_that_is_another_word_is_an_invalid_call(pieces: list[str]):
+def test_held_text_that_means_something_else_is_an_invalid_call(pieces: list[str]):
     begin = event({"tool_calls": [{"index": 0, "id": "1", "function": {"name": "f", "arguments": ""}}]})
 
     made = messages(begin, *map(call_event, pieces), event(finish_reason="tool_calls"))
@@ -362,7 +362,7 @@ def test_held_text_is_forwarded_once_it_is_not_null_and_for_its_own_call():
 
 
 def test_pieces_of_a_call_in_one_event_are_one_piece():
-    """LangChain would read each of them as a call of its own, the first one without arguments."""
+    """LangChain would read each of them as a separate call, the first one without arguments."""
     pieces = [
         {"index": 0, "id": "1", "function": {"name": "f", "arguments": ""}},
         {"index": 0, "function": {"arguments": '{"a"'}},

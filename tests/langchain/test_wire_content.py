@@ -1,4 +1,4 @@
-"""Content blocks of every form in their wire form: what is read, from which field, and what is refused."""
+"""LangChain's content blocks in wire form: which fields are read, and which blocks are refused."""
 
 from __future__ import annotations
 
@@ -150,13 +150,13 @@ def test_a_block_without_anything_to_send_is_refused_with_its_keys(block: dict[s
     )
 
 
-def test_values_that_are_no_blocks_are_refused_by_their_class():
+def test_values_that_are_not_blocks_are_refused_with_their_class():
     with pytest.raises(InvalidRequestError) as raised:
         to_content([7], "user")
     assert str(raised.value) == "Content of the type int cannot be sent: it is neither text nor a block."
 
 
-def test_content_of_a_model_is_text_with_stand_ins_on_lines_of_their_own():
+def test_content_of_a_model_is_text_with_stand_ins_on_separate_lines():
     assert to_content(["a", "b", BLOCK, {"type": "text"}, "c", BLOCK], "assistant") == (
         'ab\n[x: {"n": 1}]\nc\n[x: {"n": 1}]'
     )
@@ -164,7 +164,7 @@ def test_content_of_a_model_is_text_with_stand_ins_on_lines_of_their_own():
 
 
 def shown(block: dict[str, Any]) -> str:
-    """What a model is shown of a result of a tool."""
+    """The text of a tool result that is sent to a model."""
     (wire,) = to_wire([ToolMessage([block], tool_call_id="1")])
     return wire["content"]
 
@@ -209,12 +209,12 @@ FILES: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("block", "text"), FILES)
-def test_a_block_that_cannot_be_sent_is_shown_with_its_facts(block: dict[str, Any], text: str):
+def test_a_block_that_cannot_be_sent_is_shown_with_its_details(block: dict[str, Any], text: str):
     assert shown(block) == text
 
 
 @pytest.mark.parametrize("kind", ["text", "input_text", "output_text"])
-def test_a_text_without_text_is_not_shown(kind: str):
+def test_a_text_block_without_text_is_left_out(kind: str):
     assert stand_in({"type": kind}) == ""
     assert to_wire([AIMessage([{"type": kind}, "Hi"])])[0]["content"] == "Hi"
 

@@ -1,4 +1,4 @@
-"""LangChain's messages of less common kinds in their wire form: names, old roles, calls of answers, parameters."""
+"""Less common messages of LangChain in wire form: names, old roles, calls of answers; and a call's parameters."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def one(message: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("message", [ChatMessage([IMAGE, {"type": "x"}], role="tool", name="f"),
                                      FunctionMessage([IMAGE, {"type": "x"}], name="f")])  # fmt: skip
-def test_an_old_result_is_a_result_of_the_call_of_its_name(message: Any):
+def test_a_function_message_is_the_result_of_the_call_with_its_name(message: Any):
     call = {"name": "f", "arguments": "{}"}
 
     asked, told = to_wire([AIMessage("", additional_kwargs={"function_call": call}), message])
@@ -61,14 +61,14 @@ def test_a_message_of_an_unknown_kind_is_refused_by_its_class():
     assert str(raised.value) == "messages[0]: a RemoveMessage cannot be sent."
 
 
-def test_what_is_refused_beside_a_result_names_the_users_message():
+def test_a_block_refused_next_to_a_tool_result_names_the_user_message():
     result = {"type": "tool_result", "tool_use_id": "1", "content": "31"}
 
     with pytest.raises(InvalidRequestError, match=r"type 'x' \(keys: type\) cannot be sent in a user message"):
         to_wire([HumanMessage([result, {"type": "x"}])])
 
 
-def test_several_thoughts_are_joined_with_newlines():
+def test_several_reasoning_blocks_are_joined_with_newlines():
     blocks = [{"type": "reasoning", "reasoning": text} for text in ("a", "", "b")]
 
     assert one(AIMessage([*blocks, "So"]))["reasoning"] == "a\nb"

@@ -213,13 +213,13 @@ REFUSED: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("form", "said"), REFUSED.values(), ids=REFUSED)
-def test_what_is_no_tool_is_refused_by_name(form: Any, said: str):
+def test_an_object_that_is_not_a_tool_is_refused_by_name(form: Any, said: str):
     with pytest.raises(InvalidRequestError) as raised:
         to_tool(form)
     assert said in str(raised.value)
 
 
-def test_an_object_that_can_be_called_has_no_name():
+def test_a_callable_without_a_name_is_refused():
     with pytest.raises(InvalidRequestError, match="it is none of them"):
         to_tool(partial(get_weather, city="Pune"))
 
@@ -292,7 +292,7 @@ def wire_format(name: str, schema: dict[str, Any], **strict: Any) -> dict[str, A
     return {"type": "json_schema", "json_schema": {"name": name, "schema": schema, **strict}}
 
 
-def test_a_response_format_is_returned_as_it_is_but_for_strict():
+def test_a_response_format_is_unchanged_except_for_strict():
     for kind in ("json_object", "text", "structural_tag"):
         assert to_response_format({"type": kind}) == {"type": kind}
         with pytest.raises(InvalidRequestError, match=f"`strict` has no meaning with a format of type '{kind}'"):
@@ -369,7 +369,7 @@ def test_a_schema_is_closed_where_it_lists_properties():
         ({"name": "t"}, False),
     ],
 )
-def test_a_json_schema_is_told_from_what_holds_one(value: dict[str, Any], expected: bool):
+def test_a_json_schema_is_distinguished_from_a_tool_or_format_with_one(value: dict[str, Any], expected: bool):
     assert is_json_schema(value) is expected
 
 
@@ -444,7 +444,7 @@ class Numbered(TypedDict):
     thing: Annotated[str, ..., 7]
 
 
-def test_a_description_that_is_no_text_is_refused():
+def test_a_description_that_is_not_text_is_refused():
     with pytest.raises(
         InvalidRequestError, match="Numbered has no JSON schema: the description of 'thing' is not a string but 7"
     ):
@@ -452,5 +452,5 @@ def test_a_description_that_is_no_text_is_refused():
 
 
 @pytest.mark.parametrize("value", [7, "a", int, Unknown, get_weather, GetWeather(city="Pune"), None])
-def test_what_is_no_class_of_fields_has_no_schema(value: Any):
+def test_a_value_that_is_not_a_class_with_fields_has_no_schema(value: Any):
     assert schema_of_class(value) is None

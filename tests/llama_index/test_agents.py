@@ -82,7 +82,7 @@ async def test_reasoning_is_sent_back_to_the_model(llm, sandbox, memory):
     assert result == {"role": "tool", "tool_call_id": "c1", "name": "multiply", "content": "42"}
 
 
-async def test_its_stream_has_reasoning_text_and_calls(llm, sandbox, memory):
+async def test_the_stream_of_an_agent_has_reasoning_text_and_calls(llm, sandbox, memory):
     sandbox.script(
         Reply(reasoning=["Multi", "ply."], tool_calls=[ToolCall("multiply", {"a": 6, "b": 7})]),
         Reply(text=["It ", "is 42."]),
@@ -98,14 +98,14 @@ async def test_its_stream_has_reasoning_text_and_calls(llm, sandbox, memory):
     assert isinstance(stream[-1].raw["usage"], dict)
 
 
-async def test_two_tools_at_once(llm, sandbox, memory):
+async def test_two_calls_in_one_answer_are_both_run(llm, sandbox, memory):
     calls = [ToolCall("multiply", {"a": 6, "b": 7}), ToolCall("weather", {"city": "Pune"})]
     sandbox.script(Reply(tool_calls=calls), Reply(text="42, and sunny."))
     answer = await FunctionAgent(tools=[MULTIPLY, WEATHER], llm=llm).run("?", memory=memory)
     assert {call.tool_output.content for call in answer.tool_calls} == {"42", "Sunny in Pune."}
 
 
-async def test_the_first_tool_can_be_demanded(llm, sandbox, memory):
+async def test_the_first_tool_can_be_required(llm, sandbox, memory):
     agent = FunctionAgent(tools=[MULTIPLY, WEATHER], llm=llm, initial_tool_choice="weather")
     await agent.run("Hello", memory=memory)
     choices = [request.body.get("tool_choice") for request in sandbox.requests]
@@ -176,7 +176,7 @@ async def test_agents_hand_over_to_each_other(llm, sandbox):
 
 
 @pytest.mark.filterwarnings("ignore:Skipping serialization of known unserializable key. memory")  # with pydantic 2.14
-async def test_a_context_and_its_messages_survive_as_json(llm, sandbox, memory):
+async def test_a_context_and_its_messages_can_be_saved_as_json(llm, sandbox, memory):
     """With thoughts, calls and results; the conversation continues after loading."""
     sandbox.script(
         Reply(reasoning="Multiply.", tool_calls=[ToolCall("multiply", {"a": 6, "b": 7})]),
@@ -221,7 +221,7 @@ async def test_an_agent_does_not_run_a_call_that_was_cut_off_before_its_argument
 
 @pytest.mark.parametrize("streaming", [True, False])
 @pytest.mark.parametrize("finish", ["tool_calls", "length"])
-async def test_a_good_call_runs_beside_a_broken_one(llm, sandbox, memory, streaming, finish):
+async def test_a_good_call_runs_next_to_a_broken_one(llm, sandbox, memory, streaming, finish):
     """Also if the answer was cut off in the second call."""
     calls = [ToolCall("multiply", {"a": 6, "b": 7}), ToolCall("multiply", '{"a": 6')]
     sandbox.script(Reply(tool_calls=calls, finish_reason=finish), Reply(text="It is 42."))
@@ -245,7 +245,7 @@ async def test_an_agent_tells_the_model_that_its_arguments_are_not_json(llm, san
 
 
 async def test_the_history_has_the_name_under_which_a_tool_was_offered(llm, sandbox, memory):
-    """Servers with a pattern for names refuse the original one."""
+    """Servers that restrict names refuse the original one."""
     tool = FunctionTool.from_defaults(weather, name="Weather in: India")
     sandbox.script(Reply(tool_calls=[ToolCall("Weather_in__India", {"city": "Pune"})]), Reply(text="Sunny."))
     answer = await FunctionAgent(tools=[tool], llm=llm).run("Pune?", memory=memory)

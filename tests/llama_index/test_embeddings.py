@@ -173,7 +173,7 @@ def test_dimensions_are_sent_and_checked(sandbox):
 
 
 @pytest.mark.parametrize("way", ["get_text_embedding_batch", "aget_text_embedding_batch"])
-def test_a_progress_bar_is_shown_on_demand(sandbox, capsys, way):
+def test_a_progress_bar_is_shown_on_request(sandbox, capsys, way):
     embedding = TIREmbedding(embed_batch_size=5)
     found = getattr(embedding, way)(TEXTS, show_progress=True)
     if way.startswith("aget"):

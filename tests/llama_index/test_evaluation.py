@@ -1,4 +1,4 @@
-"""LlamaIndex's evaluators, extractors and pipelines on TIR. They create an event loop for each call."""
+"""LlamaIndex's evaluators, extractors and pipelines on TIR; they create an event loop for each call."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_the_guideline_evaluator_reads_an_object(llm, sandbox):
     assert result.passing
 
 
-@pytest.mark.filterwarnings("ignore:asyncio_module:DeprecationWarning")  # LlamaIndex warns of itself
+@pytest.mark.filterwarnings("ignore:asyncio_module:DeprecationWarning")  # LlamaIndex warns about its own code
 async def test_a_batch_of_evaluations_runs(llm):
     runner = BatchEvalRunner(
         {"faithful": FaithfulnessEvaluator(llm=llm), "relevant": RelevancyEvaluator(llm=llm)}, workers=4
@@ -120,7 +120,7 @@ def test_a_pipeline_extracts_for_async_code(pipeline):
 
 
 def test_a_pipeline_caches_answers(llm, sandbox):
-    """An equal LLM made later finds what was cached: its saved form is the same."""
+    """An equal LLM made later uses the cached answers, as its saved form is the same."""
     cache = IngestionCache()
 
     def run(model) -> None:

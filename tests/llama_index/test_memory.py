@@ -1,4 +1,4 @@
-"""Memories of LlamaIndex that cut, summarise or store a conversation with calls of tools."""
+"""LlamaIndex's memories truncate, summarise or store conversations with tool calls, and `TIR` can answer them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HISTORY = [
 
 
 def check(sent: list[dict]) -> None:
-    """A result without its call is sent under an id, which vLLM requires; a call may be without its result."""
+    """A result without its call is sent with an id, which vLLM requires; a call may lack its result."""
     assert all(message.get("tool_call_id") for message in sent if message["role"] == "tool")
 
 
@@ -45,7 +45,7 @@ def test_a_history_that_was_cut_anywhere_is_answered(llm, sandbox, limit):
 
 @pytest.mark.parametrize("start", range(len(HISTORY)))
 def test_the_rest_of_a_history_is_answered(llm, sandbox, start):
-    """From each message on, as memories outside of LlamaIndex cut."""
+    """Memories outside of LlamaIndex may cut before any message."""
     assert llm.chat(HISTORY[start:]).message.content
     check(sandbox.requests[-1].body["messages"])
 
@@ -60,7 +60,7 @@ def test_a_history_with_calls_is_summarised(llm, sandbox, limit):
 
 
 async def test_a_broken_call_in_a_stored_conversation_does_not_end_it(llm, sandbox):
-    """The history comes back as JSON, with the model's text of the arguments."""
+    """The history is loaded from JSON, with the arguments as the model wrote them."""
     calls = [ToolCall("add", {"a": 1, "b": 2}, id="good"), ToolCall("add", '{"a":', id="broken")]
     sandbox.script(Reply(reasoning="Add.", tool_calls=calls), Reply(text="It is 3."), Reply(text="3."))
     agent, memory = FunctionAgent(llm=llm, tools=[ADD]), ChatMemoryBuffer.from_defaults(llm=llm)

@@ -169,7 +169,7 @@ def test_a_step_of_a_tool_that_openais_servers_ran_is_shown():
     assert [step.partition(":")[0] for step in rest] == ["[tool_step", "[tool_step"]
 
 
-def test_a_result_is_matched_by_the_id_of_responses_too():
+def test_a_result_is_matched_by_a_call_id_of_the_responses_api_too():
     result = ChatMessage(role=MessageRole.TOOL, content="noon", additional_kwargs={"call_id": "c1", "name": 5})
     assert wire(said(CALL), result)[1] == {"role": "tool", "tool_call_id": "c1", "name": "now", "content": "noon"}
 
@@ -272,12 +272,12 @@ def test_an_open_file_is_sent_as_its_bytes():
     assert part["image_url"]["url"] == "data:image/png;base64," + base64.b64encode(b"\x89PNG").decode()
 
 
-def test_an_image_of_the_system_is_refused():
+def test_an_image_in_a_system_message_is_refused():
     with pytest.raises(InvalidRequestError, match="image_url"):
         wire(ChatMessage(role=MessageRole.SYSTEM, blocks=[ImageBlock(url="https://example.com/a.png")]))
 
 
-def test_an_image_of_a_model_is_named():
+def test_an_image_in_an_answer_is_replaced_by_a_description():
     (sent,) = wire(said(TextBlock(text="Look."), ImageBlock(url="https://example.com/a.png")))
     assert sent["content"] == "Look.\n[image: image/png, https://example.com/a.png]"
 
@@ -376,7 +376,7 @@ def answer(**fields) -> Completion:
     return Completion(id="1", model="m", choices=[Choice(finish_reason="stop", **fields)], usage=Usage(1, 2, 3))
 
 
-def test_raw_is_the_server_s_json():
+def test_raw_is_the_servers_json():
     raw = from_completion(answer(text="Hi", reasoning="Hm", tool_calls=[ToolCall("c1", "now", "{}")])).raw
     message = raw["choices"][0]["message"]
     assert (message["content"], message["reasoning"]) == ("Hi", "Hm")

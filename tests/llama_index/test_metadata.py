@@ -1,4 +1,4 @@
-"""The metadata of a model that only its server knows: which use of it asks the server."""
+"""The metadata of a model that only its server knows: which uses request them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_at_most_half_of_the_window_is_reserved(own: Sandbox):
     assert mine(own, max_tokens=3_000).metadata.num_output == 2_048
 
 
-def test_prompts_and_memories_are_planned_with_the_window(own: Sandbox):
+def test_prompt_helpers_and_memories_use_the_window(own: Sandbox):
     llm = mine(own)
 
     assert PromptHelper.from_llm_metadata(llm.metadata).context_window == 4_096
@@ -62,7 +62,7 @@ def test_a_context_window_that_is_set_is_not_requested(own: Sandbox):
     assert own.requests == []
 
 
-def test_a_name_that_does_not_exist_is_still_an_error(own: Sandbox):
+def test_an_unknown_attribute_raises_attribute_error(own: Sandbox):
     with pytest.raises(AttributeError):
         _ = mine(own).metadata.context_windo
     assert own.requests == []

@@ -1,4 +1,4 @@
-"""Agents that hand over to each other, contexts that are saved, and people who are asked in between."""
+"""Agents that hand over to each other, saved contexts, and tools that ask a person for confirmation."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def handoff(name: str) -> ToolCall:
 
 @pytest.fixture
 def team(llm) -> AgentWorkflow:
-    """A host who hands over to one of two experts, with descriptions that are together longer than OpenAI allows."""
+    """An agent that hands over to one of two others, with descriptions that are together longer than OpenAI allows."""
     host = FunctionAgent(name="host", description="Greets.", llm=llm, tools=[NOW], can_handoff_to=["sums", "jokes"])
     sums = FunctionAgent(name="sums", description="Adds numbers. " * 60, llm=llm, tools=[ADD])
     jokes = FunctionAgent(name="jokes", description="Tells jokes. " * 60, llm=llm, tools=[NOW])
@@ -66,7 +66,7 @@ async def test_two_handoffs_at_once_have_two_results(team, sandbox, memory):
 
 
 @pytest.mark.filterwarnings("ignore:Skipping serialization of known unserializable key")  # the memory
-async def test_a_saved_context_goes_on(team, sandbox, memory):
+async def test_a_saved_context_can_be_continued(team, sandbox, memory):
     sandbox.script(Reply(reasoning="Sums.", tool_calls=[handoff("sums")]), Reply(text="It is 3."), Reply(text="3."))
     context = Context(team)
     await team.run("1 and 2?", ctx=context, memory=memory)
@@ -77,7 +77,7 @@ async def test_a_saved_context_goes_on(team, sandbox, memory):
 
 
 class Keep(Workflow):
-    """Keeps what it works with in its context."""
+    """Keeps its model and its responses in its context."""
 
     @step
     async def keep(self, ctx: Context, event: StartEvent) -> StopEvent:
@@ -105,8 +105,8 @@ async def test_a_context_can_hold_the_model_and_its_responses(make_llm, sandbox,
     assert response.raw["usage"]["total_tokens"]
 
 
-async def test_a_result_that_is_the_answer_stays_in_the_conversation(llm, sandbox, memory):
-    """Also where the model has called a second tool, whose result LlamaIndex leaves out."""
+async def test_a_result_returned_directly_stays_in_the_conversation(llm, sandbox, memory):
+    """Also if the model has called a second tool, whose result LlamaIndex leaves out."""
     direct = FunctionTool.from_defaults(lambda: "noon", name="clock", description="Tell the time.", return_direct=True)
     sandbox.script(Reply(tool_calls=[ToolCall("clock", {}), ToolCall("now", {})]), Reply(text="Yes."))
     agent = FunctionAgent(llm=llm, tools=[direct, NOW])
@@ -129,7 +129,7 @@ async def test_an_invalid_object_does_not_end_a_run(llm, sandbox, memory):
     assert answer.structured_response is None
 
 
-async def test_a_person_is_asked_before_a_tool_goes_on(llm, sandbox, memory):
+async def test_a_tool_waits_for_a_persons_confirmation(llm, sandbox, memory):
     async def erase(ctx: Context, name: str) -> str:
         """Erase a file."""
         asked = InputRequiredEvent(prefix="Erase?")
@@ -153,7 +153,7 @@ async def test_a_tool_without_parameters_runs_without_arguments(llm, sandbox, me
     assert sandbox.requests[-1].body["messages"][-1]["content"] == NOW().content
 
 
-async def test_two_calls_of_one_id_have_two_results(llm, sandbox, memory):
+async def test_two_calls_with_the_same_id_have_two_results(llm, sandbox, memory):
     twins = [ToolCall("add", {"a": 1, "b": 2}, id="x"), ToolCall("add", {"a": 3, "b": 4}, id="x")]
     sandbox.script(Reply(tool_calls=twins), Reply(text="3 and 7."))
     await FunctionAgent(llm=llm, tools=[ADD]).run("?", memory=memory)
@@ -167,7 +167,7 @@ RESULTS = [None, "", {"a": float("nan")}, [1, 2], b"bytes", "half of a pair: \ud
 
 
 @pytest.mark.parametrize("result", RESULTS, ids=[type(result).__name__ for result in RESULTS])
-async def test_whatever_a_tool_returns_is_sent(llm, sandbox, memory, result):
+async def test_any_value_that_a_tool_returns_is_sent(llm, sandbox, memory, result):
     tool = FunctionTool.from_defaults(lambda: result, name="look", description="Look.")
     sandbox.script(Reply(tool_calls=[ToolCall("look", {})]), Reply(text="I see."))
     assert str(await FunctionAgent(llm=llm, tools=[tool]).run("?", memory=memory)) == "I see."

@@ -132,17 +132,17 @@ def test_a_tree_index_builds_its_summaries_and_answers(llm):
     assert PLACE in str(index.as_query_engine(llm=llm, child_branch_factor=2).query(QUESTION))
 
 
-def test_a_keyword_table_asks_for_keywords_and_answers(llm):
+def test_a_keyword_table_extracts_keywords_and_answers(llm):
     index = KeywordTableIndex.from_documents(DOCUMENTS, llm=llm)
     assert "godavari" in {word.lower() for word in index.index_struct.table}
     assert PLACE in str(index.as_query_engine(llm=llm).query(QUESTION))
 
 
-in_any_loop = pytest.mark.parametrize("use_async", [False, True])  # True makes a loop for each call
+in_any_loop = pytest.mark.parametrize("use_async", [False, True])  # with True, LlamaIndex makes a loop for each call
 
 
 @in_any_loop
-def test_a_property_graph_asks_for_paths_and_answers(llm, embedding, use_async):
+def test_a_property_graph_extracts_paths_and_answers(llm, embedding, use_async):
     index = PropertyGraphIndex.from_documents(DOCUMENTS, llm=llm, embed_model=embedding, use_async=use_async)
     assert str(index.as_query_engine(llm=llm, include_text=True).query(QUESTION))
 
@@ -155,7 +155,7 @@ def test_a_router_chooses_an_engine(llm, tools, selector):
     assert answer.metadata["selector_result"].selections
 
 
-async def test_a_router_chooses_an_engine_for_async_code(llm, tools):
+async def test_a_router_chooses_an_engine_in_async_code(llm, tools):
     router = RouterQueryEngine.from_defaults(tools, llm=llm, selector=PydanticSingleSelector.from_defaults(llm=llm))
     assert PLACE in str(await router.aquery(QUESTION))
 
@@ -174,15 +174,15 @@ def test_a_router_chooses_several_engines(llm, tools, selector):
         'Sure, here it is:\n```json\n[{"choice": 2, "reason": "It is."}]\n```',
     ],
 )
-def test_a_choice_is_read_in_whatever_stands_around_it(llm, sandbox, tools, text):
+def test_a_choice_is_parsed_from_any_text_around_it(llm, sandbox, tools, text):
     sandbox.script(Reply(reasoning='Not {"choice": 1}.', text=text))
     chosen = LLMSingleSelector.from_defaults(llm=llm).select([tool.metadata for tool in tools], QUESTION)
     assert chosen.ind == 1
 
 
 @pytest.mark.parametrize("field", ["reasoning", "reasoning_content", "think"])
-def test_thoughts_are_no_queries(make_llm, sandbox, index, field):
-    """A query stands on each line of the answer."""
+def test_reasoning_is_not_read_as_queries(make_llm, sandbox, index, field):
+    """LlamaIndex reads each line of the answer as a query."""
     sandbox.script(Reply(reasoning="The user\nwants\nqueries.", text="rivers\nsprings", reasoning_field=field))
     fusion = QueryFusionRetriever(
         [index.as_retriever()], llm=make_llm("qwen3_32b"), num_queries=3, use_async=False, similarity_top_k=1
@@ -192,7 +192,7 @@ def test_thoughts_are_no_queries(make_llm, sandbox, index, field):
     assert [query.rpartition(": ")[2] for query in queries] == ["rivers", "springs"]
 
 
-def test_the_default_router_is_made_for_this_llm(llm, tools):
+def test_the_default_router_selects_by_tool_calls(llm, tools):
     """`select_multi` chooses a selector by the LLM's metadata."""
     router = RouterQueryEngine.from_defaults(tools, llm=llm, select_multi=True)
     assert isinstance(router._selector, PydanticMultiSelector)
@@ -209,7 +209,7 @@ def test_questions_are_split_for_several_engines(llm, tools, use_async):
     assert answer.source_nodes
 
 
-async def test_questions_are_split_for_several_engines_by_async_code(llm, tools):
+async def test_questions_are_split_for_several_engines_in_async_code(llm, tools):
     engine = SubQuestionQueryEngine.from_defaults(
         tools, llm=llm, question_gen=LLMQuestionGenerator.from_defaults(llm=llm), use_async=True, verbose=False
     )
@@ -224,21 +224,21 @@ def test_citations_have_their_sources(llm, sandbox):
     assert answer.source_nodes[0].text.startswith("Source 1")
 
 
-def test_hyde_asks_for_a_document_first(index, llm, sandbox):
+def test_hyde_generates_a_document_first(index, llm, sandbox):
     engine = TransformQueryEngine(index.as_query_engine(llm=llm, similarity_top_k=1), HyDEQueryTransform(llm=llm))
     assert str(engine.query(QUESTION))
     assert sum("chat" in request.path for request in sandbox.requests) == 2
 
 
 @in_any_loop
-def test_query_fusion_asks_in_other_words(index, llm, use_async):
+def test_query_fusion_generates_other_queries(index, llm, use_async):
     retriever = QueryFusionRetriever(
         [index.as_retriever()], llm=llm, num_queries=3, use_async=use_async, mode="reciprocal_rerank"
     )
     assert retriever.retrieve(QUESTION)
 
 
-async def test_query_fusion_asks_in_other_words_by_async_code(index, llm):
+async def test_query_fusion_generates_other_queries_in_async_code(index, llm):
     retriever = QueryFusionRetriever([index.as_retriever()], llm=llm, num_queries=3, use_async=True)
     assert await retriever.aretrieve(QUESTION)
 

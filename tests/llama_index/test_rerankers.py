@@ -60,7 +60,7 @@ def test_reranking_brings_the_answer_to_the_top(reranker, embedding, llm, sandbo
     assert [request.path.rpartition("/")[2] for request in sandbox.requests].count("rerank") == 2
 
 
-def test_the_scored_text_is_the_embedded_text(reranker, sandbox):
+def test_the_reranker_scores_the_text_that_is_embedded(reranker, sandbox):
     reranker.postprocess_nodes(nodes(), query_str=QUESTION)
 
     assert sandbox.requests[-1].body["documents"][0] == f"page: 12\n\n{PASSAGES[0]}"

@@ -64,15 +64,15 @@ def test_the_arguments_of_a_tool_are_sent_without_references_and_with_their_limi
     assert parameters["properties"]["start"]["properties"]["latitude"]["type"] == "number"
 
 
-def test_the_top_of_a_recursive_class_is_no_reference(llm, sandbox):
+def test_the_top_of_a_recursive_class_is_not_a_reference(llm, sandbox):
     parameters = sent_parameters(llm, sandbox, Tree)
     assert parameters["type"] == "object"
     assert parameters["properties"]["children"]["items"] == {"$ref": "#/$defs/Tree"}
     assert parameters["$defs"]["Tree"]["properties"].keys() == {"name", "children"}
 
 
-def test_a_streamed_recursive_object_by_a_tool_call(make_llm, sandbox):
-    """Not whole: LlamaIndex's own `call_tool` looks for `properties` at the top of the schema, where they are not."""
+def test_a_recursive_object_is_streamed_by_a_tool_call(make_llm, sandbox):
+    """Not without streaming: LlamaIndex's own `call_tool` needs `properties` at the top of the schema."""
     tree = Tree(name="root", children=[Tree(name="leaf")])
     sandbox.script(Reply(tool_calls=[ToolCall("Tree", tree.model_dump_json())]))
     llm = make_llm(pydantic_program_mode=PydanticProgramMode.FUNCTION)

@@ -114,7 +114,7 @@ def test_max_completion_tokens_is_max_tokens(sandbox):
         llm.complete("x", max_completion_tokens=8, max_tokens=9)
 
 
-def test_an_embedding_takes_additional_kwargs(sandbox):
+def test_an_embedding_model_takes_additional_kwargs(sandbox):
     TIREmbedding(additional_kwargs={"truncate_prompt_tokens": 5}).get_text_embedding("x")
     assert sandbox.requests[-1].body["truncate_prompt_tokens"] == 5
 
@@ -231,7 +231,7 @@ async def test_tokens_of_a_string_are_those_of_a_users_message(make_llm, sandbox
     ("fields", "shown"),
     [({}, {}), ({"temperature": 0.0, "reasoning_effort": "low"}, {"temperature": 0.0, "reasoning_effort": "low"})],
 )
-def test_metadata_has_the_parameters_that_observers_show(make_llm, fields, shown):
+def test_metadata_has_the_parameters_that_tracing_tools_show(make_llm, fields, shown):
     metadata = make_llm(**fields).metadata.model_dump(exclude_unset=True)
     assert {name: metadata[name] for name in metadata if name not in LLMMetadata.model_fields} == shown
     assert make_llm(**fields).to_payload().items() >= {**shown, "model": "gpt_oss_120b", "class_name": "TIR"}.items()
@@ -276,7 +276,7 @@ def test_metadata_comes_from_the_model_unless_set(sandbox, fields, window, outpu
     assert metadata.is_function_calling_model is calls
 
 
-def test_one_answer_is_requested_where_several_are_wanted(llm, sandbox):
+def test_n_above_one_warns_and_one_answer_is_requested(llm, sandbox):
     """RAGAS passes `n=3` to every LLM."""
     with pytest.warns(UserWarning, match="`n` is 3"):
         assert llm.chat(asked(), n=3).message.content

@@ -1,4 +1,4 @@
-"""The content of stream items, and their cost: linear in the answer's length."""
+"""The content of stream items; their cost is linear in the length of the answer."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def seconds_for(chunks: int) -> float:
 
 
 def test_a_long_call_takes_linear_time():
-    """Eight times as many pieces cost far less than sixty-four times as much."""
+    """Eight times as many pieces take far less than sixty-four times as long."""
     seconds_for(100)
     short = min(seconds_for(300) for _ in range(3))
     assert min(seconds_for(2_400) for _ in range(2)) < 24 * short

@@ -246,7 +246,7 @@ async def test_a_streaming_program_requires_its_call_with_must_call(llm, sandbox
     assert [request.body["tool_choice"] for request in sandbox.requests] == ["required"] * 2
 
 
-def test_other_modes_have_llama_index_s_own_structured_llm(make_llm):
+def test_other_modes_use_llama_indexs_own_structured_llm(make_llm):
     structured = make_llm(pydantic_program_mode=FUNCTION).as_structured_llm(City)
     assert isinstance(structured, StructuredLLM)
     assert not isinstance(structured, StructuredTIR)
@@ -266,7 +266,7 @@ async def test_a_structured_llm_of_another_mode_streams_completions(make_llm):
 
 
 @pytest.mark.parametrize("way", ["stream_chat", "stream_complete"])
-def test_a_structured_llm_s_truncated_stream_is_an_error_that_says_so(llm, sandbox, way):
+def test_a_truncated_stream_of_a_structured_llm_is_an_error_that_says_so(llm, sandbox, way):
     sandbox.script(Reply(text='{"name": "Pu', finish_reason="length"))
     with pytest.raises(StructuredOutputError, match="truncated; raise `max_tokens`"):
         list(getattr(llm.as_structured_llm(City), way)("Pune?" if way == "stream_complete" else asked()))
@@ -315,7 +315,7 @@ async def test_a_stream_of_objects_ends_with_the_object_of_the_whole_answer(llm,
 
 
 @ANSWERS
-async def test_a_structured_llm_s_stream_ends_with_the_object_of_the_whole_answer(llm, sandbox, pieces, expected):
+async def test_a_stream_of_a_structured_llm_ends_with_the_object_of_the_whole_answer(llm, sandbox, pieces, expected):
     sandbox.script(*[Reply(text=pieces)] * 2)
     structured = llm.as_structured_llm(type(expected))
     for last in (list(structured.stream_chat(asked()))[-1], (await collect(structured.astream_chat(asked())))[-1]):

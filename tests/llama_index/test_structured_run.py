@@ -1,4 +1,4 @@
-"""Structured output over HTTP without a server: the requests that are made, the objects returned, and streams."""
+"""Structured output on a fake HTTP handler: the requests that are made, the objects returned, and streams."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def llm(answers: Answers, **settings: Any) -> TIR:
 
 
 def prompt() -> PromptTemplate:
-    """A prompt of its own for each test: LlamaIndex's programs put an output parser into it."""
+    """Return a new prompt for each test: LlamaIndex's programs put an output parser into it."""
     return PromptTemplate("Who is {who}?")
 
 

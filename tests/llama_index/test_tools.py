@@ -65,7 +65,7 @@ def test_a_long_description_is_sent_whole(llm, sandbox):
     assert len(sandbox.requests[-1].body["tools"][0]["function"]["description"]) == 5_000
 
 
-def test_errors_are_of_both_kinds(llm, sandbox):
+def test_tool_errors_are_value_errors_and_tir_errors(llm, sandbox):
     """Callers of LlamaIndex expect a `ValueError`; users of this library catch a `TIRError`."""
     broken, other = ToolCall("add", "{"), ToolCall("erase", {})
     sandbox.script(Reply(text="No."), Reply(tool_calls=[broken], finish_reason="length"), Reply(tool_calls=[other]))

@@ -148,7 +148,7 @@ def test_a_cut_call_without_arguments_has_none():
     assert parse_arguments("") == {}
 
 
-def test_counts_and_endings_are_kept_where_they_are_set():
+def test_token_counts_and_finish_reason_are_kept_if_they_are_set():
     assert response_kwargs(Choice(), None) == {}
     assert response_kwargs(Choice(finish_reason="length"), Usage(1, 2, 3)) == {
         "prompt_tokens": 1,

@@ -87,7 +87,7 @@ def test_media_are_parts_of_their_kind(block: Any, part: dict[str, Any]):
         (VideoBlock(video=b"\0\1\xff"), "data:video/mp4;base64,AAH/"),
     ],
 )
-def test_media_of_unknown_type_have_a_common_one(block: Any, url: str):
+def test_media_of_unknown_type_get_a_default_type(block: Any, url: str):
     block = block.model_copy(update={f"{block.block_type}_mimetype": None})
     (part,) = to_content([block], "user")
 
@@ -182,5 +182,5 @@ class InvoiceBlock(BaseContentBlock):
         (ImageBlock.model_construct(image=b"\xff\xffA=", path="/tmp/a.png", url=None), "[image: a.png, 2 bytes]"),
     ],
 )
-def test_a_block_of_any_kind_has_a_line_in_its_place(block: Any, line: str):
+def test_every_kind_of_block_has_a_stand_in_line(block: Any, line: str):
     assert stand_in(block) == line

@@ -82,13 +82,13 @@ def test_the_callers_tool_choice_replaces_required(choice: Any, required: bool, 
     assert arguments == {"tools": to_tools([WEATHER, TIME], strict=True), "parallel_tool_calls": False}
 
 
-def test_no_tools_are_no_arguments():
+def test_without_tools_no_tool_arguments_are_passed():
     assert to_tool_arguments([], strict=None, choice=None, required=False, parallel=True) == {}
     with pytest.raises(InvalidRequestError, match="no tools are offered"):
         to_tool_arguments([], strict=None, choice=None, required=True, parallel=True)
 
 
-def test_a_name_that_is_changed_for_the_wire_is_kept(monkeypatch: pytest.MonkeyPatch):
+def test_the_original_name_of_a_renamed_tool_is_kept(monkeypatch: pytest.MonkeyPatch):
     def renamed(metadata: Any, **_: Any) -> dict[str, Any]:
         return {"type": "function", "function": {"name": metadata.get_name().replace("time", "hour")}}
 
@@ -126,7 +126,7 @@ def test_calls_become_tool_selections():
     assert to_selections(response(), demanded=False) == []
 
 
-def test_a_demanded_call_that_is_missing_is_an_error():
+def test_a_required_call_that_is_missing_is_an_error():
     with pytest.raises(NoToolCallError) as raised:
         to_selections(response(), demanded=True)
     assert str(raised.value) == (
@@ -166,7 +166,7 @@ def test_long_arguments_are_not_repeated_in_the_name_of_the_tool():
     assert len(selection.tool_kwargs["invalid_arguments"]) == 5_002
 
 
-def test_a_broken_call_beside_a_good_one_is_of_no_tool():
+def test_a_broken_call_next_to_a_good_one_has_the_problem_as_its_tool_name():
     made = response(block("f", "[1]"), block("g", {"b": 2}))
 
     broken, good = to_selections(made, demanded=True)
@@ -175,7 +175,7 @@ def test_a_broken_call_beside_a_good_one_is_of_no_tool():
     assert (good.tool_name, good.tool_kwargs) == ("g", {"b": 2})
 
 
-def test_a_call_that_was_cut_off_beside_a_good_one_is_of_no_tool():
+def test_a_cut_off_call_next_to_a_good_one_has_the_problem_as_its_tool_name():
     made = response(block("g", {"b": 2}), block("f", ""), finish="length")
 
     good, cut = to_selections(made, demanded=False)

@@ -1,4 +1,4 @@
-"""Executes the notebooks on the sandbox, and says what their cells show."""
+"""Executes the notebooks on the sandbox, and returns the outputs of their cells."""
 
 from __future__ import annotations
 

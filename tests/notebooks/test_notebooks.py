@@ -57,7 +57,7 @@ def test_the_stored_outputs_are_those_of_a_run(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FIRST_STEPS)
-def test_the_first_steps_show_what_they_promise(name: str) -> None:
+def test_each_section_of_the_first_steps_shows_its_result(name: str) -> None:
     for title, cell in sections(load(name)).items():
         assert re.search(SHOWN[title], "".join(output.text for output in cell.outputs)), title
 
@@ -71,7 +71,7 @@ def test_both_first_steps_have_the_same_sections_and_llama_index_a_query_engine(
 
 @pytest.mark.parametrize("variable", ["E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN", "TIR_BASE_URL"])
 @pytest.mark.parametrize("name", NAMES)
-def test_where_there_is_something_to_call_nothing_is_started(
+def test_no_sandbox_is_started_if_a_server_is_configured(
     name: str, variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, "something")
@@ -109,7 +109,7 @@ def test_each_link_leads_to_a_notebook(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FIRST_STEPS)
-def test_the_first_examples_of_the_documentation_stand_in_the_notebook(name: str) -> None:
+def test_the_first_examples_of_the_documentation_are_in_the_notebook(name: str) -> None:
     cells = {_shape(cell.source) for cell in sections(load(name)).values()}
     package = {"langchain": "langchain_tir", "llama_index": "llama_index_tir"}[name]
     pages = map(Page, ("README.md", "docs/guides/tools.md", "docs/guides/structured_output.md"))

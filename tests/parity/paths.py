@@ -1,6 +1,6 @@
 """The eight paths to an answer, each as one async function: two frameworks, sync and async, whole and streamed.
 
-A conversation is written once, in the words of neither framework, and so is what came back.
+Conversations and answers are written in types of neither framework.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back, in the words of neither framework."""
+    """An answer, in types of neither framework."""
 
     text: str
     reasoning: str
@@ -151,7 +151,7 @@ def _from_langchain(message: AIMessage) -> Answer:
 
 
 def _broken(arguments: str) -> str:
-    """What the model wrote, without the mark that keeps LangChain from taking it for whole."""
+    """The arguments that the model wrote, without the mark that keeps LangChain from completing them."""
     without = arguments.removesuffix("]")
     return (arguments.removesuffix("}") if without == arguments else without).removesuffix('"')
 

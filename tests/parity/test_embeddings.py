@@ -29,7 +29,7 @@ INSTRUCTIONS = {
 
 @pytest.fixture
 def endpoint(sandbox):
-    """An own server, where a model has any name."""
+    """The user's own server, where a model may have any name."""
     return {"base_url": sandbox.base_url, "api_key": sandbox.token, "max_retries": 0}
 
 
@@ -89,6 +89,6 @@ async def test_a_text_that_is_too_long_is_refused_with_advice(sandbox, endpoint)
 
 
 @pytest.mark.parametrize("cls", [TIREmbeddings, TIREmbedding])
-def test_a_limit_that_makes_no_sense_is_refused(cls, endpoint):
+def test_an_invalid_limit_is_refused(cls, endpoint):
     with pytest.raises(ValueError, match="truncate_prompt_tokens"):
         cls(**endpoint, truncate_prompt_tokens=-2)

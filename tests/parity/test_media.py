@@ -1,4 +1,4 @@
-"""Images, audio and video of a person: by URL, as data and from files, the same from both integrations."""
+"""Images, audio and video of a user: by URL, as data and from files, the same from both integrations."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_file_is_sent_with_its_type(kind, sandbox, endpoint, tmp_path: Path):
 
 
 @KIND
-def test_data_and_urls_are_sent_alike(kind, sandbox, endpoint):
+def test_data_and_urls_are_sent_in_the_same_form(kind, sandbox, endpoint):
     _, data, media_type = FILES[kind]
     url = f"https://example.invalid/{kind}"
     own = {"format": "wav"} if kind == "audio" else {f"{kind}_mimetype": media_type}
@@ -64,7 +64,7 @@ def test_data_and_urls_are_sent_alike(kind, sandbox, endpoint):
 
     one, other = content(sandbox)
     assert one == other
-    assert one[1] == {"type": f"{kind}_url", f"{kind}_url": {"url": url}}  # which nobody but the server loads
+    assert one[1] == {"type": f"{kind}_url", f"{kind}_url": {"url": url}}  # which only the server would load
 
 
 @KIND
@@ -86,7 +86,7 @@ def test_data_of_another_kind_are_refused_with_the_reason(kind, sandbox, endpoin
 def test_large_files_are_refused_without_being_read(kind, sandbox, endpoint, tmp_path: Path):
     path = tmp_path / FILES[kind][0]
     with path.open("wb") as file:
-        file.truncate(media.LIMIT + 1)  # a hole, which takes no room on the disk
+        file.truncate(media.LIMIT + 1)  # a sparse file, which takes no space on the disk
 
     message = "have 64 MB, and at most 64 MB can be sent: pass a URL"
     with pytest.raises(InvalidRequestError, match=message):
@@ -162,7 +162,7 @@ def test_data_urls_are_checked(kind, url, problem, sandbox, endpoint):
     assert not sandbox.requests
 
 
-def test_a_path_as_a_url_is_refused_with_advice(endpoint):
+def test_a_file_path_given_as_a_url_is_refused_with_advice(endpoint):
     with pytest.raises(InvalidRequestError, match=r"has no scheme.*; `media_block\(path\)` reads a file"):
         langchain(endpoint, {"type": "image_url", "image_url": {"url": "/etc/passwd"}})
 
@@ -229,7 +229,7 @@ def test_data_urls_of_a_tools_result_that_cannot_be_sent_are_named(url, sandbox,
 
 
 @pytest.mark.parametrize(("model", "is_sent"), [("gpt_oss_120b", False), ("qwen2_vl_72b_instruct", True)])
-def test_an_image_of_a_tool_is_named_for_models_that_read_text_only(model, is_sent, sandbox, endpoint):
+def test_an_image_of_a_tool_is_described_for_models_that_read_text_only(model, is_sent, sandbox, endpoint):
     """gpt-oss does not get such an image, and other models of text answer with HTTP 400."""
     endpoint = {**endpoint, "endpoint_id": 45, "model": model}
     encoded = base64.b64encode(FILES["image"][1]).decode()

@@ -183,7 +183,7 @@ async def test_images_videos_and_audio_of_a_user(sandbox, endpoint):
 
 
 @pytest.mark.parametrize("path", EVERY)
-async def test_an_image_of_the_system_is_refused_with_its_place(sandbox, endpoint, path):
+async def test_an_image_in_a_system_message_is_refused_with_its_position(sandbox, endpoint, path):
     turns = (Turn("user", "Hi"), Turn("system", "Look.", media=MEDIA[:1]))
 
     with pytest.raises(InvalidRequestError, match=r"messages\[1\]: .*image_url.* system"):
@@ -203,7 +203,7 @@ async def test_an_image_for_a_model_that_reads_text_only_is_logged(sandbox, endp
 
 
 @pytest.mark.parametrize("path", EVERY)
-async def test_advice_on_an_answer_of_nothing_but_reasoning_is_logged(sandbox, endpoint, path, caplog):
+async def test_advice_on_an_answer_with_only_reasoning_is_logged(sandbox, endpoint, path, caplog):
     sandbox.script(Reply(text="", reasoning="Hm.", finish_reason="length"))
     await path(Script(ASK), endpoint)
 
@@ -214,7 +214,7 @@ async def test_advice_on_an_answer_of_nothing_but_reasoning_is_logged(sandbox, e
 
 
 @pytest.mark.parametrize("reply", [Reply(text=""), Reply(text="", reasoning="Only thought."), Reply(text="\n \n")])
-async def test_an_answer_without_words_is_an_answer(sandbox, endpoint, reply):
+async def test_an_empty_answer_is_not_an_error(sandbox, endpoint, reply):
     answer = await through_all(Script(ASK), sandbox, endpoint, reply)
 
     assert answer.text == reply.text
@@ -298,13 +298,13 @@ async def test_broken_arguments_are_kept_as_the_model_wrote_them(sandbox, endpoi
     reply = Reply(tool_calls=[ToolCall("get_time", '{"zone": ')])
 
     (call,) = (await through_all(Script(ASK, TOOLS), sandbox, endpoint, reply)).calls
-    # LangChain adds up a stream's pieces by itself, and takes cut-off JSON for whole: a mark keeps it from that.
+    # LangChain joins the pieces of a stream and completes cut-off JSON: a mark prevents it.
     assert call.arguments.startswith('{"zone": ')
 
 
 @pytest.mark.parametrize("path", EVERY)
-async def test_a_demanded_call_of_broken_json_is_replaced(sandbox, endpoint, path):
-    """A LangChain stream has shown the broken call, and keeps it as an invalid one."""
+async def test_a_forced_call_of_broken_json_is_replaced(sandbox, endpoint, path):
+    """A LangChain stream has already yielded the broken call, and keeps it as an invalid one."""
     broken = Reply(tool_calls=[ToolCall("get_time", '{"zone": ')], usage=USAGE)
     sandbox.script(broken, Reply(text='{"zone": "IST"}', usage=USAGE))
 
@@ -315,8 +315,8 @@ async def test_a_demanded_call_of_broken_json_is_replaced(sandbox, endpoint, pat
     assert (answer.finish_reason, answer.usage[:3]) == ("tool_calls", (14, 6, 20))
 
 
-async def test_arguments_that_open_brackets_without_end_are_broken_ones(sandbox, endpoint):
-    """A model that repeats itself writes more of them than Python's JSON reader can bear."""
+async def test_deeply_nested_arguments_are_invalid(sandbox, endpoint):
+    """A model that repeats itself writes more brackets than Python's JSON reader can nest."""
     arguments = '{"zone": ' + "[" * 1_100
     reply = Reply(tool_calls=[ToolCall("get_time", arguments)])
 
@@ -341,7 +341,7 @@ async def test_arguments_that_open_brackets_without_end_are_broken_ones(sandbox,
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
-async def test_errors_are_of_one_tree(sandbox, endpoint, path, fault, expected):
+async def test_errors_have_the_same_classes_and_details(sandbox, endpoint, path, fault, expected):
     sandbox.script(fault)
 
     with pytest.raises(expected) as caught:
@@ -363,7 +363,7 @@ async def test_a_broken_stream_carries_what_had_arrived(sandbox, endpoint, path)
 
 
 @pytest.mark.parametrize("path", EVERY)
-async def test_what_cannot_be_sent_is_refused_before_a_request(sandbox, endpoint, path, monkeypatch):
+async def test_invalid_settings_and_content_are_refused_before_a_request(sandbox, endpoint, path, monkeypatch):
     for name in ("E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN", "E2E_TIR_PROJECT_ID", "TIR_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     for wrong, error in (

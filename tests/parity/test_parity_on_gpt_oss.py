@@ -112,7 +112,7 @@ async def test_calls_that_the_model_makes(endpoint, scenario, calls):
 
 
 def of(framework: str) -> tuple[Path, ...]:
-    """Return the paths of one framework, for a call that the model was not trained to write as it must."""
+    """Return the paths of one framework, for a call whose form the model was not trained on."""
     return tuple(path for path in EVERY if path.__name__.startswith(framework))
 
 
@@ -200,7 +200,7 @@ async def test_a_stop_word_in_a_tool_call(endpoint, path):
 
 
 @pytest.mark.parametrize("path", EVERY)
-async def test_a_demanded_call_of_broken_json(endpoint, path):
+async def test_a_forced_call_of_broken_json(endpoint, path):
     answer = await path(with_tools("badargs", choice="get_weather"), endpoint)
 
     assert [call.name for call in answer.calls if isinstance(call.arguments, dict)] == ["get_weather"]

@@ -149,8 +149,8 @@ async def test_without_documents_nothing_is_sent(cls, rerank, sandbox, endpoint)
 
 
 @EVERY
-async def test_a_server_of_another_kind_is_called_as_it_wants(cls, rerank, sandbox, endpoint):
-    """As text-embeddings-inference, whose answer is an array."""
+async def test_another_rerank_server_is_called_in_its_own_form(cls, rerank, sandbox, endpoint):
+    """text-embeddings-inference answers with an array."""
     sandbox.script(Reply(body='[{"index": 1, "score": 0.9}, {"index": 0, "score": 0.1}]'))
     fields = {"model": "BAAI/bge-reranker-v2-m3", "base_url": sandbox.base_url, "api_key": sandbox.token}
     reranker = cls(**fields, path="/rerank", documents_field="texts", max_retries=0)
@@ -205,7 +205,7 @@ async def test_a_query_is_needed(cls, rerank, sandbox, endpoint):
     ],
     ids=str,
 )
-def test_settings_that_make_no_sense_are_refused_by_name(cls, fields, endpoint):
+def test_invalid_settings_are_refused_by_name(cls, fields, endpoint):
     with pytest.raises(ValueError, match=next(iter(fields))):
         cls(**endpoint, **fields)
 
@@ -241,7 +241,7 @@ async def test_the_number_of_concurrent_requests_in_threads_is_limited(
     send, lock, seen = reranker.client.rerank, threading.Barrier(2, timeout=20), []
 
     def counted(request: Any) -> Any:
-        """Two calls meet here each time; the fifth is alone."""
+        """Two calls wait for each other here; the fifth is alone."""
         seen.append(RUN.get())
         if request.documents != TEXTS[-1:]:
             lock.wait()
@@ -273,7 +273,7 @@ async def test_a_request_that_fails_ends_the_others(cls, rerank, endpoint, monke
     monkeypatch.setattr(reranker.client, "arerank", fail_or_wait)
     with pytest.raises(BadRequestError):
         await rerank(reranker, TEXTS)
-    await asyncio.sleep(0)  # the turn of the loop in which cancelled tasks end
+    await asyncio.sleep(0)  # the iteration of the loop in which cancelled tasks end
 
     assert len(ended) == 4
 
@@ -293,7 +293,7 @@ async def test_a_call_that_is_cancelled_disconnects(cls, rerank, sandbox, endpoi
 
 
 @EVERY
-async def test_failures_that_pass_are_tried_again(cls, rerank, sandbox, endpoint):
+async def test_temporary_failures_are_retried(cls, rerank, sandbox, endpoint):
     sandbox.script(Fault(status=503, headers={"retry-after": "0"}))
 
     assert len(await rerank(cls(**{**endpoint, "max_retries": 1}), TEXTS)) == 5
@@ -301,7 +301,7 @@ async def test_failures_that_pass_are_tried_again(cls, rerank, sandbox, endpoint
 
 
 @EVERY
-async def test_a_server_that_is_silent_is_given_up(cls, rerank, sandbox, endpoint):
+async def test_a_silent_server_is_a_timeout(cls, rerank, sandbox, endpoint):
     sandbox.script(Reply(delay=30))
 
     with pytest.raises(TimeoutError):

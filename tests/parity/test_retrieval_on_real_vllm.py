@@ -54,7 +54,7 @@ def nearest(query, vectors):
     return sorted(range(len(products)), key=lambda place: -products[place])
 
 
-async def test_vectors_are_in_the_order_of_the_texts_and_near_to_their_like(embedding_server):
+async def test_vectors_are_in_the_order_of_the_texts_and_similar_texts_are_near(embedding_server):
     fields = embedding_server.endpoint()
 
     ways = await embedded(fields, QUESTION, list(PASSAGES))
@@ -105,7 +105,7 @@ async def test_an_embedding_model_reranks_too(embedding_server):
         assert 0 < score <= 1.001
 
 
-async def test_templates_and_limits_arrive(reranker_server):
+async def test_templates_and_limits_take_effect(reranker_server):
     fields = reranker_server.endpoint()
     plain = await reranked(fields, "invoice", ["payment", LONG[:50]])
     with_template = await reranked(

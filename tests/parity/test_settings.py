@@ -75,7 +75,7 @@ def test_none_unsets_a_parameter_in_the_constructor_and_in_a_call(cls, sandbox, 
 
 
 @CHAT
-def test_none_unsets_the_form_of_the_answer(cls, sandbox, endpoint):
+def test_none_unsets_the_response_format(cls, sandbox, endpoint):
     call(cls(**endpoint), response_format=None)
 
     assert "response_format" not in sandbox.requests[0].body
@@ -83,7 +83,7 @@ def test_none_unsets_the_form_of_the_answer(cls, sandbox, endpoint):
 
 @ALL
 @pytest.mark.parametrize("name", [None, "", "a model"])
-def test_what_is_no_name_of_a_model_cannot_be_set_in_place(cls, endpoint, name):
+def test_an_invalid_model_name_cannot_be_set_in_place(cls, endpoint, name):
     model = made(cls, **endpoint)
     with pytest.raises(ConfigurationError, match="`model`"):
         setattr(model, "model_name" if cls is TIREmbedding else "model", name)
@@ -168,7 +168,7 @@ def test_a_field_that_does_not_exist_cannot_be_set_in_place(cls, endpoint):
         made(cls, **endpoint).temprature = 0.1
 
 
-def test_what_is_known_of_a_model_follows_it(endpoint):
+def test_known_facts_follow_the_model(endpoint):
     model, llm = ChatTIR(**endpoint), TIR(**endpoint)
     assert (model.profile["max_input_tokens"], llm.metadata.context_window) == (131_072, 131_072)
 
@@ -275,14 +275,14 @@ def test_headers_for_one_call_are_sent_by_a_copy(cls, endpoint, sandbox):
         ({"api_base": "https://a/v1", "base_url": "https://b/v1"}, "Give `base_url` or `api_base`, not both"),
     ],
 )
-def test_arguments_that_users_bring_from_elsewhere_are_explained(cls, endpoint, arguments, message):
+def test_arguments_of_other_integrations_are_explained(cls, endpoint, arguments, message):
     with pytest.raises(ConfigurationError, match=message) as raised:
         made(cls, **{**endpoint, **arguments})
     assert "a-secret" not in str(raised.value)
 
 
 @ALL
-def test_names_that_users_bring_from_elsewhere_are_accepted(cls):
+def test_names_of_other_integrations_are_accepted(cls):
     with httpx.Client() as client:
         model = made(cls, openai_api_base="https://example.com/v1", api_key="t", request_timeout=5, http_client=client)
 
@@ -325,7 +325,7 @@ def test_models_that_share_a_url_are_named_in_the_body_only(cls, sandbox, endpoi
 
 
 @CHAT
-def test_the_window_of_an_own_deployment_is_read_from_its_server(cls, sandbox, endpoint):
+def test_the_window_of_a_private_deployment_is_read_from_its_server(cls, sandbox, endpoint):
     model = cls("/mnt/models", **endpoint, endpoint_id=45)
 
     assert window_of(model) == 131_072
@@ -333,7 +333,7 @@ def test_the_window_of_an_own_deployment_is_read_from_its_server(cls, sandbox, e
 
 
 @CHAT
-async def test_a_window_that_was_listed_is_not_asked_for(cls, sandbox, endpoint):
+async def test_a_window_that_was_listed_is_not_requested(cls, sandbox, endpoint):
     listed, ready = (cls("/mnt/models", **endpoint, endpoint_id=45) for _ in range(2))
     await listed.alist_models()
     await ready.await_until_ready()
@@ -343,7 +343,7 @@ async def test_a_window_that_was_listed_is_not_asked_for(cls, sandbox, endpoint)
 
 
 @CHAT
-def test_a_window_that_cannot_be_read_is_no_error(cls, sandbox, endpoint, caplog):
+def test_a_window_that_cannot_be_read_is_not_an_error(cls, sandbox, endpoint, caplog):
     model = cls("/mnt/models", **{**endpoint, "host": None, "base_url": "http://127.0.0.1:1/v1"})
 
     assert [window_of(model) for _ in range(2)] == [None if cls is ChatTIR else 8_192] * 2
@@ -397,7 +397,7 @@ async def test_the_tokens_of_a_prompt_are_counted_by_the_server(cls, sandbox, en
 
 
 @CHAT
-def test_a_server_without_a_count_is_an_error_of_the_one_tree(cls, endpoint):
+def test_a_server_that_does_not_count_tokens_is_a_tir_error(cls, endpoint):
     prompt = "Hi" if cls is ChatTIR else [ChatMessage("Hi")]
     with pytest.raises(TIRError):
         cls(**endpoint).count_tokens(prompt)

@@ -87,7 +87,7 @@ OBJECTS = {
     "a raw line break in a fence": f"```\n{RAW}\n```",
 }
 
-# What the model answers. LlamaIndex asks once more where that may help.
+# The model's answers. LlamaIndex makes a second request where that may help.
 FAILURES = {
     "prose": (Reply(text="Pune is a city."), StructuredOutputError, "Pune is a city."),
     "an object that does not fit": (Reply(text='{"name": "Pune"}'), StructuredOutputError, '{"name": "Pune"}'),

@@ -1,7 +1,7 @@
 """Makes a tiny embedding model or a tiny reranker, whose weights are set by hand: both compare texts by their words.
 
 Both are BERT models, which vLLM serves as any other. The embedding is the mean of the words' random vectors. The
-reranker reads query and document together: in its first layer each word looks for its like in the other text, in the
+reranker reads query and document together: in its first layer each word looks for itself in the other text, in the
 second one the first token counts the words of the query that found theirs.
 
 This file runs inside the vLLM environment: ``python make_retrieval_model.py DIRECTORY embedding|reranker``.

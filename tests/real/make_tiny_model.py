@@ -1,6 +1,6 @@
-"""Makes a tiny chat model with random weights, out of nothing but what is installed.
+"""Makes a tiny chat model with random weights, from installed packages only.
 
-Its words are noise; what it is for is the server around it. vLLM treats it like any Qwen2 chat model:
+Its words are noise; the tests use it to run the server. vLLM treats it like any Qwen2 chat model:
 it renders its chat template, streams its tokens, and masks them where a schema or a tool asks for it.
 
 This file runs inside the vLLM environment: ``python make_tiny_model.py DIRECTORY``.
@@ -24,7 +24,7 @@ CONTEXT_LENGTH = 4096
 VOCABULARY = 4096
 CORPUS_FILES = 150
 PADDING, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
-# Marks the parsers look for. They are words of the vocabulary and stay visible when text is decoded,
+# Markers that the parsers look for. They are words of the vocabulary and stay visible when text is decoded,
 # as the reasoning and tool call parsers of vLLM need them to.
 MARKS = ["<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"]
 

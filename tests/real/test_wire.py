@@ -1,4 +1,4 @@
-"""What vLLM's server does, seen with plain httpx: the facts that the client relies on."""
+"""The behaviour of vLLM's server that the client relies on, observed with plain httpx."""
 
 from __future__ import annotations
 

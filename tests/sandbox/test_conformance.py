@@ -44,7 +44,7 @@ def skeleton(value: Any) -> Any:
 
 
 def in_order(value: Any) -> str:
-    """A text of a skeleton, so that the order of its keys counts."""
+    """Return a skeleton as text, so that a comparison includes the order of keys."""
     return json.dumps(value)
 
 
@@ -73,7 +73,7 @@ def ask(sandbox: Sandbox, body: dict[str, Any]) -> httpx.Response:
 
 
 def replayed_message(choice: dict[str, Any], parallel: bool | None) -> Reply:
-    """The reply that is answered as a recorded message; calls beyond the first may have been dropped."""
+    """Return the reply that reproduces a recorded message; calls beyond the first may have been dropped."""
     message = choice["message"]
     calls = [call["function"] for call in message.get("tool_calls", [])]
     calls += [{"name": "trimmed", "arguments": ""}] if parallel is False else []

@@ -1,4 +1,4 @@
-"""URLs, authentication, models, scripted fields, tokens and embeddings."""
+"""The sandbox's endpoints: URLs, authentication, models, scripted fields, tokens and embeddings."""
 
 import json
 import math

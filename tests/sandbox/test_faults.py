@@ -1,4 +1,4 @@
-"""Faults: statuses, delays, stalls, broken connections and streams."""
+"""The sandbox's faults: statuses, delays, stalls, broken connections and streams."""
 
 import json
 import time
@@ -23,7 +23,7 @@ def until(condition, seconds=20.0):
     assert condition()
 
 
-def test_a_status_with_headers(http, sandbox):
+def test_a_status_is_sent_with_its_headers(http, sandbox):
     sandbox.script(Fault(status=429, headers={"Retry-After": "2"}))
     answer = http.post(CHAT, json=BODY)
 
@@ -39,7 +39,7 @@ def test_a_status_with_headers(http, sandbox):
         (b"\xff", "�", None),
     ],
 )
-def test_a_status_with_a_custom_body(http, sandbox, body, text, kind):
+def test_a_status_may_have_a_custom_body(http, sandbox, body, text, kind):
     sandbox.script(Fault(status=502, body=body, content_type="text/html" if kind == "text/html" else None))
     answer = http.post(CHAT, json=BODY)
 
@@ -55,7 +55,7 @@ def read(http, seen):
                 seen.append(line)
 
 
-def test_a_closed_connection_in_a_stream(http, sandbox):
+def test_a_connection_is_closed_in_a_stream(http, sandbox):
     sandbox.script(Fault(after=WORDS, cut_after=3))
     seen = []
     with pytest.raises(httpx.RemoteProtocolError):
@@ -66,7 +66,7 @@ def test_a_closed_connection_in_a_stream(http, sandbox):
     assert not sandbox.requests[0].disconnected
 
 
-def test_a_closed_connection_after_the_last_event(http, sandbox):
+def test_a_connection_is_closed_after_the_last_event(http, sandbox):
     sandbox.script(Fault(after=WORDS, cut_after=99))
     seen = []
     with pytest.raises(httpx.RemoteProtocolError):
@@ -75,14 +75,14 @@ def test_a_closed_connection_after_the_last_event(http, sandbox):
     assert seen[-1] == "data: [DONE]"
 
 
-def test_a_closed_connection_in_a_whole_answer(http, sandbox):
+def test_a_connection_is_closed_in_a_whole_answer(http, sandbox):
     sandbox.script(Fault(after=WORDS, cut_after=20))
     with pytest.raises(httpx.RemoteProtocolError, match="received 20 bytes"):
         http.post(CHAT, json=BODY)
 
 
 @pytest.mark.parametrize("body", [BODY, STREAM])
-def test_a_reset(http, sandbox, body):
+def test_a_connection_is_reset(http, sandbox, body):
     sandbox.script(Fault(reset_before_headers=True))
     with pytest.raises(httpx.ReadError):
         http.post(CHAT, json=body)
@@ -109,7 +109,7 @@ def test_a_stall_may_have_a_length(http, sandbox):
 
 
 @pytest.mark.parametrize("delay", [Fault(delay=0.15), Reply(text="x", delay=0.15), Reply(text="x", chunk_delay=0.05)])
-def test_delays(http, sandbox, delay):
+def test_answers_are_delayed(http, sandbox, delay):
     sandbox.script(delay)
     start = time.monotonic()
     read(http, [])
@@ -117,7 +117,7 @@ def test_delays(http, sandbox, delay):
     assert time.monotonic() - start >= 0.15
 
 
-def test_an_error_event_in_a_stream(http, sandbox):
+def test_a_stream_has_an_error_event(http, sandbox):
     sandbox.script(Fault(after=WORDS, error_chunk=True, at=3))
     seen = []
     read(http, seen)
@@ -134,7 +134,7 @@ def test_a_dead_engine_answers_500(http, sandbox):
     assert (answer.status_code, answer.json()["error"]["message"]) == (500, "gone")
 
 
-def test_garbage(http, sandbox):
+def test_garbage_is_sent_in_a_stream_or_as_the_body(http, sandbox):
     sandbox.script(Fault(after=WORDS, garbage="{not json", at=1), Fault(garbage=b"<html>"))
     seen = []
     read(http, seen)
@@ -145,7 +145,7 @@ def test_garbage(http, sandbox):
 
 
 @pytest.mark.parametrize("holds_text", [False, True])
-def test_no_finish_and_no_done(http, sandbox, holds_text):
+def test_a_stream_lacks_its_finish_reason_and_done(http, sandbox, holds_text):
     sandbox.script(Fault(after=Reply(text="one two", final_delta_holds_text=holds_text), no_finish=True, no_done=True))
     seen = []
     read(http, seen)
@@ -155,7 +155,7 @@ def test_no_finish_and_no_done(http, sandbox, holds_text):
     assert {chunk["choices"][0]["finish_reason"] for chunk in chunks} == {None}
 
 
-def test_another_content_type(http, sandbox):
+def test_a_stream_has_another_content_type(http, sandbox):
     sandbox.script(Fault(after=WORDS, content_type="text/plain"))
 
     assert http.post(CHAT, json=STREAM).headers["content-type"] == "text/plain"

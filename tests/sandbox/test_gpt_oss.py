@@ -1,4 +1,4 @@
-"""Differences of gpt-oss from chat-template models that no recording shows."""
+"""The sandbox as gpt-oss: differences from chat-template models that no recording shows."""
 
 import pytest
 

@@ -137,7 +137,7 @@ def test_unknown_models(client):
         client.chat.completions.create(model="nope", messages=HELLO)
 
 
-def test_overflow():
+def test_a_prompt_that_is_too_long_is_refused():
     with Sandbox(context_window=10) as sandbox:
         client = openai.OpenAI(base_url=sandbox.base_url, api_key=sandbox.token, max_retries=0)
         with client, pytest.raises(openai.BadRequestError, match="maximum context length"):

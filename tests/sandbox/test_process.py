@@ -1,4 +1,4 @@
-"""The pytest fixture, addresses, loggers, and imports without the extra."""
+"""The sandbox in a process: the pytest fixture, addresses, loggers, and imports without the extra."""
 
 import logging
 import os

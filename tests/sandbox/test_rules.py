@@ -1,4 +1,4 @@
-"""The sandbox's own rules: tool calls, schemas, and the message repeated."""
+"""The sandbox's own rules: they call tools, fill schemas, or repeat the message."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Values fit their JSON schema; invalid schemas are reported."""
+"""The sandbox's generated values fit their JSON schema; invalid schemas are reported."""
 
 import re
 

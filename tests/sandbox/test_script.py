@@ -1,4 +1,4 @@
-"""Scripts: order and matching of replies, and errors for requests and replies that do not match."""
+"""The sandbox's scripts: order and matching of replies, and errors for requests and replies that do not match."""
 
 import re
 import threading
@@ -52,7 +52,7 @@ def test_anything_else_is_a_type_error_at_once(sandbox, item):
     sandbox.check_script()
 
 
-def test_replies_are_a_list():
+def test_replies_that_are_not_a_list_are_refused():
     with pytest.raises(TypeError, match="takes a list of replies, not 'Hello'"):
         Sandbox(replies="Hello")
 

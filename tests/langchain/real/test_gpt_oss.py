@@ -102,7 +102,7 @@ async def test_a_forced_call(model: ChatTIR, choice: str, name: str):
     assert [[call["name"] for call in answer.tool_calls] for answer in answers] == [[name], [name]]
 
 
-# Without a schema the server binds an answer to some object only, which the words of one scenario fit.
+# Without a schema the server constrains an answer to any JSON object, which one scenario's answer is.
 STRUCTURED = [("json", *method) for method in METHODS] + [("hello", *method) for method in METHODS[:3]]
 
 

@@ -1,4 +1,4 @@
-"""LangChain's standard integration tests on a real vLLM, as far as the words of its tiny random model do not matter.
+"""LangChain's standard integration tests on a real vLLM, except those that need a model that understands text.
 
 Once for each way to structured output. `conftest.py` says what is left out, and why.
 """
@@ -34,7 +34,7 @@ class OnRealVLLM(ChatModelIntegrationTests):
 
     @pytest.fixture(autouse=True)
     def _brief(self, request: pytest.FixtureRequest) -> None:
-        """Random words go on and on. The texts of an object, which must come to its end, are to be short."""
+        """Limit the strings of an object: a random model would not end them, and the object must be complete."""
         is_object = "structured" in request.node.name
         self.more = {"logit_bias": {self.quote: 20}} if is_object else {"max_tokens": 100}
 
@@ -53,7 +53,7 @@ class OnRealVLLM(ChatModelIntegrationTests):
 
     @property
     def model_override_value(self) -> str:
-        """The first name, which this server answers with, whichever of its names a request has."""
+        """The server's first name, with which it answers whichever of its names a request has."""
         return self.server.models[0]
 
     supports_json_mode = True
@@ -65,7 +65,7 @@ class TestJsonSchema(OnRealVLLM):
 
 
 class TestFunctionCalling(OnRealVLLM):
-    """Of a tool that is not strict, this server binds the call to its name alone."""
+    """For a tool that is not strict, this server constrains only the name of the call."""
 
     structured_output_kwargs: ClassVar[dict[str, Any]] = {"method": "function_calling", "strict": True}
 

@@ -1,4 +1,4 @@
-"""ChatTIR on a real vLLM: calls and objects whose schemas leave no choice of words, and the server's own refusals."""
+"""ChatTIR on a real vLLM: calls and objects whose schemas allow one value only, and the server's own errors."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def test_a_seeded_answer_is_the_same_whichever_way_it_comes(endpoint: dict
 
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_named_tool_is_called_and_its_result_taken(model: ChatTIR, streamed: bool):
-    # JSON may hold white space without end, of which random weights make much.
+    # JSON allows any amount of white space, and a random model writes a lot of it.
     chain = model.bind_tools([switch], tool_choice="switch", strict=True, max_tokens=1500)
 
     answer = sum(chain.stream("On!"), AIMessageChunk("")) if streamed else chain.invoke("On!")
@@ -78,7 +78,7 @@ async def test_an_object_fits_its_schema(model: ChatTIR, strict: bool | None):
 
 
 async def test_an_object_of_no_schema_is_any(endpoint: dict[str, Any]):
-    # An object is bound to end sooner or later where the likeliest word is a bracket.
+    # With a bracket as the likeliest token, the object ends at some point.
     chain = ChatTIR(**endpoint, seed=3).with_structured_output(method="json_mode")
 
     assert isinstance(chain.invoke("On!"), dict)

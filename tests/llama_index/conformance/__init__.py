@@ -1,6 +1,6 @@
 """The contract of a LlamaIndex LLM, one test for each promise, over a real socket.
 
-LlamaIndex has no standard tests for LLMs. To put one to this test, subclass and give it the fixture `make`:
+LlamaIndex has no standard tests for LLMs. To test an LLM, subclass `LLMConformance` and define the fixture `make`:
 
     class TestMine(LLMConformance):
         @pytest.fixture

@@ -21,7 +21,7 @@ FULL = Reply(reasoning="Let me see.", text="Well, thanks.", tool_calls=[ToolCall
 
 
 class AnswerPromises(Promises):
-    def test_is_an_llm_that_calls_functions(self, llm):
+    def test_it_is_a_function_calling_llm(self, llm):
         assert isinstance(llm, BaseLLM)
         assert isinstance(llm, FunctionCallingLLM)
 
@@ -85,7 +85,7 @@ class AnswerPromises(Promises):
         assert thinking(responses[-1]) == "first second"
 
     def test_an_answer_without_text_has_an_empty_text(self, llm, sandbox):
-        """Null content, because reasoning used the whole budget: `content` is still a string."""
+        """The content is null, as reasoning used all tokens: `content` is still a string."""
         sandbox.script(Reply(reasoning="Hm", finish_reason="length"))
         assert llm.chat(asked()).message.content == ""
 

@@ -1,6 +1,6 @@
 """Writes `docs/measured/llama_index_conformance.md`: which promises `TIR` keeps, and which `OpenAILike` does.
 
-In an environment of its own, for OpenAILike brings an openai SDK:
+Run it in a separate environment, as OpenAILike installs an openai SDK:
 pip install --editable ".[llama-index,sandbox]" --group test llama-index-llms-openai-like
 python -m tests.llama_index.conformance.compare
 """
@@ -51,7 +51,7 @@ class Outcomes:
         self.failures.setdefault(report.nodeid.rsplit("::", 1)[-1], "")
 
     def pytest_exception_interact(self, node: pytest.Item, call: pytest.CallInfo[None]) -> None:
-        if not self.failures.get(node.name):  # the first reason, not that of a fixture which ends later
+        if not self.failures.get(node.name):  # the first reason, not the failure of a fixture's teardown
             self.failures[node.name] = _reason(call.excinfo.exconly().splitlines()[0])
 
 

@@ -66,12 +66,12 @@ class LifecyclePromises(Promises):
         assert SECRET not in shown(make(default_headers={"X-Key": SECRET}))
 
     def test_the_key_is_not_pickled(self, make):
-        with contextlib.suppress(TypeError):  # to refuse is as good
+        with contextlib.suppress(TypeError):  # refusing is fine, too
             assert SECRET.encode() not in pickle.dumps(make(api_key=SECRET))
 
     def test_an_openai_key_of_the_environment_is_not_sent(self, make_without_key, sandbox, monkeypatch):
         monkeypatch.setenv("OPENAI_API_KEY", SECRET)
-        with contextlib.suppress(Exception):  # to refuse is as good
+        with contextlib.suppress(Exception):  # refusing is fine, too
             make_without_key().chat(asked())
         assert all(SECRET not in request.headers.get("authorization", "") for request in sandbox.requests)
 

@@ -1,4 +1,4 @@
-"""The promises on `OpenAILike`. Not collected by itself: `compare` runs it where that package is installed."""
+"""The promises on `OpenAILike`. pytest does not collect it; `compare` runs it where that package is installed."""
 
 from __future__ import annotations
 

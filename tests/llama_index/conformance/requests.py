@@ -40,11 +40,11 @@ class RequestPromises(Promises):
         assert sandbox.requests[-1].body["temperature"] == 0
 
     @pytest.mark.parametrize(("name", "own", "called"), [("temperature", 0.25, 0.75), ("max_tokens", 100, 5)])
-    def test_the_call_wins_over_the_constructor(self, make, sandbox, name, own, called):
+    def test_arguments_of_a_call_replace_those_of_the_constructor(self, make, sandbox, name, own, called):
         make(**{name: own}).chat(asked(), **{name: called})
         assert sandbox.requests[-1].body[name] == called
 
-    def test_the_call_wins_over_additional_kwargs(self, make, sandbox):
+    def test_arguments_of_a_call_replace_additional_kwargs(self, make, sandbox):
         make(additional_kwargs={"temperature": 0.25}).chat(asked(), temperature=0.75)
         assert sandbox.requests[-1].body["temperature"] == 0.75
 
@@ -88,7 +88,7 @@ class RequestPromises(Promises):
         llm.chat([*asked(), ChatMessage(role=MessageRole.ASSISTANT, blocks=[call]), result])
         assert sandbox.requests[-1].body["messages"][-1]["role"] == "tool"
 
-    def test_a_call_of_the_assistant_has_an_empty_text_not_null(self, llm, sandbox):
+    def test_a_message_with_tool_calls_has_an_empty_text_not_null(self, llm, sandbox):
         """Old servers iterate over it."""
         call = ToolCallBlock(tool_call_id="c1", tool_name="now", tool_kwargs={})
         result = ChatMessage(role=MessageRole.TOOL, content="noon", additional_kwargs={"tool_call_id": "c1"})
@@ -100,7 +100,7 @@ class RequestPromises(Promises):
         image = sandbox.requests[-1].body["messages"][0]["content"][1]
         assert image["image_url"]["url"] == "data:image/png;base64," + base64.b64encode(PIXEL).decode()
 
-    def test_images_are_sent_by_their_address(self, llm, sandbox):
+    def test_images_are_sent_by_their_url(self, llm, sandbox):
         llm.chat([ChatMessage(blocks=[TextBlock(text="What is it?"), ImageBlock(url="https://example.com/a.png")])])
         image = sandbox.requests[-1].body["messages"][0]["content"][1]
         assert image["image_url"]["url"] == "https://example.com/a.png"
@@ -125,7 +125,7 @@ class RequestPromises(Promises):
         (video,) = sandbox.requests[-1].body["messages"][0]["content"]
         assert video["video_url"]["url"].startswith("data:video/mp4;base64,")
 
-    def test_messages_are_the_callers(self, llm):
+    def test_the_callers_messages_are_not_changed(self, llm):
         messages = [ChatMessage(role=MessageRole.SYSTEM, content="Be brief."), *asked()]
         before = [message.model_dump() for message in messages]
         llm.chat(messages)

@@ -157,7 +157,7 @@ class ToolPromises(Promises):
         response = llm.chat_with_tools([ADD, NOW], "?")
         assert [call.tool_name for call in llm.get_tool_calls_from_response(response)] == ["add"]
 
-    def test_the_history_is_the_callers(self, llm, sandbox):
+    def test_the_callers_history_is_not_changed(self, llm, sandbox):
         sandbox.script(ONE_CALL)
         history = asked()
         before = copy.deepcopy(history)

@@ -119,7 +119,7 @@ async def test_a_forced_call(make, choice, name):
         assert [call.tool_name for call in calls(response)] == [name]
 
 
-def test_a_demanded_tool_is_run(make):
+def test_a_required_tool_is_run(make):
     output = make(strict=True).predict_and_call(TOOLS, asking("hello"), tool_required=True)
 
     assert output.response == "rain"
@@ -142,7 +142,7 @@ def test_a_schema_constrains_a_model_that_would_answer_in_prose(llm):
     assert isinstance(llm.as_structured_llm(Verdict).chat(user("hello")).raw, Verdict)
 
 
-async def test_a_program_that_demands_a_call_gets_its_object(make):
+async def test_a_program_that_requires_a_call_gets_its_object(make):
     llm = make(strict=True)
     program = FunctionCallingProgram.from_defaults(Verdict, prompt_template_str=PROMPT.template, llm=llm)
 

@@ -19,7 +19,7 @@ CHAT = "/chat/completions"
 
 @dataclass
 class Wire:
-    """What an answer has on the wire, the pieces of a stream added up."""
+    """An answer on the wire, with the pieces of a stream joined."""
 
     text: str = ""
     reasoning: str = ""

@@ -1,4 +1,4 @@
-"""Which field of an answer each channel of gpt-oss becomes, seen with plain httpx."""
+"""Which field of an answer each channel of gpt-oss becomes, observed with plain httpx."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_call_of_a_built_in_tool_is_reasoning(whole: Ask, streamed: Ask):
     assert streamed("pytool", tools=tools()).reasoning == "Use the builtin.print(1+1)"
 
 
-def test_usage_counts_reasoning_apart(ask: Ask):
+def test_usage_counts_reasoning_separately(ask: Ask):
     usage = ask("hello").usage
 
     assert usage["completion_tokens"] == 30

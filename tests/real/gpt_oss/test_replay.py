@@ -1,4 +1,4 @@
-"""What a server of gpt-oss reads of a conversation that is sent back, seen with plain httpx."""
+"""How a server of gpt-oss reads a conversation that is sent back, observed with plain httpx."""
 
 from __future__ import annotations
 
@@ -97,7 +97,9 @@ def test_a_result_without_its_call_is_accepted(ask: Ask):
         ({"messages": [{"role": "user", "content": "word " * 140_000}]}, "maximum context length (131072)"),
     ],
 )
-def test_refusals(http: httpx.Client, body: Callable[..., dict[str, Any]], fields: dict[str, Any], said: str):
+def test_invalid_conversations_are_refused(
+    http: httpx.Client, body: Callable[..., dict[str, Any]], fields: dict[str, Any], said: str
+):
     response = http.post("/chat/completions", json=body("hello", **fields))
 
     assert response.status_code == 400

@@ -1,4 +1,4 @@
-"""Where a stop word ends an answer of gpt-oss: in the raw text, seen with plain httpx."""
+"""Where a stop word ends an answer of gpt-oss (in the raw text), observed with plain httpx."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a server of gpt-oss constrains an answer to a schema, seen with plain httpx."""
+"""How a server of gpt-oss constrains an answer to a schema, observed with plain httpx."""
 
 from __future__ import annotations
 

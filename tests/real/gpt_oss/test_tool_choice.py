@@ -1,4 +1,4 @@
-"""How a server of gpt-oss treats tools, `tool_choice` and `strict`, seen with plain httpx."""
+"""How a server of gpt-oss treats tools, `tool_choice` and `strict`, observed with plain httpx."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DELHI = ["get_weather", '{"city": "Delhi"}']
     ],
 )
 def test_auto_passes_on_what_the_model_wrote(ask: Ask, scenario: str, calls: list[list[str]]):
-    """A name that no tool has and arguments that are not JSON arrive as every other call does."""
+    """Unknown names and arguments that are not JSON arrive like every other call."""
     answer = ask(scenario, tools=tools())
 
     assert answer.calls == calls

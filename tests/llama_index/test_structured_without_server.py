@@ -1,4 +1,4 @@
-"""Structured output without a server: the request for an object, what is read of an answer, and the second request."""
+"""Structured output without a server: the request for an object, how answers are read, and the second request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Person(BaseModel):
 
 
 class Generic1(BaseModel):
-    """A class with a long name of odd characters."""
+    """A class with a long name and unusual characters."""
 
 
 Generic1.__name__ = "A[ü]-_9" + "x" * 70
@@ -46,7 +46,7 @@ def wire_format(cls: type[BaseModel] = Person, name: str = "Person", **strict: A
     return {"type": "json_schema", "json_schema": schema}
 
 
-def test_the_schema_is_sent_beside_the_callers_arguments():
+def test_the_schema_is_sent_with_the_callers_arguments():
     caller = dict.fromkeys(
         ("tools", "tool_choice", "tool_required", "allow_parallel_tool_calls", "parallel_tool_calls"), 1
     )

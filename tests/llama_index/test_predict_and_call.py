@@ -1,4 +1,4 @@
-"""`predict_and_call`: which calls of an answer run, and what comes of the others."""
+"""`predict_and_call`: which calls of an answer run, and how the others are reported."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def test_each_call_has_an_output_and_one_that_cannot_run_says_why(llm, san
 
 
 @both
-async def test_a_call_that_cannot_run_is_an_error_of_a_tool_where_these_are_raised(llm, sandbox, way):
+async def test_a_call_that_cannot_run_raises_if_error_on_tool_error_is_set(llm, sandbox, way):
     sandbox.script(Reply(tool_calls=[GOOD, UNKNOWN]))
     with pytest.raises(ValueError, match="erase not found"):
         await run(llm, way, [ADD], allow_parallel_tool_calls=True, error_on_tool_error=True)
@@ -93,7 +93,7 @@ async def test_a_program_of_a_recursive_class_returns_its_object(llm, sandbox):
 
 
 @both
-async def test_the_calls_are_printed_on_demand(llm, sandbox, way, capsys):
+async def test_calls_are_printed_if_verbose(llm, sandbox, way, capsys):
     sandbox.script(Reply(tool_calls=[GOOD]))
     await run(llm, way, [ADD], verbose=True)
     assert "Calling function: add" in capsys.readouterr().out

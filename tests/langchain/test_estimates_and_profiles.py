@@ -1,4 +1,4 @@
-"""Estimates of tokens, profiles of models and names of arguments, by the number and the word."""
+"""Token estimates, model profiles and argument names: the exact values, without a server."""
 
 from __future__ import annotations
 

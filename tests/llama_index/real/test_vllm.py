@@ -88,9 +88,9 @@ def is_idle(server) -> bool:
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
-    """Whether it holds soon: the server counts after each step, and an endless answer takes longer than a few of them.
+    """Whether a condition soon holds: the server counts after each step, and an endless answer takes many steps.
 
-    To ask costs the server time, too, so it is not asked all the time.
+    Each check costs the server time, so there are pauses between them.
     """
     end = time.monotonic() + 30
     while not condition() and time.monotonic() < end:
@@ -98,7 +98,7 @@ def eventually(condition: Callable[[], bool]) -> bool:
     return condition()
 
 
-def test_every_method_of_calling_answers(llm):
+def test_every_call_method_answers(llm):
     async def every() -> list[str]:
         whole = [(await llm.achat(asked())).message.content, (await llm.acomplete("Hi")).text]
         streams = [await collect(llm.astream_chat(asked())), await collect(llm.astream_complete("Hi"))]
@@ -145,7 +145,7 @@ def test_logprobs_are_given(llm):
 
 @pytest.mark.parametrize("way", ["chat_with_tools", "stream_chat_with_tools"])
 def test_a_named_tool_is_called_with_valid_arguments(make, way):
-    """`strict` holds the arguments to their schema, which a random model keeps, too."""
+    """`strict` constrains the arguments to their schema, even of a random model."""
     answer = getattr(make(strict=True, max_tokens=1500), way)([RATE], "Rate it.", tool_choice="rate")
     last = list(answer)[-1] if "stream" in way else answer
     (call,) = calls(last)
@@ -153,7 +153,7 @@ def test_a_named_tool_is_called_with_valid_arguments(make, way):
     Rating.model_validate(call.tool_kwargs)
 
 
-def test_a_demanded_tool_is_run(make):
+def test_a_required_tool_is_run(make):
     output = make(strict=True, max_tokens=1500).predict_and_call([RATE], "Rate it.", tool_required=True)
     assert output.sources[0].tool_name == "rate"
 
@@ -165,7 +165,7 @@ async def test_a_streamed_call_can_be_read_at_each_item(make):
     Rating.model_validate(seen[-1][0].tool_kwargs)
 
 
-def test_a_demanded_call_that_was_cut_off_is_an_error(make):
+def test_a_required_call_that_was_cut_off_is_an_error(make):
     with pytest.raises((ForcedToolError, ValueError), match="max_tokens"):
         make(strict=True, max_tokens=2).predict_and_call([RATE], "Rate it.", tool_required=True)
 
@@ -205,7 +205,7 @@ def test_an_object_that_was_cut_off_is_an_error(make):
         make(max_tokens=3).structured_predict(Rating, PROMPT, what="it")
 
 
-def test_a_program_that_demands_a_call_gets_its_object(make):
+def test_a_program_that_requires_a_call_gets_its_object(make):
     llm = make(strict=True, max_tokens=1500)
     program = FunctionCallingProgram.from_defaults(Rating, prompt_template_str="Rate {what}.", llm=llm)
     assert isinstance(program(what="it"), Rating)
@@ -214,7 +214,7 @@ def test_a_program_that_demands_a_call_gets_its_object(make):
 
 @pytest.mark.parametrize("mode", [PydanticProgramMode.FUNCTION, PydanticProgramMode.LLM])
 def test_a_stream_of_another_mode_ends_with_the_object_or_an_error(make, mode):
-    """A demanded call fits its schema; what a random model writes when it is asked in words does not."""
+    """A required call fits its schema; what a random model writes without a constraint does not."""
     llm = make(strict=True, max_tokens=1500, pydantic_program_mode=mode)
     stream = llm.stream_structured_predict(Rating, PROMPT, what="it")
     if mode is PydanticProgramMode.FUNCTION:
@@ -269,5 +269,5 @@ def test_failures_have_their_classes(make, real_server):
         make().chat(asked("word " * 9_000))
 
 
-def test_the_model_of_a_call_is_asked(make, real_server):
+def test_the_model_named_in_a_call_answers(make, real_server):
     assert make(model="nope").chat(asked(), model=real_server.models[1]).message.content

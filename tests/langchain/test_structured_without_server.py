@@ -102,7 +102,7 @@ def test_function_calling_forces_a_call_that_is_strict_unless_it_is_set():
         ),
     ],
 )
-def test_what_is_no_object_is_the_only_argument_of_a_call(schema: Any, inner: Any, definitions: Any):
+def test_a_schema_that_is_not_an_object_is_the_only_argument_of_a_call(schema: Any, inner: Any, definitions: Any):
     fields, made = structured_call(schema, "function_calling", None)
 
     sent = fields["tools"][0]["function"]["parameters"]
@@ -118,7 +118,7 @@ def test_what_is_no_object_is_the_only_argument_of_a_call(schema: Any, inner: An
     assert read(made) == parser(tool=name, schema_of_tool=sent, of_object=False, is_wrapped=True)
 
 
-def test_a_strict_call_of_what_is_no_object_is_closed():
+def test_a_strict_call_of_a_schema_that_is_not_an_object_allows_no_other_arguments():
     objects = {"type": "array", "items": FIELDS}
     strict, _ = structured_call(objects, "function_calling", True)
 
@@ -158,7 +158,7 @@ def test_text_is_read_as_an_object_of_its_class():
     assert StructuredParser(of_object=False).parse_result(answer("[1]")) == [1]
 
 
-def test_part_of_an_answer_is_read_as_far_as_it_goes():
+def test_a_partial_answer_is_parsed_as_far_as_possible():
     half = answer('{"name": "Ada", "age": 3', finish=None)
 
     assert StructuredParser().parse_result(half, partial=True) == {"name": "Ada", "age": 3}
@@ -275,7 +275,7 @@ def test_tracers_see_a_schema_that_langchain_can_convert():
     assert traced_format(7, "json_schema", None) == {}
 
 
-def test_the_message_comes_with_the_object_or_the_error_of_parsing():
+def test_include_raw_returns_the_message_with_the_object_or_the_parsing_error():
     def chain(message: AIMessage) -> Any:
         return beside_raw(RunnableLambda(lambda _: message), StructuredParser())
 

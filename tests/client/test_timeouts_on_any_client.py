@@ -147,7 +147,7 @@ class Raw(httpx.SyncByteStream, httpx.AsyncByteStream):
         yield self._content
 
 
-# The clock by itself
+# The clock without a client
 
 
 async def test_a_wait_that_ends_in_time_gives_its_result_and_sets_one_timer_for_all(monkeypatch):

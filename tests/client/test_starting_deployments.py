@@ -1,4 +1,4 @@
-"""Calls to a deployment that starts: which failures are waited out, what is logged, and when the wait ends."""
+"""Calls to a deployment that is still starting: which failures are retried, what is logged, and when the wait ends."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ async def test_a_silent_gateway_is_asked_again_after_the_timeout_for_the_first_b
 
 @pytest.mark.parametrize("ask", PATHS)
 async def test_a_refused_connection_is_waited_for(ask: Ask):
-    """Nothing listens until the first pause."""
+    """The server begins to listen during the first pause."""
     with Sandbox(token=TOKEN) as sandbox:
         port = int(sandbox.host.rpartition(":")[2])
     later = Sandbox(token=TOKEN, port=port)
