@@ -10,7 +10,6 @@ from pydantic import ConfigDict, Field
 
 from llama_index_tir._aliases import without_meaningless
 from llama_index_tir._messages import to_wire
-from llama_index_tir._metadata import metadata_of
 from tir_client import ChatRequest
 from tir_client.aliases import refuse_unknown_parameters, rename
 from tir_client.config import DEFAULT_MODEL
@@ -24,7 +23,7 @@ from tir_client.settings import ChatParameters, Connection, ConnectionArguments
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from llama_index.core.base.llms.types import ChatMessage, LLMMetadata
+    from llama_index.core.base.llms.types import ChatMessage
     from llama_index.core.callbacks import CallbackManager
     from llama_index.core.storage.kvstore.types import BaseKVStore
     from llama_index.core.types import BaseOutputParser, PydanticProgramMode
@@ -75,17 +74,6 @@ class ChatSettings(ModelSettings, ChatParameters, FunctionCallingLLM):
     is_function_calling_model: bool | None = Field(
         default=None, description="Whether the model calls tools. Default: by the model's name."
     )
-
-    @property
-    def metadata(self) -> LLMMetadata:
-        """The limits and abilities that LlamaIndex plans with.
-
-        For a model that this library does not know, the context window is read from the server's list of models when a
-        limit is first used, once, within 5 seconds; in a running event loop, within one, which
-        `await llm.alist_models()` beforehand avoids. If the server does not say it, a warning is logged, and 8,192
-        tokens are assumed.
-        """
-        return metadata_of(self)
 
     def to_payload(self) -> Json:
         """What events and callbacks show of the model, without secrets. Observers read `model`, as OpenAI's has it."""

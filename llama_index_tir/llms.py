@@ -1,6 +1,6 @@
 """TIR: the LLM. Fields and requests are in `_settings`, conversions in `_messages` and `_stream`.
 
-Tools are in `_tool_methods`, structured output in `_structured_methods`.
+Tools are in `_tool_methods`, structured output in `_structured_methods`, the metadata in `_metadata`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from llama_index_tir._instrumentation import CHAT, COMPLETION, Instrumentation
 from llama_index_tir._mapped_streams import AsyncMapped, Mapped
 from llama_index_tir._messages import from_completion, prompt_messages, to_completion
+from llama_index_tir._metadata import MetadataMethods
 from llama_index_tir._settings import TOOL_NAMES
 from llama_index_tir._stream import DeltaMapper
 from llama_index_tir._structured_methods import StructuredMethods
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from tir_client import ChatRequest
 
 
-class TIR(ToolMethods, StructuredMethods):
+class TIR(ToolMethods, StructuredMethods, MetadataMethods):
     """An LLM on TIR, or any compatible server. It chats, completes and calls tools.
 
     Setup:
