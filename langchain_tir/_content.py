@@ -11,23 +11,20 @@ history is sent with every later turn.
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from langchain_tir._stand_ins import file_problem, file_text, stand_in
 from tir_client import InvalidRequestError
 from tir_client.protocol.media import NO_SCHEME, checked_part
-from tir_client.protocol.messages import audio_part, data_url, join_content, media_part, text_part
+from tir_client.protocol.messages import MACHINES, audio_part, data_url, join_content, media_part, text_part
+from tir_client.protocol.responses import Json
 from tir_client.protocol.stand_ins import decoded_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Json = dict[str, Any]
 Block = Json
 Part = Json
-
-MACHINES = frozenset({"assistant", "tool"})
-"""Roles whose content a model or a program wrote."""
 
 CALLS = frozenset(
     {

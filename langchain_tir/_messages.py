@@ -21,7 +21,6 @@ from langchain_tir._content import (
     CALLS,
     REASONING,
     Block,
-    Json,
     all_text,
     answer_text,
     reasoning_of,
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
 
     from tir_client import Choice, Completion, Delta, Usage
     from tir_client.protocol.cost import Price
+    from tir_client.protocol.responses import Json
 
 
 def to_wire(messages: Sequence[BaseMessage]) -> list[Json]:

@@ -12,7 +12,6 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import Field
 
 from langchain_tir._aliases import CHAT_ALIASES, LANGCHAIN_UNSUPPORTED, rename_parameters, with_usage_option
-from langchain_tir._content import Json
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import to_wire
 from langchain_tir._profile import profile_of
@@ -22,6 +21,7 @@ from tir_client.aliases import refuse_unknown_parameters
 from tir_client.config import DEFAULT_MODEL
 from tir_client.embeddings import EmbeddingArguments as SharedEmbeddingArguments
 from tir_client.protocol.parameters import ParameterArguments, did_you_mean, merge_parameters
+from tir_client.protocol.responses import Json
 from tir_client.protocol.text_only import for_text_only
 from tir_client.settings import SECRETS, ChatParameters, Connection, ConnectionArguments
 

@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     from langchain_core.messages import InvalidToolCall, ToolCallChunk
     from langchain_core.messages import ToolCall as ParsedCall
 
-    from langchain_tir._content import Json
     from tir_client import Completion, Delta, ToolCall
     from tir_client.protocol.accumulator import Accumulator
     from tir_client.protocol.cost import Price
-    from tir_client.protocol.responses import ToolCallDelta
+    from tir_client.protocol.responses import Json, ToolCallDelta
 
 
 class DeltaMapper:

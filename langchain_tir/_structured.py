@@ -13,18 +13,17 @@ from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from langchain_tir._errors import RefusedOutputError, StructuredOutputError, TruncatedOutputError
-from langchain_tir._schemas import FAILURES
 from langchain_tir._tool_forms import VALUE, wrapped
 from langchain_tir._tools import closed, json_schema, to_response_format, to_tool, tool_fields
 from tir_client import InvalidRequestError
 from tir_client.protocol.json_text import read_json, read_partial_json
-from tir_client.protocol.schemas import is_of_object, may_fit
+from tir_client.protocol.schemas import FAILURES, is_of_object, may_fit
 
 if TYPE_CHECKING:
     from langchain_core.language_models import LanguageModelInput
     from langchain_core.runnables import Runnable
 
-    from langchain_tir._content import Json
+    from tir_client.protocol.responses import Json
 
 Method = Literal["json_schema", "function_calling", "json_mode"]
 

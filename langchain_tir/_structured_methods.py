@@ -8,10 +8,10 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.runnables import Runnable
 from pydantic import PrivateAttr
 
-from langchain_tir._content import Json
 from langchain_tir._errors import model_errors
 from langchain_tir._settings import ChatSettings
 from langchain_tir._structured import Method, beside_raw, check_free, structured_call, traced_format
+from tir_client.protocol.responses import Json
 
 if TYPE_CHECKING:
     from typing import Self

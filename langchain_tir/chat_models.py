@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
     from langchain_core.prompt_values import PromptValue
 
-    from langchain_tir._content import Json
     from langchain_tir._settings import ChatArguments
+    from tir_client.protocol.responses import Json
 
 
 class ChatTIR(ToolMethods, StructuredMethods, TokenMethods):

@@ -19,7 +19,7 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
-from llama_index_tir._content import Json, to_content
+from llama_index_tir._content import to_content
 from llama_index_tir._past_calls import arguments_problem, parse_arguments, past_calls, server_steps, wire_name
 from llama_index_tir._raw import to_raw, to_wire_call
 from tir_client import InvalidRequestError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from tir_client import Choice, Completion, ToolCall, Usage
     from tir_client.protocol.cost import Price
+    from tir_client.protocol.responses import Json
 
 INVALID_CALLS = "invalid_tool_calls"
 """The key in `additional_kwargs` of a message for calls whose arguments cannot be read. They are no part of a request:

@@ -15,7 +15,7 @@ from tir_client.protocol.stand_ins import value_stand_in
 if TYPE_CHECKING:
     from llama_index.core.base.llms.types import ChatMessage
 
-    from llama_index_tir._content import Json
+    from tir_client.protocol.responses import Json
 
 _IDS = ("id", "call_id", "tool_call_id", "toolUseId")
 _ARGUMENTS = ("arguments", "args", "input", "parameters")

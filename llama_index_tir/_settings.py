@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from llama_index.core.storage.kvstore.types import BaseKVStore
     from llama_index.core.types import BaseOutputParser, PydanticProgramMode
 
-    from llama_index_tir._content import Json
+    from tir_client.protocol.responses import Json
 
 CONFIG = ConfigDict(arbitrary_types_allowed=True, extra="forbid", hide_input_in_errors=True, protected_namespaces=())
 

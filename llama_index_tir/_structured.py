@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from llama_index.core.prompts import BasePromptTemplate
 
-    from llama_index_tir._content import Json
+    from tir_client.protocol.responses import Json
 
 dispatcher = get_dispatcher("llama_index.core.llms.llm")
 
