@@ -185,11 +185,6 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods):
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         return own_profile(super().__deepcopy__(memo))
 
-    def __getstate__(self) -> dict[Any, Any]:
-        state = super().__getstate__()
-        state["__dict__"]["profile"] = self.profile  # not that of the copy which was made for the pickle
-        return state
-
     @model_validator(mode="after")
     def _set_tir_version(self) -> Self:
         self._add_version("tir-llm", __version__)
