@@ -52,7 +52,7 @@ class ModelSettings(Connection):
     def _framework_errors(cls) -> AbstractContextManager[None]:
         return model_errors()
 
-    def secret_digest(self) -> str:
+    def _secret_digest(self) -> str:
         """A hash of headers and query for cache keys; empty if there are none."""
         secrets = {name: dict(value) for name in SECRETS if (value := getattr(self, name))}
         return hashlib.sha256(json.dumps(secrets, sort_keys=True).encode()).hexdigest() if secrets else ""
@@ -105,23 +105,23 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
         """The model, under the name that parts of LangChain read."""
         return self.model
 
-    def set_parameters(self) -> Json:
+    def _set_parameters(self) -> Json:
         """The parameters that are set, in the order of their names."""
         names = sorted(_OF_CALLS & type(self).model_fields.keys())
         values = {name: getattr(self, name) for name in names}
         return {name: value for name, value in values.items() if value not in (None, {}, [])}
 
-    def call_parameters(self, call: Json) -> Json:
+    def _call_parameters(self, call: Json) -> Json:
         """Return the fields of a request: each argument of a call replaces that of the constructor; None unsets it.
 
         Raises:
             InvalidRequestError: The call has an argument that is not a parameter.
         """
         given = {name: value for name, value in rename_parameters(call).items() if name not in _INTERNAL}
-        self.refuse_unknown_parameters(given)
-        return merge_parameters(_with_model_kwargs(self.set_parameters()), _with_model_kwargs(given))
+        self._refuse_unknown_parameters(given)
+        return merge_parameters(_with_model_kwargs(self._set_parameters()), _with_model_kwargs(given))
 
-    def refuse_unknown_parameters(self, call: Collection[str], method: Collection[str] = ()) -> None:
+    def _refuse_unknown_parameters(self, call: Collection[str], method: Collection[str] = ()) -> None:
         """Refuse arguments of a call that are not parameters.
 
         Args:
@@ -135,7 +135,7 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
         refuse_unknown_parameters(names, _OF_CALLS.union(method), type(self).model_fields, self.unsupported)
 
     def _request(self, messages: list[BaseMessage], stop: list[str] | None, call: Json) -> ChatRequest:
-        fields = self.call_parameters(call if stop is None else {**call, "stop": stop})
+        fields = self._call_parameters(call if stop is None else {**call, "stop": stop})
         if fields.get("response_format") is not None:
             fields["response_format"] = to_response_format(fields["response_format"])
         fields |= tool_fields(fields.get("tools") or (), fields.get("tool_choice"))

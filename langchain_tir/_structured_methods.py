@@ -52,7 +52,7 @@ class StructuredMethods(ChatSettings):
             StructuredOutputError: When called: the answer is cut off, a refusal, or no such object; it holds the text.
         """
         with model_errors():
-            self.refuse_unknown_parameters(kwargs, _ARGUMENTS)
+            self._refuse_unknown_parameters(kwargs, _ARGUMENTS)
             fields, parser = structured_call(schema, method, strict)
             check_free(kwargs, fields, method)
         fields |= traced_format(schema, method, strict)

@@ -45,7 +45,7 @@ class ToolMethods(ChatSettings):
                 is no parameter.
         """
         with model_errors():
-            self.refuse_unknown_parameters(kwargs, _ARGUMENTS)
+            self._refuse_unknown_parameters(kwargs, _ARGUMENTS)
             fields = tool_fields(tools, tool_choice, strict=strict)
         if parallel_tool_calls is not None:
             fields["parallel_tool_calls"] = parallel_tool_calls

@@ -208,7 +208,7 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods):
 
     @property
     def _identifying_params(self) -> Json:
-        return self.set_parameters()
+        return self._set_parameters()
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         with model_errors():
@@ -219,7 +219,7 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods):
         return {**super()._get_ls_params(stop=stops, **call), "ls_provider": PROVIDER}
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        return super()._get_llm_string(stop, **kwargs) + self.secret_digest()
+        return super()._get_llm_string(stop, **kwargs) + self._secret_digest()
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         return profile_for(self)
@@ -247,7 +247,7 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods):
         with model_errors():
             request = self._request(messages, stop, kwargs)
             completion = self.client.chat(request, lenient=self._lenient)
-            return from_completion(completion, self.output_version, self.price_of(request.model))
+            return from_completion(completion, self.output_version, self._price_of(request.model))
 
     async def _agenerate(
         self,
@@ -259,7 +259,7 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods):
         with model_errors():
             request = self._request(messages, stop, kwargs)
             completion = await self.client.achat(request, lenient=self._lenient)
-            return from_completion(completion, self.output_version, self.price_of(request.model))
+            return from_completion(completion, self.output_version, self._price_of(request.model))
 
     def _stream(
         self,
@@ -270,7 +270,7 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods):
     ) -> Iterator[ChatGenerationChunk]:
         with model_errors():
             request = self._request(messages, stop, kwargs)
-            mapper = DeltaMapper(self.price_of(request.model))
+            mapper = DeltaMapper(self._price_of(request.model))
             with self.client.stream(request, lenient=self._lenient) as deltas:
                 for chunk in filter(None, map(mapper.map, deltas)):
                     if run_manager:
@@ -286,7 +286,7 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods):
     ) -> AsyncIterator[ChatGenerationChunk]:
         with model_errors():
             request = self._request(messages, stop, kwargs)
-            mapper = DeltaMapper(self.price_of(request.model))
+            mapper = DeltaMapper(self._price_of(request.model))
             async with self.client.astream(request, lenient=self._lenient) as deltas:
                 async for delta in deltas:
                     if chunk := mapper.map(delta):

@@ -82,15 +82,6 @@ def _block_call(block: ToolCallBlock, wording: str | None) -> Json:
     return tool_call(block.tool_call_id, wire_name(block.tool_name), wording if unchanged else arguments)
 
 
-def arguments_problem(text: str, *, cut: bool = False) -> str:
-    """Return why the arguments of a finished call cannot be read; empty if they can."""
-    try:
-        ToolCall("", "", text, cut).parsed()
-    except ValueError as error:
-        return str(error)
-    return ""
-
-
 def parse_arguments(text: str, *, cut: bool = False) -> Json | None:
     """Return the arguments of a finished call, or None if they are not a JSON object.
 

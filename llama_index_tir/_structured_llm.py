@@ -13,6 +13,7 @@ from pydantic import SerializeAsAny  # noqa: TC002 - pydantic reads the annotati
 from llama_index_tir._chat_methods import ChatMethods
 from llama_index_tir._instrumentation import Instrumentation, Kind
 from llama_index_tir._mapped_streams import AsyncMapped, Mapped
+from llama_index_tir._messages import with_system_prompt
 from llama_index_tir._settings import ChatSettings  # noqa: TC001 - pydantic reads the annotation
 from llama_index_tir._structured import StructuredTask
 from llama_index_tir._structured_run import Step, apredict, astream_steps, predict, stream_steps
@@ -61,7 +62,7 @@ class StructuredTIR(InstrumentedStructuredLLM):
     """
 
     def _task(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> StructuredTask[BaseModel]:
-        asked = self.llm._extend_messages(list(messages))  # noqa: SLF001 - a wrapper of its own LLM
+        asked = with_system_prompt(self.llm.system_prompt, messages)
         return StructuredTask(self.output_cls, (_template(messages), {}), asked, kwargs, strict=self.llm.strict)
 
     def _chat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:

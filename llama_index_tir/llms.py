@@ -198,19 +198,19 @@ class TIR(ToolMethods, StructuredMethods, MetadataMethods, ChatMethods):
 
     def _chat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
         request = self._request(messages, kwargs)
-        return from_completion(self.client.chat(request), kwargs.get(TOOL_NAMES), self.price_of(request.model))
+        return from_completion(self.client.chat(request), kwargs.get(TOOL_NAMES), self._price_of(request.model))
 
     async def _achat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
         request = self._request(messages, kwargs)
         completion = await self.client.achat(request)
-        return from_completion(completion, kwargs.get(TOOL_NAMES), self.price_of(request.model))
+        return from_completion(completion, kwargs.get(TOOL_NAMES), self._price_of(request.model))
 
     def _stream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseGen:
         request = self._request(messages, kwargs)
-        mapper = DeltaMapper(kwargs.get(TOOL_NAMES), self.price_of(request.model))
+        mapper = DeltaMapper(kwargs.get(TOOL_NAMES), self._price_of(request.model))
         return Mapped(self.client.stream(request), mapper.map)
 
     async def _astream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseAsyncGen:
         request = self._request(messages, kwargs)
-        mapper = DeltaMapper(kwargs.get(TOOL_NAMES), self.price_of(request.model))
+        mapper = DeltaMapper(kwargs.get(TOOL_NAMES), self._price_of(request.model))
         return AsyncMapped(self.client.astream(request), mapper.map)

@@ -194,7 +194,7 @@ class ChatParameters(Parameters):
         "With them, each answer has its cost, in the same currency. None are built in.",
     )
 
-    def price_of(self, model: str) -> Price | None:
+    def _price_of(self, model: str) -> Price | None:
         """The price of a model; without one, a warning if there are others."""
         if self.prices and model not in self.prices:
             names = ", ".join(sorted(self.prices))

@@ -65,7 +65,7 @@ class StoppedAnswer:
         if state.finish_reason not in ("stop", "tool_calls") or state.stop_reason not in self._words:
             return False
         if len(state.tools):
-            return any(not call.is_readable() for call in state.tools.calls())
+            return any(call.problem() for call in state.tools.calls())
         cutter = state.stop_cutter
         if state.text or (cutter and cutter.cut):
             return False
