@@ -18,12 +18,14 @@ from langchain_tir._profile import profile_of
 from langchain_tir._tools import to_response_format, tool_fields
 from tir_client import ChatRequest
 from tir_client.aliases import refuse_unknown_parameters
+from tir_client.chat import ChatArguments as SharedChatArguments
+from tir_client.chat import ChatParameters
 from tir_client.config import DEFAULT_MODEL
 from tir_client.embeddings import EmbeddingArguments as SharedEmbeddingArguments
-from tir_client.protocol.parameters import ParameterArguments, did_you_mean, merge_parameters
+from tir_client.protocol.parameters import did_you_mean, merge_parameters
 from tir_client.protocol.responses import Json
 from tir_client.protocol.text_only import for_text_only
-from tir_client.settings import SECRETS, ChatParameters, Connection, ConnectionArguments
+from tir_client.settings import SECRETS, Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,12 +75,9 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
     parallel_tool_calls: bool | None = Field(
         default=None, description="Whether an answer may hold several calls. Sent with tools only."
     )
-    extra_body: Json | None = Field(
-        default=None, description="Further parameters of the deployment; put into the body as they are."
-    )
     model_kwargs: Json = Field(
         default_factory=dict,
-        description="The same, under the name that LangChain has for parameters without a field.",
+        description="The same as `extra_body`, under the name that LangChain has for parameters without a field.",
     )
     streaming: bool | None = Field(
         default=None, description="True makes `invoke` stream, too; False keeps `stream` from streaming."
@@ -173,13 +172,11 @@ class FrameworkArguments(TypedDict, total=False):
     profile: ModelProfile | None
 
 
-class ChatArguments(ConnectionArguments, ParameterArguments, FrameworkArguments, total=False):
+class ChatArguments(SharedChatArguments, FrameworkArguments, total=False):
     """The fields of `ChatTIR` except `model`, for type checkers."""
 
     n: int | None
     parallel_tool_calls: bool | None
-    prices: dict[str, tuple[float, float]] | None
-    extra_body: dict[str, Any] | None
     model_kwargs: dict[str, Any]
     streaming: bool | None
 

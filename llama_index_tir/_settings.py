@@ -12,13 +12,15 @@ from llama_index_tir._aliases import without_meaningless
 from llama_index_tir._messages import to_wire
 from tir_client import ChatRequest
 from tir_client.aliases import refuse_unknown_parameters, rename
+from tir_client.chat import ChatArguments as SharedChatArguments
+from tir_client.chat import ChatParameters
 from tir_client.config import DEFAULT_MODEL
 from tir_client.embeddings import EmbeddingArguments as SharedEmbeddingArguments
 from tir_client.models import reads_text_only
-from tir_client.protocol.parameters import PARAMETER_ALIASES, ParameterArguments, Parameters, merge_parameters
+from tir_client.protocol.parameters import PARAMETER_ALIASES, Parameters, merge_parameters
 from tir_client.protocol.text_only import for_text_only
 from tir_client.rerankers import RerankArguments as SharedRerankArguments
-from tir_client.settings import ChatParameters, Connection, ConnectionArguments
+from tir_client.settings import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -61,9 +63,6 @@ class ChatSettings(ModelSettings, ChatParameters, FunctionCallingLLM):
     additional_kwargs: dict[str, Any] = Field(
         default_factory=dict,
         description="Parameters of the request, under the name of this field in LlamaIndex's other LLMs.",
-    )
-    extra_body: dict[str, Any] | None = Field(
-        default=None, description="Further fields of the request body, sent unchanged."
     )
     context_window: int | None = Field(
         default=None,
@@ -122,13 +121,11 @@ class LLMArguments(TypedDict, total=False):
     rate_limiter: Any
 
 
-class ChatArguments(ConnectionArguments, ParameterArguments, LLMArguments, total=False):
+class ChatArguments(SharedChatArguments, LLMArguments, total=False):
     """The fields of `TIR` except `model`, for type checkers."""
 
     strict: bool | None
     additional_kwargs: dict[str, Any]
-    prices: dict[str, tuple[float, float]] | None
-    extra_body: dict[str, Any] | None
     context_window: int | None
     is_chat_model: bool
     is_function_calling_model: bool | None
