@@ -11,23 +11,20 @@ history is sent with every later turn.
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from langchain_tir._stand_ins import file_problem, file_text, stand_in
+from langchain_tir._stand_ins import all_text, file_problem, file_text, stand_in
 from tir_client import InvalidRequestError
 from tir_client.protocol.media import NO_SCHEME, checked_part
-from tir_client.protocol.messages import audio_part, data_url, join_content, media_part, text_part
+from tir_client.protocol.messages import MACHINES, audio_part, data_url, join_content, media_part, text_part
+from tir_client.protocol.responses import Json
 from tir_client.protocol.stand_ins import decoded_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Json = dict[str, Any]
 Block = Json
 Part = Json
-
-MACHINES = frozenset({"assistant", "tool"})
-"""Roles whose content a model or a program wrote."""
 
 CALLS = frozenset(
     {
@@ -158,21 +155,6 @@ def reasoning_of(block: Block) -> str:
     """
     reasoning = block.get("reasoning") or block.get("thinking") or block.get("reasoning_content")
     return all_text(reasoning) or all_text([block.get("summary"), block.get("content")])
-
-
-def all_text(value: object) -> str:
-    """Return the texts in a value, joined with newlines: a string, or the texts of its parts."""
-    match value:
-        case str():
-            return value
-        case {"text": text}:
-            return all_text(text)
-        case {"summary": summary}:
-            return all_text(summary)
-        case list():
-            return "\n".join(filter(None, map(all_text, value)))
-        case _:
-            return ""
 
 
 # One function for each kind of block; None if the block has nothing that can be sent

@@ -21,8 +21,6 @@ from langchain_tir._content import (
     CALLS,
     REASONING,
     Block,
-    Json,
-    all_text,
     answer_text,
     reasoning_of,
     to_blocks,
@@ -30,6 +28,7 @@ from langchain_tir._content import (
 )
 from langchain_tir._content_blocks import PROVIDER, standard_blocks
 from langchain_tir._past_calls import past_calls
+from langchain_tir._stand_ins import all_text
 from tir_client import InvalidRequestError
 from tir_client.protocol.cost import cost_of
 from tir_client.protocol.messages import assistant_message, chat_message, convert_messages, tool_message
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
 
     from tir_client import Choice, Completion, Delta, Usage
     from tir_client.protocol.cost import Price
+    from tir_client.protocol.responses import Json
 
 
 def to_wire(messages: Sequence[BaseMessage]) -> list[Json]:

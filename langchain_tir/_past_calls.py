@@ -6,13 +6,15 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from langchain_tir._content import CALLS, Block, Json
+from langchain_tir._content import CALLS, Block
 from tir_client.protocol.messages import sendable_arguments, tool_call
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from langchain_core.messages import AIMessage, InvalidToolCall
+
+    from tir_client.protocol.responses import Json
 
 
 CLOSED = "closed_arguments"

@@ -26,11 +26,11 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import InjectedToolArg
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, Field, create_model
-from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 from typing_extensions import ReadOnly, is_typeddict
 
 from tir_client import InvalidRequestError
+from tir_client.protocol.schemas import FAILURES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from tir_client.protocol.responses import Json
 
 _MARKERS = frozenset({Required, NotRequired, ReadOnly})
-FAILURES = (PydanticUserError, ValueError, TypeError, KeyError, AttributeError, NameError, RecursionError)
-"""What pydantic and LangChain raise for a type or a tool without a JSON schema."""
 
 
 def schema_of_class(cls: Any) -> Json | None:

@@ -12,18 +12,20 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import Field
 
 from langchain_tir._aliases import CHAT_ALIASES, LANGCHAIN_UNSUPPORTED, rename_parameters, with_usage_option
-from langchain_tir._content import Json
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import to_wire
 from langchain_tir._profile import profile_of
 from langchain_tir._tools import to_response_format, tool_fields
 from tir_client import ChatRequest
 from tir_client.aliases import refuse_unknown_parameters
+from tir_client.chat import ChatArguments as SharedChatArguments
+from tir_client.chat import ChatParameters
 from tir_client.config import DEFAULT_MODEL
 from tir_client.embeddings import EmbeddingArguments as SharedEmbeddingArguments
-from tir_client.protocol.parameters import ParameterArguments, did_you_mean, merge_parameters
+from tir_client.protocol.parameters import did_you_mean, merge_parameters
+from tir_client.protocol.responses import Json
 from tir_client.protocol.text_only import for_text_only
-from tir_client.settings import SECRETS, ChatParameters, Connection, ConnectionArguments
+from tir_client.settings import SECRETS, Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +54,7 @@ class ModelSettings(Connection):
     def _framework_errors(cls) -> AbstractContextManager[None]:
         return model_errors()
 
-    def secret_digest(self) -> str:
+    def _secret_digest(self) -> str:
         """A hash of headers and query for cache keys; empty if there are none."""
         secrets = {name: dict(value) for name in SECRETS if (value := getattr(self, name))}
         return hashlib.sha256(json.dumps(secrets, sort_keys=True).encode()).hexdigest() if secrets else ""
@@ -73,12 +75,9 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
     parallel_tool_calls: bool | None = Field(
         default=None, description="Whether an answer may hold several calls. Sent with tools only."
     )
-    extra_body: Json | None = Field(
-        default=None, description="Further parameters of the deployment; put into the body as they are."
-    )
     model_kwargs: Json = Field(
         default_factory=dict,
-        description="The same, under the name that LangChain has for parameters without a field.",
+        description="The same as `extra_body`, under the name that LangChain has for parameters without a field.",
     )
     streaming: bool | None = Field(
         default=None, description="True makes `invoke` stream, too; False keeps `stream` from streaming."
@@ -105,23 +104,23 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
         """The model, under the name that parts of LangChain read."""
         return self.model
 
-    def set_parameters(self) -> Json:
+    def _set_parameters(self) -> Json:
         """The parameters that are set, in the order of their names."""
         names = sorted(_OF_CALLS & type(self).model_fields.keys())
         values = {name: getattr(self, name) for name in names}
         return {name: value for name, value in values.items() if value not in (None, {}, [])}
 
-    def call_parameters(self, call: Json) -> Json:
+    def _call_parameters(self, call: Json) -> Json:
         """Return the fields of a request: each argument of a call replaces that of the constructor; None unsets it.
 
         Raises:
             InvalidRequestError: The call has an argument that is not a parameter.
         """
         given = {name: value for name, value in rename_parameters(call).items() if name not in _INTERNAL}
-        self.refuse_unknown_parameters(given)
-        return merge_parameters(_with_model_kwargs(self.set_parameters()), _with_model_kwargs(given))
+        self._refuse_unknown_parameters(given)
+        return merge_parameters(_with_model_kwargs(self._set_parameters()), _with_model_kwargs(given))
 
-    def refuse_unknown_parameters(self, call: Collection[str], method: Collection[str] = ()) -> None:
+    def _refuse_unknown_parameters(self, call: Collection[str], method: Collection[str] = ()) -> None:
         """Refuse arguments of a call that are not parameters.
 
         Args:
@@ -135,7 +134,7 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
         refuse_unknown_parameters(names, _OF_CALLS.union(method), type(self).model_fields, self.unsupported)
 
     def _request(self, messages: list[BaseMessage], stop: list[str] | None, call: Json) -> ChatRequest:
-        fields = self.call_parameters(call if stop is None else {**call, "stop": stop})
+        fields = self._call_parameters(call if stop is None else {**call, "stop": stop})
         if fields.get("response_format") is not None:
             fields["response_format"] = to_response_format(fields["response_format"])
         fields |= tool_fields(fields.get("tools") or (), fields.get("tool_choice"))
@@ -173,13 +172,11 @@ class FrameworkArguments(TypedDict, total=False):
     profile: ModelProfile | None
 
 
-class ChatArguments(ConnectionArguments, ParameterArguments, FrameworkArguments, total=False):
+class ChatArguments(SharedChatArguments, FrameworkArguments, total=False):
     """The fields of `ChatTIR` except `model`, for type checkers."""
 
     n: int | None
     parallel_tool_calls: bool | None
-    prices: dict[str, tuple[float, float]] | None
-    extra_body: dict[str, Any] | None
     model_kwargs: dict[str, Any]
     streaming: bool | None
 

@@ -72,7 +72,7 @@ def file_text(block: Block) -> str | None:
     facts = _facts(block)
     inner = facts.get("text") or facts.get("content")
     if inner:
-        return "\n".join(_texts(inner)) if _is_text(inner) else None
+        return all_text(inner) if _is_text(inner) else None
     return decoded_text(*_persons_data(facts))
 
 
@@ -109,14 +109,14 @@ def _json(value: object) -> str:
 def _search_result(block: Block) -> str:
     """A search result of Anthropic: title, source and text."""
     head = ", ".join(text for text in (block.get("title"), block.get("source")) if isinstance(text, str) and text)
-    return "\n".join([f"[search_result: {head}]", *_texts(block.get("content"))])
+    return "\n".join(filter(None, (f"[search_result: {head}]", all_text(block.get("content")))))
 
 
 def _file(block: Block) -> str:
     facts = _facts(block)
-    inner, url = _texts(facts.get("text") or facts.get("content")), _first(facts, _URLS)
+    url = _first(facts, _URLS)
     data, media_type = _data(facts, url)
-    text = "\n".join(inner) if inner else decoded_text(data, media_type)
+    text = all_text(facts.get("text") or facts.get("content")) or decoded_text(data, media_type)
     if text is not None:
         return text
     name = _first(facts, _NAMES)
@@ -148,16 +148,19 @@ def _first(facts: Block, names: tuple[str, ...]) -> str:
     return next((facts[name] for name in names if isinstance(facts.get(name), str) and facts[name]), "")
 
 
-def _texts(value: object) -> list[str]:
+def all_text(value: object) -> str:
+    """Return the texts in a value, joined with newlines: a string, or the texts of its parts."""
     match value:
         case str():
-            return [value]
-        case {"text": str(text)}:
-            return [text]
+            return value
+        case {"text": text}:
+            return all_text(text)
+        case {"summary": summary}:
+            return all_text(summary)
         case list():
-            return [text for part in value for text in _texts(part)]
+            return "\n".join(filter(None, map(all_text, value)))
         case _:
-            return []
+            return ""
 
 
 def _is_text(value: object) -> bool:

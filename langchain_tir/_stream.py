@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     from langchain_core.messages import InvalidToolCall, ToolCallChunk
     from langchain_core.messages import ToolCall as ParsedCall
 
-    from langchain_tir._content import Json
     from tir_client import Completion, Delta, ToolCall
     from tir_client.protocol.accumulator import Accumulator
     from tir_client.protocol.cost import Price
-    from tir_client.protocol.responses import ToolCallDelta
+    from tir_client.protocol.responses import Json, ToolCallDelta
 
 
 class DeltaMapper:
@@ -171,11 +170,9 @@ def end_of_broken_call(call: ToolCall) -> str:
     `invalid_tool_call`: `AIMessageChunk.init_tool_calls` replaces only the blocks of valid calls, `merge_lists` keeps
     the type that a block began with, and a chunk class of our own would break `message_chunk_to_message`.
     """
-    try:
-        call.parsed()
-    except ValueError:
-        return next(end for end in ("", "]", "}", '"]', '"}', '""]', '""}') if not _mended(call.arguments + end))
-    return ""
+    if not call.problem():
+        return ""
+    return next(end for end in ("", "]", "}", '"]', '"}', '""]', '""}') if not _mended(call.arguments + end))
 
 
 def _mended(arguments: str) -> bool:

@@ -12,19 +12,19 @@ from langchain_core.runnables import RunnableMap, RunnablePassthrough
 from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
-from langchain_tir._errors import RefusedOutputError, StructuredOutputError, TruncatedOutputError
-from langchain_tir._schemas import FAILURES
+from langchain_tir._errors import RefusedOutputError, StructuredOutputError, to_model_error
 from langchain_tir._tool_forms import VALUE, wrapped
 from langchain_tir._tools import closed, json_schema, to_response_format, to_tool, tool_fields
 from tir_client import InvalidRequestError
 from tir_client.protocol.json_text import read_json, read_partial_json
-from tir_client.protocol.schemas import is_of_object, may_fit
+from tir_client.protocol.schemas import FAILURES, is_of_object, may_fit
+from tir_client.protocol.structured_output import unusable
 
 if TYPE_CHECKING:
     from langchain_core.language_models import LanguageModelInput
     from langchain_core.runnables import Runnable
 
-    from langchain_tir._content import Json
+    from tir_client.protocol.responses import Json
 
 Method = Literal["json_schema", "function_calling", "json_mode"]
 
@@ -112,15 +112,12 @@ def _written(message: Any) -> str:
 
 
 def _check_end(message: Any, text: str) -> None:
-    refusal = message.additional_kwargs.get("refusal")
-    finish = message.response_metadata.get("finish_reason")
-    if refusal or finish == "content_filter":
-        raise RefusedOutputError(f"The model refused: {refusal or finish}", text=refusal or text, raw_message=message)
-    if finish == "length":
-        raise TruncatedOutputError(
-            f"The answer was cut off before the object was complete; raise `max_tokens`. It begins {text[:200]!r}.",
-            text=text,
-        )
+    problem = unusable(text, message.response_metadata.get("finish_reason"), message.additional_kwargs.get("refusal"))
+    if problem is not None:
+        error = to_model_error(problem)
+        if isinstance(error, RefusedOutputError):
+            error.raw_message = message
+        raise error
 
 
 def structured_call(schema: Any, method: Method, strict: bool | None) -> tuple[Json, StructuredParser]:

@@ -8,10 +8,10 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.runnables import Runnable
 from pydantic import PrivateAttr
 
-from langchain_tir._content import Json
 from langchain_tir._errors import model_errors
 from langchain_tir._settings import ChatSettings
 from langchain_tir._structured import Method, beside_raw, check_free, structured_call, traced_format
+from tir_client.protocol.responses import Json
 
 if TYPE_CHECKING:
     from typing import Self
@@ -52,7 +52,7 @@ class StructuredMethods(ChatSettings):
             StructuredOutputError: When called: the answer is cut off, a refusal, or no such object; it holds the text.
         """
         with model_errors():
-            self.refuse_unknown_parameters(kwargs, _ARGUMENTS)
+            self._refuse_unknown_parameters(kwargs, _ARGUMENTS)
             fields, parser = structured_call(schema, method, strict)
             check_free(kwargs, fields, method)
         fields |= traced_format(schema, method, strict)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from langchain_tir._content import Json
+    from tir_client.protocol.responses import Json
 
 BYTES_PER_TOKEN = 4
 PER_MESSAGE = 3

@@ -11,7 +11,6 @@ from langchain_core.messages import BaseMessage
 from langchain_core.tools import BaseTool
 from pydantic import PrivateAttr
 
-from langchain_tir._content import Json
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import to_wire
 from langchain_tir._settings import ChatSettings
@@ -25,6 +24,7 @@ from tir_client import (
     RetryPolicy,
     TIRClient,
 )
+from tir_client.protocol.responses import Json
 
 _PAUSE_BETWEEN_COUNTS = 60
 """Seconds for which token counts are estimates after the server failed to count."""

@@ -10,10 +10,10 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 
-from langchain_tir._content import Json
 from langchain_tir._errors import model_errors
 from langchain_tir._settings import ChatSettings
 from langchain_tir._tools import tool_fields
+from tir_client.protocol.responses import Json
 
 _ARGUMENTS = ("tool_choice", "strict", "parallel_tool_calls")
 
@@ -45,7 +45,7 @@ class ToolMethods(ChatSettings):
                 is no parameter.
         """
         with model_errors():
-            self.refuse_unknown_parameters(kwargs, _ARGUMENTS)
+            self._refuse_unknown_parameters(kwargs, _ARGUMENTS)
             fields = tool_fields(tools, tool_choice, strict=strict)
         if parallel_tool_calls is not None:
             fields["parallel_tool_calls"] = parallel_tool_calls

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.tools import BaseTool, Tool, create_schema_from_function
 
-from langchain_tir._schemas import FAILURES, schema_of_class, with_types, without_injected
+from langchain_tir._schemas import schema_of_class, with_types, without_injected
 from langchain_tir._tool_forms import (
     OBJECT,
     TEXT_INPUT,
@@ -20,11 +20,11 @@ from langchain_tir._tool_forms import (
     label,
 )
 from tir_client import InvalidRequestError
-from tir_client.protocol.schemas import map_schema
+from tir_client.protocol.schemas import FAILURES, map_schema
 from tir_client.protocol.tool_choice import response_format, tool_choice
 
 if TYPE_CHECKING:
-    from langchain_tir._content import Json
+    from tir_client.protocol.responses import Json
 
 
 _FORMATS = frozenset({"json_schema", "json_object", "text", "structural_tag"})

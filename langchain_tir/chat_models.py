@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
     from langchain_core.prompt_values import PromptValue
 
-    from langchain_tir._content import Json
     from langchain_tir._settings import ChatArguments
+    from tir_client.protocol.responses import Json
 
 
 class ChatTIR(ToolMethods, StructuredMethods, TokenMethods):
@@ -185,11 +185,6 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods):
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         return own_profile(super().__deepcopy__(memo))
 
-    def __getstate__(self) -> dict[Any, Any]:
-        state = super().__getstate__()
-        state["__dict__"]["profile"] = self.profile  # not that of the copy which was made for the pickle
-        return state
-
     @model_validator(mode="after")
     def _set_tir_version(self) -> Self:
         self._add_version("tir-llm", __version__)
@@ -213,7 +208,7 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods):
 
     @property
     def _identifying_params(self) -> Json:
-        return self.set_parameters()
+        return self._set_parameters()
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         with model_errors():
@@ -224,7 +219,7 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods):
         return {**super()._get_ls_params(stop=stops, **call), "ls_provider": PROVIDER}
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        return super()._get_llm_string(stop, **kwargs) + self.secret_digest()
+        return super()._get_llm_string(stop, **kwargs) + self._secret_digest()
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         return profile_for(self)
@@ -252,7 +247,7 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods):
         with model_errors():
             request = self._request(messages, stop, kwargs)
             completion = self.client.chat(request, lenient=self._lenient)
-            return from_completion(completion, self.output_version, self.price_of(request.model))
+            return from_completion(completion, self.output_version, self._price_of(request.model))
 
     async def _agenerate(
         self,
@@ -264,7 +259,7 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods):
         with model_errors():
             request = self._request(messages, stop, kwargs)
             completion = await self.client.achat(request, lenient=self._lenient)
-            return from_completion(completion, self.output_version, self.price_of(request.model))
+            return from_completion(completion, self.output_version, self._price_of(request.model))
 
     def _stream(
         self,
@@ -275,7 +270,7 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods):
     ) -> Iterator[ChatGenerationChunk]:
         with model_errors():
             request = self._request(messages, stop, kwargs)
-            mapper = DeltaMapper(self.price_of(request.model))
+            mapper = DeltaMapper(self._price_of(request.model))
             with self.client.stream(request, lenient=self._lenient) as deltas:
                 for chunk in filter(None, map(mapper.map, deltas)):
                     if run_manager:
@@ -291,7 +286,7 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods):
     ) -> AsyncIterator[ChatGenerationChunk]:
         with model_errors():
             request = self._request(messages, stop, kwargs)
-            mapper = DeltaMapper(self.price_of(request.model))
+            mapper = DeltaMapper(self._price_of(request.model))
             async with self.client.astream(request, lenient=self._lenient) as deltas:
                 async for delta in deltas:
                     if chunk := mapper.map(delta):

@@ -24,21 +24,23 @@ from llama_index.core.base.llms.types import (
 
 from llama_index_tir._stand_ins import stand_in
 from tir_client import InvalidRequestError
-from tir_client.protocol.media import LIMIT, checked_part, too_large
-from tir_client.protocol.messages import audio_part, data_url, join_content, media_part, read_data_url, text_part
+from tir_client.protocol.media import LIMIT, checked_part, is_text_type, too_large
+from tir_client.protocol.messages import (
+    MACHINES,
+    audio_part,
+    data_url,
+    join_content,
+    media_part,
+    read_data_url,
+    text_part,
+)
+from tir_client.protocol.responses import Json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from io import IOBase
 
-Json = dict[str, Any]
 Part = Json
-
-MACHINES = frozenset({"assistant", "tool"})
-"""Roles whose content a model or a program wrote."""
-
-TEXT_TYPES = ("json", "xml", "yaml", "csv", "javascript", "toml", "sql")
-"""Endings of media types that are text, although they do not begin with `text/`."""
 
 
 def to_content(blocks: Sequence[ContentBlock], role: str) -> str | list[Part]:
@@ -127,11 +129,11 @@ def _document(block: DocumentBlock) -> Part:
 
 
 def _document_text(block: DocumentBlock) -> str:
-    media_type = (block.document_mimetype or "").lower().partition(";")[0].strip()
+    media_type = block.document_mimetype
     name = f"The DocumentBlock {block.title!r}"
     if not (block.data or block.path or (block.url or "").startswith("data:")):
         raise InvalidRequestError(f"{name} has only a URL. Load the document and pass its text.")
-    if media_type and not media_type.startswith("text/") and not media_type.endswith(TEXT_TYPES):
+    if media_type and not is_text_type(media_type):
         advice = "Extract its text with a LlamaIndex reader first."
         raise InvalidRequestError(f"{name} has media type {media_type!r}, which cannot be sent. {advice}")
     try:

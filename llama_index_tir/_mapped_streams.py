@@ -8,7 +8,7 @@ their event loop ends.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -87,12 +87,6 @@ class Mapped(Generator[Result, None, None], Generic[Item, Result]):
         self.close()
         raise error
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
 
 class AsyncMapped(AsyncGenerator[Result, None], Generic[Item, Result]):
     """`Mapped` for async code."""
@@ -141,9 +135,3 @@ class AsyncMapped(AsyncGenerator[Result, None], Generic[Item, Result]):
         """Close the stream and raise `error`."""
         await self.aclose()
         raise error
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()

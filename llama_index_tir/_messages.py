@@ -19,8 +19,8 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
-from llama_index_tir._content import Json, to_content
-from llama_index_tir._past_calls import arguments_problem, parse_arguments, past_calls, server_steps, wire_name
+from llama_index_tir._content import to_content
+from llama_index_tir._past_calls import parse_arguments, past_calls, server_steps, wire_name
 from llama_index_tir._raw import to_raw, to_wire_call
 from tir_client import InvalidRequestError
 from tir_client.protocol.cost import cost_of
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from tir_client import Choice, Completion, ToolCall, Usage
     from tir_client.protocol.cost import Price
+    from tir_client.protocol.responses import Json
 
 INVALID_CALLS = "invalid_tool_calls"
 """The key in `additional_kwargs` of a message for calls whose arguments cannot be read. They are no part of a request:
@@ -150,7 +151,7 @@ def from_choice(choice: Choice, usage: Usage | None, names: Mapping[str, str]) -
 
 def _invalid_call(names: Mapping[str, str], call: ToolCall) -> Json | None:
     """Return a call whose arguments cannot be read, with the model's text of them and the reason; None for others."""
-    error = arguments_problem(call.arguments, cut=call.cut)
+    error = call.problem()
     name = names.get(call.name, call.name)
     return {"id": call.id, "name": name, "arguments": call.arguments, "error": error} if error else None
 
@@ -189,6 +190,11 @@ def from_logprobs(logprobs: Sequence[Json] | None) -> list[list[LogProb]] | None
 
 def _logprob(token: Json) -> LogProb:
     return LogProb(**{name: token[name] for name in LogProb.model_fields if token.get(name) is not None})
+
+
+def with_system_prompt(prompt: str | None, messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+    """Return the messages after the system prompt, if there is one."""
+    return [*([ChatMessage(role=MessageRole.SYSTEM, content=prompt)] if prompt else []), *messages]
 
 
 def prompt_messages(prompt: object) -> list[ChatMessage]:

@@ -8,12 +8,11 @@ from llama_index.core.base.llms.types import LLMMetadata
 from llama_index.core.constants import DEFAULT_NUM_OUTPUTS
 from pydantic import ConfigDict, PrivateAttr
 
+from llama_index_tir._settings import ChatSettings
 from tir_client import model_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from llama_index_tir._settings import ChatSettings
 
 FALLBACK_WINDOW = 8_192
 """The context window of a model of which neither this library nor the server knows it. LlamaIndex's default of 3,900 is
@@ -59,23 +58,33 @@ class ServedMetadata(Metadata):
             return self.__dict__[name]
 
 
-def metadata_of(llm: ChatSettings) -> Metadata:
-    """Return the metadata of a model; without a known context window, one that asks the server."""
-    info = model_info(llm.model)
-    output = llm.max_tokens or (REASONING_OUTPUT if info.reasoning else DEFAULT_NUM_OUTPUTS)
-    calls = info.tools if llm.is_function_calling_model is None else llm.is_function_calling_model
-    fields = {name: value for name in GENERATION if (value := getattr(llm, name)) is not None}
-    fields |= {
-        "is_chat_model": llm.is_chat_model,
-        "is_function_calling_model": calls,
-        "model_name": llm.model,
-    }
-    window = llm.context_window or info.context_window
-    if window is None:
-        return ServedMetadata(llm.served_window, output, **fields)
-    return Metadata(**fields, **limits(window, output))
-
-
 def limits(window: int, output: int) -> dict[str, int]:
     """The fields with the context window and the tokens to reserve for an answer, at most half of it."""
     return {"context_window": window, "num_output": min(output, window // 2)}
+
+
+class MetadataMethods(ChatSettings):
+    """`TIR.metadata`."""
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        """The limits and abilities that LlamaIndex plans with.
+
+        For a model that this library does not know, the context window is read from the server's list of models when a
+        limit is first used, once, within 5 seconds; in a running event loop, within one, which
+        `await llm.alist_models()` beforehand avoids. If the server does not say it, a warning is logged, and 8,192
+        tokens are assumed.
+        """
+        info = model_info(self.model)
+        output = self.max_tokens or (REASONING_OUTPUT if info.reasoning else DEFAULT_NUM_OUTPUTS)
+        calls = info.tools if self.is_function_calling_model is None else self.is_function_calling_model
+        fields = {name: value for name in GENERATION if (value := getattr(self, name)) is not None}
+        fields |= {
+            "is_chat_model": self.is_chat_model,
+            "is_function_calling_model": calls,
+            "model_name": self.model,
+        }
+        window = self.context_window or info.context_window
+        if window is None:
+            return ServedMetadata(self.served_window, output, **fields)
+        return Metadata(**fields, **limits(window, output))

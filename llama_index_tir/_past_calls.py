@@ -15,7 +15,7 @@ from tir_client.protocol.stand_ins import value_stand_in
 if TYPE_CHECKING:
     from llama_index.core.base.llms.types import ChatMessage
 
-    from llama_index_tir._content import Json
+    from tir_client.protocol.responses import Json
 
 _IDS = ("id", "call_id", "tool_call_id", "toolUseId")
 _ARGUMENTS = ("arguments", "args", "input", "parameters")
@@ -80,15 +80,6 @@ def _block_call(block: ToolCallBlock, wording: str | None) -> Json:
     arguments = block.tool_kwargs
     unchanged = wording is not None and (arguments == wording or arguments == parse_arguments(wording))
     return tool_call(block.tool_call_id, wire_name(block.tool_name), wording if unchanged else arguments)
-
-
-def arguments_problem(text: str, *, cut: bool = False) -> str:
-    """Return why the arguments of a finished call cannot be read; empty if they can."""
-    try:
-        ToolCall("", "", text, cut).parsed()
-    except ValueError as error:
-        return str(error)
-    return ""
 
 
 def parse_arguments(text: str, *, cut: bool = False) -> Json | None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from llama_index_tir._content import Json
     from tir_client import Choice, Completion, ToolCall
+    from tir_client.protocol.responses import Json
 
 
 class Raw(dict[str, Any]):

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic.errors import PydanticUserError
-
 from tir_client import InvalidRequestError
+from tir_client.protocol.schemas import FAILURES
 
 if TYPE_CHECKING:
-    from llama_index_tir._content import Json
-
-FAILURES = (PydanticUserError, ValueError, TypeError, KeyError, AttributeError, NameError, RecursionError)
-"""What pydantic and LlamaIndex raise for a class or a tool without a JSON schema."""
+    from tir_client.protocol.responses import Json
 
 
 def schema_of_class(cls: Any) -> Json:

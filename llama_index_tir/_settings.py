@@ -10,26 +10,27 @@ from pydantic import ConfigDict, Field
 
 from llama_index_tir._aliases import without_meaningless
 from llama_index_tir._messages import to_wire
-from llama_index_tir._metadata import metadata_of
 from tir_client import ChatRequest
 from tir_client.aliases import refuse_unknown_parameters, rename
+from tir_client.chat import ChatArguments as SharedChatArguments
+from tir_client.chat import ChatParameters
 from tir_client.config import DEFAULT_MODEL
 from tir_client.embeddings import EmbeddingArguments as SharedEmbeddingArguments
 from tir_client.models import reads_text_only
-from tir_client.protocol.parameters import PARAMETER_ALIASES, ParameterArguments, Parameters, merge_parameters
+from tir_client.protocol.parameters import PARAMETER_ALIASES, Parameters, merge_parameters
 from tir_client.protocol.text_only import for_text_only
 from tir_client.rerankers import RerankArguments as SharedRerankArguments
-from tir_client.settings import ChatParameters, Connection, ConnectionArguments
+from tir_client.settings import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from llama_index.core.base.llms.types import ChatMessage, LLMMetadata
+    from llama_index.core.base.llms.types import ChatMessage
     from llama_index.core.callbacks import CallbackManager
     from llama_index.core.storage.kvstore.types import BaseKVStore
     from llama_index.core.types import BaseOutputParser, PydanticProgramMode
 
-    from llama_index_tir._content import Json
+    from tir_client.protocol.responses import Json
 
 CONFIG = ConfigDict(arbitrary_types_allowed=True, extra="forbid", hide_input_in_errors=True, protected_namespaces=())
 
@@ -63,9 +64,6 @@ class ChatSettings(ModelSettings, ChatParameters, FunctionCallingLLM):
         default_factory=dict,
         description="Parameters of the request, under the name of this field in LlamaIndex's other LLMs.",
     )
-    extra_body: dict[str, Any] | None = Field(
-        default=None, description="Further fields of the request body, sent unchanged."
-    )
     context_window: int | None = Field(
         default=None,
         description="Tokens of prompt and answer. Default: by the model's name, else what the server's list of models "
@@ -75,17 +73,6 @@ class ChatSettings(ModelSettings, ChatParameters, FunctionCallingLLM):
     is_function_calling_model: bool | None = Field(
         default=None, description="Whether the model calls tools. Default: by the model's name."
     )
-
-    @property
-    def metadata(self) -> LLMMetadata:
-        """The limits and abilities that LlamaIndex plans with.
-
-        For a model that this library does not know, the context window is read from the server's list of models when a
-        limit is first used, once, within 5 seconds; in a running event loop, within one, which
-        `await llm.alist_models()` beforehand avoids. If the server does not say it, a warning is logged, and 8,192
-        tokens are assumed.
-        """
-        return metadata_of(self)
 
     def to_payload(self) -> Json:
         """What events and callbacks show of the model, without secrets. Observers read `model`, as OpenAI's has it."""
@@ -134,13 +121,11 @@ class LLMArguments(TypedDict, total=False):
     rate_limiter: Any
 
 
-class ChatArguments(ConnectionArguments, ParameterArguments, LLMArguments, total=False):
+class ChatArguments(SharedChatArguments, LLMArguments, total=False):
     """The fields of `TIR` except `model`, for type checkers."""
 
     strict: bool | None
     additional_kwargs: dict[str, Any]
-    prices: dict[str, tuple[float, float]] | None
-    extra_body: dict[str, Any] | None
     context_window: int | None
     is_chat_model: bool
     is_function_calling_model: bool | None

@@ -18,12 +18,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from llama_index_tir._schemas import schema_of_class
-from tir_client import (
-    RefusedOutputError,
-    StructuredOutputError,
-    TruncatedOutputError,
-)
+from tir_client import StructuredOutputError
 from tir_client.protocol.json_text import PartialJson, extract_json
+from tir_client.protocol.structured_output import unusable
 from tir_client.protocol.tool_choice import response_format
 
 if TYPE_CHECKING:
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
 
     from llama_index.core.prompts import BasePromptTemplate
 
-    from llama_index_tir._content import Json
+    from tir_client.protocol.responses import Json
 
 dispatcher = get_dispatcher("llama_index.core.llms.llm")
 
@@ -115,17 +112,21 @@ class StructuredTask(Generic[Model]):
         self._check_end(response)
         problem = self._read(response)
         if problem:
-            raise self._error(response, StructuredOutputError, problem)
+            finish = response.additional_kwargs.get("finish_reason")
+            raise StructuredOutputError(
+                f"The answer is not a {self._output_cls.__name__}: {problem} (finish_reason {finish!r}). "
+                f"Its text is {_text(response)!r}.",
+                text=_text(response),
+                body=response.raw,
+            )
 
     def _check_end(self, response: ChatResponse) -> None:
         """Raise an error for a truncated or refused answer, even if its text is valid."""
-        if refusal := response.additional_kwargs.get("refusal"):
-            raise self._error(response, RefusedOutputError, f"the model refused: {refusal!r}")
-        match response.additional_kwargs.get("finish_reason"):
-            case "length":
-                raise self._error(response, TruncatedOutputError, "it was truncated; raise `max_tokens`")
-            case "content_filter":
-                raise self._error(response, RefusedOutputError, "the server's content filter stopped it")
+        kwargs = response.additional_kwargs
+        error = unusable(_text(response), kwargs.get("finish_reason"), kwargs.get("refusal"))
+        if error is not None:
+            error.body = response.raw
+            raise error
 
     def _read(self, response: ChatResponse) -> str:
         """Parse an answer; return the problem, or an empty string."""
@@ -136,15 +137,6 @@ class StructuredTask(Generic[Model]):
         except ValueError as error:
             return f"the text is not JSON: {error}"
         return ""
-
-    def _error(self, response: ChatResponse, cls: type[StructuredOutputError], problem: str) -> StructuredOutputError:
-        finish = response.additional_kwargs.get("finish_reason")
-        return cls(
-            f"The answer is not a {self._output_cls.__name__}: {problem} (finish_reason {finish!r}). "
-            f"Its text is {_text(response)!r}.",
-            text=response.additional_kwargs.get("refusal") or _text(response),
-            body=response.raw,
-        )
 
     @property
     def result(self) -> Model:

@@ -10,9 +10,10 @@ from llama_index.core.llms.structured_llm import StructuredLLM
 from llama_index.core.prompts import ChatPromptTemplate
 from pydantic import SerializeAsAny  # noqa: TC002 - pydantic reads the annotation
 
-from llama_index_tir._instrumentation import CHAT, COMPLETION, Instrumentation, Kind
+from llama_index_tir._chat_methods import ChatMethods
+from llama_index_tir._instrumentation import Instrumentation, Kind
 from llama_index_tir._mapped_streams import AsyncMapped, Mapped
-from llama_index_tir._messages import prompt_messages, to_completion
+from llama_index_tir._messages import with_system_prompt
 from llama_index_tir._settings import ChatSettings  # noqa: TC001 - pydantic reads the annotation
 from llama_index_tir._structured import StructuredTask
 from llama_index_tir._structured_run import Step, apredict, astream_steps, predict, stream_steps
@@ -23,16 +24,13 @@ if TYPE_CHECKING:
     from llama_index.core.base.llms.types import (
         ChatResponseAsyncGen,
         ChatResponseGen,
-        CompletionResponse,
-        CompletionResponseAsyncGen,
-        CompletionResponseGen,
     )
     from llama_index.core.callbacks.base_handler import BaseCallbackHandler
     from llama_index.core.llms import LLM
     from pydantic import BaseModel
 
 
-class InstrumentedStructuredLLM(StructuredLLM):
+class InstrumentedStructuredLLM(ChatMethods, StructuredLLM):
     """The methods of both structured LLMs, which differ in how they get an object.
 
     LlamaIndex's callbacks and events report two calls, this one and that of `llm`. Only the latter reports tokens, so
@@ -40,55 +38,6 @@ class InstrumentedStructuredLLM(StructuredLLM):
     """
 
     llm: SerializeAsAny[ChatSettings]
-
-    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        """Answer a conversation with an object."""
-        return self._instrumented(CHAT, messages, kwargs).call(lambda: self._chat(messages, kwargs))
-
-    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: ARG002 - LlamaIndex's signature
-        """Answer a prompt with an object."""
-        instrumented, messages = self._instrumented(COMPLETION, prompt, kwargs), prompt_messages(prompt)
-        return instrumented.call(lambda: to_completion(self._chat(messages, kwargs)))
-
-    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        """Answer a conversation with an object that grows."""
-        return self._instrumented(CHAT, messages, kwargs).stream(lambda: self._stream(messages, kwargs))
-
-    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:  # noqa: ARG002 - LlamaIndex's signature
-        """Answer a prompt with an object that grows."""
-        instrumented, messages = self._instrumented(COMPLETION, prompt, kwargs), prompt_messages(prompt)
-        return instrumented.stream(lambda: Mapped(self._stream(messages, kwargs), to_completion))
-
-    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        """`chat` for async code."""
-        return await self._instrumented(CHAT, messages, kwargs).acall(lambda: self._achat(messages, kwargs))
-
-    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: ARG002 - LlamaIndex's signature
-        """`complete` for async code."""
-        instrumented, messages = self._instrumented(COMPLETION, prompt, kwargs), prompt_messages(prompt)
-
-        async def answer() -> CompletionResponse:
-            return to_completion(await self._achat(messages, kwargs))
-
-        return await instrumented.acall(answer)
-
-    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
-        """`stream_chat` for async code."""
-        return await self._instrumented(CHAT, messages, kwargs).astream(lambda: self._astream(messages, kwargs))
-
-    async def astream_complete(
-        self,
-        prompt: str,
-        formatted: bool = False,  # noqa: ARG002 - LlamaIndex's signature
-        **kwargs: Any,
-    ) -> CompletionResponseAsyncGen:
-        """`stream_complete` for async code."""
-        instrumented, messages = self._instrumented(COMPLETION, prompt, kwargs), prompt_messages(prompt)
-
-        async def begin() -> CompletionResponseAsyncGen:
-            return AsyncMapped(await self._astream(messages, kwargs), to_completion)
-
-        return await instrumented.astream(begin)
 
     def _instrumented(self, kind: Kind, question: Any, kwargs: dict[str, Any]) -> Instrumentation:
         return Instrumentation(kind, self, question, kwargs, counted=False)
@@ -103,18 +52,6 @@ class InstrumentedStructuredLLM(StructuredLLM):
         manager.set_handlers([*own, *further])
         return self.llm.model_copy(update={"callback_manager": manager})
 
-    def _chat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
-        raise NotImplementedError
-
-    async def _achat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
-        raise NotImplementedError
-
-    def _stream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseGen:
-        raise NotImplementedError
-
-    async def _astream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseAsyncGen:
-        raise NotImplementedError
-
 
 class StructuredTIR(InstrumentedStructuredLLM):
     """The LLM that `TIR.as_structured_llm` returns.
@@ -125,7 +62,7 @@ class StructuredTIR(InstrumentedStructuredLLM):
     """
 
     def _task(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> StructuredTask[BaseModel]:
-        asked = self.llm._extend_messages(list(messages))  # noqa: SLF001 - a wrapper of its own LLM
+        asked = with_system_prompt(self.llm.system_prompt, messages)
         return StructuredTask(self.output_cls, (_template(messages), {}), asked, kwargs, strict=self.llm.strict)
 
     def _chat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:

@@ -9,6 +9,7 @@ from llama_index.core.llms.structured_llm import StructuredLLM
 from llama_index.core.prompts import BasePromptTemplate
 from llama_index.core.types import Model, PydanticProgramMode
 
+from llama_index_tir._messages import with_system_prompt
 from llama_index_tir._schemas import schema_of_class
 from llama_index_tir._settings import ChatSettings
 from llama_index_tir._structured import StructuredTask
@@ -126,7 +127,7 @@ class StructuredMethods(ChatSettings):
     ) -> StructuredTask[Model]:
         if not isinstance(prompt, BasePromptTemplate):
             raise InvalidRequestError(f"The prompt is a {type(prompt).__name__}, not a PromptTemplate.")
-        messages = self._extend_messages(prompt.format_messages(llm=self, **args))
+        messages = with_system_prompt(self.system_prompt, prompt.format_messages(llm=self, **args))
         return StructuredTask(output_cls, (prompt, args), messages, kwargs, strict=self.strict)
 
     def _program_kwargs(self, kwargs: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -58,7 +58,7 @@ async def astream_steps(llm: LLM, task: StructuredTask[Any]) -> AsyncMapped[Chat
 def stream_objects(llm: LLM, task: StructuredTask[Any]) -> Generator[Any]:
     """Yield the object of `task` as it grows. The last one is complete, after at most two requests."""
     last = None
-    with stream_steps(llm, task) as growing:
+    with closing(stream_steps(llm, task)) as growing:
         for response, output in growing:  # noqa: B007 - the last one is used below
             if output is not None:
                 last = output
@@ -72,7 +72,7 @@ def stream_objects(llm: LLM, task: StructuredTask[Any]) -> Generator[Any]:
 async def astream_objects(llm: LLM, task: StructuredTask[Any]) -> AsyncGenerator[Any]:
     """`stream_objects` for async code."""
     last = None
-    async with await astream_steps(llm, task) as growing:
+    async with aclosing(await astream_steps(llm, task)) as growing:
         async for response, output in growing:  # noqa: B007 - the last one is used below
             if output is not None:
                 last = output

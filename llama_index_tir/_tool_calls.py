@@ -8,7 +8,8 @@ from llama_index.core.base.llms.types import ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
 
 from llama_index_tir._errors import NoToolCallError, ToolArgumentsError
-from llama_index_tir._past_calls import arguments_problem, parse_arguments
+from llama_index_tir._past_calls import parse_arguments
+from tir_client import ToolCall
 from tir_client.protocol.messages import INVALID_ARGUMENTS
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def tool_call_blocks(response: ChatResponse) -> list[ToolCallBlock]:
 
 def _problem(block: ToolCallBlock, *, cut: bool) -> str:
     """Return why the arguments of a call cannot be read; empty if they can."""
-    return arguments_problem(block.tool_kwargs, cut=cut) if isinstance(block.tool_kwargs, str) else ""
+    return ToolCall("", "", block.tool_kwargs, cut).problem() if isinstance(block.tool_kwargs, str) else ""
 
 
 def _selection(block: ToolCallBlock, problem: str) -> ToolSelection:

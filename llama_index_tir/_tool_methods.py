@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from llama_index_tir._messages import with_system_prompt
 from llama_index_tir._settings import ChatSettings
 from llama_index_tir._tool_calls import one_call_only, to_selections
 from llama_index_tir._tool_run import ToolRun
@@ -105,7 +106,7 @@ class ToolMethods(ChatSettings):
 
     def _prompted(self, chat_history: list[ChatMessage] | None) -> list[ChatMessage]:
         history = chat_history or []
-        extended = self._extend_messages(history)
+        extended = with_system_prompt(self.system_prompt, history)
         return history if history[:1] == extended[:1] else extended
 
 

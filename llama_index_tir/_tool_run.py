@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from llama_index.core.llms.llm import ToolSelection
     from llama_index.core.tools.types import BaseTool
 
-    from llama_index_tir._content import Json
+    from tir_client.protocol.responses import Json
 
 
 class ToolRun:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.tools.types import BaseTool, ToolMetadata
 
-from llama_index_tir._schemas import FAILURES, schema_of_class
+from llama_index_tir._schemas import schema_of_class
 from llama_index_tir._settings import TOOL_NAMES
 from tir_client import InvalidRequestError
-from tir_client.protocol.schemas import inline_references, is_of_object, resolve_root
+from tir_client.protocol.schemas import FAILURES, inline_references, is_of_object, resolve_root
 from tir_client.protocol.tool_choice import tool_choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llama_index_tir._content import Json
+    from tir_client.protocol.responses import Json
 
 
 def to_messages(user_msg: str | ChatMessage | None, chat_history: Sequence[ChatMessage] | None) -> list[ChatMessage]:

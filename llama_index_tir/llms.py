@@ -1,15 +1,16 @@
-"""TIR: the LLM. Fields and requests are in `_settings`, conversions in `_messages` and `_stream`.
+"""TIR: the LLM. `chat` and `complete` are in `_chat_methods`, fields and requests in `_settings`.
 
-Tools are in `_tool_methods`, structured output in `_structured_methods`.
+Conversions are in `_messages` and `_stream`, tools in `_tool_methods`, structured output in `_structured_methods`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llama_index_tir._instrumentation import CHAT, COMPLETION, Instrumentation
+from llama_index_tir._chat_methods import ChatMethods
 from llama_index_tir._mapped_streams import AsyncMapped, Mapped
-from llama_index_tir._messages import from_completion, prompt_messages, to_completion
+from llama_index_tir._messages import from_completion, prompt_messages
+from llama_index_tir._metadata import MetadataMethods
 from llama_index_tir._settings import TOOL_NAMES
 from llama_index_tir._stream import DeltaMapper
 from llama_index_tir._structured_methods import StructuredMethods
@@ -24,16 +25,13 @@ if TYPE_CHECKING:
         ChatResponse,
         ChatResponseAsyncGen,
         ChatResponseGen,
-        CompletionResponse,
-        CompletionResponseAsyncGen,
-        CompletionResponseGen,
     )
 
     from llama_index_tir._settings import ChatArguments
     from tir_client import ChatRequest
 
 
-class TIR(ToolMethods, StructuredMethods):
+class TIR(ToolMethods, StructuredMethods, MetadataMethods, ChatMethods):
     """An LLM on TIR, or any compatible server. It chats, completes and calls tools.
 
     Setup:
@@ -183,54 +181,6 @@ class TIR(ToolMethods, StructuredMethods):
         """The name in saved objects."""
         return "TIR"
 
-    # Chat
-
-    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        """Answer a conversation."""
-        return Instrumentation(CHAT, self, messages, kwargs).call(lambda: self._chat(messages, kwargs))
-
-    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        """Answer a conversation piece by piece. Closing the stream ends the request at once."""
-        return Instrumentation(CHAT, self, messages, kwargs).stream(lambda: self._stream(messages, kwargs))
-
-    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        """`chat` for async code."""
-        return await Instrumentation(CHAT, self, messages, kwargs).acall(lambda: self._achat(messages, kwargs))
-
-    async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
-        """`stream_chat` for async code."""
-        return await Instrumentation(CHAT, self, messages, kwargs).astream(lambda: self._astream(messages, kwargs))
-
-    # Completion: a chat of one message
-
-    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        """Answer a prompt."""
-        call, messages = Instrumentation(COMPLETION, self, prompt, kwargs), self._prompt(prompt, formatted)
-        return call.call(lambda: to_completion(self._chat(messages, kwargs)))
-
-    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
-        """Answer a prompt piece by piece. Closing the stream ends the request at once."""
-        call, messages = Instrumentation(COMPLETION, self, prompt, kwargs), self._prompt(prompt, formatted)
-        return call.stream(lambda: Mapped(self._stream(messages, kwargs), to_completion))
-
-    async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        """`complete` for async code."""
-        call, messages = Instrumentation(COMPLETION, self, prompt, kwargs), self._prompt(prompt, formatted)
-
-        async def answer() -> CompletionResponse:
-            return to_completion(await self._achat(messages, kwargs))
-
-        return await call.acall(answer)
-
-    async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
-        """`stream_complete` for async code."""
-        call, messages = Instrumentation(COMPLETION, self, prompt, kwargs), self._prompt(prompt, formatted)
-
-        async def begin() -> CompletionResponseAsyncGen:
-            return AsyncMapped(await self._astream(messages, kwargs), to_completion)
-
-        return await call.astream(begin)
-
     # Token counts
 
     def count_tokens(self, messages: str | Sequence[ChatMessage], **kwargs: Any) -> int:
@@ -246,27 +196,21 @@ class TIR(ToolMethods, StructuredMethods):
     def _to_count(self, messages: str | Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatRequest:
         return self._request(prompt_messages(messages) if isinstance(messages, str) else messages, kwargs)
 
-    def _prompt(self, prompt: str, formatted: bool) -> list[ChatMessage]:
-        messages = prompt_messages(prompt)
-        if formatted or self.completion_to_prompt is None:
-            return messages
-        return prompt_messages(self.completion_to_prompt(prompt))
-
-    def _chat(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
+    def _chat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
         request = self._request(messages, kwargs)
-        return from_completion(self.client.chat(request), kwargs.get(TOOL_NAMES), self.price_of(request.model))
+        return from_completion(self.client.chat(request), kwargs.get(TOOL_NAMES), self._price_of(request.model))
 
-    async def _achat(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
+    async def _achat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
         request = self._request(messages, kwargs)
         completion = await self.client.achat(request)
-        return from_completion(completion, kwargs.get(TOOL_NAMES), self.price_of(request.model))
+        return from_completion(completion, kwargs.get(TOOL_NAMES), self._price_of(request.model))
 
-    def _stream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseGen:
+    def _stream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseGen:
         request = self._request(messages, kwargs)
-        mapper = DeltaMapper(kwargs.get(TOOL_NAMES), self.price_of(request.model))
+        mapper = DeltaMapper(kwargs.get(TOOL_NAMES), self._price_of(request.model))
         return Mapped(self.client.stream(request), mapper.map)
 
-    async def _astream(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponseAsyncGen:
+    async def _astream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseAsyncGen:
         request = self._request(messages, kwargs)
-        mapper = DeltaMapper(kwargs.get(TOOL_NAMES), self.price_of(request.model))
+        mapper = DeltaMapper(kwargs.get(TOOL_NAMES), self._price_of(request.model))
         return AsyncMapped(self.client.astream(request), mapper.map)

@@ -48,6 +48,7 @@ SPEAKS_HTTP = {f"tir_client.transport.{name}" for name in TRANSPORTS}
 BULK = ("bulk", *(f"bulk.{name}" for name in ("gate", "output", "run", "sources")))
 WAITING = ("body", "clock", "concurrency", "context_windows", "sender", "start", "streams", "token")
 WAITS = (
+    "chat",
     "client",
     "embeddings",
     "model_methods",

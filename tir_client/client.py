@@ -263,12 +263,7 @@ class TIRClient(Closing):
 
     def __copy__(self) -> TIRClient:
         return TIRClient(
-            self.config,
-            timeout=self.timeouts,
-            retry=self.retry,
-            wait_for_start=self.start,
-            http_client=self._clients.given,
-            http_async_client=self._clients.given_async,
+            **self._arguments(), http_client=self._clients.given, http_async_client=self._clients.given_async
         )
 
     def __deepcopy__(self, memo: object) -> TIRClient:
@@ -279,8 +274,10 @@ class TIRClient(Closing):
             raise TypeError(
                 "A TIRClient with a custom `http_client` cannot be pickled: the client holds open connections."
             )
-        policies = {"timeout": self.timeouts, "retry": self.retry, "wait_for_start": self.start}
-        return {"config": self.config, **policies}
+        return self._arguments()
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"config": self.config, "timeout": self.timeouts, "retry": self.retry, "wait_for_start": self.start}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]

@@ -6,7 +6,6 @@ own aliases.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypedDict
@@ -26,12 +25,9 @@ from tir_client.copying import Copyable
 from tir_client.environment import ApiKey, project_from_environment, token_from_environment
 from tir_client.errors import ConfigurationError
 from tir_client.model_methods import ModelMethods
-from tir_client.protocol.cost import Price
-from tir_client.protocol.parameters import Parameters
 from tir_client.transport.retry import RetryPolicy
 from tir_client.transport.timeouts import Timeouts
 
-Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Token = Annotated[SecretStr | Callable[[], Any], WithJsonSchema({"type": "string", "writeOnly": True})]
 
 SECRETS = ("default_headers", "default_query")
@@ -183,23 +179,6 @@ class Connection(Copyable, ModelMethods):
                 )
             self._client_settings = settings
         return self._client
-
-
-class ChatParameters(Parameters):
-    """The parameters of the requests of a chat model, and the prices of its answers."""
-
-    prices: dict[str, tuple[Amount, Amount]] | None = Field(
-        default=None,
-        description="Prices of a million tokens of prompt and of answer, by model: `{'gpt_oss_120b': (0.15, 0.6)}`. "
-        "With them, each answer has its cost, in the same currency. None are built in.",
-    )
-
-    def price_of(self, model: str) -> Price | None:
-        """The price of a model; without one, a warning if there are others."""
-        if self.prices and model not in self.prices:
-            names = ", ".join(sorted(self.prices))
-            warnings.warn(f"`prices` has no {model!r}, so its answers have no cost; it has: {names}.", stacklevel=2)
-        return (self.prices or {}).get(model)
 
 
 class ConnectionArguments(TypedDict, total=False):

@@ -71,7 +71,8 @@ def test_odd_values_do_not_break_a_line():
         (Choice(text="none"), StructuredOutputError, "not JSON: "),
         (Choice(text='{"b": 1}'), StructuredOutputError, "does not fit the schema"),
         (Choice(text='{"a": 1}', finish_reason="length"), TruncatedOutputError, "raise `max_tokens`"),
-        (Choice(text="I", refusal="No."), RefusedOutputError, "refused: No."),
+        (Choice(text="I", refusal="No."), RefusedOutputError, "refused: 'No.'"),
+        (Choice(text='{"a": 1}', finish_reason="content_filter"), RefusedOutputError, "content filter"),
     ],
 )
 def test_answers_that_do_not_fit_the_schema_are_errors(choice, error, problem):
@@ -80,7 +81,7 @@ def test_answers_that_do_not_fit_the_schema_are_errors(choice, error, problem):
     result = answered(ROW, 1, Completion(choices=[choice]), SCHEMA)
 
     assert type(raised.value) is error
-    assert raised.value.text == choice.text
+    assert raised.value.text == (choice.refusal or choice.text)
     assert (result.error and result.error.type, result.data, result.text) == (error.__name__, None, choice.text)
 
 

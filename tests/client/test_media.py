@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tir_client.protocol import media
-from tir_client.protocol.media import checked_part, media_problem, media_type_of, too_large
+from tir_client.protocol.media import checked_part, is_text_type, media_problem, media_type_of, too_large
 
 HEADS = {
     "image/png": b"\x89PNG\r\n\x1a\n",
@@ -190,3 +190,15 @@ def test_large_data_are_a_problem(monkeypatch: pytest.MonkeyPatch):
     assert media_problem("image", encoded(data + bytes(2**20))) == (
         "its data have 2 MB, and at most 1 MB can be sent: pass a URL"
     )
+
+
+@pytest.mark.parametrize(
+    "media_type", ["text/plain", "Text/CSV; charset=utf-8", "application/json", "application/toml"]
+)
+def test_text_has_one_of_these_types(media_type):
+    assert is_text_type(media_type)
+
+
+@pytest.mark.parametrize("media_type", ["", "application/pdf", "image/png", "context/plain"])
+def test_other_types_are_not_text(media_type):
+    assert not is_text_type(media_type)

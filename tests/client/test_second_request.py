@@ -10,7 +10,8 @@ from tests.client.paths import request
 from tir_client import Choice, ForcedToolError, ToolCall, Usage
 from tir_client.protocol.accumulator import Accumulator, Delta
 from tir_client.protocol.second_request import SecondRequest
-from tir_client.protocol.stop_words import StoppedAnswer, continuation, request_without_stop
+from tir_client.protocol.stop_words import request_without_stop
+from tir_client.protocol.stopped_answer import StoppedAnswer, continuation
 
 TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
 USAGE = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}

@@ -238,8 +238,12 @@ def test_an_answer_that_is_not_the_object_is_an_error_with_its_text(
 @pytest.mark.parametrize(
     ("result", "said", "text"),
     [
-        (answer(TEXT, additional_kwargs={"refusal": "No."}), "The model refused: No.", "No."),
-        (answer(TEXT, finish="content_filter"), "The model refused: content_filter", TEXT),
+        (answer(TEXT, additional_kwargs={"refusal": "No."}), "The model refused: 'No.'.", "No."),
+        (
+            answer(TEXT, finish="content_filter"),
+            f"The server's content filter ended the answer. It begins {TEXT!r}.",
+            TEXT,
+        ),
     ],
 )
 @pytest.mark.parametrize("partial", [False, True])

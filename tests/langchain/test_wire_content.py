@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
-from langchain_tir._content import all_text, reasoning_of, to_blocks, to_content
+from langchain_tir._content import reasoning_of, to_blocks, to_content
 from langchain_tir._messages import to_wire
-from langchain_tir._stand_ins import stand_in
+from langchain_tir._stand_ins import all_text, stand_in
 from tir_client import InvalidRequestError
 
 DATA = base64.b64encode(b"a\nb").decode()

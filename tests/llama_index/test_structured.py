@@ -119,8 +119,8 @@ def test_a_truncated_answer_is_not_requested_again(llm, sandbox):
     assert len(sandbox.requests) == 1
 
 
-REFUSED = "the model refused: 'I will not.'"
-FILTERED = "the server's content filter stopped it"
+REFUSED = "The model refused: 'I will not.'"
+FILTERED = "The server's content filter ended the answer"
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ async def test_a_structured_llm_of_another_mode_streams_completions(make_llm):
 @pytest.mark.parametrize("way", ["stream_chat", "stream_complete"])
 def test_a_truncated_stream_of_a_structured_llm_is_an_error_that_says_so(llm, sandbox, way):
     sandbox.script(Reply(text='{"name": "Pu', finish_reason="length"))
-    with pytest.raises(StructuredOutputError, match="truncated; raise `max_tokens`"):
+    with pytest.raises(StructuredOutputError, match="cut off before the object was complete; raise `max_tokens`"):
         list(getattr(llm.as_structured_llm(City), way)("Pune?" if way == "stream_complete" else asked()))
 
 

@@ -125,7 +125,7 @@ def test_a_document_may_be_a_data_url_or_a_file(tmp_path: Path):
         ({"url": "https://a/b.txt"}, r"^The DocumentBlock 't' has only a URL\. Load the document"),
         (
             {"data": b"x", "document_mimetype": "application/pdf; v=1"},
-            r"^The DocumentBlock 't' has media type 'application/pdf', which cannot be sent\. Extract its text",
+            r"^The DocumentBlock 't' has media type 'application/pdf; v=1', which cannot be sent\. Extract its text",
         ),
         ({"data": base64.b64encode(b"\xff")}, r"^The DocumentBlock 't' is not text in UTF-8: 'utf-8' codec"),
         ({"path": "/no/such/file.txt"}, r"^The DocumentBlock 't' cannot be read: .*No such file"),

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
-from tir_client.errors import RefusedOutputError, StructuredOutputError, TIRError, TruncatedOutputError
+from tir_client.errors import StructuredOutputError, TIRError
 from tir_client.protocol.json_text import read_json, replace_surrogates
 from tir_client.protocol.responses import Completion, Json, ToolCall, Usage
 from tir_client.protocol.schemas import may_fit
+from tir_client.protocol.structured_output import unusable
 
 if TYPE_CHECKING:
     from tir_client.bulk.prompts import Row
@@ -108,12 +109,10 @@ def read_data(completion: Completion, schema: Json) -> Any:
     """
     choice = completion.choice
     details: Json = {"text": choice.text, "request_id": completion.request_id}
-    if choice.refusal:
-        raise RefusedOutputError(f"The model refused: {choice.refusal}", **details)
-    if choice.finish_reason == "length":
-        raise TruncatedOutputError(
-            "The answer was cut off before its JSON was complete: raise `max_tokens`.", **details
-        )
+    error = unusable(choice.text, choice.finish_reason, choice.refusal)
+    if error is not None:
+        error.request_id = completion.request_id
+        raise error
     try:
         data = read_json(choice.text)
     except ValueError as error:

@@ -123,7 +123,7 @@ def _can_be_replaced(request: ChatRequest, answer: Completion) -> bool:
 
 def _has_call(request: ChatRequest, choice: Choice, *, replaceable: bool) -> bool:
     """Whether a choice has a call whose arguments can be read and, if a call can be replaced, may fit the schema."""
-    readable = [call for call in choice.tool_calls if call.is_readable()]
+    readable = [call for call in choice.tool_calls if not call.problem()]
     if not replaceable:
         return bool(readable)
     schemas = {tool["function"]["name"]: _arguments_schema(tool) for tool in request.tools or ()}
@@ -151,7 +151,7 @@ def _why_none(request: ChatRequest, answer: Completion) -> str:
 
 def _broken_call(answer: Completion) -> ToolCall | None:
     calls = (call for choice in answer.choices for call in choice.tool_calls)
-    return next((call for call in calls if not call.is_readable()), None)
+    return next((call for call in calls if call.problem()), None)
 
 
 def _describe(call: ToolCall) -> str:

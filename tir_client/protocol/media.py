@@ -9,9 +9,10 @@ import base64
 import mimetypes
 import re
 from string import ascii_letters, digits
-from typing import Any
+from typing import TYPE_CHECKING
 
-Json = dict[str, Any]
+if TYPE_CHECKING:
+    from tir_client.protocol.responses import Json
 
 LIMIT = 64 * 2**20
 """Bytes of one image, audio or video in a message. Larger ones belong to a URL: a request is held in memory whole."""
@@ -41,6 +42,8 @@ _SIGNATURES = (
 )
 """How files of well-known types begin."""
 
+_TEXT_TYPES = ("json", "xml", "yaml", "csv", "javascript", "toml", "sql")
+"""Endings of media types that are text, although they do not begin with `text/`."""
 _UNSAID = "application/octet-stream"
 _CONTAINERS = {"video/mp4", "video/webm", "audio/ogg"}
 """Types whose files may hold audio as well as video."""
@@ -52,6 +55,12 @@ def media_type_of(head: bytes, name: str = "") -> str:
     """The media type of a file by its first bytes, or else by its name; empty if neither tells it."""
     found = next((kind for pattern, kind in _SIGNATURES if re.match(pattern, head, re.DOTALL | re.IGNORECASE)), "")
     return found or mimetypes.guess_type(name)[0] or ""
+
+
+def is_text_type(media_type: str) -> bool:
+    """Whether data of a media type are text."""
+    kind = media_type.lower().partition(";")[0].strip()
+    return kind.startswith("text/") or kind.endswith(_TEXT_TYPES)
 
 
 def checked_part(part: Json, media_type: str | None = None) -> Json:

@@ -35,7 +35,8 @@ Message = TypeVar("Message")
 
 TEXT_ONLY = frozenset({"system", "developer", "assistant"})
 """Roles whose messages hold nothing but text."""
-
+MACHINES = frozenset({"assistant", "tool"})
+"""Roles whose content a model or a program wrote."""
 
 INVALID_ARGUMENTS = "invalid_arguments"
 """The argument that holds a model's text where that is not a JSON object."""

@@ -113,13 +113,13 @@ class ToolCall:
             raise ValueError(f"the arguments must be a JSON object, not {self.arguments!r}")  # noqa: TRY004 - bad JSON
         return value
 
-    def is_readable(self) -> bool:
-        """Whether the arguments are an object."""
+    def problem(self) -> str:
+        """Why the arguments are not an object; empty if they are one."""
         try:
             self.parsed()
-        except ValueError:
-            return False
-        return True
+        except ValueError as error:
+            return str(error)
+        return ""
 
 
 @dataclass(slots=True)

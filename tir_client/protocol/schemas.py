@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pydantic.errors import PydanticUserError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tir_client.protocol.responses import Json
+
+FAILURES = (PydanticUserError, ValueError, TypeError, KeyError, AttributeError, NameError, RecursionError)
+"""What pydantic and the frameworks raise for a type or a tool without a JSON schema."""
 
 _NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 """Keywords whose value has schemas under names."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tir_client.protocol.forced_call import ForcedCall
-from tir_client.protocol.stop_words import StoppedAnswer
+from tir_client.protocol.stopped_answer import StoppedAnswer
 
 if TYPE_CHECKING:
     from tir_client.protocol.accumulator import Accumulator, Delta

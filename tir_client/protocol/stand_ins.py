@@ -9,12 +9,13 @@ import base64
 import json
 from typing import Any
 
+from tir_client.protocol.media import is_text_type
+
 MOST = 2_000
 """Characters of a stand-in at most; a text in it is cut after a quarter of them."""
 
 _HIDDEN = frozenset({"type", "id", "index", "signature", "cache_control", "caller", "extras"})
 """Fields that tell a model nothing."""
-_TEXT_TYPES = ("text/", "application/json", "application/xml", "application/yaml", "application/x-yaml")
 _DEPTH = 6
 
 
@@ -33,7 +34,7 @@ def value_stand_in(kind: str, value: object) -> str:
 
 def decoded_text(data: object, media_type: object) -> str | None:
     """The text that data in Base64 hold, or None if they hold none."""
-    if not isinstance(data, str) or not isinstance(media_type, str) or not media_type.startswith(_TEXT_TYPES):
+    if not isinstance(data, str) or not isinstance(media_type, str) or not is_text_type(media_type):
         return None
     try:
         return base64.b64decode(data, validate=True).decode()

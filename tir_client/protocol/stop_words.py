@@ -1,8 +1,8 @@
-"""Applies stop words on the client where gpt-oss's servers apply them wrongly. Pure.
+"""Cuts text at stop words, where gpt-oss's servers leave the word in it. Pure.
 
 vLLM matches stop words against the raw output of gpt-oss, reasoning, tool calls and markers included, and leaves the
 word in the output; frameworks add stop words by themselves. A word in the text is cut off here. An answer that was
-stopped before its text, or inside a tool call, is requested again without `stop`, and its text is cut here.
+stopped before its text, or inside a tool call, is requested again by `stopped_answer`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tir_client.protocol.accumulator import Accumulator, Delta
-    from tir_client.protocol.choice_accumulator import ChoiceAccumulator
     from tir_client.protocol.requests import ChatRequest
-    from tir_client.protocol.responses import Choice, Json
 
 _MARKERS = re.compile(r"(?:<\|[a-z_]++\|>[\w ]*+)+")
 """What is left in the text where a stop word matched the name of a channel or a role."""
@@ -75,72 +72,10 @@ class StopCutter:
         return rest[:place] if self.cut else ""
 
 
-class StoppedAnswer:
-    """Checks whether a stop word ended an answer before its text, and builds the second request if it did.
-
-    Args:
-        request: The request.
-
-    Attributes:
-        second: The request without `stop`, set by `check`.
-    """
-
-    def __init__(self, request: ChatRequest) -> None:
-        self.second: ChatRequest | None = None
-        self._request = request
-        self._words = stop_words(request)
-        self._stopped: list[int] = []
-
-    def check(self, accumulator: Accumulator) -> bool:
-        """Return whether a complete answer needs no second request; if it needs one, set `second`."""
-        self._stopped = [state.index for state in accumulator.choices() if self._is_stopped(state)]
-        self.second = request_without_stop(self._request, len(self._stopped)) if self._stopped else None
-        return self.second is None
-
-    def pass_through(self, delta: Delta) -> bool:
-        """Whether to yield a delta: the end of a stopped choice is held back until the second answer is there."""
-        if not delta.finish_reason or not self._is_stopped(delta.accumulator.choice(delta.index)):
-            return True
-        delta.finish_reason = None
-        return bool(delta.reasoning or delta.tool_calls or delta.logprobs or delta.token_ids)
-
-    def rescue(self, accumulator: Accumulator, second: Accumulator) -> list[Delta]:
-        """Add the second answer, cut at the first stop word, to the first one, and return its deltas.
-
-        Its calls replace those of the first one. From a stream that has shown them they cannot be taken back.
-        """
-        words, self._words, self.second = self._words, [], None
-        answer = second.completion()
-        choices = []
-        for index, choice in zip(self._stopped, answer.choices, strict=False):
-            state = accumulator.choice(index)
-            more = continuation(choice, state.choice(), words, keep=keeps_stop_word(self._request))
-            choices.append(more | {"index": index})
-            state.tools.drop()
-        return [*accumulator.add_second_answer({"choices": choices}, answer.usage), accumulator.finish()]
-
-    def _is_stopped(self, state: ChoiceAccumulator) -> bool:
-        if state.finish_reason not in ("stop", "tool_calls") or state.stop_reason not in self._words:
-            return False
-        if len(state.tools):
-            return any(not call.is_readable() for call in state.tools.calls())
-        cutter = state.stop_cutter
-        if state.text or (cutter and cutter.cut):
-            return False
-        return bool(state.reasoning) or self._request.include_reasoning is False or bool(cutter and cutter.leaked)
-
-
 def stop_words(request: ChatRequest) -> list[str]:
     """The stop words that `request` sends, those of its `extra_body` included."""
     stop = (request.extra_body or {}).get("stop", request.stop) or []
     return [stop] if isinstance(stop, str) else [word for word in stop if word]
-
-
-def request_without_stop(request: ChatRequest, choices: int) -> ChatRequest:
-    """`request` without stop words, for so many choices."""
-    extra = {name: value for name, value in (request.extra_body or {}).items() if name != "stop"}
-    number = request.n if request.n is None else choices
-    return request.model_copy(update={"stop": None, "n": number, "extra_body": extra or None})
 
 
 def stop_cutter(request: ChatRequest) -> StopCutter | None:
@@ -156,31 +91,11 @@ def keeps_stop_word(request: ChatRequest) -> bool:
     return bool((request.extra_body or {}).get("include_stop_str_in_output"))
 
 
-def continuation(choice: Choice, first: Choice, words: list[str], *, keep: bool = False) -> Json:
-    """What a choice of the second answer adds to `first`, which a stop word ended, as an event's choice.
-
-    Where its reasoning or text does not continue that of `first`, it follows after an empty line.
-    """
-    text, word = cut_at_stop(choice.text, words, keep=keep)
-    calls = [] if word else choice.tool_calls
-    wire_calls = [{"id": call.id, "function": {"name": call.name, "arguments": call.arguments}} for call in calls]
-    message = {
-        "reasoning": _continued(first.reasoning, choice.reasoning),
-        "content": _continued(first.text, text),
-        "tool_calls": wire_calls,
-        "refusal": choice.refusal or None,
-    }
-    return {
-        "message": message,
-        "finish_reason": "stop" if word else choice.finish_reason,
-        "stop_reason": word or choice.stop_reason,
-        "logprobs": {"content": choice.logprobs} if choice.logprobs else None,
-        "token_ids": choice.token_ids,
-    }
-
-
-def _continued(first: str, second: str) -> str:
-    return f"\n\n{second}" if first and second and not second.startswith(first) else second.removeprefix(first)
+def request_without_stop(request: ChatRequest, choices: int) -> ChatRequest:
+    """`request` without stop words, for so many choices."""
+    extra = {name: value for name, value in (request.extra_body or {}).items() if name != "stop"}
+    number = request.n if request.n is None else choices
+    return request.model_copy(update={"stop": None, "n": number, "extra_body": extra or None})
 
 
 def cut_at_stop(text: str, words: list[str], *, keep: bool = False) -> tuple[str, str | None]:
