@@ -98,3 +98,23 @@ def test_httpcore_passes_a_surplus_answer_to_the_next_call():
     with httpcore.ConnectionPool(network_backend=httpcore.MockBackend([b"".join(answers)])) as pool:
         contents = [pool.request("GET", "http://127.0.0.1/").content for _ in answers]
     assert contents == [b"first", b"other"]
+
+
+async def test_clients_in_one_loop_share_their_connections(sandbox: Sandbox):
+    config = Config.resolve(api_key=sandbox.token, base_url=sandbox.base_url)
+    first, second = TIRClient(config), TIRClient(config)
+    for each in (first, second):
+        await each.achat(request())
+    await first.aclose()
+    await second.achat(request())
+    assert sandbox.connections == 1
+
+    await second.aclose()
+    await first.achat(request())
+    assert sandbox.connections == 2
+
+
+@pytest.mark.parametrize(("files", "connections"), [(256, 128), (1024, 768), (20_000, 1_000), (-1, 1_000)])
+def test_connections_leave_files_to_the_rest_of_the_program(monkeypatch, files, connections):
+    monkeypatch.setattr(clients.resource, "getrlimit", lambda _: (files, files))
+    assert clients.max_connections() == connections

@@ -16,7 +16,6 @@ import pytest
 from tests.blocked_imports import ROOT
 from tests.waiting import until
 from tests.wire_server import CLOSE, READ, RESET, STALL, WireServer
-from tir_client.transport.clients import LIMITS
 from tir_client.transport.httpcore import PIECE, HttpcoreTransport
 
 CERTIFICATE = Path(ROOT, "tests", "faults", "self_signed.pem")
@@ -29,9 +28,13 @@ KEPT = [ANSWER, *[READ, ANSWER] * 5, STALL]
 
 
 def client_for(
-    server: WireServer | None = None, *, tls: ssl.SSLContext | None = None, limits: httpx.Limits = LIMITS, **timeouts
+    server: WireServer | None = None,
+    *,
+    tls: ssl.SSLContext | None = None,
+    limits: httpx.Limits | None = None,
+    **timeouts,
 ) -> httpx.Client:
-    transport = HttpcoreTransport(tls or ssl.create_default_context(), limits)
+    transport = HttpcoreTransport(tls or ssl.create_default_context(), limits or httpx.Limits())
     base_url = "" if server is None else server.host
     return httpx.Client(transport=transport, base_url=base_url, timeout=httpx.Timeout(30, **timeouts))
 

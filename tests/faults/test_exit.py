@@ -19,7 +19,9 @@ from tests.waiting import until
 from tests.wire_server import STALL, WireServer
 
 ROOT = Path(__file__).parents[2]
-TALK = stream(chunk({"role": "assistant", "content": ""}), *[chunk({"content": "word "})] * 3, done=False)
+WORDS = [chunk({"role": "assistant", "content": ""}), *[chunk({"content": "word "})] * 3]
+ENDLESS = [stream(*WORDS, done=False), STALL]
+WHOLE = [stream(*WORDS, chunk({}, "stop")), STALL]
 KEPT: list[Any] = []
 
 
@@ -31,6 +33,18 @@ def leave_everything_open(driver: Driver, base_url: str) -> None:
     thread = threading.Thread(target=lambda: KEPT.append(begun(driver, model)))
     thread.start()
     thread.join()
+
+
+def leave_loops(driver: Driver, base_url: str) -> None:
+    """Read streams in loops that nobody shuts down, as LlamaIndex's `asyncio_run` does; the last one stays open."""
+    model = driver.model(base_url, PATIENT)
+    KEPT.append(model)
+    for _ in range(3):
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(read(driver, model))
+        KEPT.append(loop)
+    for loop in KEPT[1:-1]:
+        loop.close()
 
 
 def begun(driver: Driver, model: Any) -> Any:
@@ -49,27 +63,34 @@ async def begin(driver: Driver, model: Any) -> None:
 
 
 async def read(driver: Driver, model: Any) -> None:
-    """Read a stream that never ends."""
+    """Read a stream to its end, if it has one."""
     async for _ in driver.astream(model):
         pass
 
 
 @pytest.mark.parametrize("number", range(len(OURS)), ids=[driver.name for driver in OURS])
-def test_a_program_with_open_streams_exits_without_warnings(number: int) -> None:
-    """There is no warning, no traceback and no wait, and the connection is closed."""
-    with WireServer([TALK, STALL]) as server:
-        command = [sys.executable, "-W", "ignore", "-W", "default::ResourceWarning"]
-        command += ["-m", "tests.faults.test_exit", str(number), server.base_url]
+@pytest.mark.parametrize(
+    ("leave", "answer", "options", "connections"),
+    [("everything_open", ENDLESS, ["-W", "ignore", "-W", "default::ResourceWarning"], 4), ("loops", WHOLE, [], 3)],
+    ids=["open_streams", "loops_that_are_not_shut_down"],
+)
+def test_a_program_that_closes_nothing_exits_without_warnings(
+    number: int, leave: str, answer: list[Any], options: list[str], connections: int
+) -> None:
+    """There is no warning, no traceback and no wait, and the connections are closed."""
+    with WireServer(answer) as server:
+        command = [sys.executable, *options, "-m", "tests.faults.test_exit", leave, str(number), server.base_url]
         program = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        assert program.stderr == ""
         took = time.time() - float(program.stdout)
         until(lambda: all(one.disconnected for one in server.connections))
 
-        assert program.stderr == ""
         assert program.returncode == 0
         assert took < 20, "the program took too long to exit"
-        assert [one.disconnected for one in server.connections] == [True] * 4
+        assert [one.disconnected for one in server.connections] == [True] * connections
 
 
 if __name__ == "__main__":
-    leave_everything_open(OURS[int(sys.argv[1])], sys.argv[2])
+    leave = {"everything_open": leave_everything_open, "loops": leave_loops}[sys.argv[1]]
+    leave(OURS[int(sys.argv[2])], sys.argv[3])
     sys.stdout.write(str(time.time()))

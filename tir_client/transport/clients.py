@@ -1,7 +1,7 @@
 """The httpx clients of one `TIRClient`: one for sync code, one for each event loop.
 
-A sync client serves all threads. An async client belongs to the event loop that opened its connections, and is closed
-with it.
+A sync client serves all threads. An async client belongs to the event loop that opened its connections; the models in
+that loop share it.
 """
 
 from __future__ import annotations
@@ -11,30 +11,46 @@ import inspect
 import os
 import threading
 import weakref
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.request import getproxies
 
 import httpx
 
 from tir_client.config import LOOPBACK
 from tir_client.errors import ConfigurationError
+from tir_client.transport.loop_client import LoopClient, has_proxies
+
+try:
+    import resource
+except ImportError:  # on Windows
+    resource = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import Callable
 
 Client = TypeVar("Client", httpx.Client, httpx.AsyncClient)
 
 CONNECTIONS = 1_000
 """Maximum number of open connections; further calls wait for one."""
+SPARE_FILES = 256
+"""Of the files that the process may open, how many are left to the rest of the program."""
 KEEPALIVE = 30.0
 """Seconds for which a connection is kept while it has nothing to do."""
 
-LIMITS = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=20, keepalive_expiry=KEEPALIVE)
-"""Few idle connections, because httpx checks each of them for every request."""
+
+def max_connections() -> int:
+    """The maximum number of open connections: fewer than `CONNECTIONS` if the process may open few files."""
+    if resource is None:
+        return CONNECTIONS
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return CONNECTIONS if files == resource.RLIM_INFINITY else min(CONNECTIONS, max(files - SPARE_FILES, files // 2))
+
+
+def _limits() -> httpx.Limits:
+    """Few idle connections, because httpx checks each of them for every request."""
+    return httpx.Limits(max_connections=max_connections(), max_keepalive_connections=20, keepalive_expiry=KEEPALIVE)
 
 
 CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -72,7 +88,7 @@ class Clients:
         self.given_async = _checked(http_async_client, "http_async_client", is_async=True)
         self._lock = threading.Lock()
         self._sync: _SyncClient | None = None
-        self._async: dict[int, _LoopClient] = {}
+        self._async: dict[int, _Joined] = {}
 
     def sync(self) -> Any:
         """The client for sync calls. After a fork the child makes its own: sockets cannot be shared."""
@@ -90,21 +106,18 @@ class Clients:
         if self.given_async is not None:
             return _opened(self.given_async, "http_async_client")
         loop = asyncio.get_running_loop()
-        entry = self._async.get(id(loop))
-        if entry is None or entry.loop is not loop or entry.client.is_closed:
+        joined = self._async.get(id(loop))
+        if joined is None or joined.shared.loop is not loop or joined.shared.client.is_closed:
             self._forget_closed_loops()
-            entry = _LoopClient(loop)
-            await entry.start()
-            entry.finalizer = weakref.finalize(self, entry.retire)
-            entry.finalizer.atexit = False
-            self._async[id(loop)] = entry
-        return entry.client
+            shared = await LoopClient.shared(lambda: _made(_async_client))
+            joined = self._async[id(loop)] = _Joined(shared, shared.join(self))
+        return joined.shared.client
 
     def _forget_closed_loops(self) -> None:
-        for key, entry in self._async.copy().items():  # a copy, because other threads add entries
-            if entry.loop.is_closed() or entry.client.is_closed:
+        for key, joined in self._async.copy().items():  # a copy, because other threads add entries
+            if not joined.shared.is_usable():
                 self._async.pop(key, None)
-                entry.finalizer()
+                joined.leave()
 
     def close(self) -> None:
         """Close the sync client, if this object made one. The next call makes another."""
@@ -115,12 +128,12 @@ class Clients:
         self._forget_closed_loops()
 
     async def aclose(self) -> None:
-        """Close the sync client and the running loop's async client, if this object made them."""
+        """Close the sync client, and the running loop's async client if no other object uses it."""
         self.close()
-        entry = self._async.pop(id(asyncio.get_running_loop()), None)
-        if entry is not None:
-            entry.finalizer.detach()
-            await entry.aclose()
+        joined = self._async.pop(id(asyncio.get_running_loop()), None)
+        if joined is not None:
+            joined.leave.detach()
+            await joined.shared.aleave(self)
             await asyncio.sleep(0)  # lets asyncio close the sockets
 
 
@@ -150,28 +163,20 @@ def _unusable_variable() -> str:
     return "no_proxy" if os.environ.get("no_proxy") else "NO_PROXY"
 
 
-def _has_proxies() -> bool:
-    """Whether the environment names a proxy. Only httpx's own transports support proxies."""
-    return bool(getproxies().keys() & {"http", "https", "all"})
-
-
 def _sync_client() -> httpx.Client:
-    if _has_proxies():
-        return httpx.Client(verify=_tls(), limits=LIMITS, mounts=DIRECT)
+    if has_proxies():
+        return httpx.Client(verify=_tls(), limits=_limits(), mounts=DIRECT)
     from tir_client.transport.httpcore import HttpcoreTransport  # noqa: PLC0415 - importing models does not pay for it
 
-    return httpx.Client(transport=HttpcoreTransport(_tls(), LIMITS))
+    return httpx.Client(transport=HttpcoreTransport(_tls(), _limits()))
 
 
 def _async_client() -> httpx.AsyncClient:
+    if has_proxies():
+        return httpx.AsyncClient(verify=_tls(), limits=_limits(), mounts=DIRECT)
     from tir_client.transport.aiohttp import AiohttpTransport  # noqa: PLC0415 - sync code does not pay for aiohttp
 
-    return httpx.AsyncClient(transport=AiohttpTransport(_tls, limit=CONNECTIONS, keepalive=KEEPALIVE))
-
-
-def _async_client_with_proxies() -> httpx.AsyncClient:
-    """A client with httpx's own transport, which supports proxies."""
-    return httpx.AsyncClient(verify=_tls(), limits=LIMITS, mounts=DIRECT)
+    return httpx.AsyncClient(transport=AiohttpTransport(_tls, limit=max_connections(), keepalive=KEEPALIVE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,64 +188,12 @@ class _SyncClient:
     finalizer: weakref.finalize[Any, Any]
 
 
-class _LoopClient:
-    """The async client of one event loop. It is closed with the loop, or with its `Clients`.
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """The async client of one event loop, and what ends its use."""
 
-    Attributes:
-        finalizer: Calls `retire` when the `Clients` that made it is gone.
-    """
-
-    finalizer: weakref.finalize[Any, Any]
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self._has_proxies = _has_proxies()
-        self.client = _made(_async_client_with_proxies if self._has_proxies else _async_client)
-        self._guard = _closed_with_loop(self.client)
-
-    async def start(self) -> None:
-        """Have the running loop close the client when it shuts down."""
-        await anext(self._guard)
-
-    async def aclose(self) -> None:
-        """Close the client in its own loop."""
-        await self._guard.aclose()
-
-    def retire(self) -> None:
-        """Close the client from any thread, whether its loop runs or is closed."""
-        try:
-            self.loop.call_soon_threadsafe(self._close_in_loop)
-        except RuntimeError:  # the loop is closed
-            self._close_at_once()
-
-    def _close_in_loop(self) -> None:
-        if not self._has_proxies:
-            self._close_at_once()
-            return
-        # A loop that shuts down cancels tasks first and closes async generators later: keep `self` alive until then.
-        _RETIRED.difference_update([one for one in _RETIRED if one.loop.is_closed()])
-        _RETIRED.add(self)
-        task = self.loop.create_task(self.aclose())
-        task.add_done_callback(lambda done: None if done.cancelled() else _RETIRED.discard(self))
-
-    def _close_at_once(self) -> None:
-        with suppress(StopIteration, RuntimeError):
-            self._guard.aclose().__await__().send(None)
-
-
-_RETIRED: set[_LoopClient] = set()
-
-
-async def _closed_with_loop(client: httpx.AsyncClient) -> AsyncGenerator[None]:
-    """Close `client` when its loop shuts down its async generators.
-
-    If a loop is closed without that, `retire` closes the client.
-    """
-    try:
-        yield
-    finally:
-        with suppress(RuntimeError):  # of a client behind a proxy, httpx's own, in a loop that is closed
-            await client.aclose()
+    shared: LoopClient
+    leave: weakref.finalize[Any, Any]
 
 
 def _checked(client: Any, name: str, *, is_async: bool) -> Any:
