@@ -198,7 +198,7 @@ def check_model(model: object) -> str:
 
 
 def _host(host: str | None) -> str:
-    return host or from_environment(HOST_VARIABLE) or DEFAULT_HOST
+    return (from_environment(HOST_VARIABLE) or DEFAULT_HOST) if host is None else host
 
 
 def _parameter(name: str, value: object) -> str:

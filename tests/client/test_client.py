@@ -128,6 +128,12 @@ def test_an_unread_request_is_an_error_that_names_the_timeout():
     assert translate(httpx.WriteTimeout("slow"), "first_byte", "https://host").phase == "chunk"
 
 
+def test_too_many_open_files_are_not_called_a_failure_of_the_network():
+    refused = httpx.ConnectError("Cannot connect to host h:443 ssl:default [Too many open files]")
+
+    assert "`ulimit -n`" in translate(refused, "connect", "https://h").message
+
+
 @pytest.mark.parametrize("ask", PATHS[2:])
 async def test_a_stalled_stream_runs_into_the_timeout_between_pieces(ask: Ask, sandbox, connect):
     sandbox.script(Fault(after=Reply(text="one two three four"), stall_after=3))

@@ -288,11 +288,12 @@ def test_a_malformed_url_is_refused_with_its_variable(url):
         config(base_url=url)
 
 
-def test_a_malformed_host_is_refused_with_its_own_variable():
+@pytest.mark.parametrize("host", ["host", ""])
+def test_a_malformed_host_is_refused_with_its_own_variable(host):
     with pytest.raises(
-        ConfigurationError, match=r"^`host` \(or MODEL_API_CLIENT_HOST\) must be a URL.*; it is 'host'\.$"
+        ConfigurationError, match=rf"^`host` \(or MODEL_API_CLIENT_HOST\) must be a URL.*; it is '{host}'\.$"
     ):
-        config(project_id=1, host="host")
+        config(project_id=1, host=host)
 
 
 def test_a_url_is_kept_without_trailing_slashes():

@@ -93,6 +93,11 @@ def test_pauses_stay_at_the_maximum_for_any_number_of_tries():
     assert RetryPolicy(max_retries=10_000).delay(5_000, ServerError("", status_code=503), chance=0.0) == 8.0
 
 
+def test_a_negative_number_of_retries_is_refused():
+    with pytest.raises(ConfigurationError, match="`max_retries` must be 0 or more; it is -1"):
+        RetryPolicy(max_retries=-1)
+
+
 def test_jitter_shortens_a_pause_by_its_share():
     policy = RetryPolicy(jitter=0.25)
     failure = ServerError("x", status_code=500)

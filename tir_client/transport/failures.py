@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from tir_client.errors import APIConnectionError, APITimeoutError, ResponseError, TIRError
+from tir_client.errors import APIConnectionError, APITimeoutError, ConfigurationError, ResponseError, TIRError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _RAISED = {
     "httpx": ("HTTPError", "StreamError", "InvalidURL"),
@@ -42,10 +47,33 @@ def translate(failure: Exception, phase: str, url: str) -> TIRError:
             "authority signs it, set SSL_CERT_FILE to a file with that authority's certificate; else check the URL.",
             phase=CERTIFICATE,
         )
+    if "Too many open files" in said:
+        return APIConnectionError(
+            f"No connection to the server at {url} could be opened: this process has too many open files. Raise its "
+            "limit (`ulimit -n`), or make fewer calls at a time.",
+            phase=phase,
+        )
     if "DecodingError" in names:
         return ResponseError(f"The answer's body could not be decompressed ({said}).")
     where = {"connect": "could not be reached", "first_byte": "gave no answer"}.get(phase, "broke off its answer")
     return APIConnectionError(f"The server at {url} {where} ({said}). Check the URL and the network.", phase=phase)
+
+
+@contextmanager
+def loop_checked() -> Iterator[None]:
+    """Around a call that a user's async client sends: httpx raises a RuntimeError if it was used in another loop.
+
+    Raises:
+        ConfigurationError: It was.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "event loop" not in str(error).lower():
+            raise
+        raise ConfigurationError(
+            f"`http_async_client` has connections of another event loop ({error}). Use one client for each loop."
+        ) from None
 
 
 def timed_out(phase: str) -> APITimeoutError:

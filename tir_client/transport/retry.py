@@ -41,6 +41,15 @@ class RetryPolicy:
     patience: float = 60.0
     jitter: float = 0.25
 
+    def __post_init__(self) -> None:
+        """Check the number of tries.
+
+        Raises:
+            ConfigurationError: It is negative.
+        """
+        if self.max_retries < 0:
+            raise ConfigurationError(f"`max_retries` must be 0 or more; it is {self.max_retries}.")
+
     def delay(self, attempt: int, failure: TIRError, chance: float | None = None) -> float | None:
         """Seconds to wait before the next try, or None to give up.
 

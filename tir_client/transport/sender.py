@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tir_client.errors import TIRError
 from tir_client.transport.body import aread_refusal, aread_whole, read_refusal, read_whole
 from tir_client.transport.clock import Clock
-from tir_client.transport.failures import transport_errors
+from tir_client.transport.failures import loop_checked, transport_errors
 
 if TYPE_CHECKING:
     from tir_client.transport.attempt import Attempt
@@ -106,7 +106,8 @@ class Sender:
             auth=attempt.authorize,
             follow_redirects=False,
         )
-        response = await clock.wait(sending, attempt.opening)
+        with loop_checked():
+            response = await clock.wait(sending, attempt.opening)
         attempt.answered(response)
         if response.is_success:
             return response
