@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
     from tir_client.protocol.responses import Json
 
-CONFIG = ConfigDict(arbitrary_types_allowed=True, extra="forbid", hide_input_in_errors=True, protected_namespaces=())
-
 TOOL_NAMES = "tool_names"
 """The internal argument of a call with the original names of tools that were renamed to be sent."""
 
@@ -54,7 +52,7 @@ class ModelSettings(Connection):
 class ChatSettings(ModelSettings, ChatParameters, FunctionCallingLLM):
     """The fields of `TIR`. None is not sent, so the server's default applies."""
 
-    model_config = CONFIG
+    model_config = ConfigDict(extra="forbid")
 
     model: str = Field(default=DEFAULT_MODEL, description="Slug of the model, or its name on your server.")
     strict: bool | None = Field(
