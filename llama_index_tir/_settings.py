@@ -106,7 +106,7 @@ class ChatSettings(ModelSettings, ChatParameters, FunctionCallingLLM):
         return parameters
 
 
-class LLMArguments(TypedDict, total=False):
+class FrameworkArguments(TypedDict, total=False):
     """The fields of LlamaIndex's `LLM` as keyword arguments, for type checkers."""
 
     callback_manager: CallbackManager | None
@@ -119,7 +119,7 @@ class LLMArguments(TypedDict, total=False):
     rate_limiter: Any
 
 
-class ChatArguments(SharedChatArguments, LLMArguments, total=False):
+class ChatArguments(SharedChatArguments, FrameworkArguments, total=False):
     """The fields of `TIR` except `model`, for type checkers."""
 
     strict: bool | None
