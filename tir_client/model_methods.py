@@ -21,6 +21,7 @@ class ModelMethods(Closing):
     """Methods that a model passes on to its client."""
 
     if TYPE_CHECKING:
+
         @property
         def model(self) -> str:
             """The model to call: a field or property of each integration's class."""
