@@ -46,9 +46,8 @@ def _refusal(words: str) -> dict[str, Any]:
 
 
 def _calls(message: AIMessage) -> list[dict[str, Any]]:
-    pieces = message.tool_call_chunks if isinstance(message, AIMessageChunk) else []
-    if pieces and not _is_whole(message):
-        return [_piece(piece) for piece in pieces]
+    if isinstance(message, AIMessageChunk) and message.tool_call_chunks and not _is_whole(message):
+        return [_piece(piece) for piece in message.tool_call_chunks]
     return [
         *({**call, "type": "tool_call"} for call in message.tool_calls),
         *({**call, "type": "invalid_tool_call"} for call in message.invalid_tool_calls),
@@ -62,10 +61,8 @@ def _piece(piece: ToolCallChunk) -> dict[str, Any]:
     return block
 
 
-def _is_whole(message: AIMessage) -> bool:
+def _is_whole(message: AIMessageChunk) -> bool:
     """Whether a message holds the beginning and the end of an answer, so that its calls are complete."""
-    if not isinstance(message, AIMessageChunk):
-        return True
     return message.chunk_position == "last" and "model_name" in message.response_metadata
 
 

@@ -15,10 +15,10 @@ def register() -> None:
         ImportError: `langchain` is not installed, or its list is no longer where it was: then use `ChatTIR(...)`.
     """
     try:
-        from langchain.chat_models.base import _BUILTIN_PROVIDERS, _call  # noqa: PLC0415 - an optional package
+        from langchain.chat_models.base import _BUILTIN_PROVIDERS  # noqa: PLC0415 - an optional package
     except ImportError as error:
         raise ImportError(
             "`init_chat_model` needs a supported version of the package `langchain`. "
             "Without it, create the model with `ChatTIR(...)` and pass that object instead."
         ) from error
-    _BUILTIN_PROVIDERS.setdefault(PROVIDER, ("langchain_tir", "ChatTIR", _call))
+    _BUILTIN_PROVIDERS.setdefault(PROVIDER, ("langchain_tir", "ChatTIR", lambda cls, **fields: cls(**fields)))

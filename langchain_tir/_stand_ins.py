@@ -168,10 +168,8 @@ def _is_text(value: object) -> bool:
     match value:
         case str():
             return True
-        case {"text": str(), "type": kind}:
-            return bool(kind == "text")
-        case {"text": str()}:
-            return True
+        case {"text": str(), **fields}:
+            return fields.get("type", "text") == "text"
         case list():
             return all(map(_is_text, value))
         case _:

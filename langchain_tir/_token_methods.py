@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 from time import time
 from typing import Any
 
@@ -35,10 +36,8 @@ _NOT_THERE = frozenset({403, 404, 405, 501})
 class TokenMethods(ChatSettings):
     """The methods of `ChatTIR` that count tokens."""
 
-    _cannot_count: TIRClient | None = PrivateAttr(default=None)
-    """The client whose server turned out to have no way to count tokens."""
-    _count_again: float = PrivateAttr(default=0)
-    """The time from which the server is asked for token counts again, after a failure."""
+    _not_counting: tuple[TIRClient, float] | None = PrivateAttr(default=None)
+    """The client whose server failed to count tokens, and the time from which it is asked again."""
 
     def count_tokens(self, messages: LanguageModelInput, **kwargs: Any) -> int:
         """Tokens of a prompt, counted by the server, where it lets vLLM's `/tokenize` be reached.
@@ -77,14 +76,15 @@ class TokenMethods(ChatSettings):
 
     def _count(self, request: ChatRequest) -> int | None:
         """Return the server's count, or None. There are no retries, since callers count often and wait each time."""
-        if self._cannot_count is self.client or time() < self._count_again:
+        client = self.client
+        failed, again = self._not_counting or (None, 0)
+        if client is failed and time() < again:
             return None
         try:
-            return self.client.count_tokens(request, retry=RetryPolicy(max_retries=0))
+            return client.count_tokens(request, retry=RetryPolicy(max_retries=0))
         except (APIStatusError, APIConnectionError, ResponseError) as error:
-            if error.status_code in _NOT_THERE:
-                self._cannot_count = self.client
-            self._count_again = time() + _PAUSE_BETWEEN_COUNTS
+            pause = inf if error.status_code in _NOT_THERE else _PAUSE_BETWEEN_COUNTS
+            self._not_counting = client, time() + pause
             return None
 
     def get_num_tokens(self, text: str) -> int:

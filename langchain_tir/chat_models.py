@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ConfigDict, model_validator
+from pydantic import model_validator
 
 from langchain_tir._aliases import rename_parameters
 from langchain_tir._content_blocks import PROVIDER
@@ -165,8 +165,6 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods):
         ```
         A call is retried only before anything of its answer was seen.
     """
-
-    model_config = ConfigDict(hide_input_in_errors=True)
 
     def __init__(self, model: str | None = None, **fields: Unpack[ChatArguments]) -> None:
         super().__init__(**({} if model is None else {"model": model}), **fields)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 from langchain_core.embeddings import Embeddings
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from langchain_tir._errors import model_errors
 from langchain_tir._settings import ModelSettings
@@ -56,10 +56,6 @@ class TIREmbeddings(ModelSettings, EmbeddingSettings, Embeddings):
     """
 
     aliases: ClassVar[Mapping[str, str]] = {**ALIASES, "embed_instruction": "text_instruction"}
-    model_config = ConfigDict(
-        arbitrary_types_allowed=True, extra="forbid", hide_input_in_errors=True, protected_namespaces=()
-    )
-
     model: str = Field(
         default=DEFAULT_EMBEDDING_MODEL, description="Slug of the model, or the name that your server has for it."
     )

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
-from pydantic import ConfigDict
 
 from langchain_tir._errors import model_errors
 from langchain_tir._settings import ModelSettings
@@ -68,10 +67,6 @@ class TIRRerank(ModelSettings, RerankSettings, BaseDocumentCompressor):
     Each error is both a `tir_client.TIRError` and one of LangChain's `ModelError`s. An answer without exactly one
     score for each document raises a `ResponseError`.
     """
-
-    model_config = ConfigDict(
-        arbitrary_types_allowed=True, extra="forbid", hide_input_in_errors=True, protected_namespaces=()
-    )
 
     def __init__(self, model: str | None = None, **fields: Unpack[RerankArguments]) -> None:
         super().__init__(**({} if model is None else {"model": model}), **fields)

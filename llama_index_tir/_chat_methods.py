@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 class ChatMethods(LLM):
     """Reports each call, and converts prompts. A subclass has the four methods that get an answer."""
 
+    if TYPE_CHECKING:
+
+        def _chat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse: ...
+        def _stream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseGen: ...
+        async def _achat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse: ...
+        async def _astream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseAsyncGen: ...
+
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Answer a conversation."""
         return self._instrumented(CHAT, messages, kwargs).call(lambda: self._chat(messages, kwargs))
@@ -81,15 +88,3 @@ class ChatMethods(LLM):
         if formatted or self.completion_to_prompt is None:
             return messages
         return prompt_messages(self.completion_to_prompt(prompt))
-
-    def _chat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
-        raise NotImplementedError
-
-    def _stream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseGen:
-        raise NotImplementedError
-
-    async def _achat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
-        raise NotImplementedError
-
-    async def _astream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseAsyncGen:
-        raise NotImplementedError

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
     from tir_client.protocol.responses import Json
 
-CONFIG = ConfigDict(arbitrary_types_allowed=True, extra="forbid", hide_input_in_errors=True, protected_namespaces=())
-
 TOOL_NAMES = "tool_names"
 """The internal argument of a call with the original names of tools that were renamed to be sent."""
 
@@ -54,7 +52,7 @@ class ModelSettings(Connection):
 class ChatSettings(ModelSettings, ChatParameters, FunctionCallingLLM):
     """The fields of `TIR`. None is not sent, so the server's default applies."""
 
-    model_config = CONFIG
+    model_config = ConfigDict(extra="forbid")
 
     model: str = Field(default=DEFAULT_MODEL, description="Slug of the model, or its name on your server.")
     strict: bool | None = Field(
@@ -108,7 +106,7 @@ class ChatSettings(ModelSettings, ChatParameters, FunctionCallingLLM):
         return parameters
 
 
-class LLMArguments(TypedDict, total=False):
+class FrameworkArguments(TypedDict, total=False):
     """The fields of LlamaIndex's `LLM` as keyword arguments, for type checkers."""
 
     callback_manager: CallbackManager | None
@@ -121,7 +119,7 @@ class LLMArguments(TypedDict, total=False):
     rate_limiter: Any
 
 
-class ChatArguments(SharedChatArguments, LLMArguments, total=False):
+class ChatArguments(SharedChatArguments, FrameworkArguments, total=False):
     """The fields of `TIR` except `model`, for type checkers."""
 
     strict: bool | None

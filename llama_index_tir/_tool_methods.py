@@ -8,7 +8,7 @@ from llama_index_tir._messages import with_system_prompt
 from llama_index_tir._settings import ChatSettings
 from llama_index_tir._tool_calls import one_call_only, to_selections
 from llama_index_tir._tool_run import ToolRun
-from llama_index_tir._tools import to_messages, to_tool_arguments
+from llama_index_tir._tools import to_messages, tool_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,7 @@ class ToolMethods(ChatSettings):
         must_call: bool = False,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        offer = to_tool_arguments(
+        offer = tool_fields(
             tools or (),
             strict=self.strict,
             choice=tool_choice,

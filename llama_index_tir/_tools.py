@@ -42,7 +42,7 @@ def to_tools(tools: Sequence[BaseTool], *, strict: bool | None) -> list[Json]:
     return wire
 
 
-def to_tool_arguments(
+def tool_fields(
     tools: Sequence[BaseTool],
     *,
     strict: bool | None,

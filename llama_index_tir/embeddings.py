@@ -13,7 +13,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
 from pydantic import Field
 
 from llama_index_tir._aliases import EMBEDDING_ALIASES
-from llama_index_tir._settings import CONFIG, ModelSettings
+from llama_index_tir._settings import ModelSettings
 from tir_client.config import DEFAULT_EMBEDDING_MODEL
 from tir_client.embeddings import EmbeddingSettings
 
@@ -93,7 +93,6 @@ class TIREmbedding(ModelSettings, EmbeddingSettings, BaseEmbedding):
     Each error of a call is a `tir_client.TIRError`.
     """
 
-    model_config = CONFIG
     aliases: ClassVar[Mapping[str, str]] = EMBEDDING_ALIASES
 
     model_name: str = Field(

@@ -12,7 +12,7 @@ from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 from llama_index_instrumentation import get_dispatcher
 from pydantic import Field
 
-from llama_index_tir._settings import CONFIG, ModelSettings
+from llama_index_tir._settings import ModelSettings
 from tir_client import InvalidRequestError
 from tir_client.rerankers import RerankSettings
 
@@ -71,8 +71,6 @@ class TIRRerank(ModelSettings, RerankSettings, BaseNodePostprocessor):
     Each error of a call is a `tir_client.TIRError`. An answer without exactly one score for each node raises a
     `ResponseError`.
     """
-
-    model_config = CONFIG
 
     keep_retrieval_score: bool = Field(
         default=False, description="Put the retriever's score into the metadata, as `retrieval_score`."

@@ -102,22 +102,6 @@ def all_imports(path: Path) -> set[str]:
     return imported(ast.walk(ast.parse(path.read_text("utf-8"))))
 
 
-def imports_when_run(path: Path) -> set[str]:
-    """What running a file imports, in its functions too: not what stands under `if TYPE_CHECKING`."""
-
-    def run(node: ast.AST) -> Iterator[ast.AST]:
-        yield node
-        for child in ast.iter_child_nodes(node):
-            yield from run_if(child) if isinstance(child, ast.If) else run(child)
-
-    def run_if(node: ast.If) -> Iterator[ast.AST]:
-        only_types = ast.unparse(node.test) == "TYPE_CHECKING"
-        for child in node.orelse if only_types else [*node.body, *node.orelse]:
-            yield from run_if(child) if isinstance(child, ast.If) else run(child)
-
-    return imported(run(ast.parse(path.read_text("utf-8"))))
-
-
 def module_name(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
@@ -144,7 +128,7 @@ def test_every_permission_to_import_is_used() -> None:
 
 @pytest.mark.parametrize("package", OURS)
 def test_imports_have_no_cycle(package: str) -> None:
-    imports = {module_name(path): imports_when_run(path) for path in files(package)}
+    imports = {module_name(path): all_imports(path) for path in files(package)}
 
     order = TopologicalSorter({name: needed & imports.keys() for name, needed in imports.items()})
 

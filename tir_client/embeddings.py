@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from tir_client.errors import InvalidRequestError
 from tir_client.models import model_info
@@ -19,6 +19,8 @@ Kind = Literal["query_instruction", "text_instruction"]
 
 class EmbeddingSettings(Connection):
     """An embedding model: what is put before texts, and how they are embedded."""
+
+    model_config = ConfigDict(extra="forbid")
 
     dimensions: int | None = Field(default=None, ge=1, description="Length of the vectors, for models that can choose.")
     query_instruction: str | None = Field(

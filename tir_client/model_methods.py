@@ -21,7 +21,6 @@ class ModelMethods(Closing):
     """Methods that a model passes on to its client."""
 
     if TYPE_CHECKING:
-        _client: TIRClient | None
 
         @property
         def model(self) -> str:
@@ -50,15 +49,12 @@ class ModelMethods(Closing):
         `TIRClient.context_window` says when and how the server is asked. It never raises.
         """
         try:
-            client = self.client
+            return self.client.context_window(self.model)
         except ConfigurationError:  # after a change of the fields
             return model_info(self.model).context_window
-        return client.context_window(self.model)
 
     def known_window(self) -> int | None:
         """`served_window`, but without asking the server: None if it has not been read."""
-        if self._client is None:
-            return model_info(self.model).context_window
         try:
             return self.client.known_window(self.model)
         except ConfigurationError:  # after a change of the fields

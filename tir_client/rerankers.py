@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from tir_client.aliases import ALIASES
 from tir_client.protocol.requests import RerankRequest
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 class RerankSettings(Connection):
     """A reranker: which model, how many documents to keep, and how they are sent."""
 
+    model_config = ConfigDict(extra="forbid")
     aliases: ClassVar[Mapping[str, str]] = {
         **ALIASES,
         "top_k": "top_n",

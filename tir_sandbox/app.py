@@ -3,9 +3,9 @@
 import logging
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -25,9 +25,6 @@ from tir_sandbox.retrieval import embeddings, rerank
 from tir_sandbox.rules import answer_by_rule
 from tir_sandbox.script import Script
 
-if TYPE_CHECKING:
-    from tir_sandbox.server import Sandbox
-
 _LOG = logging.getLogger(__name__)
 _PROJECT = re.compile(r"/project/p-([^/]*)")
 _BASES = (
@@ -41,11 +38,24 @@ _UNKNOWN = "nope"
 _EPOCH = 1_750_000_000
 
 
+class State:
+    """What a sandbox serves, and the requests that it has had. It may change while it serves."""
+
+    token: str
+    project_id: str
+    rules: Callable[[Request], Answer | str | None] | None
+    strict: bool
+    models: Sequence[str] | None
+    context_window: int
+    starting: int
+    requests: list[Request]
+
+
 class App:
     """The ASGI application: it records each request, checks its token and project, and answers it."""
 
-    def __init__(self, sandbox: "Sandbox", script: Script, connections: Connections) -> None:
-        self._sandbox = sandbox
+    def __init__(self, state: State, script: Script, connections: Connections) -> None:
+        self._state = state
         self._script = script
         self._connections = connections
         self._ids, self._clock = count(1), count(_EPOCH)  # the same in every run
@@ -68,7 +78,7 @@ class App:
             seen = await read(scope, receive)
         except ClientDisconnect:
             return
-        self._sandbox.requests.append(seen)
+        self._state.requests.append(seen)
         scope["tir_request"] = seen
         send = _marked(seen, send)
         try:
@@ -86,21 +96,21 @@ class App:
         """Refuse a request without the sandbox's token or project, and while the deployment starts."""
         if seen.path.startswith(("/v1", "/project")):
             kind, _, token = seen.headers.get("authorization", "").partition(" ")
-            if kind.lower() != "bearer" or not secrets.compare_digest(token.encode(), self._sandbox.token.encode()):
+            if kind.lower() != "bearer" or not secrets.compare_digest(token.encode(), self._state.token.encode()):
                 raise errors.ApiError(401, {"error": "Unauthorized"})
-        own, in_path = self._sandbox.project_id, _PROJECT.match(seen.path)
+        own, in_path = self._state.project_id, _PROJECT.match(seen.path)
         for project in (in_path[1], seen.query.get("project_id", own)) if in_path else ():
             if project != own:
                 message = f"The project `p-{project}` does not exist, or this token has no access to it."
                 raise errors.error(404, message, "NotFoundError", "project_id")
-        if self._sandbox.starting > 0:
-            self._sandbox.starting -= 1
+        if self._state.starting > 0:
+            self._state.starting -= 1
             raise errors.error(503, "The deployment is starting.", "ServiceUnavailableError")
 
     async def _chat(self, request: HttpRequest) -> Delivery:
         body = checks.check_shape(json_body(request.scope["tir_request"]))
         body |= {"model": self._model(request, body)}
-        checks.check_values(body, self._sandbox.context_window)
+        checks.check_values(body, self._state.context_window)
         reply, fault = self._next(request.scope["tir_request"])
         choices = generate(reply, body, self._ids)
         name = self._id(request, body, "chatcmpl")
@@ -112,18 +122,18 @@ class App:
         body = validated(Embedding, json_body(request.scope["tir_request"]))
         body |= {"model": self._model(request, body)}
         head = {"id": self._id(request, body, "embd"), "object": "list", "created": next(self._clock)}
-        return self._computed(request, head | embeddings(body, self._sandbox.context_window))
+        return self._computed(request, head | embeddings(body, self._state.context_window))
 
     async def _rerank(self, request: HttpRequest) -> Delivery:
         body = validated(Rerank, json_body(request.scope["tir_request"]))
         body |= {"model": self._model(request, body)}
         head = {"id": self._id(request, body, "score")}
-        return self._computed(request, head | rerank(body, self._sandbox.context_window))
+        return self._computed(request, head | rerank(body, self._state.context_window))
 
     async def _models(self, request: HttpRequest) -> Response:
-        names = [self._model(request, {})] if "model" in request.path_params else self._sandbox.models or _SERVED
+        names = [self._model(request, {})] if "model" in request.path_params else self._state.models or _SERVED
         card = {"object": "model", "created": 0, "owned_by": "vllm", "root": "model", "parent": None}
-        card |= {"max_model_len": self._sandbox.context_window, "permission": []}
+        card |= {"max_model_len": self._state.context_window, "permission": []}
         return JSONResponse({"object": "list", "data": [{"id": name, **card} for name in names]})
 
     async def _tokenize(self, request: HttpRequest) -> Response:
@@ -134,7 +144,7 @@ class App:
         return JSONResponse(
             {
                 "count": len(strings),
-                "max_model_len": self._sandbox.context_window,
+                "max_model_len": self._state.context_window,
                 "tokens": [tokenizer.token_id(one) for one in strings],
                 "token_strs": strings if body.get("return_token_strs") else None,
             }
@@ -148,7 +158,7 @@ class App:
 
     def _next(self, seen: Request) -> tuple[Reply, Fault]:
         """Return the reply to a chat request, and the fault to apply to it."""
-        scripted = self._script.take(seen, strict=self._sandbox.strict)
+        scripted = self._script.take(seen, strict=self._state.strict)
         if isinstance(scripted, Fault) and (scripted.after or scripted.status or scripted.reset_before_headers):
             return scripted.after or Reply(), scripted
         item = scripted if isinstance(scripted, Reply) else self._by_rule(seen)
@@ -157,7 +167,7 @@ class App:
         return item, scripted if isinstance(scripted, Fault) else Fault()
 
     def _by_rule(self, seen: Request) -> Answer:
-        rules = self._sandbox.rules or answer_by_rule
+        rules = self._state.rules or answer_by_rule
         return self._script.called(lambda one: rules(one) or answer_by_rule(one), seen)
 
     def _model(self, request: HttpRequest, body: Mapping[str, Any]) -> str:
@@ -166,9 +176,9 @@ class App:
         if in_url is not None and in_body is not None and in_url != in_body:
             message = f"The URL has the model `{in_url}`, the body `{in_body}`: use the same in both."
             raise errors.bad_value(message, "model", in_body)
-        models = self._sandbox.models or _SERVED
+        models = self._state.models or _SERVED
         model = in_url or in_body or models[0]
-        if model not in models and (self._sandbox.models is not None or model == _UNKNOWN):
+        if model not in models and (self._state.models is not None or model == _UNKNOWN):
             message = f"The model `{model}` does not exist. Valid aliases: {', '.join(models)}."
             raise errors.error(404, message, "NotFoundError", "model")
         return str(model)

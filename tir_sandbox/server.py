@@ -14,7 +14,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tir_sandbox.answers import Answer
-from tir_sandbox.app import App
+from tir_sandbox.app import App, State
 from tir_sandbox.delivery import Connections
 from tir_sandbox.requests import Request
 from tir_sandbox.script import Item, Match, Script, ScriptError
@@ -32,7 +32,7 @@ def make_token() -> str:
     return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
 
 
-class Sandbox:
+class Sandbox(State):
     """A local endpoint with TIR's protocol and without a model.
 
     Use it as a context manager, or call `start()`, `stop()` and `check_script()`. `requests` has the requests so far,
@@ -75,7 +75,7 @@ class Sandbox:
         self.models = models
         self.context_window = context_window
         self.starting = starting
-        self.requests: list[Request] = []
+        self.requests = []
         self._script = Script()
         self._connections = Connections()
         self.script(*replies)

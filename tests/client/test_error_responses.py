@@ -11,7 +11,6 @@ from tir_client import (
     APIStatusError,
     AuthenticationError,
     BadRequestError,
-    Completion,
     ContextOverflowError,
     EmptyAnswerError,
     InvalidRequestError,
@@ -154,7 +153,7 @@ def test_a_prompt_that_does_not_fit_has_a_class_of_its_own(words: str, cls: type
     ],
 )
 def test_an_ordinary_event_is_not_an_error(event: dict[str, object]) -> None:
-    assert error_from_event(event, None) is None
+    assert error_from_event(event) is None
 
 
 @pytest.mark.parametrize(
@@ -170,12 +169,11 @@ def test_an_ordinary_event_is_not_an_error(event: dict[str, object]) -> None:
     ],
 )
 def test_an_event_may_report_an_error(event: dict[str, object], words: str, code: int | None) -> None:
-    partial = Completion(id="c")
-    error = error_from_event(event, partial)
+    error = error_from_event(event)
 
     assert type(error) is StreamServerError
     assert str(error) == f"The server reported an error in the middle of the stream: {words}"
-    assert (error.status_code, error.body, error.partial) == (code, event, partial)
+    assert (error.status_code, error.body, error.partial) == (code, event, None)
 
 
 @pytest.mark.parametrize(

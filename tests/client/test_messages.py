@@ -183,7 +183,6 @@ IMAGE = media_part("image", "https://host/a.png")
 def test_texts_are_joined_and_media_stay_parts():
     assert join_content([], "user") == ""
     assert join_content(TEXTS, "user") == "one\ntwo"
-    assert join_content(TEXTS, "system", separator="") == "onetwo"
     parts = (*TEXTS, IMAGE)
     assert join_content(parts, "user") == [*TEXTS, IMAGE]
     assert isinstance(join_content(parts, "tool"), list)

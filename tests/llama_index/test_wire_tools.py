@@ -12,7 +12,7 @@ from llama_index_tir._aliases import without_meaningless
 from llama_index_tir._errors import NoToolCallError, ToolArgumentsError
 from llama_index_tir._settings import TOOL_NAMES
 from llama_index_tir._tool_calls import one_call_only, to_selections
-from llama_index_tir._tools import to_messages, to_tool_arguments, to_tools
+from llama_index_tir._tools import to_messages, to_tools, tool_fields
 from tir_client import InvalidRequestError
 
 
@@ -76,16 +76,16 @@ def test_two_tools_of_one_name_are_refused():
     ],
 )
 def test_the_callers_tool_choice_replaces_required(choice: Any, required: bool, sent: Any):
-    arguments = to_tool_arguments([WEATHER, TIME], strict=True, choice=choice, required=required, parallel=False)
+    arguments = tool_fields([WEATHER, TIME], strict=True, choice=choice, required=required, parallel=False)
 
     assert arguments.pop("tool_choice", None) == sent
     assert arguments == {"tools": to_tools([WEATHER, TIME], strict=True), "parallel_tool_calls": False}
 
 
 def test_without_tools_no_tool_arguments_are_passed():
-    assert to_tool_arguments([], strict=None, choice=None, required=False, parallel=True) == {}
+    assert tool_fields([], strict=None, choice=None, required=False, parallel=True) == {}
     with pytest.raises(InvalidRequestError, match="no tools are offered"):
-        to_tool_arguments([], strict=None, choice=None, required=True, parallel=True)
+        tool_fields([], strict=None, choice=None, required=True, parallel=True)
 
 
 def test_the_original_name_of_a_renamed_tool_is_kept(monkeypatch: pytest.MonkeyPatch):
@@ -94,7 +94,7 @@ def test_the_original_name_of_a_renamed_tool_is_kept(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(type(TIME.metadata), "to_openai_tool", renamed)
 
-    arguments = to_tool_arguments([WEATHER, TIME], strict=None, choice="get_time", required=False, parallel=True)
+    arguments = tool_fields([WEATHER, TIME], strict=None, choice="get_time", required=False, parallel=True)
 
     assert [tool["function"]["name"] for tool in arguments.pop("tools")] == ["get_weather", "get_hour"]
     assert arguments == {

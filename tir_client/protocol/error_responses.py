@@ -30,7 +30,6 @@ from tir_client.protocol.retry_after import retry_after
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from tir_client.protocol.responses import Completion
 
 BODY_LIMIT = 2_000
 """Characters of an error body that are kept: enough to read, too little to flood a log."""
@@ -150,7 +149,7 @@ def _class_for(status_code: int, explanation: str) -> type[APIStatusError]:
     return ContextOverflowError if _OVERFLOW.search(explanation) else BadRequestError
 
 
-def error_from_event(event: dict[str, Any], partial: Completion | None) -> StreamServerError | None:
+def error_from_event(event: dict[str, Any]) -> StreamServerError | None:
     """Return the exception for an error event of a stream, or None for an ordinary chunk.
 
     The status in such an event is the server's guess (vLLM up to 0.12 calls all of them 400), so the class
@@ -165,7 +164,6 @@ def error_from_event(event: dict[str, Any], partial: Completion | None) -> Strea
         f"The server reported an error in the middle of the stream: {describe_body(event)}",
         status_code=code if isinstance(code, int) else None,
         body=event,
-        partial=partial,
     )
 
 

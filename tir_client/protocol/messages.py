@@ -148,20 +148,17 @@ def _arguments_text(arguments: object) -> str:
         return value_stand_in("arguments", arguments)
 
 
-def join_content(parts: Sequence[Json], role: str, *, separator: str = "\n") -> str | list[Json]:
+def join_content(parts: Sequence[Json], role: str) -> str | list[Json]:
     """The `content` of a message: a string where there is only text, which every server takes, else the parts.
 
-    Args:
-        parts: The parts, in their order.
-        role: Of the message.
-        separator: What to put between texts. vLLM puts a line break between text parts, too.
+    A line break is put between texts, as vLLM does between text parts.
 
     Raises:
         InvalidRequestError: The role allows only text, and a part is something else.
     """
     other = next((part["type"] for part in parts if part["type"] != "text"), None)
     if other is None:
-        return separator.join(part["text"] for part in parts)
+        return "\n".join(part["text"] for part in parts)
     if role in TEXT_ONLY:
         raise InvalidRequestError(f"a part of type {other!r} cannot be sent in a {role} message: it holds only text.")
     return list(parts)

@@ -163,7 +163,7 @@ class AnswerStream:
             chunk = None
         if not isinstance(chunk, dict):
             raise self._broken(StreamError, f"The stream has an event that is not a chunk: {read_body(event)!r}")
-        error = error_from_event(chunk, None)
+        error = error_from_event(chunk)
         if error is not None:
             raise self._broken(StreamServerError, error.message, error)
         return chunk
@@ -256,7 +256,7 @@ def read_json(content: bytes, request_id: str | None, *, arrays: bool = False) -
         answer = from_json(content.removeprefix(BOM))
     except ValueError:
         answer = None
-    if isinstance(answer, dict) and error_from_event(answer, None) is None:
+    if isinstance(answer, dict) and error_from_event(answer) is None:
         return answer
     if arrays and isinstance(answer, list):
         return answer

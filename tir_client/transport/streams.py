@@ -16,9 +16,9 @@ from tir_client.transport.body import adrain, apieces, drain, pieces
 from tir_client.transport.failures import transport_errors
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
-    from tir_client.protocol.accumulator import Accumulator, Delta
+    from tir_client.protocol.accumulator import Delta
     from tir_client.protocol.requests import ChatRequest
     from tir_client.protocol.second_request import SecondRequest
     from tir_client.transport.advice import AdviceLog
@@ -28,12 +28,29 @@ if TYPE_CHECKING:
 
 
 class _Stream:
-    """The state of both kinds of streams: the response, the answer so far, and the deltas that were read."""
+    """The state of both kinds of streams: the response, the answer so far, and the deltas that were read.
 
-    def __init__(self, attempt: Attempt, second: SecondRequest, advice: AdviceLog) -> None:
+    Args:
+        attempt: The call.
+        second: Whether the answer needs a second request.
+        advice: Where advice on the answer is logged.
+        sender: Sends the call.
+        ask: Sends the second request; in an async stream its answer is awaited.
+    """
+
+    def __init__(
+        self,
+        attempt: Attempt,
+        second: SecondRequest,
+        advice: AdviceLog,
+        sender: Sender,
+        ask: Callable[[ChatRequest], Any],
+    ) -> None:
         self._attempt = attempt
         self._second = second
         self._advice = advice
+        self._sender = sender
+        self._ask = ask
         self._response: Any = None
         self._ended = False
         self._start()
@@ -81,18 +98,7 @@ class _Stream:
 class ChatStream(_Stream):
     """A streamed answer: iterate over its deltas. It is a context manager; `close` ends the request at once."""
 
-    def __init__(
-        self,
-        attempt: Attempt,
-        second: SecondRequest,
-        advice: AdviceLog,
-        sender: Sender,
-        ask: Callable[[ChatRequest], Accumulator],
-    ) -> None:
-        super().__init__(attempt, second, advice)
-        self._sender = sender
-        self._ask = ask
-        self._pieces: Iterator[bytes] = iter(())
+    _pieces: Iterator[bytes]
 
     def __iter__(self) -> Self:
         return self
@@ -157,19 +163,8 @@ class ChatStream(_Stream):
 class AsyncChatStream(_Stream):
     """`ChatStream` for async code, closed with `aclose`."""
 
-    def __init__(
-        self,
-        attempt: Attempt,
-        second: SecondRequest,
-        advice: AdviceLog,
-        sender: Sender,
-        ask: Callable[[ChatRequest], Awaitable[Accumulator]],
-    ) -> None:
-        super().__init__(attempt, second, advice)
-        self._sender = sender
-        self._ask = ask
-        self._pieces: AsyncIterator[bytes]
-        self._clock: Clock | None = None
+    _pieces: AsyncIterator[bytes]
+    _clock: Clock | None = None
 
     def __aiter__(self) -> Self:
         return self
