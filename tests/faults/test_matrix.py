@@ -87,7 +87,7 @@ def check_failure(outcome: Outcome, expected: Fails, mode: str) -> None:
         raise error
     assert isinstance(error, tir_client.TIRError)
     assert type(error).__name__ == expected.error
-    for words in expected.said:
+    for words in expected.mentions:
         assert words in str(error)
     assert (error.status_code, error.phase) == (expected.status, expected.phase)
     assert error.retry_after == pytest.approx(expected.retry_after, abs=SLACK if expected.retry_after == 30 else 0)

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from tests.docs.pages import Page
-from tests.notebooks.running import FOLDER, METADATA, NAMES, code_cells, executed, load, shown
+from tests.notebooks.running import FOLDER, METADATA, NAMES, cell_outputs, code_cells, executed, load
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -53,7 +53,7 @@ def test_the_stored_outputs_are_those_of_a_run(name: str) -> None:
     stored = code_cells(load(name))
     run = code_cells(executed(name))
 
-    assert [(cell.id, shown(cell)) for cell in run] == [(cell.id, shown(cell)) for cell in stored]
+    assert [(cell.id, cell_outputs(cell)) for cell in run] == [(cell.id, cell_outputs(cell)) for cell in stored]
 
 
 @pytest.mark.parametrize("name", FIRST_STEPS)
