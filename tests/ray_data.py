@@ -27,7 +27,7 @@ FILES, ROWS_PER_FILE, ROWS_PER_BLOCK = 3, 400, 100
 ROWS = FILES * ROWS_PER_FILE
 BAD = 7
 MARKER = f"tir-ray-test-{uuid.uuid4().hex}"
-"""In the environment of every process that the job starts."""
+"""An environment variable of every process that the job starts."""
 PATIENCE = 300.0
 
 

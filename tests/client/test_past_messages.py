@@ -24,7 +24,7 @@ from tir_client.protocol.stand_ins import data_size, decoded_text, file_stand_in
 
 CODE_POINT = "\N{MATHEMATICAL BOLD CAPITAL A}"
 LONE = chr(0xD835)
-"""The first half of it in UTF-16, alone."""
+"""The first half of that character in UTF-16: a lone surrogate."""
 
 
 def as_sent(*messages: dict[str, Any]) -> list[dict[str, Any]]:

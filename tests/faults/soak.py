@@ -27,7 +27,7 @@ from tests.waiting import auntil
 STREAMS = 100
 LONG = 20
 LEFT_BEHIND = 1.0
-"""How many objects a stream may leave behind on average. One that leaks leaves dozens."""
+"""How many objects a stream may leave in memory on average. A leak leaves dozens."""
 
 TALK = [*chunks()[:-2], *[chunk({"content": "."})] * LONG, *chunks()[-2:]]
 WHOLE = TEXT + "." * LONG

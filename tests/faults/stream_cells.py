@@ -33,7 +33,7 @@ LINE_SEPARATORS = "one\u2028two\u2029three\u0085four\u000bfive\u001cend"
 WELL = stream(*chunks())
 BODY = events(*chunks()) + DONE
 WITHOUT_ROLE = events(*chunks()[1:]) + DONE
-"""A body whose first event holds text, so that its loss shows."""
+"""A body whose first event has text, so that a test notices if it is lost."""
 NO_MORE = dict.fromkeys(("role", "tool_calls", "reasoning", "refusal"))
 CUMULATIVE = [
     {**one, "usage": {"prompt_tokens": 11, "completion_tokens": n, "total_tokens": 11 + n}}

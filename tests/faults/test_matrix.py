@@ -29,7 +29,7 @@ PLAYED_BY_RERANKERS = [
     for way in ways(RERANKERS)
     if way.mode == "whole" and cell.whole and isinstance(cell.whole.expected, Fails) and cell.group != "Error bodies"
 ]
-"""The cells that fail whatever is called, without those whose bodies every call reads in the same way."""
+"""The cells that fail for any endpoint, without those whose bodies are read in the same way for all endpoints."""
 
 
 @pytest.mark.parametrize(("way", "cell"), [*PLAYED, *PLAYED_BY_RERANKERS])

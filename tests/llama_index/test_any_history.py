@@ -78,7 +78,7 @@ BLOCKS: dict[type[BaseContentBlock], Any] = {
     ),
 }
 FOREIGN = st.just(CacheControl(type="ephemeral"))
-"""What code may append to the blocks of a message, which LlamaIndex does not check."""
+"""Values that code may append to the blocks of a message; LlamaIndex does not check them."""
 
 CALLS = VALUES | st.lists(
     VALUES

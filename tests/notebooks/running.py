@@ -25,7 +25,7 @@ METADATA = {
 
 _ID_OR_PORT = r"\b[0-9a-f]{32}\b|(?<=127\.0\.0\.1:)\d+"
 _VARIES = "varies"
-"""The tag of a cell whose numbers are different in each run."""
+"""The tag of a cell whose numbers differ between runs."""
 
 
 def load(name: str) -> NotebookNode:

@@ -34,7 +34,7 @@ SHOWN = {
     "Embeddings": r"0\.0\d .*Ganges.*\n0\.2\d .*Kaveri.*\n0\.0\d .*Python",
     "A query engine that names its sources": r"Western Ghats\.\n0\.\d\d text 1: The Kaveri(.|\n)*text 0: The Ganges",
 }
-"""What the cell below a title prints in the notebooks with the first steps."""
+"""The output of each section of the first-steps notebooks, as a pattern, by its title."""
 
 
 def sections(notebook: NotebookNode) -> dict[str, NotebookNode]:
