@@ -93,7 +93,7 @@ def test_a_package_has_a_typed_marker_and_a_docstring(package: str) -> None:
     assert import_module(package).__doc__
 
 
-def test_one_version_everywhere_and_in_the_changelog() -> None:
+def test_all_packages_and_the_changelog_have_one_version() -> None:
     version = tir_client.__version__
 
     assert {import_module(integration).__version__ for integration in INTEGRATIONS} == {version}

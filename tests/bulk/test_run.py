@@ -199,7 +199,7 @@ async def test_a_server_that_cannot_be_reached_from_the_start_ends_the_run(tmp_p
         await bulk(TIRClient(config, retry=NO_PAUSE)).run(["Hi"], tmp_path / "out.jsonl")
 
 
-async def test_a_server_that_dies_ends_the_run_and_the_next_one_goes_on(client: TIRClient, tmp_path: Path):
+async def test_a_server_that_dies_ends_the_run_and_the_next_run_continues(client: TIRClient, tmp_path: Path):
     rows, out, progress = [f"row {n}" for n in range(40)], tmp_path / "out.jsonl", Progress()
     with Sandbox(rules=echo, strict=False, token=TOKEN) as server:
         mortal = TIRClient(Config.resolve(api_key=TOKEN, base_url=server.base_url), retry=NO_PAUSE)
@@ -220,7 +220,7 @@ async def test_a_server_that_dies_ends_the_run_and_the_next_one_goes_on(client: 
 
 
 @pytest.mark.parametrize("status", [500, 503])
-async def test_a_server_that_fails_every_row_ends_the_run_and_the_next_one_goes_on(
+async def test_a_server_that_fails_every_row_ends_the_run_and_the_next_run_continues(
     sandbox: Sandbox, client: TIRClient, tmp_path: Path, status: int
 ):
     rows, out = [f"row {n}" for n in range(500)], tmp_path / "out.jsonl"

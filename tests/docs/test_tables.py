@@ -123,7 +123,7 @@ def test_tables_are_filled_in_from_the_code() -> None:
     assert "temperature" in Parameters.model_fields  # which keeps its name
 
 
-def test_a_slug_is_shown_as_it_is_sent() -> None:
+def test_the_default_slugs_are_in_the_table_of_models() -> None:
     assert f"`{config.DEFAULT_MODEL}`" in "\n".join(hooks.models())
     assert f"`{config.DEFAULT_EMBEDDING_MODEL}`" in "\n".join(hooks.models())
 

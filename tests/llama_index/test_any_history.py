@@ -125,7 +125,7 @@ def test_the_strategies_have_all_blocks_of_llama_index():
 
 
 @given(st.lists(messages(st.sampled_from(MessageRole)), max_size=3))
-def test_any_history_is_sent_or_refused_and_stays_as_it_was(history):
+def test_any_history_is_sent_or_refused_and_not_changed(history):
     before = snapshot(history)
 
     with suppress(InvalidRequestError):

@@ -144,7 +144,7 @@ async def test_both_llms_report_a_failure(make_llm, sandbox, way):
 
 
 @pytest.mark.parametrize(("way", "kind"), [("chat", "Chat"), ("acomplete", "Completion")])
-async def test_its_events_enclose_those_of_the_call(llm, sandbox, way, kind):
+async def test_events_of_a_structured_llm_enclose_those_of_the_llm_inside(llm, sandbox, way, kind):
     recorder = Recorder()
     get_dispatcher().add_event_handler(recorder)
     try:
@@ -164,7 +164,7 @@ async def test_both_rate_limiters_are_acquired(make_llm, way):
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_it_answers_without_a_callback_manager(llm, way):
+async def test_a_structured_llm_answers_without_a_callback_manager(llm, way):
     structured = llm.as_structured_llm(City)
     structured.callback_manager = llm.callback_manager = None
     assert isinstance((await answer(structured, way)).raw, City)

@@ -123,7 +123,7 @@ class AnswerPromises(Promises):
         assert last.additional_kwargs.get("finish_reason") == "length"
 
     @pytest.mark.parametrize("way", ["chat", "stream_chat"])
-    def test_logprobs_are_given(self, llm, sandbox, way):
+    def test_logprobs_are_returned(self, llm, sandbox, way):
         answer = getattr(llm, way)(question(), logprobs=True, top_logprobs=2)
         responses = [answer] if way == "chat" else list(answer)
         assert any(response.logprobs for response in responses)

@@ -130,7 +130,7 @@ class EventPromises(Promises):
         await collect(llm.astream_complete("Hi"))
         assert limiter.acquired == 4
 
-    def test_it_streams_without_a_callback_manager(self, llm):
+    def test_streams_work_without_a_callback_manager(self, llm):
         """The caller may have set it to None."""
         llm.callback_manager = None
         assert list(llm.stream_chat(question()))

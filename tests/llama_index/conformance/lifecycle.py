@@ -29,7 +29,7 @@ def to_payload(llm):
 
 
 class LifecyclePromises(Promises):
-    def test_each_event_loop_works_at_the_first_try(self, make, sandbox):
+    def test_an_llm_works_in_each_new_event_loop(self, make, sandbox):
         """LlamaIndex's evaluators and extractors create an event loop for each call."""
         llm = make(max_retries=0)
         for _ in range(3):
@@ -50,7 +50,7 @@ class LifecyclePromises(Promises):
         llm.chat(question())
         assert pickle.loads(pickle.dumps(llm)).model == llm.model
 
-    def test_pickling_leaves_the_original_as_it_was(self, llm):
+    def test_pickling_does_not_change_the_original(self, llm):
         llm.chat(question())
         before = dict(llm.__dict__)
         pickle.dumps(llm)
@@ -75,23 +75,23 @@ class LifecyclePromises(Promises):
             make_without_key().chat(question())
         assert all(SECRET not in request.headers.get("authorization", "") for request in sandbox.requests)
 
-    def test_its_saved_form_is_stable(self, make):
+    def test_the_saved_form_of_equal_llms_is_equal(self, make):
         """It is the cache key of an ingestion pipeline."""
         first = make().to_json()
         assert make().to_json() == first
         assert " at 0x" not in first
 
-    def test_it_can_be_saved_and_loaded(self, make, sandbox):
+    def test_an_llm_can_be_saved_and_loaded(self, make, sandbox):
         llm = make(temperature=0.25)
         loaded = load_llm({**llm.to_dict(), "api_key": sandbox.token})
         assert (type(loaded), loaded.temperature) == (type(llm), 0.25)
 
-    def test_it_can_be_closed(self, llm):
+    def test_an_llm_can_be_closed(self, llm):
         llm.chat(question())
         llm.close()
         asyncio.run(llm.aclose())
 
-    def test_it_can_be_the_default_llm(self, llm):
+    def test_an_llm_can_be_the_default_of_settings(self, llm):
         """`Settings` sets one of its fields."""
         before = Settings._llm
         try:

@@ -35,7 +35,7 @@ class RequestPromises(Promises):
         body = sandbox.requests[-1].body
         assert (body["temperature"], body["max_tokens"]) == (0.25, 7)
 
-    def test_zero_is_a_temperature(self, make, sandbox):
+    def test_temperature_zero_is_sent(self, make, sandbox):
         make(temperature=0.0).chat(question())
         assert sandbox.requests[-1].body["temperature"] == 0
 

@@ -189,14 +189,14 @@ class ToolPromises(Promises):
             (call,) = llm.get_tool_calls_from_response(last)
         assert (call.tool_name, call.tool_kwargs) == ("add", {"a": 1, "b": 2})
 
-    def test_results_go_back_with_the_call_and_its_id(self, llm, sandbox):
+    def test_results_are_sent_back_with_the_call_and_its_id(self, llm, sandbox):
         llm.chat([*question("1 + 2?"), *_loop()])
         _, call, result = sandbox.requests[-1].body["messages"]
         assert call["tool_calls"][0]["id"] == result["tool_call_id"] == "c1"
         assert call["tool_calls"][0]["function"]["arguments"] == '{"a": 1, "b": 2}'
         assert result["content"] == "3"
 
-    def test_reasoning_goes_back_with_the_call(self, llm, sandbox):
+    def test_reasoning_is_sent_back_with_the_call(self, llm, sandbox):
         """gpt-oss needs its reasoning between two calls."""
         llm.chat([*question("1 + 2?"), *_loop()])
         message = sandbox.requests[-1].body["messages"][1]

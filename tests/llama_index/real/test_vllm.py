@@ -138,7 +138,7 @@ def test_reasoning_is_separate_from_text(make):
     assert "think>" not in thinking(response) + "".join(texts(response))
 
 
-def test_logprobs_are_given(llm):
+def test_logprobs_are_returned(llm):
     logprobs = llm.chat(question(), logprobs=True, top_logprobs=2, max_tokens=3).logprobs
     assert [len(token) >= 2 for token in logprobs] == [True] * 3
 
