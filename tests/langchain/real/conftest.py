@@ -28,7 +28,7 @@ The sandbox runs all of them; here, `test_vllm.py` makes the same calls with sch
 """
 
 NEED_A_SCHEMA = ("test_structured_output",)
-"""Standard tests that need an object of a schema, which `json_mode` does not enforce; `test_vllm.py` accepts any object."""
+"""Standard tests of objects with a schema, which `json_mode` does not enforce; `test_vllm.py` accepts any object."""
 
 NEED_MEDIA = (
     "test_image_inputs",
