@@ -295,6 +295,12 @@ def test_a_malformed_host_is_refused_with_its_own_variable():
         config(project_id=1, host="host")
 
 
+def test_a_malformed_host_in_the_environment_is_ignored_if_base_url_is_set(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MODEL_API_CLIENT_HOST", "nonsense")
+
+    assert config(base_url="https://example.com/v1").url_for("m") == "https://example.com/v1/chat/completions"
+
+
 def test_a_url_is_kept_without_trailing_slashes():
     assert config(base_url="https://host/X/").base_url == "https://host/X"
     assert config(base_url="https://host/X/embeddings").base_url == "https://host/X"
