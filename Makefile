@@ -69,7 +69,7 @@ mutants: $(READY)  ## plants small mistakes in the pure modules, and lists those
 soak: $(READY)  ## ten minutes of a hundred concurrent streams with random faults, on loopback
 	$(BIN)/python -m tests.faults.soak --seconds 600
 
-works-with: $(READY)  ## the documentation's examples with other packages, each in an environment of its own
+works-with: $(READY)  ## the documentation's examples with other packages, each in its own environment
 	$(BIN)/python -m tests.docs.works_with $(ARGS)
 
 notebooks: $(READY)  ## runs the notebooks on the sandbox, and stores their outputs; ARGS="bulk agents" for some
@@ -81,10 +81,10 @@ features: $(READY)  ## measures what other clients do, and writes docs/measured/
 reliability: $(READY)  ## plays the fault matrix against the peers, too, and writes docs/measured/reliability.md
 	$(BIN)/python -m tests.faults.report
 
-bench: $(READY)  ## what a chunk and a request cost, beside the peers; ARGS="--quick", "--against REV", "--help"
+bench: $(READY)  ## what a chunk and a request cost, compared with the peers; ARGS="--quick", "--against REV", "--help"
 	$(BIN)/python -m benchmarks $(ARGS)
 
-bench-bulk: $(READY)  ## bulk runs beside bare calls and LangChain's abatch, and killed ten times; ARGS="--help"
+bench-bulk: $(READY)  ## bulk runs compared with bare calls and LangChain's abatch, also killed ten times; ARGS="--help"
 	nice $(BIN)/python -m benchmarks.bulk $(ARGS)
 
 build: $(READY)  ## wheels and sdists in dist/: tir-llm, and the distributions under the frameworks' conventional names

@@ -1,1 +1,1 @@
-"""`make demo`: a chain, two agents and a query engine, with TIR or with a local sandbox."""
+"""`make demo`: a chain, two agents, a query engine and a bulk run, on TIR or on a local sandbox."""

@@ -32,24 +32,24 @@ def main() -> int:
     tally = Tally()
     try:
         with open_endpoint() as endpoint:
-            _greet(endpoint)
+            _print_endpoint(endpoint)
             _run(endpoint, tally)
     except TIRError as error:
         console.print(Panel(Text(str(error)), title=type(error).__name__, border_style="red"))
         return 1
-    _tell(tally, endpoint)
+    _print_summary(tally, endpoint)
     return 0
 
 
-def _greet(endpoint: Endpoint) -> None:
-    said = Text.assemble("Calling ", (endpoint.name, "bold"), f", model {endpoint.model}.")
+def _print_endpoint(endpoint: Endpoint) -> None:
+    text = Text.assemble("Calling ", (endpoint.name, "bold"), f", model {endpoint.model}.")
     if not endpoint.is_model:
-        said.append(
+        text.append(
             "\nThe sandbox is not a model: it speaks TIR's protocol over real HTTP, but simple rules make its answers. "
             f"Set {TOKEN} and {PROJECT} to call TIR.",
             style="yellow",
         )
-    console.print(Panel(said, title="tir-llm"))
+    console.print(Panel(text, title="tir-llm"))
 
 
 def _run(endpoint: Endpoint, tally: Tally) -> None:
@@ -65,7 +65,7 @@ def _run(endpoint: Endpoint, tally: Tally) -> None:
     with_bulk.bulk(endpoint, console, tally)
 
 
-def _tell(tally: Tally, endpoint: Endpoint) -> None:
+def _print_summary(tally: Tally, endpoint: Endpoint) -> None:
     table = Table("part", "prompt tokens", "completion tokens", title="Tokens, as the server counted them")
     for part, counts in tally.parts.items():
         table.add_row(part, f"{counts.prompt:,}", f"{counts.completion:,}")

@@ -41,7 +41,7 @@ STOP_AFTER = 3
 
 
 def bulk(endpoint: Endpoint, console: Console, tally: Tally) -> None:
-    """Stop a run after a few rows, and let a second one go on."""
+    """Stop a run after a few rows, and continue it with a second one."""
     console.print(Text(f"> {TEMPLATE}  ({len(REVIEWS)} rows)", style="cyan"))
     with TemporaryDirectory() as folder:
         rows, answers = Path(folder, "reviews.jsonl"), Path(folder, "answers.jsonl")
@@ -51,7 +51,7 @@ def bulk(endpoint: Endpoint, console: Console, tally: Tally) -> None:
         stopped = asyncio.run(_stop_early(work, rows, answers))
         console.print(Text(f"  stopped after {stopped.done} rows", style="magenta"))
         resumed = asyncio.run(work.run(rows, answers))
-        console.print(Text(f"  the same call asks the other {resumed.done} and no row twice", style="green"))
+        console.print(Text(f"  the same call answers the other {resumed.done}, no row twice", style="green"))
         sort_output(answers)
         for review, line in zip(REVIEWS, answers.read_text("utf-8").splitlines()[:2], strict=False):
             console.print(Text(f"{json.loads(line)['data']}  {review}", style="bold"))

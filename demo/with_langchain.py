@@ -26,7 +26,7 @@ NOTES_QUESTION = "Why does a stream keep reasoning and answer apart?"
 
 
 def chain(endpoint: Endpoint, console: Console, tally: Tally) -> None:
-    """Stream the answer of a prompt and a model; the reasoning is dimmed."""
+    """Stream the answer of a prompt and a model; the reasoning is in grey."""
     llm = ChatTIR(model=endpoint.model, **endpoint.settings)
     prompt = ChatPromptTemplate.from_messages(
         [("system", "Answer from the context."), ("user", "Context: {notes}\n\nQuestion: {question}")]

@@ -15,7 +15,7 @@ from typing import Any
 
 PYPROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
 
-LEARNT_LATER = {
+NEWER_FEATURES = {
     r"langchain/test_agents\.py::test_a_summary_that_overflows_the_context_is_requested_again_with_fewer_messages": (
         "langchain 1.4.1, the newest for langchain-core 1.6.0, asks again with as much as before"
     ),
@@ -48,7 +48,7 @@ def _floor(requirement: str) -> str:
 
 def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
     """Deselect tests of features that the lowest versions lack."""
-    left_out = [item for item in items if any(re.search(pattern, item.nodeid) for pattern in LEARNT_LATER)]
+    left_out = [item for item in items if any(re.search(pattern, item.nodeid) for pattern in NEWER_FEATURES)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
 

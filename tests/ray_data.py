@@ -27,7 +27,7 @@ FILES, ROWS_PER_FILE, ROWS_PER_BLOCK = 3, 400, 100
 ROWS = FILES * ROWS_PER_FILE
 BAD = 7
 MARKER = f"tir-ray-test-{uuid.uuid4().hex}"
-"""In the environment of every process that the job starts."""
+"""An environment variable of every process that the job starts."""
 PATIENCE = 300.0
 
 
@@ -41,7 +41,7 @@ def main() -> None:
         finally:
             end_all()
         stored = {row["id"] for row in read(Path(f"{output}.checkpoint"))}
-        before = asked(sandbox)
+        before = request_counts(sandbox)
         say(f"{len(stored)} of {ROWS} rows are stored; {before.total()} requests so far")
         try:
             finish(start(sandbox, source, output))
@@ -95,7 +95,7 @@ def finish(job: subprocess.Popen[bytes]) -> None:
 def check(sandbox: Sandbox, output: Path, stored: set[int], before: Counter[str]) -> None:
     """Check that each row is stored once, and that no stored row was sent again."""
     rows = sorted(read(output), key=lambda row: row["id"])
-    after = asked(sandbox)
+    after = request_counts(sandbox)
     say(f"{len(rows)} rows at the end; {after.total()} requests in total")
 
     assert [row["id"] for row in rows] == list(range(ROWS))
@@ -106,7 +106,7 @@ def check(sandbox: Sandbox, output: Path, stored: set[int], before: Counter[str]
     assert [index for index in stored if after[f"row {index}"] != before[f"row {index}"]] == []
 
 
-def asked(sandbox: Sandbox) -> Counter[str]:
+def request_counts(sandbox: Sandbox) -> Counter[str]:
     """How often each prompt was sent."""
     return Counter(request.user for request in sandbox.requests)
 

@@ -22,14 +22,14 @@ PUBLIC = (*PACKAGES, "tir_client.bulk")
 """What users import from."""
 
 
-def shown(package: str) -> dict[str, Any]:
+def public_names(package: str) -> dict[str, Any]:
     module = import_module(package)
     return {name: getattr(module, name) for name in module.__all__}
 
 
 def documented(package: str) -> Iterator[tuple[str, Any]]:
     """The functions and classes that a package shows, and the public members that these have from us."""
-    for name, thing in shown(package).items():
+    for name, thing in public_names(package).items():
         if inspect.isfunction(thing) or inspect.isclass(thing):
             yield name, thing
         bases = inspect.getmro(thing) if inspect.isclass(thing) else ()
@@ -52,7 +52,7 @@ def errors_of(package: str) -> set[str]:
 
 @pytest.mark.parametrize("package", PUBLIC)
 def test_names_in_all_are_unique_sorted_and_importable(package: str) -> None:
-    names = list(shown(package))
+    names = list(public_names(package))
     kinds = ["constant" if name.isupper() else "name" if name[0].islower() else "Class" for name in names]
     order = {"constant": 0, "Class": 1, "name": 2}
 
@@ -68,14 +68,14 @@ def test_every_public_name_that_a_package_imports_from_its_modules_is_in_all(pac
         if not name.startswith("_") and getattr(thing, "__module__", "").startswith(f"{package}.")
     }
 
-    assert own <= set(shown(package))
+    assert own <= set(public_names(package))
 
 
 @pytest.mark.parametrize("package", ["tir_client", *INTEGRATIONS])
 def test_every_error_can_be_imported_to_be_caught(package: str) -> None:
     errors = {name for name in errors_of(package) if not name.startswith("_")}
 
-    assert errors <= set(shown(package)) | set(shown("tir_client"))
+    assert errors <= set(public_names(package)) | set(public_names("tir_client"))
 
 
 @pytest.mark.parametrize("package", PUBLIC)
@@ -93,7 +93,7 @@ def test_a_package_has_a_typed_marker_and_a_docstring(package: str) -> None:
     assert import_module(package).__doc__
 
 
-def test_one_version_everywhere_and_in_the_changelog() -> None:
+def test_all_packages_and_the_changelog_have_one_version() -> None:
     version = tir_client.__version__
 
     assert {import_module(integration).__version__ for integration in INTEGRATIONS} == {version}

@@ -1,4 +1,4 @@
-"""Answer each prompt of a folder of Parquet files on a Ray cluster. After a failure run it again: it goes on.
+"""Answer each prompt of a folder of Parquet files on a Ray cluster. After a failure, run it again to continue.
 
 python ray_bulk.py INPUT OUTPUT, where the files of INPUT have the columns `id` (unique) and `prompt`.
 """
@@ -15,7 +15,7 @@ from tir_client import AuthenticationError, NotFoundError
 
 
 class Ask:
-    """An actor that asks a batch at once. Its token is that of its node's environment."""
+    """An actor that sends a batch at once. It reads the token from its node's environment."""
 
     def __init__(self) -> None:
         self.model = ChatTIR(max_retries=8)

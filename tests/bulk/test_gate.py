@@ -40,7 +40,7 @@ async def test_no_more_enter_than_the_limit_and_others_follow_in_order():
     assert gate.under_way == 2
 
 
-async def test_a_request_that_is_sent_again_goes_before_new_ones_and_the_oldest_first():
+async def test_retries_are_sent_before_new_requests_oldest_first():
     gate = gate_for(1)
     await gate.enter()
     new, first, second = entering(gate), entering(gate, again=True), entering(gate, again=True)

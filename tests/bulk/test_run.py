@@ -48,7 +48,7 @@ def stored(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def asked(sandbox: Sandbox) -> Counter[str]:
+def request_counts(sandbox: Sandbox) -> Counter[str]:
     return Counter(request.user for request in sandbox.requests)
 
 
@@ -144,7 +144,7 @@ async def test_a_row_is_sent_again_until_the_retries_are_used_up(sandbox: Sandbo
     await bulk(client).run(["one", "two", "three"], tmp_path / "out.jsonl")
     errors = {row["index"]: row["error"] for row in stored(tmp_path / "out.jsonl")}
 
-    assert asked(sandbox) == {"one": 1, "two": 3, "three": 3}
+    assert request_counts(sandbox) == {"one": 1, "two": 3, "three": 3}
     assert errors[0] is errors[1] is None
     assert errors[2]["type"] == "ServerError"
 
@@ -199,7 +199,7 @@ async def test_a_server_that_cannot_be_reached_from_the_start_ends_the_run(tmp_p
         await bulk(TIRClient(config, retry=NO_PAUSE)).run(["Hi"], tmp_path / "out.jsonl")
 
 
-async def test_a_server_that_dies_ends_the_run_and_the_next_one_goes_on(client: TIRClient, tmp_path: Path):
+async def test_a_server_that_dies_ends_the_run_and_the_next_run_continues(client: TIRClient, tmp_path: Path):
     rows, out, progress = [f"row {n}" for n in range(40)], tmp_path / "out.jsonl", Progress()
     with Sandbox(rules=echo, strict=False, token=TOKEN) as server:
         mortal = TIRClient(Config.resolve(api_key=TOKEN, base_url=server.base_url), retry=NO_PAUSE)
@@ -220,7 +220,7 @@ async def test_a_server_that_dies_ends_the_run_and_the_next_one_goes_on(client: 
 
 
 @pytest.mark.parametrize("status", [500, 503])
-async def test_a_server_that_fails_every_row_ends_the_run_and_the_next_one_goes_on(
+async def test_a_server_that_fails_every_row_ends_the_run_and_the_next_run_continues(
     sandbox: Sandbox, client: TIRClient, tmp_path: Path, status: int
 ):
     rows, out = [f"row {n}" for n in range(500)], tmp_path / "out.jsonl"
@@ -264,7 +264,7 @@ async def test_an_answer_that_does_not_come_in_time_fails_its_row_at_once(sandbo
     progress = await bulk(client).run(["slow", "fast"], tmp_path / "out.jsonl")
 
     assert (progress.answered, progress.failed) == (1, 1)
-    assert asked(sandbox) == {"slow": 1, "fast": 1}
+    assert request_counts(sandbox) == {"slow": 1, "fast": 1}
 
 
 async def test_structured_rows_have_their_data(sandbox: Sandbox, client: TIRClient, tmp_path: Path):

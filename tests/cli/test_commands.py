@@ -21,7 +21,7 @@ PNG = base64.b64decode(
 )
 
 
-def asked(sandbox):
+def sent_messages(sandbox):
     return sandbox.requests[-1].body["messages"]
 
 
@@ -32,7 +32,7 @@ def test_chat_prints_only_the_answer_if_the_output_is_not_a_terminal(tir, tir_sa
     tir_sandbox.script(Reply("Hello.", reasoning="Greet."))
 
     assert tir("chat", "Hi").stdout == "Hello.\n"
-    assert asked(tir_sandbox) == [{"role": "user", "content": "Hi"}]
+    assert sent_messages(tir_sandbox) == [{"role": "user", "content": "Hi"}]
 
 
 def test_chat_shows_the_reasoning_before_the_answer(tir, tir_sandbox):
@@ -52,7 +52,7 @@ def test_chat_sends_the_settings_the_system_message_and_what_is_piped_in(tir, ti
     options = ("--system", "Be brief.", "--temperature", "0", "--max-tokens", "9", "--reasoning-effort", "low")
     tir("chat", "Summarise this.", *options, "--model", "qwen3_32b", piped="A long text.\n")
 
-    assert asked(tir_sandbox) == [
+    assert sent_messages(tir_sandbox) == [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "Summarise this.\n\nA long text."},
     ]
@@ -67,7 +67,7 @@ def test_chat_sends_files_of_text_and_images(tir, tir_sandbox, tmp_path):
     (tmp_path / "dot.png").write_bytes(PNG)
     tir("chat", "What is it?", "-f", str(tmp_path / "notes.md"), "-f", str(tmp_path / "dot.png"))
 
-    ((text, image),) = [message["content"] for message in asked(tir_sandbox)]
+    ((text, image),) = [message["content"] for message in sent_messages(tir_sandbox)]
     assert text == {"type": "text", "text": "What is it?\n\nnotes.md:\nSome notes."}
     assert image["image_url"]["url"] == f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
 
@@ -106,7 +106,7 @@ def test_a_conversation_keeps_its_history_without_the_question_that_failed(tir, 
     assert done.exit_code == 0
     assert done.stdout == "One.\nThree.\n"
     assert "BadRequestError" in done.stderr
-    assert [message["content"] for message in asked(tir_sandbox)] == ["Be brief.", "first", "One.", "third"]
+    assert [message["content"] for message in sent_messages(tir_sandbox)] == ["Be brief.", "first", "One.", "third"]
 
 
 def test_chat_says_that_an_answer_was_cut_off(tir, tir_sandbox):
@@ -129,7 +129,7 @@ def test_the_byte_order_mark_of_the_input_is_not_sent(tir, tir_sandbox):
     tir_sandbox.script("Yes.")
     tir("chat", piped=b"\xef\xbb\xbfcaf\xc3\xa9")
 
-    assert asked(tir_sandbox) == [{"role": "user", "content": "café"}]
+    assert sent_messages(tir_sandbox) == [{"role": "user", "content": "café"}]
 
 
 def test_empty_input_is_a_usage_error(tir, tir_sandbox):

@@ -50,7 +50,7 @@ def test_json_has_a_record_of_what_each_model_can_do(tir, tir_sandbox):
     assert tokens < 5_000
 
 
-def test_an_embedding_model_is_asked_for_embeddings_only(tir, tir_sandbox):
+def test_an_embedding_model_is_checked_for_embeddings_only(tir, tir_sandbox):
     (record,) = tir.json("doctor", "e5-mistral-7b-instruct")
 
     assert record["models"]["e5-mistral-7b-instruct"]["dimensions"] == 4_096

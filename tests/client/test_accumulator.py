@@ -25,7 +25,7 @@ def add_up(*events, **options):
 STOP = chunk({}, finish="stop")
 
 
-def test_empty_and_null_pieces_are_no_deltas():
+def test_empty_and_null_pieces_yield_no_deltas():
     deltas, accumulator = add_up(
         chunk({"role": "assistant", "content": ""}),
         chunk({"content": None, "tool_calls": None, "reasoning": None, "refusal": None}),

@@ -107,7 +107,7 @@ def test_a_call_is_marked_as_cut_only_if_the_answer_was_cut(finish):
     assert [call.cut for call in accumulator.completion().choice.tool_calls] == [False, False]
 
 
-def test_calls_of_a_whole_answer_without_ids_or_indexes_are_told_apart():
+def test_calls_of_a_whole_answer_without_ids_or_indexes_stay_separate():
     calls = [{"function": {"name": "add", "arguments": "{}"}}] * 2
     accumulator = Accumulator(("add",))
     accumulator.add({"id": "c1", "choices": [{"message": {"tool_calls": calls}, "finish_reason": "stop"}]})
@@ -273,7 +273,7 @@ def test_the_only_choice_has_the_index_0_whatever_the_server_counts_from(indices
     assert accumulator.missing() == ""
 
 
-def test_a_choice_that_was_not_requested_is_kept_apart():
+def test_a_choice_that_was_not_requested_stays_separate():
     accumulator = Accumulator()
     for index, text in ((0, "a"), (1, "b"), (2, "c"), (0, "d")):
         accumulator.add({"choices": [{"index": index, "delta": {"content": text}}]})

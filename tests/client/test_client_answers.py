@@ -72,7 +72,7 @@ async def test_a_stream_with_another_content_type_is_read(ask: Ask, label: str):
 
 
 @pytest.mark.parametrize("ask", PATHS[2:])
-async def test_a_page_in_plain_text_is_shown_as_it_is(ask: Ask):
+async def test_the_error_about_a_page_in_plain_text_shows_the_page(ask: Ask):
     with (
         WireServer(wire(b"The gateway is resting.", "text/plain")) as server,
         pytest.raises(ResponseError, match="The gateway is resting"),

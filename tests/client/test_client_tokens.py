@@ -23,12 +23,6 @@ async def test_a_token_function_is_called_once_per_try(ask: Ask, sandbox: Sandbo
     assert next(given) == "unused"
 
 
-def test_a_malformed_host_in_the_environment_is_ignored_if_base_url_is_set(monkeypatch, sandbox: Sandbox):
-    monkeypatch.setenv("MODEL_API_CLIENT_HOST", "nonsense")
-
-    assert client(sandbox).chat(request()).choice.text
-
-
 def test_copies_keep_the_token_and_pickles_never_hold_a_secret(sandbox: Sandbox, monkeypatch):
     monkeypatch.delenv("E2E_TIR_ACCESS_TOKEN", raising=False)
     original = client(sandbox)

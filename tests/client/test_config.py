@@ -122,7 +122,7 @@ def test_additional_query_parameters_and_headers_are_sent():
     assert found.headers == {"X-Team": "a"}
 
 
-def test_the_environment_fills_what_was_not_given(monkeypatch):
+def test_arguments_that_are_not_given_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("TIR_API_TOKEN", "second")
     monkeypatch.setenv("E2E_TIR_PROJECT_ID", "p-9")
     assert Config.resolve().secret().get_secret_value() == "second"
@@ -161,7 +161,7 @@ def test_a_client_without_its_token_takes_the_one_of_the_environment(monkeypatch
 @pytest.mark.parametrize(
     ("token", "is_one"), [(JWT, True), ("eyJ..", True), ("eyJ.a", False), (f"{JWT}.a", False), ("an-api-key", False)]
 )
-def test_an_auth_token_is_known_by_its_form(token, is_one):
+def test_an_auth_token_is_recognized_by_its_form(token, is_one):
     assert looks_like_auth_token(SecretStr(token)) is is_one
 
 
@@ -294,6 +294,12 @@ def test_a_malformed_host_is_refused_with_its_own_variable(host):
         ConfigurationError, match=rf"^`host` \(or MODEL_API_CLIENT_HOST\) must be a URL.*; it is '{host}'\.$"
     ):
         config(project_id=1, host=host)
+
+
+def test_a_malformed_host_in_the_environment_is_ignored_if_base_url_is_set(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MODEL_API_CLIENT_HOST", "nonsense")
+
+    assert config(base_url="https://example.com/v1").url_for("m") == "https://example.com/v1/chat/completions"
 
 
 def test_a_url_is_kept_without_trailing_slashes():

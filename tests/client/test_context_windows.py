@@ -130,7 +130,7 @@ def test_a_failure_to_read_the_window_is_logged_once_and_retried_after_a_minute(
 
 
 @pytest.mark.parametrize("answer", [401, 403, 404, {"data": [{"id": "m"}]}, {"data": "none"}, {"detail": "odd"}])
-def test_a_server_that_lists_no_window_is_asked_once(answer, clock, caplog):
+def test_a_server_that_lists_no_window_gets_one_request(answer, clock, caplog):
     asking, requests = answering(answer)
 
     assert asking.context_window("m") is None
@@ -158,7 +158,7 @@ async def test_a_silent_server_is_waited_for_briefly_and_less_in_an_event_loop(m
         assert client(server, wait_for_start=900).context_window("m") is None
 
 
-def test_threads_ask_once(own: Sandbox):
+def test_threads_share_one_request(own: Sandbox):
     asking = client(own)
     with ThreadPoolExecutor(8) as pool:
         windows = list(pool.map(lambda _: asking.context_window("mine"), range(16)))

@@ -136,7 +136,7 @@ def test_an_error_carries_the_servers_message() -> None:
         ("max_tokens must be at least 1, got 0.", BadRequestError),
     ],
 )
-def test_a_prompt_that_does_not_fit_has_a_class_of_its_own(words: str, cls: type[APIStatusError]) -> None:
+def test_a_prompt_that_does_not_fit_is_a_context_overflow_error(words: str, cls: type[APIStatusError]) -> None:
     assert type(error_from_response(400, {}, words.encode())) is cls
     assert type(error_from_response(500, {}, words.encode())) is ServerError
 

@@ -254,7 +254,7 @@ def a_call(name, arguments):
     }
 
 
-def test_a_schema_of_several_tools_has_the_definitions_of_each_under_names_of_their_own():
+def test_a_schema_of_several_tools_keeps_their_definitions_under_different_names():
     def parameters(kind):
         return {"anyOf": [{"$ref": "#/$defs/P"}, {"const": "#/$defs/P"}], "$defs": {"P": {"type": kind}}}
 

@@ -125,7 +125,7 @@ def image(url: str) -> dict[str, Any]:
         {"type": "input_audio", "input_audio": {"data": encoded(b"\0\1\2"), "format": "wav"}},
     ],
 )
-def test_a_part_that_can_be_sent_stays_as_it_is(part):
+def test_a_part_that_can_be_sent_is_not_changed(part):
     assert checked_part(part) == part
 
 

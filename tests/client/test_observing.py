@@ -83,7 +83,7 @@ def spans():
 
 
 @pytest.mark.parametrize("ask", PATHS)
-async def test_opentelemetry_traces_each_call_and_its_context_goes_along(ask: Ask, spans: InMemorySpanExporter):
+async def test_opentelemetry_traces_each_call_and_its_context_is_sent(ask: Ask, spans: InMemorySpanExporter):
     with Sandbox() as sandbox:
         async with httpx.AsyncClient() as own:
             await ask(client_for(sandbox.base_url, own, sandbox.token), request())
@@ -95,7 +95,7 @@ async def test_opentelemetry_traces_each_call_and_its_context_goes_along(ask: As
     assert sandbox.token not in span.to_json()
 
 
-async def test_opentelemetry_traces_a_client_that_it_is_given(spans: InMemorySpanExporter):
+async def test_opentelemetry_traces_an_instrumented_client(spans: InMemorySpanExporter):
     HTTPXClientInstrumentor().uninstrument()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(spans))

@@ -24,7 +24,7 @@ from tir_client.protocol.stand_ins import data_size, decoded_text, file_stand_in
 
 CODE_POINT = "\N{MATHEMATICAL BOLD CAPITAL A}"
 LONE = chr(0xD835)
-"""The first half of it in UTF-16, alone."""
+"""The first half of that character in UTF-16: a lone surrogate."""
 
 
 def as_sent(*messages: dict[str, Any]) -> list[dict[str, Any]]:
@@ -65,7 +65,7 @@ def test_an_unmatched_call_and_an_unmatched_result_get_ids():
 
 
 @pytest.mark.parametrize("ids", [(None, None), ("f", "f")])
-def test_calls_whose_results_have_the_tools_name_as_id_get_ids_of_their_own(ids):
+def test_calls_whose_results_have_the_tools_name_as_id_get_unique_ids(ids):
     """Ollama's integration, which keeps no ids, and Google's write such histories."""
     asked, other, first, second = as_sent(
         calls("f", "f", ids=ids), assistant_message("Wait."), tool_message("f", "1"), tool_message("f", "2")
@@ -78,7 +78,7 @@ def test_calls_whose_results_have_the_tools_name_as_id_get_ids_of_their_own(ids)
     assert other["content"] == "Wait."
 
 
-def test_parallel_calls_of_one_id_are_told_apart():
+def test_parallel_calls_with_the_same_id_get_different_ids():
     asked, first, second = as_sent(calls("f", "g", ids=("d", "d")), tool_message("d", "1"), tool_message("d", "2"))
 
     assert [call["id"] for call in asked["tool_calls"]] == [first["tool_call_id"], second["tool_call_id"]]
@@ -101,7 +101,7 @@ def test_a_result_with_an_empty_id_gets_one():
     assert told["tool_call_id"]
 
 
-def test_ids_that_are_set_stay():
+def test_ids_that_are_set_are_kept():
     asked, told = as_sent(calls("f", "g", ids=("1", "2")), tool_message("2", "ok"))
 
     assert [call["id"] for call in asked["tool_calls"]] == ["1", "2"]

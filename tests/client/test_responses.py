@@ -7,7 +7,7 @@ import pytest
 from tir_client import Choice, ToolCall, Usage
 
 
-def test_usage_adds_up_and_keeps_what_is_not_reported_apart():
+def test_usage_adds_up_where_counts_may_be_missing():
     assert Usage(1, 2, 3) + Usage(10, 20, 30) == Usage(11, 22, 33)
     assert Usage(1, 2, 3, 1, None) + Usage(10, 20, 30, None, 4) == Usage(11, 22, 33, 1, 4)
     assert Usage(cached_tokens=1, reasoning_tokens=2) + Usage(cached_tokens=10, reasoning_tokens=20) == Usage(

@@ -49,7 +49,7 @@ def test_retry_after_is_read_in_every_form(value, seconds):
     assert seconds == retry_after({"retry-after": value}, NOW)
 
 
-def test_retry_after_in_milliseconds_comes_first():
+def test_retry_after_in_milliseconds_takes_precedence():
     assert retry_after({"retry-after-ms": "250", "retry-after": "9"}) == 0.25
     assert retry_after({"retry-after-ms": "x", "retry-after": "9"}) == 9.0
     assert retry_after({}) is None

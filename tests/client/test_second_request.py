@@ -59,7 +59,7 @@ def test_only_an_answer_without_text_that_a_stop_word_ended_is_requested_again(a
 
 
 @pytest.mark.parametrize("message", [{"reasoning": "The"}, {}])
-def test_hidden_reasoning_counts(message):
+def test_reasoning_that_is_not_returned_counts_as_reasoning(message):
     check = StoppedAnswer(request(stop="User:", include_reasoning=False, seed=1))
 
     assert not check.check(read(event(message, stop_reason="User:"))[0])

@@ -153,7 +153,7 @@ async def test_the_total_timeout_bounds_the_wait(ask: Ask, caplog):
 
 
 @pytest.mark.parametrize("ask", PATHS)
-async def test_a_silent_gateway_is_asked_again_after_the_timeout_for_the_first_byte(ask: Ask):
+async def test_a_silent_gateway_is_retried_after_the_timeout_first_byte(ask: Ask):
     with WireServer([STALL], [STALL], SLOW_START) as server:
         answer = await ask(client(server, wait_for_start=QUICK, timeout={"first_byte": 0.3}), request())
 
@@ -178,7 +178,7 @@ def client_at(port: int) -> TIRClient:
 
 
 @pytest.mark.parametrize("ask", PATHS)
-async def test_failures_of_a_start_and_retries_are_counted_apart(ask: Ask, sandbox: Sandbox):
+async def test_failures_of_a_start_and_retries_are_counted_separately(ask: Ask, sandbox: Sandbox):
     starting, failed = Fault(status=502), Fault(status=500)
     sandbox.script(*[starting] * 4, failed, *[starting] * 2, failed, Reply(text="At last."))
     assert (await ask(client(sandbox, wait_for_start=QUICK), request())).choice.text == "At last."
@@ -206,7 +206,7 @@ async def test_a_wait_can_be_cancelled(ask: Ask, caplog):
             await waiting
 
 
-async def test_a_poll_has_short_timeouts_and_a_wait_of_its_own(sandbox: Sandbox):
+async def test_a_poll_has_short_timeouts_and_its_own_wait(sandbox: Sandbox):
     for options, first_byte in (({}, 30.0), ({"timeout": {"first_byte": 5}}, 5.0), ({"wait_for_start": 7}, 7.0)):
         poll = client(sandbox, **options)._poll("m", None)
         assert poll.timeouts.first_byte == first_byte
@@ -220,6 +220,6 @@ def test_copies_and_pickles_of_a_client_wait_too(sandbox: Sandbox):
     assert copy.copy(waiting).start == pickle.loads(pickle.dumps(waiting)).start == StartPolicy(7)
 
 
-def test_a_count_with_retries_of_its_own_does_not_wait():
+def test_a_token_count_with_its_own_retries_does_not_wait():
     with Sandbox(token=TOKEN, starting=1) as sandbox, pytest.raises(ServerError):
         client(sandbox, wait_for_start=QUICK).count_tokens(request(), retry=RetryPolicy(max_retries=0))

@@ -139,7 +139,7 @@ async def test_a_stream_yields_one_finish_reason(sandbox: Sandbox, client: TIRCl
     assert deltas[-1].usage.total_tokens == 14
 
 
-async def test_hidden_reasoning_counts_as_reasoning(sandbox: Sandbox, client: TIRClient):
+async def test_reasoning_that_is_not_returned_counts_as_reasoning(sandbox: Sandbox, client: TIRClient):
     empty = {"index": 0, "message": {"content": ""}, "finish_reason": "stop", "stop_reason": "User:"}
     sandbox.script(Reply(body={"id": "c", "choices": [empty]}), Reply(text="Hi."))
 

@@ -31,7 +31,7 @@ def test_media_in_the_result_of_a_tool_are_named(part, shown):
     assert asked.messages[0]["content"][1] == part
 
 
-def test_other_messages_are_left_as_they_are():
+def test_other_messages_are_not_changed():
     asked = request(messages=[{"role": "user", "content": [PICTURE]}, tool_message("c1", "31 °C")])
 
     assert for_text_only(asked) is asked
@@ -47,5 +47,5 @@ def test_other_messages_are_left_as_they_are():
         ("my_own_model", False),
     ],
 )
-def test_only_models_that_are_known_to_read_no_images_read_text_only(model, expected):
+def test_only_known_models_count_as_reading_text_only(model, expected):
     assert reads_text_only(model) == expected

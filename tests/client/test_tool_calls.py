@@ -117,7 +117,7 @@ def test_calls_are_assembled_however_they_are_split(events):
     assert assemble(*events) == [A, B]
 
 
-def test_two_calls_of_one_tool_without_index_or_id_are_two():
+def test_two_calls_of_one_tool_without_index_or_id_stay_two():
     one, two = assemble([piece(name="add", arguments='{"a": 1}')], [piece(name="add", arguments='{"a": 2}')])
 
     assert (one.name, one.arguments) == ("add", '{"a": 1}')
@@ -196,7 +196,7 @@ def test_calls_without_an_id_get_one_that_is_stable_and_their_own():
     assert len(set(ids)) == 2
 
 
-def test_two_calls_with_the_same_id_are_told_apart():
+def test_two_calls_with_the_same_id_stay_separate():
     one, two = assemble(
         [piece(0, "c1", "add", "{")],
         [piece(1, "c1", "sub", "{")],

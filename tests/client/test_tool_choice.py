@@ -57,7 +57,7 @@ def test_a_choice_that_cannot_be_met_is_refused_with_what_is_offered():
         wire_choice("any", [])
 
 
-def test_a_choice_in_wire_form_is_sent_as_it_is():
+def test_a_choice_in_wire_form_is_sent_unchanged():
     choice = {"type": "function", "function": {"name": "sub", "more": 1}}
 
     assert wire_choice(choice, [ADD, SUB]) is choice

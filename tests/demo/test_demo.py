@@ -20,6 +20,6 @@ def test_agents_compare_both_cities_and_a_bulk_run_is_resumed():
         assert shown.count(f"calls get_weather({{'city': '{city}'}})") == 2
     assert shown.count("Yes: Paris has 9 °C, and Delhi has 31 °C.") == 2
     assert "is **not a model**" in " ".join(shown.split())
-    stopped, others = (int(re.search(text, shown)[1]) for text in (r"stopped after (\d+)", r"asks the other (\d+)"))
+    stopped, others = (int(re.search(text, shown)[1]) for text in (r"stopped after (\d+)", r"answers the other (\d+)"))
     assert stopped + others == len(REVIEWS)
     assert "{'mood': 'happy'}  The battery lasts two days" in shown

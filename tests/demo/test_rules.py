@@ -106,7 +106,7 @@ HAND_OFF = tool(
 )
 
 
-def test_a_hand_off_goes_to_the_best_agent():
+def test_the_best_agent_gets_the_hand_off():
     reply = answer("How is the weather in Delhi?", tools=[MULTIPLY, HAND_OFF])
     assert called(reply)["handoff"]["to_agent"] == "Forecaster"
 

@@ -29,7 +29,7 @@ PAGES = pages()
 BLOCKS = [block for page in PAGES for block in page.blocks]
 PROGRAMS = [program for page in PAGES for program in page.programs]
 UNTESTED = {"", "text", "csv", "json", "toml", "yaml", "console"}
-"""Blocks that show something, and hold nothing to run."""
+"""Languages of blocks that are only shown, not run."""
 VARIABLES = {*TOKEN_VARIABLES, PROJECT_VARIABLE, BASE_URL_VARIABLE, HOST_VARIABLE}
 OTHERS_VARIABLES = ("LANGSMITH_", "LANGFUSE_", "OTEL_", "OPENAI_")
 AGENTS = "ignore::pydantic.warnings.PydanticDeprecationWarning:inspect"

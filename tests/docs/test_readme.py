@@ -54,7 +54,7 @@ def test_the_demo_and_the_tests_are_one_command_each() -> None:
     assert re.findall(r"^make (\w+)", shell, re.MULTILINE) == ["demo", "test"]
 
 
-def test_it_has_the_table_that_was_measured() -> None:
+def test_the_readme_has_the_measured_table() -> None:
     measured = features.table_of(features.PAGES[1])
 
     assert features.table_of(features.PAGES[0]) == measured.partition("\n\n")[0]

@@ -24,7 +24,7 @@ from tir_client.protocol.parameters import Parameters
 DEPLOYMENTS = Page("docs/guides/deployments.md")
 ARGUMENTS = {name: row for row in DEPLOYMENTS.table("argument") for name in code(row[0])}
 MANAGEMENT = {"E2E_TIR_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"}
-"""Variables that the pages name as those that are not read."""
+"""Variables that the pages mention because they are not read."""
 
 
 def test_the_table_of_address_arguments_and_variables_matches_the_configuration() -> None:
@@ -123,7 +123,7 @@ def test_tables_are_filled_in_from_the_code() -> None:
     assert "temperature" in Parameters.model_fields  # which keeps its name
 
 
-def test_a_slug_is_shown_as_it_is_sent() -> None:
+def test_the_default_slugs_are_in_the_table_of_models() -> None:
     assert f"`{config.DEFAULT_MODEL}`" in "\n".join(hooks.models())
     assert f"`{config.DEFAULT_EMBEDDING_MODEL}`" in "\n".join(hooks.models())
 

@@ -38,13 +38,13 @@ def _choice(message: Any, finish: Any = "stop", **fields: Any) -> dict[str, Any]
     return completion(choices=[{"index": 0, "message": told, "finish_reason": finish, **fields}])
 
 
-def _no(*said: str, error: str = "ResponseError", partial: str | None = None, tries: int = 1) -> Fails:
-    return Fails(error=error, said=said, partial=partial, tries=tries)
+def _no(*mentions: str, error: str = "ResponseError", partial: str | None = None, tries: int = 1) -> Fails:
+    return Fails(error=error, mentions=mentions, partial=partial, tries=tries)
 
 
-def _passing(*said: str, error: str) -> Fails:
+def _passing(*mentions: str, error: str) -> Fails:
     """Failures that a retry may cure: no answer, or an error that the server reports."""
-    return _no(*said, error=error, tries=3)
+    return _no(*mentions, error=error, tries=3)
 
 
 CELLS = [

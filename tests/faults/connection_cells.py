@@ -27,21 +27,23 @@ BEGUN = stream(*[chunk({"content": piece}) for piece in PIECES[:2]], done=False)
 IN_EVENT = events(chunk({"content": PIECES[2]}))[:40]
 
 _UNREACHED = Fails(
-    error="APIConnectionError", phase="connect", said=("could not be reached", "URL"), identified=False, tries=3
+    error="APIConnectionError", phase="connect", mentions=("could not be reached", "URL"), identified=False, tries=3
 )
 _UNTRUSTED = Fails(
-    error="APIConnectionError", phase="certificate", said=("certificate", "SSL_CERT_FILE"), identified=False
+    error="APIConnectionError", phase="certificate", mentions=("certificate", "SSL_CERT_FILE"), identified=False
 )
-_NO_ANSWER = Fails(error="APIConnectionError", phase="first_byte", said=("gave no answer",), identified=False, tries=3)
-_BROKE_OFF = Fails(error="APIConnectionError", phase="chunk", said=("broke off",), tries=3)
-_BROKE_STREAM = Fails(error="StreamInterruptedError", said=("broke off",), partial=HALF)
-_SLOW = Fails(error="APITimeoutError", phase="first_byte", said=("`first_byte`", "timeout="), identified=False)
+_NO_ANSWER = Fails(
+    error="APIConnectionError", phase="first_byte", mentions=("gave no answer",), identified=False, tries=3
+)
+_BROKE_OFF = Fails(error="APIConnectionError", phase="chunk", mentions=("broke off",), tries=3)
+_BROKE_STREAM = Fails(error="StreamInterruptedError", mentions=("broke off",), partial=HALF)
+_SLOW = Fails(error="APITimeoutError", phase="first_byte", mentions=("`first_byte`", "timeout="), identified=False)
 _SLOW_CONNECT = Fails(
-    error="APITimeoutError", phase="connect", said=("`connect`", "timeout="), identified=False, tries=3
+    error="APITimeoutError", phase="connect", mentions=("`connect`", "timeout="), identified=False, tries=3
 )
-_SLOW_BODY = Fails(error="APITimeoutError", phase="chunk", said=("`chunk`", "timeout="))
-_SLOW_STREAM = Fails(error="APITimeoutError", phase="chunk", said=("`chunk`", "timeout="), partial=HALF)
-_TOTAL = Fails(error="APITimeoutError", phase="total", said=("`total`",))
+_SLOW_BODY = Fails(error="APITimeoutError", phase="chunk", mentions=("`chunk`", "timeout="))
+_SLOW_STREAM = Fails(error="APITimeoutError", phase="chunk", mentions=("`chunk`", "timeout="), partial=HALF)
+_TOTAL = Fails(error="APITimeoutError", phase="total", mentions=("`total`",))
 _G = "Connection"
 _S = "Silence"
 
@@ -72,7 +74,7 @@ CELLS = [
         name="closed in the body",
         group=_G,
         whole=case([HALF_BODY, CLOSE], _BROKE_OFF),
-        stream=case([BEGUN, CLOSE], Fails(error="StreamInterruptedError", said=("finish reason",), partial=HALF)),
+        stream=case([BEGUN, CLOSE], Fails(error="StreamInterruptedError", mentions=("finish reason",), partial=HALF)),
     ),
     Cell(
         name="closed in the body, chunked",
@@ -107,7 +109,7 @@ CELLS = [
         group=_G,
         stream=case(
             [stream(*chunks(), done=False), 0.02, RESET],
-            Fails(error="StreamInterruptedError", said=("broke off",), partial="".join(PIECES)),
+            Fails(error="StreamInterruptedError", mentions=("broke off",), partial="".join(PIECES)),
         ),
     ),
     both(
@@ -167,14 +169,14 @@ CELLS = [
         "a byte of an error's body now and then",
         _S,
         [head(400, content_length="5000") + b'{"error":"No', *[b" ", 0.05] * 1200],
-        Fails(error="BadRequestError", status=400, said=("No",)),
+        Fails(error="BadRequestError", status=400, mentions=("No",)),
         timeouts=hasty("chunk", 0.6),
     ),
     both(
         "silence in an error's body until the time is over",
         _S,
         [head(503, content_length="5000"), STALL],
-        Fails(error="APITimeoutError", status=503, phase="total", said=("`total`", "ServerError: HTTP 503")),
+        Fails(error="APITimeoutError", status=503, phase="total", mentions=("`total`", "ServerError: HTTP 503")),
         timeouts=hasty("total", 1.0),
     ),
     both(
@@ -185,7 +187,7 @@ CELLS = [
             error="APITimeoutError",
             status=503,
             phase="total",
-            said=("`total`", "ServerError: HTTP 503"),
+            mentions=("`total`", "ServerError: HTTP 503"),
             retry_after=30.0,
             pauses=(),
         ),

@@ -50,7 +50,7 @@ class Fails:
     """
 
     error: str
-    said: Sequence[str] = ()
+    mentions: Sequence[str] = ()
     status: int | None = None
     phase: str | None = None
     partial: str | None = None

@@ -21,7 +21,7 @@ TYPED = (
     "httpx",
     "httpx2",
 )
-"""Whose exceptions count as typed: the library's, its SDK's, its framework's, its HTTP client's."""
+"""The packages whose exceptions count as typed: the library's, its SDK's, its framework's, its HTTP client's."""
 
 
 class LangChainPeer(LangChain):

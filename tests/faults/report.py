@@ -104,8 +104,10 @@ def _outcome(rows: list[Row], name: str) -> str:
     for mode in dict.fromkeys(mode for mode, _ in values):
         worlds = {world: value for (other, world), value in values.items() if other == mode}
         same = len(set(worlds.values())) == 1
-        said = next(iter(worlds.values())) if same else ", ".join(f"{world} {value}" for world, value in worlds.items())
-        parts.append(f"{mode}: {said}")
+        shown_outcome = (
+            next(iter(worlds.values())) if same else ", ".join(f"{world} {value}" for world, value in worlds.items())
+        )
+        parts.append(f"{mode}: {shown_outcome}")
     return "<br>".join(parts)
 
 

@@ -22,21 +22,21 @@ SECRETS = {
 
 def found(text: object) -> list[str]:
     """The secrets in `text`, which may be any object."""
-    shown = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
-    return [mark for mark in MARKS if mark in shown]
+    whole = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+    return [mark for mark in MARKS if mark in whole]
 
 
-def shown(thing: object) -> list[str]:
+def object_texts(thing: object) -> list[str]:
     """The texts that may show an object."""
     return [repr(thing), str(thing), f"{thing}", pprint.pformat(thing), repr([thing]), repr({"it": thing})]
 
 
-def told(error: BaseException) -> list[str]:
+def error_texts(error: BaseException) -> list[str]:
     """The texts that may show an error: with its causes, with all locals, pickled."""
     whole = traceback.TracebackException.from_exception(error, capture_locals=True)
     members: dict[str, Any] = {"details": vars(error), "args": error.args}
     return [
-        *shown(error),
+        *object_texts(error),
         "".join(whole.format()),
         "".join(traceback.format_exception(error)),
         repr(members),

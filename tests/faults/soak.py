@@ -27,7 +27,7 @@ from tests.waiting import auntil
 STREAMS = 100
 LONG = 20
 LEFT_BEHIND = 1.0
-"""How many objects a stream may leave behind on average. One that leaks leaves dozens."""
+"""How many objects a stream may leave in memory on average. A leak leaves dozens."""
 
 TALK = [*chunks()[:-2], *[chunk({"content": "."})] * LONG, *chunks()[-2:]]
 WHOLE = TEXT + "." * LONG
@@ -214,12 +214,12 @@ async def _outcome(model: Any, question: str, *, leave: bool) -> str:
     text = ""
     try:
         if hasattr(model, "ainvoke"):
-            pieces, said = model.astream(question), lambda piece: piece.text
+            pieces, text_of = model.astream(question), lambda piece: piece.text
         else:
-            pieces, said = await model.astream_complete(question), lambda piece: piece.delta or ""
+            pieces, text_of = await model.astream_complete(question), lambda piece: piece.delta or ""
         async with aclosing(pieces):
             async for piece in pieces:
-                text += said(piece)
+                text += text_of(piece)
                 if leave and text:
                     return "left"
     except tir_client.TIRError as error:

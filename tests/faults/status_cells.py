@@ -28,8 +28,8 @@ _R = "Retry-After"
 _B = "Error bodies"
 
 
-def _status(code: int, error: str, *said: str, tries: int = 1) -> Cell:
-    failure = Fails(error=error, status=code, said=(f"HTTP {code}", *said), tries=tries)
+def _status(code: int, error: str, *mentions: str, tries: int = 1) -> Cell:
+    failure = Fails(error=error, status=code, mentions=(f"HTTP {code}", *mentions), tries=tries)
     return both(f"{code}", _S, [refusal(code), CLOSE], failure)
 
 
@@ -40,8 +40,8 @@ def _later(
     return both(f"429, Retry-After {name}", _R, [refusal(429, retry_after=value), CLOSE], failure)
 
 
-def _body(name: str, raw: bytes, *said: str, error: str = "BadRequestError") -> Cell:
-    return both(name, _B, [raw, CLOSE], Fails(error=error, status=400, said=said))
+def _body(name: str, raw: bytes, *mentions: str, error: str = "BadRequestError") -> Cell:
+    return both(name, _B, [raw, CLOSE], Fails(error=error, status=400, mentions=mentions))
 
 
 def _packed(megabytes: int) -> bytes:
@@ -134,6 +134,6 @@ CELLS = [
         "shorter than it says",
         _B,
         [head(400, content_length="500") + b"short", CLOSE],
-        Fails(error="BadRequestError", status=400, said=("short",)),
+        Fails(error="BadRequestError", status=400, mentions=("short",)),
     ),
 ]

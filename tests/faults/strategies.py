@@ -23,7 +23,7 @@ NAMES = st.sampled_from(
     ]
 )
 ODD = st.sampled_from([10**400, -(10**400), nan, inf, "\x00", "\ud800", "[" * 2_000, '{"a":' * 2_000])
-"""Integers that are no floats, floats that are no numbers, a text that is no UTF-8, JSON too deep for Python."""
+"""Integers too large for floats, NaN and infinities, text that is not UTF-8, JSON nested too deeply for Python."""
 PLAIN = st.none() | st.booleans() | st.integers(-5, 1 << 70) | st.floats() | st.text(max_size=8) | NAMES | ODD
 JSON: st.SearchStrategy[Any] = st.recursive(
     PLAIN,

@@ -33,7 +33,7 @@ LINE_SEPARATORS = "one\u2028two\u2029three\u0085four\u000bfive\u001cend"
 WELL = stream(*chunks())
 BODY = events(*chunks()) + DONE
 WITHOUT_ROLE = events(*chunks()[1:]) + DONE
-"""A body whose first event holds text, so that its loss shows."""
+"""A body whose first event has text, so that a test notices if it is lost."""
 NO_MORE = dict.fromkeys(("role", "tool_calls", "reasoning", "refusal"))
 CUMULATIVE = [
     {**one, "usage": {"prompt_tokens": 11, "completion_tokens": n, "total_tokens": 11 + n}}
@@ -46,13 +46,13 @@ def _cell(name: str, group: str, script: bytes | list[object], expected: Right |
     return Cell(name=name, group=group, stream=case([*steps, CLOSE], expected))
 
 
-def _broken(*said: str, error: str = "StreamError", partial: str | None = HALF, tries: int = 1) -> Fails:
-    return Fails(error=error, said=said, partial=partial, tries=tries)
+def _broken(*mentions: str, error: str = "StreamError", partial: str | None = HALF, tries: int = 1) -> Fails:
+    return Fails(error=error, mentions=mentions, partial=partial, tries=tries)
 
 
 def _reported(partial: str | None = HALF, tries: int = 1) -> Fails:
     words = ("The model broke.",)
-    return Fails(error="StreamServerError", said=words, status=400, partial=partial, tries=tries)
+    return Fails(error="StreamServerError", mentions=words, status=400, partial=partial, tries=tries)
 
 
 _INTERRUPTED = _broken("finish reason", error="StreamInterruptedError")
@@ -207,13 +207,13 @@ CELLS = [
         Right(),
     ),
     _cell("compressed", _B, zipped(BODY, 200, "text/event-stream"), Right()),
-    _cell("HTML", _B, answer(PAGE, 200, "text/html"), Fails(error="ResponseError", said=("502 Bad Gateway",))),
+    _cell("HTML", _B, answer(PAGE, 200, "text/html"), Fails(error="ResponseError", mentions=("502 Bad Gateway",))),
     _cell("HTML that says it is a stream", _B, stream_head() + PAGE, _NOTHING),
     _cell(
         "an error as JSON, with status 200",
         _B,
         answer(as_json(VLLM_ERROR)),
-        Fails(error="ReportedError", said=("The model broke.",), tries=3),
+        Fails(error="ReportedError", mentions=("The model broke.",), tries=3),
     ),
     _cell("a whole answer instead", _B, answer(as_json(completion())), Right()),
     _cell("no content type", _B, WELL.replace(b"content-type: text/event-stream; charset=utf-8\r\n", b""), Right()),

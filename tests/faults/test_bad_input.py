@@ -316,14 +316,14 @@ def test_any_messages_are_sent_or_refused(integration: str) -> None:
     }[integration]
 
     @given(messages)
-    def check(said: list[Any]) -> None:
-        before = repr(said)
+    def check(conversation: list[Any]) -> None:
+        before = repr(conversation)
         with suppress(TIRError):
-            wire = to_wire(said)
+            wire = to_wire(conversation)
             body = ChatRequest.of(model="m", messages=wire).body()
-            assert len(wire) >= (1 if said else 0)
+            assert len(wire) >= (1 if conversation else 0)
             assert all(isinstance(one["role"], str) for one in wire)
             to_bytes(body)
-        assert repr(said) == before
+        assert repr(conversation) == before
 
     check()

@@ -28,13 +28,13 @@ from tests.wire_server import STALL, WireServer
 from tir_client import APITimeoutError
 
 AT_ONCE = 0.1
-"""Seconds after which the server must know."""
+"""Seconds within which the server must notice."""
 
 ATTEMPTS = 20
 """How often to try: the shortest delay counts, since a busy machine lengthens some of them, but not all."""
 
 NOTICE = 10.0
-"""Seconds to wait for the server to see that the client has left; far less than the timeouts of `PATIENT`."""
+"""Seconds to wait until the server notices the disconnect; far less than the timeouts of `PATIENT`."""
 
 TALK = stream(chunk({"role": "assistant", "content": ""}), *[chunk({"content": "word "})] * 3, done=False)
 SILENT = head(content_length="500")

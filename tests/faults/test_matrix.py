@@ -29,7 +29,7 @@ PLAYED_BY_RERANKERS = [
     for way in ways(RERANKERS)
     if way.mode == "whole" and cell.whole and isinstance(cell.whole.expected, Fails) and cell.group != "Error bodies"
 ]
-"""The cells that fail whatever is called, without those whose bodies every call reads in the same way."""
+"""The cells that fail for any endpoint, without those whose bodies are read in the same way for all endpoints."""
 
 
 @pytest.mark.parametrize(("way", "cell"), [*PLAYED, *PLAYED_BY_RERANKERS])
@@ -87,7 +87,7 @@ def check_failure(outcome: Outcome, expected: Fails, mode: str) -> None:
         raise error
     assert isinstance(error, tir_client.TIRError)
     assert type(error).__name__ == expected.error
-    for words in expected.said:
+    for words in expected.mentions:
         assert words in str(error)
     assert (error.status_code, error.phase) == (expected.status, expected.phase)
     assert error.retry_after == pytest.approx(expected.retry_after, abs=SLACK if expected.retry_after == 30 else 0)

@@ -25,7 +25,7 @@ from llama_index_tir import TIRRerank as LlamaIndexRerank
 from tests.faults.drivers import OURS, QUESTION, TOKEN, Way, ways
 from tests.faults.matrix import PATIENT, hasty
 from tests.faults.response_bytes import answer, as_json, chunk, completion, head, refusal, stream
-from tests.faults.secret_markers import HEADER, MARKS, QUERY, SECRETS, found, shown, told
+from tests.faults.secret_markers import HEADER, MARKS, QUERY, SECRETS, error_texts, found, object_texts
 from tests.faults.servers import Places
 from tests.wire_server import CLOSE, RESET, STALL, WireServer
 from tir_client import AuthenticationError, ConfigurationError, TIRError
@@ -83,7 +83,7 @@ def test_no_log_and_no_error_has_a_secret(
     assert {"httpcore", "httpx", "tir_client"} & {record.name.partition(".")[0] for record in caplog.records}
     assert (outcome.error is None) == (trouble == "a whole answer")
     if outcome.error is not None:
-        assert [words for words in told(outcome.error) if found(words)] == []
+        assert [words for words in error_texts(outcome.error) if found(words)] == []
 
 
 @pytest.mark.parametrize("way", ways(OURS), ids=str)
@@ -98,7 +98,7 @@ def test_a_token_in_a_response_header_is_masked(way: Way, places: Places) -> Non
     assert isinstance(outcome.error, AuthenticationError)
     assert outcome.error.headers["x-url"] == "**********"
     assert "**" in outcome.error.headers["x-echo"]
-    assert [words for words in told(outcome.error) if found(words)] == []
+    assert [words for words in error_texts(outcome.error) if found(words)] == []
 
 
 @pytest.mark.parametrize("form", ["text", "json", "html", "event"])
@@ -161,8 +161,17 @@ def test_plain_http_to_another_machine_is_refused(maker: Callable[..., Any], fie
 def test_no_representation_of_a_model_has_a_secret(maker: Callable[..., Any]) -> None:
     """Representations, dumps, copies, and what a notebook shows."""
     model = made(maker)
-    views = [*shown(model), *shown(model.client), *shown(model.client.config), *shown(copy.deepcopy(model))]
-    views += [*shown(copy.copy(model)), *shown(model.model_copy()), *shown(model.model_copy(deep=True))]
+    views = [
+        *object_texts(model),
+        *object_texts(model.client),
+        *object_texts(model.client.config),
+        *object_texts(copy.deepcopy(model)),
+    ]
+    views += [
+        *object_texts(copy.copy(model)),
+        *object_texts(model.model_copy()),
+        *object_texts(model.model_copy(deep=True)),
+    ]
     views += [repr(model.model_dump()), model.model_dump_json(), repr(model.client.timeouts), repr(model.client.retry)]
     data, metadata = DisplayFormatter().format(model)
 
@@ -278,7 +287,7 @@ def test_an_invalid_token_is_not_in_the_locals_of_the_error(flaw: str, places: P
     for call in (lambda: model.invoke(QUESTION), lambda: asyncio.run(model.ainvoke(QUESTION))):
         with pytest.raises(ConfigurationError) as caught:
             call()
-        assert [words for words in told(caught.value) if found(words)] == []
+        assert [words for words in error_texts(caught.value) if found(words)] == []
 
 
 # Cassettes

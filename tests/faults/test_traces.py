@@ -55,7 +55,7 @@ class Recorder(BaseEventHandler):
     def handle(self, event: BaseEvent, **_: Any) -> None:
         self.events.append(event)
 
-    def told(self) -> list[str]:
+    def texts(self) -> list[str]:
         """The events as text; not made in `handle`, whose errors LlamaIndex swallows."""
         return [repr(event) + repr(event.model_dump()) + event.model_dump_json(fallback=repr) for event in self.events]
 
@@ -136,7 +136,7 @@ def test_no_event_and_no_span_of_llama_index_has_a_secret(
 
     assert (result.error is None) == (outcome == "well")
     assert len(recorder.events) > 1
-    assert [event for event in recorder.told() if found(event)] == []
+    assert [event for event in recorder.texts() if found(event)] == []
     assert [span for span in [*spans.completed_spans, *spans.dropped_spans] if found(repr(span))] == []
     payloads = [repr(event.payload) for event in debug.get_events()]
     assert payloads
@@ -153,7 +153,7 @@ def test_no_event_of_llama_index_about_embeddings_has_a_secret(places: Places, r
 
     assert vector == [0.5, 0.5]
     assert len(recorder.events) > 1
-    assert [event for event in recorder.told() if found(event)] == []
+    assert [event for event in recorder.texts() if found(event)] == []
 
 
 def test_no_event_of_llama_index_about_reranking_has_a_secret(places: Places, recorder: Recorder) -> None:
@@ -166,5 +166,5 @@ def test_no_event_of_llama_index_about_reranking_has_a_secret(places: Places, re
 
     assert node.score == 0.5
     assert len(recorder.events) == 2
-    assert [event for event in recorder.told() if found(event)] == []
+    assert [event for event in recorder.texts() if found(event)] == []
     assert [event for event in debug.get_events() if found(repr(event.payload))] == []

@@ -155,7 +155,7 @@ def test_a_summary_makes_room_when_the_conversation_is_long(model: ChatTIR, sand
     assert result["messages"][-1].text == "Six"
 
 
-def test_a_fraction_of_the_context_window_is_known_from_the_profile(model: ChatTIR):
+def test_summarization_by_a_fraction_of_the_window_uses_the_profile(model: ChatTIR):
     middleware = SummarizationMiddleware(model, trigger=("fraction", 0.8))
 
     assert create_agent(model, middleware=[middleware]).invoke(QUESTION)["messages"][-1].text

@@ -48,7 +48,7 @@ def send(messages: list[BaseMessage]) -> Any:
 
 
 @given(st.lists(MACHINE | PERSON | TEXT.map(lambda text: RemoveMessage(id=text)), max_size=4))
-def test_any_history_is_sent_or_refused_and_stays_as_it_was(messages: list[BaseMessage]):
+def test_any_history_is_sent_or_refused_and_not_changed(messages: list[BaseMessage]):
     before = copy.deepcopy(messages)
 
     with suppress(InvalidRequestError):

@@ -85,7 +85,7 @@ def test_arguments_of_other_models_are_renamed():
         rename_parameters({"stream_usage": True, "stream_options": {"include_usage": True}})
 
 
-def test_an_unset_usage_option_is_left_as_it_is():
+def test_an_unset_usage_option_is_not_changed():
     arguments = {"temperature": 0}
 
     assert with_usage_option(arguments) is arguments

@@ -86,7 +86,7 @@ URLS = {
 
 
 @pytest.mark.parametrize("block", URLS.values(), ids=URLS)
-def test_the_url_of_an_image_is_sent_as_it_is(block: dict[str, Any]):
+def test_the_url_of_an_image_is_sent_unchanged(block: dict[str, Any]):
     assert one(HumanMessage([block]))["content"] == [{"type": "image_url", "image_url": {"url": "https://a/b.png"}}]
 
 
@@ -157,7 +157,7 @@ def test_values_that_are_neither_text_nor_blocks_are_refused(content: Any):
         to_wire([HumanMessage.model_construct(content=content)])
 
 
-def test_a_text_may_come_without_its_type():
+def test_a_text_block_may_lack_its_type():
     assert one(HumanMessage([{"text": "Hi"}]))["content"] == "Hi"
 
 
@@ -288,7 +288,7 @@ def test_the_callers_messages_are_not_changed():
 
 @pytest.mark.parametrize("output_version", ["v0", "v1"])
 @pytest.mark.parametrize("streamed", [False, True])
-def test_an_answer_is_sent_back_as_it_was_received(make: Any, sandbox: Sandbox, output_version: str, streamed: bool):
+def test_an_answer_is_sent_back_unchanged(make: Any, sandbox: Sandbox, output_version: str, streamed: bool):
     model: ChatTIR = make(output_version=output_version)
     calls = [ToolCall("a", {"x": 1}, id="1"), ToolCall("b", {"y": "é"}, id="2"), ToolCall("c", "{broken", id="3")]
     sandbox.script(Reply(reasoning="I think.", text="I say.", tool_calls=calls), Reply(text="Done."))

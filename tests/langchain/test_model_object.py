@@ -285,7 +285,7 @@ def test_a_token_function_is_called_for_each_request(sandbox: Sandbox):
     assert len(asked) == before + 2
 
 
-def test_one_http_client_of_the_user_serves_both_ways(make: Callable[..., ChatTIR], sandbox: Sandbox):
+def test_the_users_http_client_is_used(make: Callable[..., ChatTIR], sandbox: Sandbox):
     with httpx.Client(headers={"x-mine": "yes"}) as client:
         make(http_client=client).invoke("Hi")
 

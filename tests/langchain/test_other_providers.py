@@ -105,11 +105,11 @@ def test_a_block_of_an_answer_that_cannot_be_sent_is_shown_as_text(block: dict[s
     assert to_wire([answer]) == [{"role": "assistant", "content": f"I look.\n{shown}\nIt rained."}]
 
 
-SENT_FOR_A_PERSON = {"an image", "an image by URL", "a sound"}
+SENT_FOR_A_USER = {"an image", "an image by URL", "a sound"}
 
 
-@pytest.mark.parametrize("name", sorted(STEPS.keys() - SENT_FOR_A_PERSON))
-def test_such_a_block_of_a_user_is_refused(name: str):
+@pytest.mark.parametrize("name", sorted(STEPS.keys() - SENT_FOR_A_USER))
+def test_a_block_of_a_user_that_cannot_be_sent_is_refused(name: str):
     with pytest.raises(InvalidRequestError, match=r"messages\[0\]: A content block of type"):
         to_wire([HumanMessage([STEPS[name][0]])])
 
@@ -212,7 +212,7 @@ def test_an_old_function_call_and_its_result_are_sent_as_a_tool_call():
     assert told == {"role": "tool", "tool_call_id": call["id"], "content": "31", "name": "get_weather"}
 
 
-def test_results_of_bedrock_in_a_users_message_are_messages_of_their_own():
+def test_results_of_bedrock_in_a_users_message_become_separate_messages():
     result = {"toolResult": {"toolUseId": "1", "content": [{"text": "31"}, {"json": {"unit": "C"}}]}}
 
     told, asked = to_wire([HumanMessage([result, {"text": "So?"}])])
@@ -344,7 +344,7 @@ def test_a_result_of_a_tool_is_sent_whatever_its_blocks_are(block: dict[str, Any
     assert wire["content"] == f"found\n{shown}"
 
 
-def test_the_same_block_of_a_user_is_refused():
+def test_a_block_of_a_user_that_a_tool_result_may_have_is_refused():
     with pytest.raises(InvalidRequestError, match=r"messages\[0\]: A content block of type 'json'"):
         to_wire([HumanMessage([{"json": {"a": 1}}])])
 

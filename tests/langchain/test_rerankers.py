@@ -55,7 +55,7 @@ async def test_an_earlier_score_is_replaced(reranker: TIRRerank):
     assert first.metadata == {"relevance_score": 1.0}
 
 
-def test_it_is_a_compressor(reranker: TIRRerank):
+def test_it_is_a_document_compressor_of_langchain(reranker: TIRRerank):
     assert isinstance(reranker, BaseDocumentCompressor)
 
 

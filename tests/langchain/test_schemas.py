@@ -367,7 +367,7 @@ def test_a_choice_of_another_form_names_its_tool(model: ChatTIR, sandbox: Sandbo
 
 
 @pytest.mark.parametrize("form", [run_sql, tool(run_sql), Person, RESPONSES_TOOL])
-def test_one_tool_may_be_offered_without_a_list(model: ChatTIR, sandbox: Sandbox, form: Any):
+def test_bind_tools_accepts_a_single_tool(model: ChatTIR, sandbox: Sandbox, form: Any):
     model.bind_tools(form).invoke("Q")
 
     assert len(sandbox.requests[-1].body["tools"]) == 1

@@ -130,7 +130,7 @@ def test_a_recursive_schema_keeps_its_references(model: ChatTIR, sandbox: Sandbo
     assert sandbox.requests[-1].body["response_format"]["json_schema"]["schema"]["$defs"]["Tree"]
 
 
-def test_a_response_format_in_wire_form_is_sent_as_it_is(model: ChatTIR, sandbox: Sandbox):
+def test_a_response_format_in_wire_form_is_sent_unchanged(model: ChatTIR, sandbox: Sandbox):
     wire = {"type": "json_schema", "json_schema": {"name": "p", "schema": Person.model_json_schema(), "strict": True}}
 
     assert model.with_structured_output(wire).invoke(PROMPT) == ADA

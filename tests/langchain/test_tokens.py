@@ -90,7 +90,7 @@ def test_a_failed_count_is_an_estimate_for_a_minute_and_without_the_path_for_goo
     assert len(server.requests) == asked
 
 
-def test_a_server_that_failed_once_is_asked_again_after_a_minute(server: Server, monkeypatch: pytest.MonkeyPatch):
+def test_a_failed_count_is_retried_after_a_minute(server: Server, monkeypatch: pytest.MonkeyPatch):
     def count(now: float) -> int:
         monkeypatch.setattr(_token_methods, "time", lambda: now)
         return server.model.get_num_tokens_from_messages(MESSAGES)

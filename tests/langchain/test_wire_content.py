@@ -163,7 +163,7 @@ def test_content_of_a_model_is_text_with_stand_ins_on_separate_lines():
     assert to_content("Hi", "assistant") == to_content(["Hi"], "tool") == "Hi"
 
 
-def shown(block: dict[str, Any]) -> str:
+def tool_content(block: dict[str, Any]) -> str:
     """The text of a tool result that is sent to a model."""
     (wire,) = to_wire([ToolMessage([block], tool_call_id="1")])
     return wire["content"]
@@ -210,7 +210,7 @@ FILES: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("block", "text"), FILES)
 def test_a_block_that_cannot_be_sent_is_shown_with_its_details(block: dict[str, Any], text: str):
-    assert shown(block) == text
+    assert tool_content(block) == text
 
 
 @pytest.mark.parametrize("kind", ["text", "input_text", "output_text"])
@@ -222,6 +222,6 @@ def test_a_text_block_without_text_is_left_out(kind: str):
 def test_the_fields_of_a_block_are_not_changed():
     block = {"type": "file", "file": {"name": "n"}}
 
-    shown(block)
+    tool_content(block)
 
     assert block == {"type": "file", "file": {"name": "n"}}

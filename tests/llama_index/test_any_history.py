@@ -78,7 +78,7 @@ BLOCKS: dict[type[BaseContentBlock], Any] = {
     ),
 }
 FOREIGN = st.just(CacheControl(type="ephemeral"))
-"""What code may append to the blocks of a message, which LlamaIndex does not check."""
+"""Values that code may append to the blocks of a message; LlamaIndex does not check them."""
 
 CALLS = VALUES | st.lists(
     VALUES
@@ -114,7 +114,7 @@ def send(history: list[ChatMessage]) -> bytes:
     return to_bytes(ChatRequest.of(model="m", messages=to_wire(history)).body())
 
 
-def seen(history: list[ChatMessage]) -> list[str]:
+def snapshot(history: list[ChatMessage]) -> list[str]:
     """Everything in a history, with the content of files in it."""
     fields = [value for message in history for block in message.blocks for value in vars(block).values()]
     return [repr(history), *(repr(value.getvalue()) for value in fields if isinstance(value, io.BytesIO | io.StringIO))]
@@ -125,8 +125,8 @@ def test_the_strategies_have_all_blocks_of_llama_index():
 
 
 @given(st.lists(messages(st.sampled_from(MessageRole)), max_size=3))
-def test_any_history_is_sent_or_refused_and_stays_as_it_was(history):
-    before = seen(history)
+def test_any_history_is_sent_or_refused_and_not_changed(history):
+    before = snapshot(history)
 
     with suppress(InvalidRequestError):
         assert send(history)
@@ -134,7 +134,7 @@ def test_any_history_is_sent_or_refused_and_stays_as_it_was(history):
         assert len(wire) == len(history)
         assert {message["role"] for message in wire} <= {"system", "developer", "user", "assistant", "tool"}
 
-    assert seen(history) == before
+    assert snapshot(history) == before
 
 
 @given(st.lists(messages(st.sampled_from(MACHINES)), max_size=3))

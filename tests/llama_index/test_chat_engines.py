@@ -30,24 +30,24 @@ each_engine_that_retrieves = pytest.mark.parametrize("engine", MODES, indirect=T
 
 
 @each_engine
-def test_it_remembers_the_conversation(engine):
+def test_a_chat_engine_remembers_the_conversation(engine):
     engine.chat("Hello")
     engine.chat(QUESTION)
     assert [message.role for message in engine.chat_history] == ["user", "assistant"] * 2
 
 
 @each_engine_that_retrieves
-def test_it_answers_from_the_documents(engine):
+def test_a_chat_engine_answers_from_the_documents(engine):
     assert PLACE in str(engine.chat(QUESTION))
 
 
 @each_engine_that_retrieves
-async def test_it_answers_async_code_from_the_documents(engine):
+async def test_a_chat_engine_answers_from_the_documents_in_async_code(engine):
     assert PLACE in str(await engine.achat(QUESTION))
 
 
 @each_engine
-def test_it_streams(engine, sandbox):
+def test_a_chat_engine_streams(engine, sandbox):
     response = engine.stream_chat(QUESTION)
     pieces = list(response.response_gen)
     assert sandbox.requests[-1].body["stream"] is True
@@ -56,7 +56,7 @@ def test_it_streams(engine, sandbox):
 
 
 @each_engine
-async def test_it_streams_to_async_code(engine, sandbox):
+async def test_a_chat_engine_streams_in_async_code(engine, sandbox):
     response = await engine.astream_chat(QUESTION)
     pieces = [piece async for piece in response.async_response_gen()]
     assert sandbox.requests[-1].body["stream"] is True

@@ -39,7 +39,7 @@ def test_it_is_an_embedding_of_llama_index(embedding):
     assert embedding.class_name() == "TIREmbedding"
 
 
-def test_texts_are_sent_as_they_are(embedding, sandbox):
+def test_texts_are_sent_unchanged(embedding, sandbox):
     """Line breaks matter in code and Markdown."""
     embedding.get_text_embedding("a\nb  c")
     assert inputs(sandbox) == [["a\nb  c"]]
@@ -181,7 +181,7 @@ def test_a_progress_bar_is_shown_on_request(sandbox, capsys, way):
     assert "Generating embeddings" in capsys.readouterr().err
 
 
-def test_known_texts_come_from_the_cache(sandbox):
+def test_cached_texts_are_not_requested_again(sandbox):
     embedding = TIREmbedding(embeddings_cache=SimpleKVStore())
     first = embedding.get_text_embedding("a")
     assert embedding.get_text_embedding("a") == first

@@ -18,7 +18,7 @@ from tests.llama_index.conformance.events import Recorder
 from tir_client import TIRError
 from tir_sandbox import Fault, Reply
 
-from .conformance.base import asked
+from .conformance.base import question
 
 
 class Decorated(TIR):
@@ -67,7 +67,7 @@ def recorder():
 
 async def consume(llm: TIR, way: str, leave_after: int | None, **kwargs: Any) -> None:
     """Get an answer; read a stream to its end, or close it early."""
-    answer = getattr(llm, way)("Hi" if "complete" in way else asked(), **kwargs)
+    answer = getattr(llm, way)("Hi" if "complete" in way else question(), **kwargs)
     if "stream" not in way:
         await answer if way.startswith("a") else answer
         return
@@ -85,12 +85,12 @@ async def consume(llm: TIR, way: str, leave_after: int | None, **kwargs: Any) ->
                 break
 
 
-def story(event: Any) -> tuple[Any, ...]:
+def content_of(event: Any) -> tuple[Any, ...]:
     """The content of an event, without ids and times."""
-    told = event.model_dump(exclude={"timestamp", "id_", "span_id", "model_dict", "exception"})
-    if response := told.get("response"):
+    fields = event.model_dump(exclude={"timestamp", "id_", "span_id", "model_dict", "exception"})
+    if response := fields.get("response"):
         response["raw"] = (response["raw"] or {}).get("choices")
-    return event.span_id is not None, sorted(told.items(), key=lambda item: item[0])
+    return event.span_id is not None, sorted(fields.items(), key=lambda item: item[0])
 
 
 async def observed(llm: TIR, sandbox, recorder, way, case) -> list[Any]:
@@ -102,7 +102,7 @@ async def observed(llm: TIR, sandbox, recorder, way, case) -> list[Any]:
     with contextlib.suppress(TIRError):
         await consume(llm, way, leave_after, **kwargs)
     callbacks = [(event.event_type, sorted(map(str, event.payload))) for event in debug.get_events()]
-    return [[story(event) for event in recorder.seen], callbacks]
+    return [[content_of(event) for event in recorder.seen], callbacks]
 
 
 ANSWER = Reply(text=["a", "b"], reasoning=["x"])

@@ -38,7 +38,7 @@ def wire(*messages: ChatMessage):
     return to_wire(messages)
 
 
-def said(*blocks, **more) -> ChatMessage:
+def assistant(*blocks, **more) -> ChatMessage:
     return ChatMessage(role=MessageRole.ASSISTANT, blocks=list(blocks), **more)
 
 
@@ -65,18 +65,18 @@ def test_the_developer_role_is_sent():
 
 def test_the_models_text_of_arguments_is_sent_back():
     """The server's prefix cache needs the same text."""
-    message = said(CALL, additional_kwargs={"tool_calls": [TOLD]})
+    message = assistant(CALL, additional_kwargs={"tool_calls": [TOLD]})
     assert wire(message)[0]["tool_calls"] == [TOLD]
 
 
 def test_edited_arguments_are_sent_back_as_edited():
     edited = CALL.model_copy(update={"tool_kwargs": {"zone": "UTC"}})
-    message = said(edited, additional_kwargs={"tool_calls": [TOLD]})
+    message = assistant(edited, additional_kwargs={"tool_calls": [TOLD]})
     assert wire(message)[0]["tool_calls"][0]["function"]["arguments"] == '{"zone": "UTC"}'
 
 
 def test_calls_only_in_additional_kwargs_are_sent():
-    message = said(TextBlock(text=""), additional_kwargs={"tool_calls": [TOLD]})
+    message = assistant(TextBlock(text=""), additional_kwargs={"tool_calls": [TOLD]})
     assert wire(message)[0]["tool_calls"] == [TOLD]
 
 
@@ -90,12 +90,12 @@ def test_calls_of_other_integrations_are_objects():
         type: str = "function"
         function: Function = Function()
 
-    assert wire(said(additional_kwargs={"tool_calls": [Call()]}))[0]["tool_calls"] == [TOLD]
+    assert wire(assistant(additional_kwargs={"tool_calls": [Call()]}))[0]["tool_calls"] == [TOLD]
 
 
 def test_non_ascii_arguments_are_sent_unescaped():
     call = CALL.model_copy(update={"tool_kwargs": {"stadt": "Köln"}})
-    assert wire(said(call))[0]["tool_calls"][0]["function"]["arguments"] == '{"stadt": "Köln"}'
+    assert wire(assistant(call))[0]["tool_calls"][0]["function"]["arguments"] == '{"stadt": "Köln"}'
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_non_ascii_arguments_are_sent_unescaped():
 )
 def test_calls_of_other_integrations_are_sent(call):
     function = {"name": "now", "arguments": '{"zone": "IST"}'}
-    (sent,) = wire(said(additional_kwargs={"tool_calls": [call]}))
+    (sent,) = wire(assistant(additional_kwargs={"tool_calls": [call]}))
     assert sent["tool_calls"] == [{"id": "c1", "type": "function", "function": function}]
 
 
@@ -126,14 +126,14 @@ def test_calls_of_other_integrations_are_sent(call):
     ],
 )
 def test_a_call_that_cannot_be_read_is_shown(calls, shown):
-    (sent,) = wire(said(TextBlock(text="Wait."), additional_kwargs={"tool_calls": calls}))
+    (sent,) = wire(assistant(TextBlock(text="Wait."), additional_kwargs={"tool_calls": calls}))
     assert sent == {"role": "assistant", "content": f"Wait.\n{shown}"}
 
 
 def test_an_old_function_call_is_sent():
     old = {"name": "now", "arguments": "{}"}
     asked, told = wire(
-        said(additional_kwargs={"function_call": old}),
+        assistant(additional_kwargs={"function_call": old}),
         ChatMessage(role=MessageRole.FUNCTION, content="noon", additional_kwargs={"name": "now"}),
     )
     assert asked["tool_calls"][0]["function"] == old
@@ -142,15 +142,15 @@ def test_an_old_function_call_is_sent():
 
 @pytest.mark.parametrize("name", ["reasoning", "reasoning_content", "thinking"])
 def test_reasoning_that_other_integrations_keep_outside_of_blocks_is_sent(name):
-    (sent,) = wire(said(TextBlock(text="Noon."), additional_kwargs={name: "Hm."}))
+    (sent,) = wire(assistant(TextBlock(text="Noon."), additional_kwargs={name: "Hm."}))
     assert sent["reasoning"] == "Hm."
-    (sent,) = wire(said(ThinkingBlock(content="Own."), TextBlock(text="Noon."), additional_kwargs={name: "Hm."}))
+    (sent,) = wire(assistant(ThinkingBlock(content="Own."), TextBlock(text="Noon."), additional_kwargs={name: "Hm."}))
     assert sent["reasoning"] == "Own."
 
 
 def test_the_thinking_that_anthropics_integration_kept_in_a_dict_is_sent():
     thinking = {"type": "thinking", "thinking": "Hm.", "signature": "x"}
-    (sent,) = wire(said(TextBlock(text="Noon."), additional_kwargs={"thinking": thinking}))
+    (sent,) = wire(assistant(TextBlock(text="Noon."), additional_kwargs={"thinking": thinking}))
     assert sent["reasoning"] == "Hm."
 
 
@@ -163,7 +163,7 @@ def test_a_refusal_is_sent_back(llm, sandbox):
 
 def test_a_step_of_a_tool_that_openais_servers_ran_is_shown():
     steps = [{"type": "web_search_call", "id": "ws_1", "status": "completed"}, SimpleNamespace(), 7]
-    (sent,) = wire(said(TextBlock(text="Noon."), additional_kwargs={"built_in_tool_calls": steps}))
+    (sent,) = wire(assistant(TextBlock(text="Noon."), additional_kwargs={"built_in_tool_calls": steps}))
     first, search, *rest = sent["content"].split("\n")
     assert (first, search) == ("Noon.", '[web_search_call: {"status": "completed"}]')
     assert [step.partition(":")[0] for step in rest] == ["[tool_step", "[tool_step"]
@@ -171,7 +171,7 @@ def test_a_step_of_a_tool_that_openais_servers_ran_is_shown():
 
 def test_a_result_is_matched_by_a_call_id_of_the_responses_api_too():
     result = ChatMessage(role=MessageRole.TOOL, content="noon", additional_kwargs={"call_id": "c1", "name": 5})
-    assert wire(said(CALL), result)[1] == {"role": "tool", "tool_call_id": "c1", "name": "now", "content": "noon"}
+    assert wire(assistant(CALL), result)[1] == {"role": "tool", "tool_call_id": "c1", "name": "now", "content": "noon"}
 
 
 def test_a_name_that_is_not_a_string_is_refused():
@@ -181,14 +181,14 @@ def test_a_name_that_is_not_a_string_is_refused():
 
 def test_a_call_without_an_id_gets_the_id_of_its_result():
     result = ChatMessage(role=MessageRole.TOOL, content="noon", additional_kwargs={"tool_call_id": "c9"})
-    asked, told = wire(said(CALL.model_copy(update={"tool_call_id": None})), result)
+    asked, told = wire(assistant(CALL.model_copy(update={"tool_call_id": None})), result)
     assert asked["tool_calls"][0]["id"] == told["tool_call_id"] == "c9"
 
 
 def test_calls_and_results_without_ids_are_matched_by_their_order():
     calls = [{"function": {"name": name, "arguments": {}}} for name in ("now", "add")]
     results = [ChatMessage(role=MessageRole.TOOL, content=text) for text in ("noon", "3")]
-    asked, *told = wire(said(additional_kwargs={"tool_calls": calls}), *results)
+    asked, *told = wire(assistant(additional_kwargs={"tool_calls": calls}), *results)
     ids = [call["id"] for call in asked["tool_calls"]]
     assert [(result["tool_call_id"], result["name"]) for result in told] == [(ids[0], "now"), (ids[1], "add")]
     assert len(set(ids)) == 2
@@ -201,7 +201,7 @@ def test_a_result_of_an_unknown_call_is_sent():
 
 
 def test_reasoning_text_and_calls_are_sent_back_together():
-    message = said(ThinkingBlock(content="Hm."), ThinkingBlock(content=None), TextBlock(text="Wait."), CALL)
+    message = assistant(ThinkingBlock(content="Hm."), ThinkingBlock(content=None), TextBlock(text="Wait."), CALL)
     (sent,) = wire(message)
     assert (sent["content"], sent["reasoning"], sent["reasoning_content"]) == ("Wait.", "Hm.", "Hm.")
     assert sent["tool_calls"][0]["function"]["name"] == "now"
@@ -278,7 +278,7 @@ def test_an_image_in_a_system_message_is_refused():
 
 
 def test_an_image_in_an_answer_is_replaced_by_a_description():
-    (sent,) = wire(said(TextBlock(text="Look."), ImageBlock(url="https://example.com/a.png")))
+    (sent,) = wire(assistant(TextBlock(text="Look."), ImageBlock(url="https://example.com/a.png")))
     assert sent["content"] == "Look.\n[image: image/png, https://example.com/a.png]"
 
 

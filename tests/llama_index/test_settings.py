@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from llama_index_tir import TIR, TIREmbedding
 from tir_client import ConfigurationError, InvalidRequestError
 
-from .conformance.base import asked
+from .conformance.base import question
 
 BOTH = pytest.mark.parametrize("cls", [TIR, TIREmbedding])
 NAMES = ("E2E_TIR_ACCESS_TOKEN", "TIR_API_TOKEN", "E2E_TIR_PROJECT_ID", "TIR_BASE_URL", "MODEL_API_CLIENT_HOST")
@@ -30,14 +30,14 @@ def no_environment(monkeypatch):
 
 
 def test_the_url_follows_the_model_of_the_call(llm, sandbox):
-    llm.chat(asked(), model="qwen3_32b")
+    llm.chat(question(), model="qwen3_32b")
     request = sandbox.requests[-1]
     assert request.path == f"/project/p-{sandbox.project_id}/genai/qwen3_32b/v1/chat/completions"
     assert request.body["model"] == "qwen3_32b"
 
 
 def test_endpoint_id_selects_its_url(sandbox):
-    TIR(endpoint_id=77, model="/mnt/models").chat(asked())
+    TIR(endpoint_id=77, model="/mnt/models").chat(question())
     assert sandbox.requests[-1].path == f"/project/p-{sandbox.project_id}/endpoint/is-77/v1/chat/completions"
 
 
@@ -120,7 +120,7 @@ def test_an_embedding_model_takes_additional_kwargs(sandbox):
 
 
 def test_a_token_can_be_a_function(sandbox):
-    TIR(api_key=lambda: SecretStr(sandbox.token)).chat(asked())
+    TIR(api_key=lambda: SecretStr(sandbox.token)).chat(question())
     assert sandbox.requests[-1].headers["authorization"] == f"Bearer {sandbox.token}"
 
 
@@ -131,13 +131,13 @@ def test_changing_a_field_makes_a_new_client(llm, sandbox):
     llm.max_retries = 4
     assert llm.client is not first
     llm.base_url = sandbox.base_url
-    llm.chat(asked())
+    llm.chat(question())
     assert sandbox.requests[-1].path == "/v1/chat/completions"
 
 
 def test_a_copy_with_another_address_calls_there(llm, sandbox):
-    llm.chat(asked())
-    llm.model_copy(update={"base_url": sandbox.base_url}).chat(asked())
+    llm.chat(question())
+    llm.model_copy(update={"base_url": sandbox.base_url}).chat(question())
     assert sandbox.requests[-1].path == "/v1/chat/completions"
 
 
@@ -159,7 +159,7 @@ def test_pickling_is_silent(cls, sandbox, caplog):
 
 
 def test_unpickled_objects_read_the_token_from_the_environment(llm, sandbox):
-    pickle.loads(pickle.dumps(llm)).chat(asked())
+    pickle.loads(pickle.dumps(llm)).chat(question())
     assert sandbox.requests[-1].headers["authorization"] == f"Bearer {sandbox.token}"
 
 
@@ -167,7 +167,7 @@ def test_unpickled_objects_name_missing_settings_at_the_call(llm, monkeypatch):
     pickled = pickle.dumps(llm)
     monkeypatch.delenv("E2E_TIR_ACCESS_TOKEN")
     with pytest.raises(ConfigurationError, match="E2E_TIR_ACCESS_TOKEN"):
-        pickle.loads(pickled).chat(asked())
+        pickle.loads(pickled).chat(question())
 
 
 def test_a_custom_http_client_cannot_be_pickled(sandbox):
@@ -199,15 +199,15 @@ def test_any_timeout_can_be_saved(sandbox, timeout):
 
 def test_a_context_manager_closes(sandbox):
     with TIR() as llm:
-        llm.chat(asked())
-    llm.chat(asked())  # a later call opens a new connection
+        llm.chat(question())
+    llm.chat(question())  # a later call opens a new connection
     assert len(sandbox.requests) == 2
 
 
 async def test_an_async_context_manager_closes(sandbox):
     async with TIR() as llm:
-        await llm.achat(asked())
-    await llm.achat(asked())
+        await llm.achat(question())
+    await llm.achat(question())
     assert len(sandbox.requests) == 2
 
 
@@ -218,13 +218,13 @@ async def test_list_models_returns_context_windows(llm):
 
 async def test_the_server_counts_tokens(make_llm, sandbox):
     llm = make_llm(base_url=sandbox.base_url)
-    counts = [llm.count_tokens(asked("a")), await llm.acount_tokens(asked("a b c d e f g h"))]
+    counts = [llm.count_tokens(question("a")), await llm.acount_tokens(question("a b c d e f g h"))]
     assert 0 < counts[0] < counts[1]
 
 
 async def test_tokens_of_a_string_are_those_of_a_users_message(make_llm, sandbox):
     llm = make_llm(base_url=sandbox.base_url)
-    assert llm.count_tokens("a b") == await llm.acount_tokens("a b") == llm.count_tokens(asked("a b"))
+    assert llm.count_tokens("a b") == await llm.acount_tokens("a b") == llm.count_tokens(question("a b"))
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_metadata_has_the_parameters_that_tracing_tools_show(make_llm, fields, s
 @pytest.mark.parametrize("way", ["count_tokens", "acount_tokens"])
 async def test_the_server_counts_the_tokens_of_tools_too(make_llm, sandbox, way):
     tool = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
-    count = getattr(make_llm(base_url=sandbox.base_url), way)(asked("a"), tools=[tool], model="other")
+    count = getattr(make_llm(base_url=sandbox.base_url), way)(question("a"), tools=[tool], model="other")
     assert (await count if way.startswith("a") else count) > 0
     assert sandbox.requests[-1].path == "/tokenize"
     assert sandbox.requests[-1].body == {
@@ -279,13 +279,13 @@ def test_metadata_comes_from_the_model_unless_set(sandbox, fields, window, outpu
 def test_n_above_one_warns_and_one_answer_is_requested(llm, sandbox):
     """RAGAS passes `n=3` to every LLM."""
     with pytest.warns(UserWarning, match="`n` is 3"):
-        assert llm.chat(asked(), n=3).message.content
+        assert llm.chat(question(), n=3).message.content
     assert sandbox.requests[-1].body.get("n") in (None, 1)
 
 
 def test_extra_bodies_are_merged(sandbox):
     llm = TIR(extra_body={"a": 1, "b": 1}, additional_kwargs={"extra_body": {"b": 2, "c": 2}})
-    llm.chat(asked(), extra_body={"c": 3})
+    llm.chat(question(), extra_body={"c": 3})
     body = sandbox.requests[-1].body
     assert (body["a"], body["b"], body["c"]) == (1, 2, 3)
 

@@ -15,7 +15,7 @@ from tir_client import StreamInterruptedError
 from tir_client.protocol.accumulator import Accumulator
 from tir_sandbox import Fault, Reply, ToolCall
 
-from .conformance.base import asked, calls, chunk, piece
+from .conformance.base import calls, chunk, piece, question
 from .conformance.events import Recorder
 from .conformance.structured import City
 
@@ -33,7 +33,7 @@ def test_arguments_are_an_object_that_grows(llm, sandbox):
     begun = chunk({"tool_calls": [piece(0, "", name="weather", id="c1")]})
     rest = [chunk({"tool_calls": [piece(0, text)]}) for text in pieces]
     sandbox.script(Reply(chunks=[begun, *rest, chunk({}, "tool_calls")]))
-    seen = [calls(response)[0].tool_kwargs for response in llm.stream_chat(asked())]
+    seen = [calls(response)[0].tool_kwargs for response in llm.stream_chat(question())]
     assert seen[:4] == [{}, {"city": "Pu"}, {"city": "Pune"}, {"city": "Pune", "days": 3}]
     assert seen[-1] == {"city": "Pune", "days": 3}
 
@@ -44,7 +44,7 @@ STREAMS = ["stream_chat", "stream_complete", "structured stream_chat", "structur
 def begin(llm, name, prefix=""):
     llm = llm.as_structured_llm(City) if name.startswith("structured") else llm
     way = prefix + name.rpartition(" ")[2]
-    return getattr(llm, way)("Pune?" if way.endswith("complete") else asked())
+    return getattr(llm, way)("Pune?" if way.endswith("complete") else question())
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -97,7 +97,7 @@ def test_an_item_equals_one_from_llama_indexs_constructors(delta):
 def test_earlier_items_do_not_change(llm, sandbox):
     sandbox.script(Reply(text=["a", "b"], reasoning=["x", "y"], tool_calls=[ToolCall("now", {"zone": "IST"})]))
     responses, copies = [], []
-    for response in llm.stream_chat(asked()):
+    for response in llm.stream_chat(question()):
         responses.append(response)
         copies.append(response.model_dump_json())
     assert [response.model_dump_json() for response in responses] == copies
@@ -135,8 +135,8 @@ def test_the_last_item_is_the_whole_answer(llm, sandbox):
     """The same as without a stream."""
     reply = Reply(text="Well.", reasoning="Hm.", tool_calls=[ToolCall("now", {"zone": "IST"}, id="c1")])
     sandbox.script(reply, reply)
-    last = list(llm.stream_chat(asked()))[-1]
-    whole = llm.chat(asked())
+    last = list(llm.stream_chat(question()))[-1]
+    whole = llm.chat(question())
     assert last.message == whole.message
     assert last.additional_kwargs == whole.additional_kwargs
     assert last.raw["choices"] == whole.raw["choices"]
@@ -145,7 +145,7 @@ def test_the_last_item_is_the_whole_answer(llm, sandbox):
 def test_the_error_has_the_partial_answer(llm, sandbox):
     sandbox.script(Fault(cut_after=6, after=Reply(text=["a"] * 8, reasoning=["x"])))
     with pytest.raises(StreamInterruptedError) as caught:
-        list(llm.stream_chat(asked()))
+        list(llm.stream_chat(question()))
     assert set(caught.value.partial.choice.text) == {"a"}
 
 
@@ -188,5 +188,5 @@ def test_a_long_history_costs_nothing_at_each_chunk(recorder):
 
 def test_blocks_of_a_call_have_the_original_names(llm, sandbox):
     sandbox.script(Reply(tool_calls=[ToolCall("add_int_", {"a": 1})]))
-    *_, last = llm.stream_chat(asked(), tool_names={"add_int_": "add[int]"})
+    *_, last = llm.stream_chat(question(), tool_names={"add_int_": "add[int]"})
     assert [block.tool_name for block in last.message.blocks if isinstance(block, ToolCallBlock)] == ["add[int]"]

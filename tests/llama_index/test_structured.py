@@ -17,7 +17,7 @@ from llama_index_tir._structured_llm import StructuredTIR
 from tir_client import InvalidRequestError, ResponseError
 from tir_sandbox import Reply, ToolCall
 
-from .conformance.base import asked, chunk, collect
+from .conformance.base import chunk, collect, question
 from .conformance.structured import JSON, PROMPT, PUNE, City
 
 FUNCTION, LLM = PydanticProgramMode.FUNCTION, PydanticProgramMode.LLM
@@ -163,24 +163,24 @@ def test_a_stream_yields_each_new_object_once(llm, sandbox):
 def test_a_structured_llm_keeps_the_objects_that_it_has_streamed(llm, sandbox, way):
     sandbox.script(Reply(text='{"name": 7}'))
     with pytest.raises(StructuredOutputError):
-        list(getattr(llm.as_structured_llm(City), way)("Pune?" if way == "stream_complete" else asked()))
+        list(getattr(llm.as_structured_llm(City), way)("Pune?" if way == "stream_complete" else question()))
     assert len(sandbox.requests) == 1
 
 
 def test_a_structured_llm_reports_usage(llm):
     structured = llm.as_structured_llm(City)
     assert isinstance(structured, StructuredTIR)
-    assert structured.chat(asked()).additional_kwargs["total_tokens"] > 0
-    assert list(structured.stream_chat(asked()))[-1].additional_kwargs["total_tokens"] > 0
+    assert structured.chat(question()).additional_kwargs["total_tokens"] > 0
+    assert list(structured.stream_chat(question()))[-1].additional_kwargs["total_tokens"] > 0
 
 
 def test_a_structured_llm_takes_arguments(llm, sandbox):
-    llm.as_structured_llm(City).chat(asked(), temperature=0.25)
+    llm.as_structured_llm(City).chat(question(), temperature=0.25)
     assert sandbox.requests[-1].body["temperature"] == 0.25
 
 
 def test_the_system_prompt_comes_before_a_structured_question(make_llm, sandbox):
-    make_llm(system_prompt="Be brief.").as_structured_llm(City).chat(asked())
+    make_llm(system_prompt="Be brief.").as_structured_llm(City).chat(question())
     assert [message["role"] for message in sandbox.requests[-1].body["messages"]] == ["system", "user"]
 
 
@@ -225,7 +225,7 @@ async def test_a_stream_of_another_mode_ends_with_the_object_or_an_error(make_ll
     with pytest.raises(StructuredOutputError, match="City"):
         await collect(llm.astream_structured_predict(City, PROMPT, name="Pune"))
     with pytest.raises(StructuredOutputError, match="City"):
-        list(llm.as_structured_llm(City).stream_chat(asked()))
+        list(llm.as_structured_llm(City).stream_chat(question()))
 
 
 async def test_a_call_that_misses_the_schema_is_requested_once_more(make_llm, sandbox):
@@ -235,7 +235,7 @@ async def test_a_call_that_misses_the_schema_is_requested_once_more(make_llm, sa
     assert llm.structured_predict(City, PROMPT, name="Pune") == PUNE
     assert list(llm.stream_structured_predict(City, PROMPT, name="Pune"))[-1] == PUNE
     assert (await collect(llm.astream_structured_predict(City, PROMPT, name="Pune")))[-1] == PUNE
-    assert list(llm.as_structured_llm(City).stream_chat(asked()))[-1].raw == PUNE
+    assert list(llm.as_structured_llm(City).stream_chat(question()))[-1].raw == PUNE
 
 
 async def test_a_streaming_program_requires_its_call_with_must_call(llm, sandbox):
@@ -250,7 +250,7 @@ def test_other_modes_use_llama_indexs_own_structured_llm(make_llm):
     structured = make_llm(pydantic_program_mode=FUNCTION).as_structured_llm(City)
     assert isinstance(structured, StructuredLLM)
     assert not isinstance(structured, StructuredTIR)
-    assert isinstance(structured.chat(asked()).raw, City)
+    assert isinstance(structured.chat(question()).raw, City)
 
 
 def test_a_model_without_tool_calls_still_follows_a_schema(make_llm, sandbox):
@@ -269,7 +269,7 @@ async def test_a_structured_llm_of_another_mode_streams_completions(make_llm):
 def test_a_truncated_stream_of_a_structured_llm_is_an_error_that_says_so(llm, sandbox, way):
     sandbox.script(Reply(text='{"name": "Pu', finish_reason="length"))
     with pytest.raises(StructuredOutputError, match="cut off before the object was complete; raise `max_tokens`"):
-        list(getattr(llm.as_structured_llm(City), way)("Pune?" if way == "stream_complete" else asked()))
+        list(getattr(llm.as_structured_llm(City), way)("Pune?" if way == "stream_complete" else question()))
 
 
 class Visit(BaseModel):
@@ -318,7 +318,10 @@ async def test_a_stream_of_objects_ends_with_the_object_of_the_whole_answer(llm,
 async def test_a_stream_of_a_structured_llm_ends_with_the_object_of_the_whole_answer(llm, sandbox, pieces, expected):
     sandbox.script(*[Reply(text=pieces)] * 2)
     structured = llm.as_structured_llm(type(expected))
-    for last in (list(structured.stream_chat(asked()))[-1], (await collect(structured.astream_chat(asked())))[-1]):
+    for last in (
+        list(structured.stream_chat(question()))[-1],
+        (await collect(structured.astream_chat(question())))[-1],
+    ):
         assert last.raw == expected
         assert last.message.content == expected.model_dump_json()
         assert last.additional_kwargs["finish_reason"] == "stop"

@@ -22,7 +22,7 @@ from pydantic import BaseModel, Field
 from llama_index_tir import StructuredOutputError
 from tir_sandbox import Reply, ToolCall
 
-from .conformance.base import asked, collect
+from .conformance.base import collect, question
 from .conformance.events import Limiter, Recorder
 from .conformance.structured import JSON, City
 
@@ -32,7 +32,7 @@ ANSWER = Reply(text=JSON, usage={"prompt_tokens": 100, "completion_tokens": 10, 
 
 async def answer(llm: Any, way: str) -> Any:
     """Return the last response of a call."""
-    given = getattr(llm, way)("Pune?" if way.endswith("complete") else asked())
+    given = getattr(llm, way)("Pune?" if way.endswith("complete") else question())
     if way.startswith("astream"):
         return (await collect(given))[-1]
     if way.startswith("a"):
@@ -119,14 +119,14 @@ def test_a_field_called_usage_is_not_counted_as_token_usage(make_llm, sandbox):
     counter = TokenCountingHandler()
     llm = make_llm(callback_manager=CallbackManager([counter]))
     sandbox.script(Reply(text='{"usage": "much"}'))
-    llm.as_structured_llm(Bill, callback_manager=llm.callback_manager).chat(asked())
+    llm.as_structured_llm(Bill, callback_manager=llm.callback_manager).chat(question())
     assert counter.total_llm_token_count > 0
 
 
 def test_a_handler_on_both_llms_gets_both_calls(make_llm, sandbox):
     sandbox.script(ANSWER)
     debug = LlamaDebugHandler(print_trace_on_end=False)
-    on_both_llms(make_llm, debug).chat(asked())
+    on_both_llms(make_llm, debug).chat(question())
     outer, inner = sorted(debug.get_event_pairs(CBEventType.LLM), key=lambda pair: pair[0].time)
     assert [start.payload[EventPayload.MESSAGES][0].content for start, _ in (outer, inner)] == ["How are you?"] * 2
     assert isinstance(outer[1].payload[EventPayload.RESPONSE].raw, City)
@@ -144,7 +144,7 @@ async def test_both_llms_report_a_failure(make_llm, sandbox, way):
 
 
 @pytest.mark.parametrize(("way", "kind"), [("chat", "Chat"), ("acomplete", "Completion")])
-async def test_its_events_enclose_those_of_the_call(llm, sandbox, way, kind):
+async def test_events_of_a_structured_llm_enclose_those_of_the_llm_inside(llm, sandbox, way, kind):
     recorder = Recorder()
     get_dispatcher().add_event_handler(recorder)
     try:
@@ -164,7 +164,7 @@ async def test_both_rate_limiters_are_acquired(make_llm, way):
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_it_answers_without_a_callback_manager(llm, way):
+async def test_a_structured_llm_answers_without_a_callback_manager(llm, way):
     structured = llm.as_structured_llm(City)
     structured.callback_manager = llm.callback_manager = None
     assert isinstance((await answer(structured, way)).raw, City)

@@ -78,10 +78,10 @@ def test_the_second_request_says_what_was_wrong():
 
     assert not made.accepts(answer('{"age": "x"}'))
 
-    question, said, asked = made.second
-    assert (question, said) == (QUESTION[0], ChatMessage(role=MessageRole.ASSISTANT, content='{"age": "x"}'))
-    assert asked.role == MessageRole.USER
-    assert "name: Field required; age: Input should be a valid integer" in (asked.content or "")
+    question, first, correction = made.second
+    assert (question, first) == (QUESTION[0], ChatMessage(role=MessageRole.ASSISTANT, content='{"age": "x"}'))
+    assert correction.role == MessageRole.USER
+    assert "name: Field required; age: Input should be a valid integer" in (correction.content or "")
     assert made.messages == QUESTION
     with pytest.raises(RuntimeError):
         _ = made.result

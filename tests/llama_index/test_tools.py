@@ -10,7 +10,7 @@ from llama_index_tir._messages import to_wire
 from tir_client import InvalidRequestError, ResponseError
 from tir_sandbox import Reply, ToolCall
 
-from .conformance.base import asked, calls
+from .conformance.base import calls, question
 from .conformance.tools import ADD, NOW, add
 
 
@@ -18,7 +18,7 @@ from .conformance.tools import ADD, NOW, add
 def test_a_broken_call_is_listed_with_the_reason(llm, sandbox, streamed):
     broken, whole = ToolCall("note[1]", '{"a": "b', id="c1"), ToolCall("note[1]", {"a": "b"}, id="c2")
     sandbox.script(Reply(tool_calls=[broken, whole]))
-    response = [*llm.stream_chat(asked())][-1] if streamed else llm.chat(asked())
+    response = [*llm.stream_chat(question())][-1] if streamed else llm.chat(question())
     (invalid,) = response.message.additional_kwargs["invalid_tool_calls"]
     assert invalid.pop("error").startswith("Unterminated string")
     assert invalid == {"id": "c1", "name": "note[1]", "arguments": '{"a": "b'}

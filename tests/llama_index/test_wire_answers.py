@@ -184,7 +184,7 @@ def test_a_completion_is_converted_from_a_chat_response():
 # Past answers
 
 
-def said(*blocks: Any, **kwargs: Any) -> dict[str, Any]:
+def sent_answer(*blocks: Any, **kwargs: Any) -> dict[str, Any]:
     """A past answer on the wire."""
     (sent,) = to_wire([ChatMessage(role=MessageRole.ASSISTANT, blocks=list(blocks), additional_kwargs=kwargs)])
     return sent
@@ -193,7 +193,7 @@ def said(*blocks: Any, **kwargs: Any) -> dict[str, Any]:
 def test_a_past_answer_is_sent_with_its_reasoning_and_calls():
     thoughts = [ThinkingBlock(content="a"), ThinkingBlock(content=None), ThinkingBlock(content="b")]
 
-    assert said(*thoughts, TextBlock(text="So"), *CALL_BLOCKS, tool_calls=CALLS) == {
+    assert sent_answer(*thoughts, TextBlock(text="So"), *CALL_BLOCKS, tool_calls=CALLS) == {
         "role": "assistant",
         "content": "So",
         "reasoning": "a\nb",
@@ -203,26 +203,28 @@ def test_a_past_answer_is_sent_with_its_reasoning_and_calls():
             wire_call("2", "get_time", '{"invalid_arguments": "[1]"}'),
         ],
     }
-    assert said(TextBlock(text="So")) == {"role": "assistant", "content": "So"}
+    assert sent_answer(TextBlock(text="So")) == {"role": "assistant", "content": "So"}
 
 
 def test_a_call_keeps_the_arguments_text_of_the_call_with_its_id():
     other = [{**CALLS[0], "id": "other"}]
 
-    assert said(CALL_BLOCKS[0], tool_calls=other)["tool_calls"] == [wire_call("1", "get_weather", '{"city": "Pune"}')]
+    assert sent_answer(CALL_BLOCKS[0], tool_calls=other)["tool_calls"] == [
+        wire_call("1", "get_weather", '{"city": "Pune"}')
+    ]
     unnumbered = CALL_BLOCKS[0].model_copy(update={"tool_call_id": None})
-    assert said(unnumbered, tool_calls=CALLS)["tool_calls"][0]["function"]["arguments"] == '{"city": "Pune"}'
+    assert sent_answer(unnumbered, tool_calls=CALLS)["tool_calls"][0]["function"]["arguments"] == '{"city": "Pune"}'
 
 
 @pytest.mark.parametrize("call", ["f", {"number": 1}, {"function": {"arguments": "{}"}}, {"function": "f"}])
 def test_a_call_in_additional_kwargs_that_cannot_be_read_is_shown(call: Any):
-    sent = said(TextBlock(text="So"), tool_calls=[call, *CALLS])
+    sent = sent_answer(TextBlock(text="So"), tool_calls=[call, *CALLS])
     assert sent["content"] == f"So\n[tool_call: {json.dumps(call)}]"
     assert [call["id"] for call in sent["tool_calls"]] == [call["id"] for call in CALLS]
 
 
 def test_a_call_in_additional_kwargs_may_have_no_arguments():
-    (call,) = said(tool_calls=[{"id": "1", "function": {"name": "f"}}])["tool_calls"]
+    (call,) = sent_answer(tool_calls=[{"id": "1", "function": {"name": "f"}}])["tool_calls"]
     assert call == {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
 

@@ -4,7 +4,7 @@ import sys
 
 import nbformat
 
-from tests.notebooks.running import FOLDER, NAMES, code_cells, executed, load, shown
+from tests.notebooks.running import FOLDER, NAMES, cell_outputs, code_cells, executed, load
 
 
 def main(names: tuple[str, ...]) -> None:
@@ -13,7 +13,7 @@ def main(names: tuple[str, ...]) -> None:
         notebook = executed(name)
         changed = False
         for new, old in zip(code_cells(notebook), code_cells(load(name)), strict=True):
-            same = old.execution_count is not None and shown(new) == shown(old)
+            same = old.execution_count is not None and cell_outputs(new) == cell_outputs(old)
             changed |= not same
             if same:
                 new.outputs = old.outputs

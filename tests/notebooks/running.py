@@ -25,7 +25,7 @@ METADATA = {
 
 _ID_OR_PORT = r"\b[0-9a-f]{32}\b|(?<=127\.0\.0\.1:)\d+"
 _VARIES = "varies"
-"""The tag of a cell whose numbers are different in each run."""
+"""The tag of a cell whose numbers differ between runs."""
 
 
 def load(name: str) -> NotebookNode:
@@ -49,7 +49,7 @@ def executed(name: str) -> NotebookNode:
     return notebook
 
 
-def shown(cell: NotebookNode) -> list[str]:
+def cell_outputs(cell: NotebookNode) -> list[str]:
     """Return the outputs of a cell: their text without what differs between runs, and the types of pictures."""
     texts = [text for output in cell.outputs for text in _texts(output)]
     pattern = r"\d[\d,.]*" if _VARIES in cell.metadata.get("tags", ()) else _ID_OR_PORT

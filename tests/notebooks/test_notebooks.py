@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from tests.docs.pages import Page
-from tests.notebooks.running import FOLDER, METADATA, NAMES, code_cells, executed, load, shown
+from tests.notebooks.running import FOLDER, METADATA, NAMES, cell_outputs, code_cells, executed, load
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -34,7 +34,7 @@ SHOWN = {
     "Embeddings": r"0\.0\d .*Ganges.*\n0\.2\d .*Kaveri.*\n0\.0\d .*Python",
     "A query engine that names its sources": r"Western Ghats\.\n0\.\d\d text 1: The Kaveri(.|\n)*text 0: The Ganges",
 }
-"""What the cell below a title prints in the notebooks with the first steps."""
+"""The output of each section of the first-steps notebooks, as a pattern, by its title."""
 
 
 def sections(notebook: NotebookNode) -> dict[str, NotebookNode]:
@@ -53,7 +53,7 @@ def test_the_stored_outputs_are_those_of_a_run(name: str) -> None:
     stored = code_cells(load(name))
     run = code_cells(executed(name))
 
-    assert [(cell.id, shown(cell)) for cell in run] == [(cell.id, shown(cell)) for cell in stored]
+    assert [(cell.id, cell_outputs(cell)) for cell in run] == [(cell.id, cell_outputs(cell)) for cell in stored]
 
 
 @pytest.mark.parametrize("name", FIRST_STEPS)

@@ -53,7 +53,7 @@ def test_the_model_of_the_call_decides_the_price(endpoint):
     assert [cost["total_cost"] for cost in costs] == [pytest.approx(usage["total_tokens"] / 1_000_000)] * 2
 
 
-def test_without_prices_there_is_no_cost_and_a_model_without_one_is_named(endpoint):
+def test_without_prices_there_is_no_cost_and_a_model_without_a_price_gives_a_warning(endpoint):
     assert "cost" not in ChatTIR(**endpoint).invoke("Hi").response_metadata
     response = TIR(**endpoint).complete("Hi")
     assert not {"cost", *NAMES} & {*response.raw, *response.additional_kwargs}

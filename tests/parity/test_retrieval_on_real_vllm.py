@@ -84,7 +84,7 @@ async def test_refusals_of_texts_and_dimensions_have_their_classes(embedding_ser
 
 @pytest.mark.parametrize("path", ["rerank", "/rerank", "/v2/rerank"])
 @pytest.mark.parametrize("size", [1, 4, 64])
-async def test_the_answer_comes_first_at_every_path_and_in_any_batches(reranker_server, path, size):
+async def test_the_most_relevant_document_is_first_on_every_path_and_in_any_batches(reranker_server, path, size):
     fields = {**reranker_server.endpoint(), "path": path, "batch_size": size, "top_n": 3}
 
     ways = await reranked(fields, QUESTION, PASSAGES)

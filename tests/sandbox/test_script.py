@@ -16,11 +16,11 @@ CHAT = "/v1/chat/completions"
 HELLO = {"model": "gpt_oss_120b", "messages": [{"role": "user", "content": "Hello"}]}
 
 
-def asked(text, **more):
+def question(text, **more):
     return {**HELLO, "messages": [{"role": "user", "content": text}], **more}
 
 
-def told(answer):
+def text_of(answer):
     assert answer.is_success, answer.text
     return answer.json()["choices"][0]["message"]["content"]
 
@@ -36,7 +36,7 @@ def test_a_script_takes_replies_faults_texts_and_functions(http, sandbox):
     answers = [http.post(CHAT, json=HELLO) for _ in range(5)]
 
     assert [answer.status_code for answer in answers] == [200, 503, 200, 200, 418]
-    assert [told(answers[at]) for at in (0, 2, 3)] == ["one", "three", "four: Hello"]
+    assert [text_of(answers[at]) for at in (0, 2, 3)] == ["one", "three", "four: Hello"]
 
 
 async def later(_):
@@ -67,8 +67,8 @@ def test_a_reply_with_a_wrong_field_is_an_error_at_once(fields):
 
 def test_a_request_without_a_reply_is_refused_and_reported():
     with pytest.raises(ScriptError) as raised, Sandbox(replies=["one"]) as sandbox:  # noqa: PT012
-        assert told(ask(sandbox)) == "one"
-        answer = ask(sandbox, asked("And now?", tools=[{"type": "function", "function": {"name": "look"}}]))
+        assert text_of(ask(sandbox)) == "one"
+        answer = ask(sandbox, question("And now?", tools=[{"type": "function", "function": {"name": "look"}}]))
         error = answer.json()["error"]
 
     assert (answer.status_code, error["type"]) == (400, "ScriptError")
@@ -110,13 +110,13 @@ def test_the_error_of_a_test_is_not_hidden():
 
 def test_after_a_script_that_is_not_strict_the_rules_answer():
     with Sandbox(replies=["one"], strict=False) as sandbox:
-        assert told(ask(sandbox)) == "one"
-        assert "I am not a model" in told(ask(sandbox))
+        assert text_of(ask(sandbox)) == "one"
+        assert "I am not a model" in text_of(ask(sandbox))
         sandbox.script("left over")
 
 
 def test_without_a_script_the_rules_answer(http):
-    assert "I am not a model" in told(http.post(CHAT, json=HELLO))
+    assert "I am not a model" in text_of(http.post(CHAT, json=HELLO))
 
 
 def test_custom_rules_answer_requests_without_a_scripted_reply():
@@ -124,8 +124,8 @@ def test_custom_rules_answer_requests_without_a_scripted_reply():
         return Reply(f"{request.model}: {request.user}") if request.user else None
 
     with Sandbox(rules=rules) as sandbox:
-        assert told(ask(sandbox)) == "gpt_oss_120b: Hello"
-        assert "I am not a model" in told(ask(sandbox, asked("")))
+        assert text_of(ask(sandbox)) == "gpt_oss_120b: Hello"
+        assert "I am not a model" in text_of(ask(sandbox, question("")))
 
 
 def test_a_fault_without_a_reply_is_applied_to_the_answer_of_the_rules():
@@ -171,8 +171,8 @@ def test_a_function_that_fails_is_reported(given, problem):
 
 def test_a_refused_request_takes_no_reply(http, sandbox):
     sandbox.script("kept")
-    assert http.post(CHAT, json=asked("Hello", top_p=7)).status_code == 400
-    assert told(http.post(CHAT, json=HELLO)) == "kept"
+    assert http.post(CHAT, json=question("Hello", top_p=7)).status_code == 400
+    assert text_of(http.post(CHAT, json=HELLO)) == "kept"
 
 
 def test_replies_go_to_the_requests_that_match(http, sandbox):
@@ -183,12 +183,12 @@ def test_replies_go_to_the_requests_that_match(http, sandbox):
     sandbox.script("with a tool", tools=["look"])
     sandbox.script("whatever")
 
-    assert told(http.post(CHAT, json=HELLO)) == "whatever"
-    assert told(http.post(CHAT, json=asked("In Paris?"))) == "9 degrees"
-    assert told(http.post(CHAT, json=asked("4711", tools=[look]))) == "a number"
-    assert told(http.post(CHAT, json=asked("Hm", tools=[look]))) == "with a tool"
-    assert told(http.post(CHAT, json=asked("Paris!"))) == "and rain"
-    assert told(http.post(CHAT, json=asked("Hello", model="qwen3_32b"))) == "to Qwen"
+    assert text_of(http.post(CHAT, json=HELLO)) == "whatever"
+    assert text_of(http.post(CHAT, json=question("In Paris?"))) == "9 degrees"
+    assert text_of(http.post(CHAT, json=question("4711", tools=[look]))) == "a number"
+    assert text_of(http.post(CHAT, json=question("Hm", tools=[look]))) == "with a tool"
+    assert text_of(http.post(CHAT, json=question("Paris!"))) == "and rain"
+    assert text_of(http.post(CHAT, json=question("Hello", model="qwen3_32b"))) == "to Qwen"
     assert http.post(CHAT, json=HELLO).status_code == 400
     sandbox.reset()
 
@@ -201,7 +201,7 @@ def test_concurrent_callers_get_the_replies_that_match():
             sandbox.script(f"It rains in {city}.", user=city)
 
         def caller(city):
-            answers[city] = told(ask(sandbox, asked(f"How is {city}?")))
+            answers[city] = text_of(ask(sandbox, question(f"How is {city}?")))
 
         threads = [threading.Thread(target=caller, args=[city]) for city in cities]
         for thread in threads:
@@ -217,7 +217,7 @@ def test_embeddings_do_not_use_replies_with_text(http, sandbox):
     wanted = {"model": "bge-large-en-v1_5", "input": "text"}
 
     assert len(http.post("/v1/embeddings", json=wanted).json()["data"]) == 1
-    assert told(http.post(CHAT, json=HELLO)) == "for the chat"
+    assert text_of(http.post(CHAT, json=HELLO)) == "for the chat"
     sandbox.script(Fault(status=503), Reply(body={"data": []}), model="bge-large-en-v1_5")
     assert http.post("/v1/embeddings", json=wanted).status_code == 503
     assert http.post("/v1/embeddings", json=wanted).json() == {"data": []}

@@ -13,7 +13,7 @@ __all__ = ["gpt_oss_server", "real_server"]
 
 HERE = Path(__file__).parent
 
-OF_A_MIND = (
+NEED_A_TRAINED_MODEL = (
     "test_tool_calling",
     "test_bind_runnables_as_tools",
     "test_tool_choice",
@@ -22,15 +22,15 @@ OF_A_MIND = (
     "test_unicode_tool_call_integration",
     "test_json_mode",
 )
-"""Standard tests that want a sensible call or object from the words of a prompt: random weights do not give one.
+"""Standard tests that need a sensible call or object, which a model with random weights does not give.
 
-The sandbox runs all of them; here, `test_vllm.py` has the same calls with schemas that leave no choice of words.
+The sandbox runs all of them; here, `test_vllm.py` makes the same calls with schemas that allow one value only.
 """
 
-OF_A_SCHEMA = ("test_structured_output",)
-"""Standard tests that want an object of a schema, which `json_mode` leaves to the prompt; `test_vllm.py` takes any."""
+NEED_A_SCHEMA = ("test_structured_output",)
+"""Standard tests of objects with a schema, which `json_mode` does not enforce; `test_vllm.py` accepts any object."""
 
-OF_OTHER_SENSES = (
+NEED_MEDIA = (
     "test_image_inputs",
     "test_image_tool_message",
     "test_audio_inputs",
@@ -38,11 +38,11 @@ OF_OTHER_SENSES = (
     "test_pdf_tool_message",
     "test_stream_time",
 )
-"""Standard tests of pictures and sounds, which this server's models cannot take, and one that plays a recording."""
+"""Standard tests of images and audio, which this server's models do not read, and one that replays a recording."""
 
 
 def _is_left_out(item: pytest.Item) -> bool:
-    names = (*OF_A_MIND, *OF_OTHER_SENSES, *(OF_A_SCHEMA if "TestJsonMode" in item.nodeid else ()))
+    names = (*NEED_A_TRAINED_MODEL, *NEED_MEDIA, *(NEED_A_SCHEMA if "TestJsonMode" in item.nodeid else ()))
     return item.path.is_relative_to(HERE) and item.name.startswith(names)
 
 

@@ -65,7 +65,7 @@ async def test_an_agent_runs_two_calls_of_one_answer(model: ChatTIR):
     assert result["messages"][-1].text == "Both calls are done."
 
 
-def test_an_agent_goes_on_after_a_call_of_an_unknown_tool(model: ChatTIR):
+def test_an_agent_continues_after_a_call_of_an_unknown_tool(model: ChatTIR):
     messages = agent_of(model).invoke(conversation("unknowntool"))["messages"]
 
     assert kinds(messages) == ["human", "ai", "tool", "ai"]
@@ -118,7 +118,7 @@ async def test_structured_output(model: ChatTIR, method: Any, strict: bool | Non
 
 
 @pytest.mark.parametrize(("method", "strict"), METHODS)
-def test_structured_output_beside_the_raw_message(model: ChatTIR, method: Any, strict: bool | None):
+def test_structured_output_with_the_raw_message(model: ChatTIR, method: Any, strict: bool | None):
     chain = model.with_structured_output(Verdict, method=method, strict=strict, include_raw=True)
 
     result = chain.invoke(asking("json"))
@@ -146,7 +146,7 @@ def test_an_agent_answers_with_an_object(model: ChatTIR):
     assert agent.invoke(conversation("json"))["structured_response"] == Verdict(verdict="yes", score=7)
 
 
-def test_reasoning_goes_back_to_the_model(model: ChatTIR):
+def test_reasoning_is_sent_back_to_the_model(model: ChatTIR):
     chain = model.bind_tools([get_weather, get_time])
     question = [SystemMessage(SYSTEM), HumanMessage(asking("multistep"))]
     answer = chain.invoke(question)

@@ -25,7 +25,7 @@ class Promises:
         return make(max_retries=0)
 
 
-def asked(text: str = "How are you?") -> list[ChatMessage]:
+def question(text: str = "How are you?") -> list[ChatMessage]:
     return [ChatMessage(content=text)]
 
 

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from tir_sandbox import Fault, Reply
 
-from .base import Promises, asked, collect
+from .base import Promises, collect, question
 from .structured import PROMPT, City
 
 
@@ -51,7 +51,7 @@ class EventPromises(Promises):
         root.event_handlers.remove(recorder)
 
     def test_a_chat_starts_and_ends(self, llm, events):
-        llm.chat(asked())
+        llm.chat(question())
         assert events.names() == ["LLMChatStartEvent", "LLMChatEndEvent"]
 
     def test_a_completion_reports_completion_events_and_no_chat_events(self, llm, events):
@@ -61,7 +61,7 @@ class EventPromises(Promises):
 
     def test_a_streamed_chat_reports_each_item(self, llm, sandbox, events):
         sandbox.script(Reply(text=["a", "b"]))
-        responses = list(llm.stream_chat(asked()))
+        responses = list(llm.stream_chat(question()))
         middle = ["LLMChatInProgressEvent"] * len(responses)
         assert events.names() == ["LLMChatStartEvent", *middle, "LLMChatEndEvent"]
         assert [event.response.message.content for event in events.seen[1:]][-2:] == ["ab", "ab"]
@@ -69,7 +69,7 @@ class EventPromises(Promises):
 
     async def test_an_async_streamed_chat_reports_each_item(self, llm, sandbox, events):
         sandbox.script(Reply(text=["a", "b"]))
-        responses = await collect(llm.astream_chat(asked()))
+        responses = await collect(llm.astream_chat(question()))
         middle = ["LLMChatInProgressEvent"] * len(responses)
         assert events.names() == ["LLMChatStartEvent", *middle, "LLMChatEndEvent"]
 
@@ -84,7 +84,7 @@ class EventPromises(Promises):
     def test_callbacks_get_question_and_answer(self, make, sandbox, way):
         sandbox.script(Reply(text="Fine."))
         debug = LlamaDebugHandler(print_trace_on_end=False)
-        answer = getattr(make(callback_manager=CallbackManager([debug])), way)(asked())
+        answer = getattr(make(callback_manager=CallbackManager([debug])), way)(question())
         if way == "stream_chat":
             list(answer)
         ((start, end),) = debug.get_event_pairs(CBEventType.LLM)
@@ -97,14 +97,14 @@ class EventPromises(Promises):
         debug = LlamaDebugHandler(print_trace_on_end=False)
         llm = make(callback_manager=CallbackManager([debug]), max_retries=0)
         with pytest.raises(Exception, match=r".") as caught:
-            list(getattr(llm, way)(asked()))
+            list(getattr(llm, way)(question()))
         ((_, end),) = debug.get_event_pairs(CBEventType.LLM)
         assert end.payload[EventPayload.EXCEPTION] is caught.value
 
     def test_a_failure_in_mid_stream_is_an_event(self, llm, sandbox, events):
         sandbox.script(Fault(error_chunk="the engine died", after=Reply(text=["a"] * 8)))
         with pytest.raises(Exception, match="the engine died"):
-            list(llm.stream_chat(asked()))
+            list(llm.stream_chat(question()))
         assert "ExceptionEvent" in events.names()
 
     def test_objects_are_reported(self, llm, events):
@@ -115,8 +115,8 @@ class EventPromises(Promises):
     def test_the_rate_limiter_is_acquired_once_for_each_call(self, make):
         limiter = Limiter()
         llm = make(rate_limiter=limiter)
-        llm.chat(asked())
-        list(llm.stream_chat(asked()))
+        llm.chat(question())
+        list(llm.stream_chat(question()))
         llm.complete("Hi")
         list(llm.stream_complete("Hi"))
         assert limiter.acquired == 4
@@ -124,13 +124,13 @@ class EventPromises(Promises):
     async def test_the_rate_limiter_is_acquired_once_for_each_async_call(self, make):
         limiter = Limiter()
         llm = make(rate_limiter=limiter)
-        await llm.achat(asked())
-        await collect(llm.astream_chat(asked()))
+        await llm.achat(question())
+        await collect(llm.astream_chat(question()))
         await llm.acomplete("Hi")
         await collect(llm.astream_complete("Hi"))
         assert limiter.acquired == 4
 
-    def test_it_streams_without_a_callback_manager(self, llm):
+    def test_streams_work_without_a_callback_manager(self, llm):
         """The caller may have set it to None."""
         llm.callback_manager = None
-        assert list(llm.stream_chat(asked()))
+        assert list(llm.stream_chat(question()))

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from tir_sandbox import Reply, Sandbox
 
-from .base import Promises, asked, collect
+from .base import Promises, collect, question
 
 
 class City(BaseModel):
@@ -82,28 +82,32 @@ class StructuredPromises(Promises):
 
     @pytest.mark.parametrize("way", ["chat", "complete"])
     def test_a_structured_llm_answers_with_the_object(self, llm, way):
-        answer = getattr(llm.as_structured_llm(City), way)("Pune?" if way == "complete" else asked("Pune?"))
+        answer = getattr(llm.as_structured_llm(City), way)("Pune?" if way == "complete" else question("Pune?"))
         assert isinstance(answer.raw, City)
 
     @pytest.mark.parametrize("way", ["stream_chat", "stream_complete"])
     def test_a_structured_llm_streams_the_object(self, llm, way):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            stream = getattr(llm.as_structured_llm(City), way)("Pune?" if way == "stream_complete" else asked("Pune?"))
+            stream = getattr(llm.as_structured_llm(City), way)(
+                "Pune?" if way == "stream_complete" else question("Pune?")
+            )
             assert isinstance(list(stream)[-1].raw, City)
 
     @pytest.mark.parametrize("way", ["astream_chat", "astream_complete"])
     async def test_a_structured_llm_streams_the_object_to_async_code(self, llm, way):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            stream = getattr(llm.as_structured_llm(City), way)("Pune?" if way == "astream_complete" else asked("Pune?"))
+            stream = getattr(llm.as_structured_llm(City), way)(
+                "Pune?" if way == "astream_complete" else question("Pune?")
+            )
             assert isinstance((await collect(stream))[-1].raw, City)
 
     def test_a_structured_llm_streams_deltas(self, llm):
         """Streaming query engines show these."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            stream = llm.as_structured_llm(City).stream_chat(asked("Pune?"))
+            stream = llm.as_structured_llm(City).stream_chat(question("Pune?"))
             text = "".join(response.delta or "" for response in stream)
         assert isinstance(City.model_validate_json(text), City)
 

@@ -10,7 +10,7 @@ from llama_index.core.tools import FunctionTool
 
 from tir_sandbox import Reply, Sandbox, ToolCall
 
-from .base import Promises, asked, chunk, collect, piece
+from .base import Promises, chunk, collect, piece, question
 
 
 def add(a: int, b: int) -> int:
@@ -74,7 +74,7 @@ class ToolPromises(Promises):
 
     def test_without_tools_no_tool_parameters_are_sent(self, llm, sandbox):
         """Not even null, which some servers refuse."""
-        llm.chat(asked())
+        llm.chat(question())
         assert not {"tools", "tool_choice", "parallel_tool_calls"} & set(sandbox.requests[-1].body)
 
     def test_a_call_has_its_id_name_and_arguments(self, llm, sandbox):
@@ -159,7 +159,7 @@ class ToolPromises(Promises):
 
     def test_the_callers_history_is_not_changed(self, llm, sandbox):
         sandbox.script(ONE_CALL)
-        history = asked()
+        history = question()
         before = copy.deepcopy(history)
         llm.chat_with_tools([ADD], "And now?", chat_history=history)
         assert history == before
@@ -189,22 +189,22 @@ class ToolPromises(Promises):
             (call,) = llm.get_tool_calls_from_response(last)
         assert (call.tool_name, call.tool_kwargs) == ("add", {"a": 1, "b": 2})
 
-    def test_results_go_back_with_the_call_and_its_id(self, llm, sandbox):
-        llm.chat([*asked("1 + 2?"), *_loop()])
+    def test_results_are_sent_back_with_the_call_and_its_id(self, llm, sandbox):
+        llm.chat([*question("1 + 2?"), *_loop()])
         _, call, result = sandbox.requests[-1].body["messages"]
         assert call["tool_calls"][0]["id"] == result["tool_call_id"] == "c1"
         assert call["tool_calls"][0]["function"]["arguments"] == '{"a": 1, "b": 2}'
         assert result["content"] == "3"
 
-    def test_reasoning_goes_back_with_the_call(self, llm, sandbox):
+    def test_reasoning_is_sent_back_with_the_call(self, llm, sandbox):
         """gpt-oss needs its reasoning between two calls."""
-        llm.chat([*asked("1 + 2?"), *_loop()])
+        llm.chat([*question("1 + 2?"), *_loop()])
         message = sandbox.requests[-1].body["messages"][1]
         assert message.get("reasoning") == message.get("reasoning_content") == "Add them."
 
     def test_results_carry_the_name_of_the_tool(self, llm, sandbox):
         """vLLM before 0.13 reads it from there."""
-        llm.chat([*asked("1 + 2?"), *_loop()])
+        llm.chat([*question("1 + 2?"), *_loop()])
         assert sandbox.requests[-1].body["messages"][2].get("name") == "add"
 
 

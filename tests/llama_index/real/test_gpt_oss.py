@@ -74,7 +74,7 @@ async def test_an_agent_runs_two_calls_of_one_answer(llm, streaming):
     assert {call.tool_output.content for call in answer.tool_calls} == {"rain", "noon IST"}
 
 
-async def test_an_agent_goes_on_after_a_call_of_an_unknown_tool(llm):
+async def test_an_agent_continues_after_a_call_of_an_unknown_tool(llm):
     answer = await FunctionAgent(tools=TOOLS, system_prompt=SYSTEM, llm=llm).run(asking("unknowntool"))
 
     assert str(answer) == "Sorry, that tool is not there."
@@ -154,7 +154,7 @@ def test_an_object_that_max_tokens_cuts_is_an_error(make):
         make(max_tokens=24).structured_predict(Verdict, PROMPT, name="json")
 
 
-def test_reasoning_goes_back_to_the_model(llm):
+def test_reasoning_is_sent_back_to_the_model(llm):
     answer = llm.chat_with_tools(TOOLS, chat_history=user("multistep"))
     (call,) = calls(answer)
     rain = ChatMessage(role=MessageRole.TOOL, content="rain", additional_kwargs={"tool_call_id": call.tool_call_id})

@@ -22,7 +22,7 @@ from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel
 
 from llama_index_tir import TIR, StructuredOutputError
-from tests.llama_index.conformance.base import asked, calls, collect, texts, thinking
+from tests.llama_index.conformance.base import calls, collect, question, texts, thinking
 from tests.llama_index.corpus import DOCUMENTS, QUESTION
 from tir_client import (
     AuthenticationError,
@@ -100,12 +100,12 @@ def eventually(condition: Callable[[], bool]) -> bool:
 
 def test_every_call_method_answers(llm):
     async def every() -> list[str]:
-        whole = [(await llm.achat(asked())).message.content, (await llm.acomplete("Hi")).text]
-        streams = [await collect(llm.astream_chat(asked())), await collect(llm.astream_complete("Hi"))]
+        whole = [(await llm.achat(question())).message.content, (await llm.acomplete("Hi")).text]
+        streams = [await collect(llm.astream_chat(question())), await collect(llm.astream_complete("Hi"))]
         return [*whole, streams[0][-1].message.content, streams[1][-1].text]
 
-    answers = [llm.chat(asked()).message.content, llm.complete("Hi").text]
-    answers += [list(llm.stream_chat(asked()))[-1].message.content, list(llm.stream_complete("Hi"))[-1].text]
+    answers = [llm.chat(question()).message.content, llm.complete("Hi").text]
+    answers += [list(llm.stream_chat(question()))[-1].message.content, list(llm.stream_complete("Hi"))[-1].text]
     for _ in range(2):
         answers += asyncio.run(every())
     assert all(answers)
@@ -113,8 +113,8 @@ def test_every_call_method_answers(llm):
 
 def test_a_stream_equals_a_whole_answer(llm):
     """The seed makes the noise the same."""
-    responses = list(llm.stream_chat(asked(), temperature=0))
-    whole = llm.chat(asked(), temperature=0)
+    responses = list(llm.stream_chat(question(), temperature=0))
+    whole = llm.chat(question(), temperature=0)
     assert responses[-1].message == whole.message
     assert "".join(response.delta for response in responses) == whole.message.content
     told = {name: value for name, value in whole.additional_kwargs.items() if name != "cached_tokens"}
@@ -124,8 +124,8 @@ def test_a_stream_equals_a_whole_answer(llm):
 def test_usage_is_counted(make):
     counter = TokenCountingHandler()
     llm = make(callback_manager=CallbackManager([counter]), max_tokens=5)
-    llm.chat(asked())
-    list(llm.stream_chat(asked()))
+    llm.chat(question())
+    list(llm.stream_chat(question()))
     assert counter.completion_llm_token_count == 10
     assert counter.prompt_llm_token_count > 10
 
@@ -133,13 +133,13 @@ def test_usage_is_counted(make):
 def test_reasoning_is_separate_from_text(make):
     """The server's parser splits what its template has opened."""
     llm = make(extra_body={"chat_template_kwargs": {"thinking": True}})
-    response = list(llm.stream_chat(asked()))[-1]
+    response = list(llm.stream_chat(question()))[-1]
     assert thinking(response)
     assert "think>" not in thinking(response) + "".join(texts(response))
 
 
-def test_logprobs_are_given(llm):
-    logprobs = llm.chat(asked(), logprobs=True, top_logprobs=2, max_tokens=3).logprobs
+def test_logprobs_are_returned(llm):
+    logprobs = llm.chat(question(), logprobs=True, top_logprobs=2, max_tokens=3).logprobs
     assert [len(token) >= 2 for token in logprobs] == [True] * 3
 
 
@@ -175,7 +175,7 @@ def test_a_conversation_with_reasoning_calls_and_results_is_accepted(llm):
     call = ToolCallBlock(tool_call_id="c1", tool_name="rate", tool_kwargs={"grade": "low", "certain": True})
     history = [
         ChatMessage(role=MessageRole.SYSTEM, content="Be brief."),
-        *asked(),
+        *question(),
         ChatMessage(role=MessageRole.ASSISTANT, blocks=[thought, TextBlock(text=""), call]),
         ChatMessage(role=MessageRole.TOOL, content="low True", additional_kwargs={"tool_call_id": "c1"}),
     ]
@@ -189,7 +189,7 @@ def test_objects_fit_their_schema(make):
     llm = make(max_tokens=200)
     assert isinstance(llm.structured_predict(Rating, PROMPT, what="it"), Rating)
     assert isinstance(list(llm.stream_structured_predict(Rating, PROMPT, what="it"))[-1], Rating)
-    assert isinstance(llm.as_structured_llm(Rating).chat(asked()).raw, Rating)
+    assert isinstance(llm.as_structured_llm(Rating).chat(question()).raw, Rating)
     text = "".join(item.delta for item in llm.as_structured_llm(Rating).stream_complete("Rate it."))
     Rating.model_validate_json(text)
 
@@ -236,14 +236,14 @@ def test_closing_a_stream_stops_the_server(make, real_server, way):
     before = generated(real_server)
 
     async def leave() -> None:
-        stream = await llm.astream_chat(asked())
+        stream = await llm.astream_chat(question())
         await anext(stream)
         await stream.aclose()
 
     if way == "async":
         asyncio.run(leave())
     else:
-        stream = llm.stream_chat(asked())
+        stream = llm.stream_chat(question())
         next(stream)
         stream.close()
     assert eventually(lambda: is_idle(real_server))
@@ -253,21 +253,21 @@ def test_closing_a_stream_stops_the_server(make, real_server, way):
 def test_copies_and_pickles_work(make, real_server, monkeypatch):
     monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", real_server.api_key)
     llm = make(api_key=None)
-    llm.chat(asked())
+    llm.chat(question())
     for same in (copy.deepcopy(llm), pickle.loads(pickle.dumps(llm)), TIR.from_dict(llm.to_dict())):
-        assert same.chat(asked()).message.content
+        assert same.chat(question()).message.content
 
 
 def test_failures_have_their_classes(make, real_server):
     with pytest.raises(AuthenticationError):
-        make(api_key="wrong").chat(asked())
+        make(api_key="wrong").chat(question())
     with pytest.raises(NotFoundError, match="nope"):
-        make(model="nope").chat(asked())
+        make(model="nope").chat(question())
     with pytest.raises(BadRequestError, match="top_p"):
-        make(top_p=2.0).chat(asked())
+        make(top_p=2.0).chat(question())
     with pytest.raises(ContextOverflowError):
-        make().chat(asked("word " * 9_000))
+        make().chat(question("word " * 9_000))
 
 
 def test_the_model_named_in_a_call_answers(make, real_server):
-    assert make(model="nope").chat(asked(), model=real_server.models[1]).message.content
+    assert make(model="nope").chat(question(), model=real_server.models[1]).message.content

@@ -31,7 +31,7 @@ def test_a_stop_word_in_the_text_stays_in_it(ask: Ask):
     assert (answer.finish_reason, answer.stop_reason) == ("stop", "How")
 
 
-def test_a_stop_word_that_never_comes_changes_nothing(ask: Ask):
+def test_a_stop_word_that_does_not_occur_changes_nothing(ask: Ask):
     answer = ask("hello", stop=["\nObservation"])
 
     assert answer.text == "Hello! How can I help you today?"

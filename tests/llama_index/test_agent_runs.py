@@ -1,4 +1,4 @@
-"""Agents that hand over to each other, saved contexts, and tools that ask a person for confirmation."""
+"""Runs of LlamaIndex's agents: hand-offs, saved contexts, confirmation by a person, unusual results of tools."""
 
 from __future__ import annotations
 
