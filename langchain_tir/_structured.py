@@ -35,16 +35,15 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
     Args:
         target: The pydantic class (v2 or v1) of the object; None returns a dict.
         tool: The tool whose arguments are the object; None reads the text of the message.
-        of_object: Whether the schema describes an object; otherwise any JSON is accepted, such as an array.
+        of_object: Whether the schema describes an object. Otherwise any JSON is accepted, such as an array, and a tool
+            has it as its only argument.
         schema_of_tool: The schema of the tool's arguments, by which one of several calls is chosen.
-        is_wrapped: Whether the object is the only argument of the tool, because it may be an array or another value.
     """
 
     target: Any = None
     tool: str | None = None
     of_object: bool = True
     schema_of_tool: Any = None
-    is_wrapped: bool = False
 
     def parse(self, text: str) -> Any:
         """Parse a text."""
@@ -82,7 +81,7 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
                 raise ValueError(broken)
             fitting = [value for value in arguments if may_fit(value, self.schema_of_tool)]
             value = next(iter(fitting or arguments[-1 if partial else 0 :]), None)
-            return (value or {}).get(VALUE) if self.is_wrapped else value
+            return value if self.of_object else (value or {}).get(VALUE)
         if partial:
             return read_partial_json(text)
         return read_json(text) if text.strip() else None
@@ -155,20 +154,14 @@ def _call_of_schema(schema: Any, strict: bool | None, target: Any) -> tuple[Json
     tool = to_tool(schema, strict=strict)
     function = {"strict": True, **tool["function"]}
     whole = json_schema(schema, function)
-    is_wrapped = not is_of_object(whole)
-    if is_wrapped:
+    of_object = is_of_object(whole)
+    if not of_object:
         function["parameters"] = closed(wrapped(whole)) if strict else wrapped(whole)
     fields = tool_fields([{**tool, "function": function}], function["name"])
     fields["parallel_tool_calls"] = False
-    parameters = function.get("parameters")
-    parser = StructuredParser(
-        target=target,
-        tool=function["name"],
-        schema_of_tool=parameters,
-        of_object=not is_wrapped,
-        is_wrapped=is_wrapped,
+    return fields, StructuredParser(
+        target=target, tool=function["name"], of_object=of_object, schema_of_tool=function.get("parameters")
     )
-    return fields, parser
 
 
 def traced_format(schema: Any, method: Method, strict: bool | None) -> Json:

@@ -166,11 +166,11 @@ def test_a_json_schema_needs_no_title(model: ChatTIR, sandbox: Sandbox, schema: 
 @pytest.mark.parametrize(("schema", "value"), TITLELESS.values(), ids=TITLELESS)
 def test_a_json_schema_of_a_call_needs_no_title(model: ChatTIR, sandbox: Sandbox, schema: Any, value: Any):
     chain = model.with_structured_output(schema, method="function_calling")
-    arguments = {"value": value} if chain.last.is_wrapped else value
+    arguments = value if chain.last.of_object else {"value": value}
     sandbox.script(Reply(tool_calls=[ToolCall(chain.last.tool, arguments)]))
 
     assert chain.invoke("Q") == value
-    assert chain.last.is_wrapped == (not isinstance(value, dict))
+    assert chain.last.of_object == isinstance(value, dict)
 
 
 def test_the_arguments_of_a_call_may_be_a_union_of_objects(model: ChatTIR, sandbox: Sandbox):

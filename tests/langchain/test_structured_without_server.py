@@ -48,7 +48,7 @@ def parser(**fields: Any) -> dict[str, Any]:
 
 def read(made: StructuredParser) -> dict[str, Any]:
     """The fields of a parser."""
-    return {name: getattr(made, name) for name in ("target", "tool", "of_object", "schema_of_tool", "is_wrapped")}
+    return {name: getattr(made, name) for name in ("target", "tool", "of_object", "schema_of_tool")}
 
 
 def test_json_schema_sends_the_schema_as_a_format():
@@ -115,7 +115,7 @@ def test_a_schema_that_is_not_an_object_is_the_only_argument_of_a_call(schema: A
         **definitions,
     }
     name = schema.get("title", "answer")
-    assert read(made) == parser(tool=name, schema_of_tool=sent, of_object=False, is_wrapped=True)
+    assert read(made) == parser(tool=name, schema_of_tool=sent, of_object=False)
 
 
 def test_a_strict_call_of_a_schema_that_is_not_an_object_allows_no_other_arguments():
