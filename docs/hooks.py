@@ -1,6 +1,6 @@
-"""What MkDocs does with the pages beside rendering them: tables that come from the code, and `llms.txt`.
+"""MkDocs hooks: tables that are generated from the code, and `llms.txt`.
 
-`<!-- table: NAME -->` in a page is replaced by a table of `TABLES`. Each page is also written as Markdown beside its
+`<!-- table: NAME -->` in a page is replaced by a table of `TABLES`. Each page is also written as Markdown next to its
 HTML, and `llms.txt` lists these files (https://llmstxt.org).
 """
 
@@ -24,7 +24,7 @@ _HOW_TO_RUN = re.compile(r"^ *<!-- (?:needs|not run|sandbox): .* -->\n\n?", re.M
 
 
 def models() -> Iterator[str]:
-    """What is known of each slug."""
+    """The facts about each slug."""
     yield "| slug | context window | reasoning | tools | images | vector length |"
     yield "|---|---:|---|---|---|---:|"
     for slug, info in KNOWN.items():
@@ -79,7 +79,7 @@ def with_tables(text: str) -> str:
     return _PLACE.sub(lambda found: "\n".join(TABLES[found[1]]()), text)
 
 
-# MkDocs calls what follows.
+# MkDocs calls the functions below.
 
 _texts: dict[str, str] = {}
 """The pages of a build as Markdown, by the path of their source."""
