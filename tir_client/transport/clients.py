@@ -1,7 +1,6 @@
 """The httpx clients of one `TIRClient`: one for sync code, one for each event loop.
 
-A sync client serves all threads. An async client belongs to the event loop that opened its connections, and is closed
-with it.
+Threads share one sync client. An async client is bound to the event loop of its connections and closes with it.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ if TYPE_CHECKING:
 Client = TypeVar("Client", httpx.Client, httpx.AsyncClient)
 
 CONNECTIONS = 1_000
-"""Maximum number of open connections; further calls wait for one."""
+"""Maximum number of open connections; further calls wait."""
 KEEPALIVE = 30.0
-"""Seconds for which a connection is kept while it has nothing to do."""
+"""Seconds for which idle connections are kept."""
 
 LIMITS = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=20, keepalive_expiry=KEEPALIVE)
-"""Few idle connections, because httpx checks each of them for every request."""
+"""Limits for sync clients. They keep few idle connections, because httpx checks each one for every request."""
 
 
 CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -43,7 +42,7 @@ PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """One TLS context for all clients: making one costs more than the rest of a client."""
+    """The TLS context of all clients. It takes longer to create than the rest of a client."""
     try:
         return httpx.create_ssl_context()
     except OSError as error:
@@ -56,14 +55,14 @@ def _tls() -> ssl.SSLContext:
 
 
 DIRECT: dict[str, Any] = {f"all://{host}": None for host in LOOPBACK}
-"""Hosts for which no proxy is used, whatever the environment says: this machine."""
+"""Hosts for which environment proxies are ignored: this machine."""
 
 
 class Clients:
-    """Makes httpx clients when they are first needed, and closes them.
+    """Creates httpx clients on first use, and closes them.
 
     Args:
-        http_client: A user's client for sync calls, which is never closed here.
+        http_client: A user's client for sync calls, which is not closed.
         http_async_client: The same for async calls, in any event loop.
     """
 
@@ -75,7 +74,7 @@ class Clients:
         self._async: dict[int, _LoopClient] = {}
 
     def sync(self) -> Any:
-        """The client for sync calls. After a fork the child makes its own: sockets cannot be shared."""
+        """The client for sync calls. A forked child creates a new one, because processes cannot share sockets."""
         if self.given is not None:
             return _opened(self.given, "http_client")
         pid = os.getpid()
@@ -107,7 +106,7 @@ class Clients:
                 entry.finalizer()
 
     def close(self) -> None:
-        """Close the sync client, if this object made one. The next call makes another."""
+        """Close the sync client, unless it is the user's. The next call creates a new one."""
         with self._lock:
             if self._sync is not None:
                 self._sync.finalizer()
@@ -115,7 +114,7 @@ class Clients:
         self._forget_closed_loops()
 
     async def aclose(self) -> None:
-        """Close the sync client and the running loop's async client, if this object made them."""
+        """Close the sync client and the running loop's async client, unless they are the user's."""
         self.close()
         entry = self._async.pop(id(asyncio.get_running_loop()), None)
         if entry is not None:
@@ -140,7 +139,7 @@ _UNUSABLE = (ImportError, ValueError, httpx.InvalidURL)
 
 
 def _unusable_variable() -> str:
-    """The name of the variable of the environment for which no proxy can be set up."""
+    """The name of the environment variable with an invalid proxy."""
     for name in os.environ:
         if name.upper() in PROXY_VARIABLES and (proxy := os.environ[name]):
             try:
@@ -151,20 +150,20 @@ def _unusable_variable() -> str:
 
 
 def _has_proxies() -> bool:
-    """Whether the environment names a proxy. Only httpx's own transports support proxies."""
+    """Whether the environment sets a proxy."""
     return bool(getproxies().keys() & {"http", "https", "all"})
 
 
 def _sync_client() -> httpx.Client:
     if _has_proxies():
         return httpx.Client(verify=_tls(), limits=LIMITS, mounts=DIRECT)
-    from tir_client.transport.httpcore import HttpcoreTransport  # noqa: PLC0415 - importing models does not pay for it
+    from tir_client.transport.httpcore import HttpcoreTransport  # noqa: PLC0415 - keeps importing models fast
 
     return httpx.Client(transport=HttpcoreTransport(_tls(), LIMITS))
 
 
 def _async_client() -> httpx.AsyncClient:
-    from tir_client.transport.aiohttp import AiohttpTransport  # noqa: PLC0415 - sync code does not pay for aiohttp
+    from tir_client.transport.aiohttp import AiohttpTransport  # noqa: PLC0415 - sync code does not need aiohttp
 
     return httpx.AsyncClient(transport=AiohttpTransport(_tls, limit=CONNECTIONS, keepalive=KEEPALIVE))
 
@@ -184,10 +183,10 @@ class _SyncClient:
 
 
 class _LoopClient:
-    """The async client of one event loop. It is closed with the loop, or with its `Clients`.
+    """The async client of one event loop. It closes with the loop, or with its `Clients`.
 
     Attributes:
-        finalizer: Calls `retire` when the `Clients` that made it is gone.
+        finalizer: Calls `retire` when its `Clients` is garbage-collected.
     """
 
     finalizer: weakref.finalize[Any, Any]
@@ -199,7 +198,7 @@ class _LoopClient:
         self._guard = _closed_with_loop(self.client)
 
     async def start(self) -> None:
-        """Have the running loop close the client when it shuts down."""
+        """Register the client to be closed when the running loop shuts down."""
         await anext(self._guard)
 
     async def aclose(self) -> None:
@@ -234,12 +233,12 @@ _RETIRED: set[_LoopClient] = set()
 async def _closed_with_loop(client: httpx.AsyncClient) -> AsyncGenerator[None]:
     """Close `client` when its loop shuts down its async generators.
 
-    If a loop is closed without that, `retire` closes the client.
+    If a loop is closed without that step, `retire` closes the client.
     """
     try:
         yield
     finally:
-        with suppress(RuntimeError):  # of a client behind a proxy, httpx's own, in a loop that is closed
+        with suppress(RuntimeError):  # httpx's client for proxies, in a closed loop
             await client.aclose()
 
 
@@ -248,7 +247,7 @@ def _checked(client: Any, name: str, *, is_async: bool) -> Any:
         return None
     send = getattr(client, "send", None)
     if isinstance(client, type):
-        raise ConfigurationError(f"`{name}` is a class: pass an object of it, such as `{client.__name__}()`.")
+        raise ConfigurationError(f"`{name}` is a class: pass an instance, such as `{client.__name__}()`.")
     if send is None or not hasattr(client, "build_request") or inspect.iscoroutinefunction(send) != is_async:
         wanted = "an httpx.AsyncClient" if is_async else "an httpx.Client"
         raise ConfigurationError(f"`{name}` must be {wanted}, not {type(client).__name__}.")
@@ -257,5 +256,5 @@ def _checked(client: Any, name: str, *, is_async: bool) -> Any:
 
 def _opened(client: Any, name: str) -> Any:
     if client.is_closed:
-        raise ConfigurationError(f"`{name}` has been closed: pass one that is open.")
+        raise ConfigurationError(f"`{name}` is closed: pass an open client.")
     return client
