@@ -187,11 +187,13 @@ def two_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
 
 
-def answer_one(server: socket.socket) -> None:
+def answer_one(server: socket.socket, received: list[bytes] | None = None) -> None:
     connection, _ = server.accept()
     with connection:
-        connection.recv(65536)
+        data = connection.recv(65536)
         connection.sendall(ANSWER)
+    if received is not None:
+        received.append(data)
 
 
 @pytest.mark.usefixtures("two_addresses")
@@ -247,6 +249,17 @@ def test_an_early_error_response_to_a_large_request_is_read(last):
     with WireServer([TOO_LARGE, last]) as server, client_for(server) as client:
         response = client.post("/", content=bytes(20 * PIECE))
     assert (response.status_code, response.content) == (413, b"too large")
+
+
+def test_a_small_request_is_sent_at_once():
+    received: list[bytes] = []
+    with listening("127.0.0.1") as (port, (server,)), client_for() as client:
+        thread = threading.Thread(target=answer_one, args=(server, received))
+        thread.start()
+        assert client.post(f"http://127.0.0.1:{port}/", content=b"the body").content == b"all of it"
+        thread.join()
+    assert received[0].startswith(b"POST / ")
+    assert received[0].endswith(b"\r\n\r\nthe body")
 
 
 def test_a_large_request_arrives_whole():

@@ -7,6 +7,7 @@ limit. It does not accept a custom network backend, so this module replaces it.
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from contextvars import ContextVar
 from math import inf
 from time import monotonic
@@ -142,6 +143,8 @@ class _Connection(httpcore.NetworkStream):
         self._ends = ends
         self._begins = False
         self._has_surplus = False
+        self._unsent = b""
+        self._write_timeout: float | None = None
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
@@ -155,15 +158,21 @@ class _Connection(httpcore.NetworkStream):
         self._begins = True
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Send a part of a request."""
+        """Take a part of a request. It is sent once it is as long as a piece, or when the answer is read.
+
+        httpcore writes headers and body separately; sent together, they take one system call and one packet.
+        """
         self._deadline = _deadline.get()
-        for start in range(0, len(buffer), PIECE):
-            self._begins = True
-            self._stream.write(buffer[start : start + PIECE], self._left(timeout, httpcore.WriteTimeout))
-        self._begins = True
+        self._write_timeout = timeout
+        self._unsent += buffer
+        if len(self._unsent) >= PIECE:
+            self._send()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Receive data. It reads from the socket, because httpcore's `read` takes twice as long."""
+        if self._unsent:
+            with suppress(httpcore.WriteError):  # as in httpcore: the server may refuse a request early
+                self._send()
         left = self._left(timeout, httpcore.ReadTimeout)
         try:
             if left != self._socket.gettimeout():
@@ -187,6 +196,14 @@ class _Connection(httpcore.NetworkStream):
         a second response, which the parser would return for the next call.
         """
         return (info == "is_readable" and self._has_surplus) or self._stream.get_extra_info(info)
+
+    def _send(self) -> None:
+        """Send what has been written; each piece has its own time limit."""
+        unsent, self._unsent = self._unsent, b""
+        for start in range(0, len(unsent), PIECE):
+            self._begins = True
+            self._stream.write(unsent[start : start + PIECE], self._left(self._write_timeout, httpcore.WriteTimeout))
+        self._begins = True
 
     def _left(self, seconds: float | None, error: type[Exception]) -> float | None:
         """Seconds left of the current wait, which begins with the first call; None without a limit."""
