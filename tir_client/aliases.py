@@ -1,6 +1,6 @@
 """Renames the arguments of other models, such as ChatOpenAI or OpenAILike, and refuses those that have no effect. Pure.
 
-A refusal says what to do instead. A server would ignore unknown parameters.
+Each error says what to do instead. Servers ignore unknown parameters without an error.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ CALL_ALIASES = {
     "extra_headers": "default_headers",
     "extra_query": "default_query",
 }
-"""Arguments of a call in other models, and the fields of the constructor that they are here."""
+"""Call arguments of other models, and the constructor field that replaces each of them."""
 
 _CREDENTIAL = re.compile(r"api_?key|(?<!max_)token$|secret|passw|credential|authorization", re.IGNORECASE)
 
@@ -72,7 +72,7 @@ def rename(
     """Return the arguments of a constructor or a call under the names of this library.
 
     Raises:
-        TIRError: One is given under two names; of the class `error`.
+        TIRError: An argument is given under two names. The class is `error`.
     """
     renamed: dict[str, Any] = {}
     for other, value in arguments.items():
@@ -88,7 +88,7 @@ def _other_name(name: str, arguments: Mapping[str, Any], aliases: Mapping[str, s
 
 
 def refuse_unsupported(names: Collection[str], unsupported: Mapping[str, str]) -> None:
-    """Refuse unsupported arguments of a constructor, and those that look like a secret.
+    """Refuse unsupported arguments of a constructor, and unknown ones that look like a secret.
 
     Raises:
         ConfigurationError: There is one.
@@ -101,10 +101,10 @@ def refuse_unsupported(names: Collection[str], unsupported: Mapping[str, str]) -
 
 
 def refuse_unknown(names: Collection[str], known: Collection[str], owner: str) -> None:
-    """Refuse arguments of a constructor that do not exist.
+    """Refuse unknown arguments of a constructor.
 
     Raises:
-        ConfigurationError: There is one; the message has the nearest argument.
+        ConfigurationError: An argument is unknown; the message suggests the nearest name.
     """
     for name in sorted(names):
         raise ConfigurationError(f"{owner} has no argument `{name}`{did_you_mean(name, known) or '.'}")
@@ -113,10 +113,10 @@ def refuse_unknown(names: Collection[str], known: Collection[str], owner: str) -
 def refuse_unknown_parameters(
     names: Collection[str], known: Collection[str], constructor: Collection[str], unsupported: Mapping[str, str]
 ) -> None:
-    """Refuse arguments of a call that are not parameters of a request.
+    """Refuse arguments of a call that are not request parameters.
 
     Raises:
-        InvalidRequestError: There is one; the message has the nearest parameter, or what to do instead.
+        InvalidRequestError: An argument is unknown; the message suggests the nearest name, or what to do instead.
     """
     for name in sorted(set(names).difference(known)):
         field = CALL_ALIASES.get(name, name)

@@ -18,12 +18,12 @@ Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class ChatParameters(Parameters):
-    """The parameters of a chat model's requests, and the prices of its answers."""
+    """The request parameters of a chat model, and the prices of its tokens."""
 
     prices: dict[str, tuple[Amount, Amount]] | None = Field(
         default=None,
-        description="Prices of a million tokens of prompt and of answer, by model: `{'gpt_oss_120b': (0.15, 0.6)}`. "
-        "With them, each answer has its cost, in the same currency. None are built in.",
+        description="Prices per million prompt tokens and answer tokens, by model: `{'gpt_oss_120b': (0.15, 0.6)}`. "
+        "With them, each answer has its cost, in the same currency. There are no built-in prices.",
     )
     extra_body: Json | None = Field(default=None, description="Further fields of the request body, sent unchanged.")
 

@@ -1,7 +1,7 @@
-"""TIRClient: the calls of TIR's protocol, each in a sync and an async version.
+"""TIRClient: the API calls, each in a sync and an async version.
 
-Requests, answers and retries are decided in modules without I/O. The loops that wait are in `transport.sender` and
-`transport.streams`.
+Modules without I/O build requests, parse answers and decide about retries. `transport.sender` and `transport.streams`
+do the I/O.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ class TIRClient(Closing):
         config: Token and address; `Config.resolve` fills it from arguments and environment.
         timeout: Seconds, a mapping of phases (`connect`, `first_byte`, `chunk`, `total`), or an httpx timeout.
         retry: How failures are retried.
-        wait_for_start: Seconds for which a call keeps trying while a deployment starts that was idle; by default it
-            does not. It also bounds the wait for a running model's answer to begin. See `wait_until_ready`.
-        http_client: An httpx (or httpx2) client for sync calls; the client does not close it.
+        wait_for_start: Seconds for which a call is retried while an idle deployment starts; by default it is not.
+            It also bounds the wait for the first byte of a running model. See `wait_until_ready`.
+        http_client: An httpx (or httpx2) client for sync calls; it is not closed by this client.
         http_async_client: The same for async calls.
 
-    It may be shared by threads and event loops, pickled (without the token, which is then read from the environment)
-    and copied. Every method raises `TIRError`s only, each described in `tir_client.errors`.
+    A client may be shared by threads and event loops, pickled (without the token, which is then read from the
+    environment) and copied. All methods raise only `TIRError`s; `tir_client.errors` lists them.
     """
 
     def __init__(  # noqa: PLR0913 - one argument per setting
@@ -83,13 +83,13 @@ class TIRClient(Closing):
 
         Args:
             request: The request.
-            lenient: Return an answer that lacks the tool call which `request` demands, instead of raising.
+            lenient: Return an answer without the required tool call, instead of raising.
 
-        If a stop word ended the answer before its text, or a demanded tool call is missing or cannot be used, a second
+        If a stop word ended the answer before its text, or a required tool call is missing or unusable, a second
         request is sent, and `usage` counts both.
 
         Raises:
-            ForcedToolError: A tool call was demanded, and there is none.
+            ForcedToolError: The required tool call is missing.
         """
         second = self._begin(request, lenient=lenient)
         answer = self._ask(request)
@@ -108,7 +108,7 @@ class TIRClient(Closing):
     # Chat, streamed
 
     def stream(self, request: ChatRequest, *, lenient: bool = False) -> ChatStream:
-        """Send `request` when the stream is first iterated over; `chat` says what the arguments mean."""
+        """Stream the answer. The request is sent when iteration begins; the arguments are those of `chat`."""
         attempt = self._attempt(request.model, CHAT, request.streamed())
         second = self._begin(request, lenient=lenient)
         return ChatStream(attempt, second, self._advice, self._sender, self._ask)
@@ -154,16 +154,16 @@ class TIRClient(Closing):
         return self._windows.keep(model, await self._sender.afetch(self._attempt(model, "models"), read_models))
 
     def context_window(self, model: str = DEFAULT_MODEL) -> int | None:
-        """Tokens of prompt and answer together, or None if neither this library nor the server says it.
+        """The context window in tokens, prompt and answer together, or None if it is unknown.
 
-        What `model_info` does not know is read from the server's list of models, once. It never raises: if the list
-        cannot be read within 5 seconds, a warning is logged, once, and the server is asked again after a minute at
-        the earliest. In a running event loop it blocks for a second at most; to avoid that, await `amodels` before.
+        If `model_info` has no window, it is read from the server's list of models, once. This never raises: if the list
+        cannot be read within 5 seconds, a warning is logged, once, and the next attempt is a minute later at the
+        earliest. In a running event loop it blocks for at most a second; to avoid that, await `amodels` first.
         """
         return model_info(model).context_window or self._windows.get(model, self._list_for_window)
 
     def known_window(self, model: str = DEFAULT_MODEL) -> int | None:
-        """`context_window`, but without asking the server: None if it has not been read."""
+        """`context_window` without a request: None if it has not been read."""
         return model_info(model).context_window or self._windows.known(model)
 
     def _list_for_window(self, model: str, seconds: float) -> list[ModelCard]:
@@ -173,21 +173,21 @@ class TIRClient(Closing):
         )
 
     def wait_until_ready(self, model: str = DEFAULT_MODEL, *, seconds: float | None = None) -> list[ModelCard]:
-        """Wait until the endpoint of `model` lists any models, and return the list.
+        """Wait until the endpoint of `model` lists models, and return the list.
 
-        The list need not have `model` itself: servers list models by other names, too.
+        The list may lack `model` itself: some servers list models under other names.
 
-        It polls `/models`, at first every second and later every 15 seconds. An idle deployment starts when a request
-        reaches it; where a gateway does not count this one, send a chat request with `wait_for_start` instead.
+        It polls `/models`, at first every second and later every 15 seconds. An idle deployment starts when it receives
+        a request; if the gateway ignores requests to `/models`, send a chat request with `wait_for_start` instead.
 
         Args:
             model: The model to wait for.
-            seconds: How long to wait. Default: `wait_for_start` of this client, or 15 minutes if that is not set. The
-                timeout `total` holds here, too.
+            seconds: How long to wait. Default: `wait_for_start` of this client, or 15 minutes. The timeout `total`
+                applies, too.
 
         Raises:
             APITimeoutError: It was not ready in time; the message has the last failure.
-            APIStatusError: The endpoint answered, but with an error that waiting does not cure, such as a 401.
+            APIStatusError: The endpoint answered with an error that waiting cannot fix, such as a 401.
         """
         attempt = self._poll(model, seconds)
         return self._windows.keep(model, self._sender.fetch(attempt, partial(_read_ready, attempt)))
@@ -198,11 +198,11 @@ class TIRClient(Closing):
         return self._windows.keep(model, await self._sender.afetch(attempt, partial(_read_ready, attempt)))
 
     def count_tokens(self, request: ChatRequest, *, retry: RetryPolicy | None = None) -> int:
-        """Count the tokens of a prompt with vLLM's `/tokenize`, where the server exposes it.
+        """Count the tokens of a prompt with vLLM's `/tokenize`, if the server exposes it.
 
         Args:
             request: The prompt.
-            retry: How failures are retried, if not as those of other calls; then it does not wait for a start either.
+            retry: Replaces the client's retry policy; `wait_for_start` then does not apply either.
         """
         return self._sender.fetch(self._tokenize(request, retry), read_token_count)
 
@@ -210,7 +210,7 @@ class TIRClient(Closing):
         """`count_tokens` for async code."""
         return await self._sender.afetch(self._tokenize(request, retry), read_token_count)
 
-    # What all of them share
+    # Shared by all calls
 
     def _attempt(self, model: str, path: str, body: Json | None = None) -> Attempt:
         content = None if body is None else to_bytes(body)
@@ -284,7 +284,7 @@ class TIRClient(Closing):
 
 
 def _read_ready(attempt: Attempt, content: bytes, request_id: str | None) -> list[ModelCard]:
-    """Read a list of models; an empty one is that of a deployment that has not started."""
+    """Read a list of models; an empty one means that the deployment has not started."""
     cards = read_models(content, request_id)
     if not cards:
         raise APIConnectionError("The server lists no models yet.", phase="first_byte")

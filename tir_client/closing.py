@@ -1,4 +1,4 @@
-"""Closing: closes a client, or a model that has one, at the end of a `with` or `async with` block."""
+"""Closing: a base class for clients and models, which are closed at the end of a `with` or `async with` block."""
 
 from __future__ import annotations
 

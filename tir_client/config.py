@@ -1,6 +1,6 @@
 """Token, project and the URL of each model. Reads the environment, sends nothing.
 
-The address of a GenAI model on TIR contains the model's slug, so the URL follows the model of *each call*:
+The URL of a GenAI model on TIR contains the model's slug, so the URL depends on the model of *each call*:
 
     {host}/project/p-{project_id}/genai/{model}/v1                 a model that TIR hosts
     {host}/project/p-{project_id}/genai/v1                         one that shares its URL: speech, images, translation
@@ -52,7 +52,7 @@ LOOPBACK = ("localhost", "*.localhost", "127.0.0.1", "[::1]")
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A resolved configuration: everything needed to address and sign a request. Build it with `resolve`.
+    """The token and URLs for requests. Build it with `resolve`.
 
     Args:
         token: The Auth Token, or a function that returns it.
@@ -88,7 +88,7 @@ class Config:
         default_query: Mapping[str, object] | None = None,
         allow_http: bool = False,
     ) -> Config:
-        """Fill what was not given from the environment, and check all of it.
+        """Build and check a configuration. Values that are None are read from the environment.
 
         Raises:
             ConfigurationError: Something is missing or malformed; the message names the argument and the variable.
@@ -147,11 +147,11 @@ class Config:
         return SecretStr(clean_token(self.token() if callable(self.token) else self.token))
 
     def secrets(self, token: SecretStr) -> list[str]:
-        """The values to mask if a server repeats them: `token`, and those of the user's headers and query."""
+        """The values to mask if a server repeats them: `token`, and the values of the user's headers and query."""
         return [token.get_secret_value(), *self.headers.values(), *self.query.values()]
 
     def token_hint(self, token: SecretStr) -> str:
-        """Advice for a 401, chosen by the shape of the token, which it does not repeat."""
+        """Advice for a 401, chosen by the shape of the token. It does not contain the token."""
         if self.base_url is None and not looks_like_auth_token(token):
             return (
                 "The token given does not look like an Auth Token (a long JWT that begins with `eyJ`). Creating a "
@@ -160,10 +160,10 @@ class Config:
         return f"Check the Auth Token given as `api_key` or in {TOKEN_VARIABLES[0]}: it may have expired."
 
     def __getstate__(self) -> list[Any]:
-        """What is pickled: never a token, which is read from the environment afterwards.
+        """The state to pickle, without the token, which is read from the environment after unpickling.
 
         Raises:
-            TypeError: There are headers or parameters of the user's, which may be secrets, too.
+            TypeError: There are custom headers or query parameters, which may be secret.
         """
         if self.headers or self.query:
             raise TypeError("`default_headers` and `default_query` may be secret: such a client cannot be pickled.")
@@ -179,7 +179,7 @@ class Config:
 
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?|[0-9A-Fa-f:]+:[0-9A-Fa-f:.]*(?:%\w+)?")
-"""A name in ASCII (a host in another script has an `xn--` form), or an address."""
+"""An ASCII host name (other scripts have an `xn--` form), or an IP address."""
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:+-]*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -256,9 +256,9 @@ def _split(url: object, name: str) -> SplitResult:
 
 
 def _shown(value: object) -> str:
-    """A wrong value for an error text; hidden if it may be a token in the wrong place."""
+    """A wrong value for an error message; hidden if it may be a misplaced token."""
     looks_secret = isinstance(value, str) and re.fullmatch(r"[\w.~+=-]{20,}", value.strip())
-    return f"a text of {len(str(value))} characters that may be a token" if looks_secret else repr(value)
+    return f"a string of {len(str(value))} characters that may be a token" if looks_secret else repr(value)
 
 
 def _is_loopback(host: str) -> bool:

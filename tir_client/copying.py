@@ -1,4 +1,4 @@
-"""Copies and pickles of the models of both integrations: connections are shared, and no pickle has a secret."""
+"""Copying and pickling of the models of both integrations. Copies share connections; pickles contain no secrets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
 SHARED = ("http_client", "http_async_client", "rate_limiter", "cache", "callbacks", "callback_manager")
-"""Fields that a deep copy shares with the original, because they refer to something outside."""
+"""Fields that a deep copy shares with the original, because they refer to external objects."""
 
 _SECRET = ("a pickle would hold secrets", "Set it again in each process, on the unpickled object.")
 _OPEN = ("it holds open connections", "Set it in each process, on the unpickled object.")
@@ -33,7 +33,7 @@ LOOSE = ("extra_body", "model_kwargs", "additional_kwargs")
 
 
 class Copyable(BaseModel):
-    """A model with `api_key`, which can be copied deeply, and pickled without its token."""
+    """A pydantic model with `api_key` that can be deep-copied, and pickled without the token."""
 
     if TYPE_CHECKING:
         api_key: SecretStr | Callable[[], Any] | None
@@ -45,10 +45,10 @@ class Copyable(BaseModel):
         return super().__deepcopy__(memo)
 
     def __getstate__(self) -> dict[Any, Any]:
-        """What is pickled: no token, which is read from the environment afterwards.
+        """The state to pickle, without the token, which is read from the environment after unpickling.
 
         Raises:
-            TypeError: A field can or must not be in a pickle.
+            TypeError: A field cannot be pickled, or is secret.
         """
         for name, (reason, remedy) in self._unpicklable().items():
             raise TypeError(f"A {type(self).__name__} with {name} cannot be pickled: {reason}. {remedy}")
@@ -61,7 +61,7 @@ class Copyable(BaseModel):
         return super(Copyable, bare).__getstate__()
 
     def _unpicklable(self) -> dict[str, tuple[str, str]]:
-        """What must not be in a pickle, with the reason and what to do instead."""
+        """The fields that prevent pickling, with the reason and what to do instead."""
         found = {f"`{name}`": why for name, why in UNPICKLABLE.items() if getattr(self, name, None) is not None}
         for field in LOOSE:
             secrets = filter(looks_like_credential, getattr(self, field, None) or ())
@@ -69,10 +69,10 @@ class Copyable(BaseModel):
         return found
 
     def _pickled_token(self) -> Callable[[], Any] | None:
-        """None for the environment's token, or a function that is pickled by its name.
+        """None for a token from the environment, or a function that is pickled by its name.
 
         Raises:
-            TypeError: The token was given in code.
+            TypeError: The token was passed as a string.
         """
         token = self.api_key
         if token is None or "api_key" not in self.model_fields_set or token == token_from_environment():

@@ -18,17 +18,18 @@ Kind = Literal["query_instruction", "text_instruction"]
 
 
 class EmbeddingSettings(Connection):
-    """An embedding model: what is put before texts, and how they are embedded."""
+    """The settings of an embedding model: instructions, dimensions and truncation."""
 
     model_config = ConfigDict(extra="forbid")
 
     dimensions: int | None = Field(default=None, ge=1, description="Length of the vectors, for models that can choose.")
     query_instruction: str | None = Field(
-        default=None, description="Text before each query. Default: by the model's name; an empty string puts nothing."
+        default=None,
+        description="Text before each query. Default: depends on the model's name; an empty string adds none.",
     )
     text_instruction: str | None = Field(
         default=None,
-        description="Text before each text that is not a query. Default: by the model's name, as with queries.",
+        description="Text before each text that is not a query. Default: depends on the model's name, as for queries.",
     )
     truncate_prompt_tokens: int | None = Field(
         default=None,
@@ -40,15 +41,15 @@ class EmbeddingSettings(Connection):
     )
 
     def _instruction(self, kind: Kind) -> str:
-        """The instruction before a query or another text: the user's, or else the model's own."""
+        """The instruction for a query or a text: the user's, or else the model's default."""
         own: str | None = getattr(self, kind)
         return getattr(model_info(self.model), kind) if own is None else own
 
     def _instructed(self, texts: Sequence[object], kind: Kind) -> list[str]:
-        """The texts with the instruction before each.
+        """Prepend the instruction to each text.
 
         Raises:
-            InvalidRequestError: One is not a string.
+            InvalidRequestError: A text is not a string.
         """
         instruction = self._instruction(kind)
         for text in texts:

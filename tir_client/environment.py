@@ -1,4 +1,4 @@
-"""The variables of the environment that the library reads, and the token, which is in one of them or given in code."""
+"""Reads the environment variables of this library, and checks tokens."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def token_from_environment() -> SecretStr | None:
 
 
 def project_from_environment() -> str | None:
-    """The project from the environment, as it is written there, or None."""
+    """The project id from the environment, unchanged, or None."""
     return from_environment(PROJECT_VARIABLE)
 
 
 def environment_token() -> SecretStr:
-    """The token from the environment, for a client that was unpickled without its own.
+    """The token from the environment, for a client that was unpickled without a token.
 
     Raises:
         ConfigurationError: There is none.
@@ -54,10 +54,10 @@ def environment_token() -> SecretStr:
 
 
 def clean_token(token: str | SecretStr | Awaitable[str | SecretStr]) -> str:
-    """Return the text of a token that a user or a function gave.
+    """Check a token that was passed as an argument or returned by a function; return it as a string.
 
     Raises:
-        ConfigurationError: It is not a usable token. No frame of the error has it among its locals.
+        ConfigurationError: The token is unusable. The traceback's local variables do not contain it.
     """
     if inspect.iscoroutine(token):
         token.close()
@@ -70,14 +70,14 @@ def clean_token(token: str | SecretStr | Awaitable[str | SecretStr]) -> str:
         raise ConfigurationError(f"`api_key` must be a string, or a function that returns one, not {type(token)!r}.")
     token = token.strip().removeprefix("Bearer ").strip()
     if not token or not token.isascii() or not token.isprintable() or " " in token:
-        del token  # even a bad token must not be among the locals of a traceback
+        del token  # keep even a bad token out of the traceback's local variables
         raise ConfigurationError(
-            "`api_key` is empty, or has spaces, line breaks or other characters inside that no token has. "
+            "`api_key` is empty, or contains spaces, line breaks or other characters that no token has. "
             f"Copy the Auth Token again, or set {TOKEN_VARIABLES[0]}."
         )
     return token
 
 
 def looks_like_auth_token(token: SecretStr) -> bool:
-    """Whether a token has the form of an Auth Token, which is a JWT."""
+    """Whether a token looks like an Auth Token, which is a JWT."""
     return re.fullmatch(r"eyJ[^.]*\.[^.]*\.[^.]*", token.get_secret_value()) is not None

@@ -47,7 +47,7 @@ class TIRError(Exception):
         request_id: The server's id of the request, for a support ticket.
         body: The body of the answer: parsed JSON, or text, truncated if it is long.
         headers: The answer's headers, lower-case names; never the request's, which hold the token.
-        partial: What had arrived of the answer before the failure.
+        partial: The part of the answer that had arrived before the failure.
         retry_after: Seconds the server asked to wait.
         phase: Where it failed, and which timeout ran out: "connect", "first_byte", "chunk" or "total"; "start" if
             a deployment did not start within `wait_for_start`; "certificate" if the server's certificate was not
@@ -77,7 +77,7 @@ class TIRError(Exception):
         self.phase = phase
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by keyword, which `Exception` cannot do by itself."""
+        """Pickle the keyword arguments, too, which `Exception` drops."""
         return _rebuild, (type(self), self.message, self.details())
 
     def details(self) -> dict[str, Any]:
@@ -105,7 +105,7 @@ class APIConnectionError(TIRError):
 
 
 class APITimeoutError(APIConnectionError, TimeoutError):
-    """The server took longer than the timeout of the phase that the message names, or than `wait_for_start`."""
+    """The server took longer than a timeout, which the message names, or than `wait_for_start`."""
 
 
 class APIStatusError(TIRError):
@@ -137,7 +137,7 @@ class RateLimitError(APIStatusError):
 
 
 class ServerError(APIStatusError):
-    """The server or a gateway before it failed (5xx, 408, 409). Trying again may help."""
+    """The server, or a gateway in front of it, failed (5xx, 408, 409). Trying again may help."""
 
 
 class ResponseError(TIRError):

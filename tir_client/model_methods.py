@@ -1,4 +1,4 @@
-"""ModelMethods: what the models of both integrations offer besides their frameworks' methods.
+"""ModelMethods: methods of all models besides those of the frameworks.
 
 They list models, wait for a deployment, read context windows, and close connections.
 """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class RerankSettings(Connection):
-    """A reranker: which model, how many documents to keep, and how they are sent."""
+    """The settings of a reranker: model, number of documents to keep, templates and requests."""
 
     model_config = ConfigDict(extra="forbid")
     aliases: ClassVar[Mapping[str, str]] = {
@@ -31,17 +31,17 @@ class RerankSettings(Connection):
 
     model: str = Field(description="Slug of the model, or its name on your server.")
     top_n: int | None = Field(
-        default=None, ge=1, description="How many documents to return, the most relevant of all. Default: all."
+        default=None, ge=1, description="Number of most relevant documents to return. Default: all."
     )
     batch_size: int = Field(default=64, ge=1, description="Maximum number of documents in one request.")
     max_concurrency: int = Field(default=4, ge=1, description="Maximum number of requests at a time.")
     query_template: str | None = Field(
         default=None,
         pattern=r"\{query\}",
-        description="A text with `{query}`, where the query is put, for models that want an instruction around it.",
+        description="Template for the query, with `{query}`, for models that need an instruction.",
     )
     document_template: str | None = Field(
-        default=None, pattern=r"\{document\}", description="A text with `{document}`, where each document is put."
+        default=None, pattern=r"\{document\}", description="Template for each document, with `{document}`."
     )
     truncate_prompt_tokens: int | None = Field(
         default=None,
@@ -50,24 +50,24 @@ class RerankSettings(Connection):
     )
     path: str = Field(
         default="rerank",
-        description="Where the server reranks: below `/v1`, or above it with a leading slash, as in `/rerank`.",
+        description="Path of the rerank API: below `/v1`, or above it with a leading slash, such as `/rerank`.",
     )
     documents_field: Literal["documents", "texts"] = Field(
         default="documents",
-        description="Name of the documents in a request; `texts` for text-embeddings-inference.",
+        description="Name of the request's field for the documents; `texts` for text-embeddings-inference.",
     )
     extra_body: dict[str, Any] | None = Field(
         default=None, description="Further fields of the request body, sent unchanged."
     )
 
     def _rank(self, query: str, documents: Sequence[str]) -> list[RerankResult]:
-        """Score documents, the best first; without documents nothing is sent."""
+        """Score documents, the best first. Without documents nothing is sent."""
         requests = self._requests(query, documents)
         parts = run_each(self.client.rerank, requests, self.max_concurrency)
         return join_rerankings(parts, self.batch_size, self.top_n)
 
     async def _arank(self, query: str, documents: Sequence[str]) -> list[RerankResult]:
-        """`_rank` for async code. A request that fails ends the others."""
+        """`_rank` for async code. If a request fails, the others are cancelled."""
         requests = self._requests(query, documents)
         parts = await arun_each(self.client.arerank, requests, self.max_concurrency)
         return join_rerankings(parts, self.batch_size, self.top_n)
@@ -91,7 +91,7 @@ class RerankSettings(Connection):
 
 
 def _filled(template: str | None, place: str, text: Any) -> Any:
-    """Put a text into a template; what is no text is left to be refused with the request."""
+    """Insert a text into a template. Other values are returned unchanged; the request reports them as errors."""
     return text if template is None or not isinstance(text, str) else template.replace(place, text)
 
 

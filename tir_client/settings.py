@@ -1,6 +1,6 @@
-"""The settings that the models of both integrations share: address, token, timeouts, and the client built from them.
+"""Connection: the settings that all models share: address, token, timeouts, and the client built from them.
 
-No framework is imported here. An integration's class inherits `Connection` and the framework's base class, and adds its
+It imports no framework. An integration's class inherits from `Connection` and the framework's base class, and adds its
 own aliases.
 """
 
@@ -41,7 +41,7 @@ MODEL_FIELDS = ("model", "model_name")
 class Connection(Copyable, ModelMethods):
     """Address and token. Missing values are read from the environment.
 
-    Nothing secret (the token, headers, query) is in `repr`, in a dump or in a pickle.
+    `repr`, dumps and pickles contain no secrets (token, headers, query).
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True, protected_namespaces=())
@@ -65,7 +65,7 @@ class Connection(Copyable, ModelMethods):
         default=None, description="Number of a deployment of your own, such as 45; its model may have any name."
     )
     base_url: str | None = Field(
-        default=None, description="The URL of another server, up to `/v1`. Environment: TIR_BASE_URL."
+        default=None, description="The URL of another server, including `/v1`. Environment: TIR_BASE_URL."
     )
     host: str | None = Field(
         default=None,
@@ -73,8 +73,8 @@ class Connection(Copyable, ModelMethods):
     )
     model_in_url: bool = Field(
         default=True,
-        description="Whether the URL of a model that TIR hosts contains its slug, as for text and embeddings. "
-        "False for models of speech, images and translation, which share one URL; the request names the model.",
+        description="Whether the URL of a model that TIR hosts contains its slug, as it does for text and embeddings. "
+        "False for speech, image and translation models, which share one URL.",
     )
     allow_http: bool = Field(default=False, description="Allow plain http to a host that is not this machine.")
     timeout: float | dict[str, float | None] | None = Field(
@@ -89,12 +89,12 @@ class Connection(Copyable, ModelMethods):
         default=0.0,
         ge=0,
         allow_inf_nan=False,
-        description="Seconds for which a call keeps trying while a deployment of your own (`endpoint_id`, `base_url`) "
-        "starts that was idle: while it answers with HTTP 502, 503 or 504, refuses the connection, or is silent until "
-        "a timeout. By default it does not. A large model takes 10 to 15 minutes: 900. These tries do not count for "
-        "`max_retries`; a pause grows from 1 to 15 seconds, or is as long as the server asks. The timeout `total` "
-        "bounds it; `first_byte` bounds each try. It also bounds the wait for a running model's answer to begin: set "
-        "more than your slowest first token takes, or your slowest whole answer without streaming.",
+        description="Seconds for which a call is retried while your own idle deployment (`endpoint_id`, `base_url`) "
+        "starts, which shows in HTTP 502, 503 or 504, refused connections and timeouts. Default: no such retries. "
+        "A large model takes 10 to 15 minutes: 900. These tries do not count towards `max_retries`; pauses grow from "
+        "1 to 15 seconds, or are as long as `Retry-After`. The timeout `total` bounds all tries, and `first_byte` each "
+        "of them. It also bounds the wait for a running model's first byte: set more than your slowest first token "
+        "takes, or your slowest whole answer without streaming.",
     )
     default_headers: Mapping[str, str] | None = Field(
         default=None, exclude=True, repr=False, description="Headers to send with each request; treated as secrets."
@@ -115,18 +115,18 @@ class Connection(Copyable, ModelMethods):
     def __init__(self, **arguments: Any) -> None:
         with self._framework_errors():
             super().__init__(**self._fields_from(arguments))
-        _ = self.client  # report a wrong configuration here, not in the first call
+        _ = self.client  # report a wrong configuration now, not at the first call
 
     def model_post_init(self, context: Any, /) -> None:
-        """Run the framework's own hook, which pydantic's hook for private attributes would replace."""
+        """Run the framework's hook, which pydantic's hook for private attributes would replace."""
         super().model_post_init(context)
 
     @classmethod
     def _fields_from(cls, arguments: dict[str, Any]) -> dict[str, Any]:
-        """The constructor's arguments as fields: renamed, checked, and without those that are None.
+        """Convert the constructor's arguments to fields: rename and check them, and drop those that are None.
 
         Raises:
-            ConfigurationError: An argument does not exist here (the message has the nearest one), or is given twice.
+            ConfigurationError: An argument is unknown (the message suggests the nearest name), or is given twice.
         """
         known = cls._argument_names()
         refuse_unsupported(arguments.keys() - known - cls.aliases.keys(), cls.unsupported)
@@ -144,7 +144,7 @@ class Connection(Copyable, ModelMethods):
 
     @classmethod
     def _has_default(cls, name: str) -> bool:
-        """Whether None, given to the constructor, leaves the field at a default that is not None."""
+        """Whether None in the constructor means the field's default, because that is not None."""
         field = cls.model_fields.get(name)
         return field is not None and field.default_factory is None and field.default is not None
 
@@ -161,7 +161,7 @@ class Connection(Copyable, ModelMethods):
 
     @property
     def client(self) -> TIRClient:
-        """The client that makes the calls. A new one is made when a field changes.
+        """The client for all calls. It is replaced when a field changes.
 
         Raises:
             ConfigurationError: Token, project or URL are missing or malformed.
@@ -201,10 +201,10 @@ class ConnectionArguments(TypedDict, total=False):
 
 
 def storable(name: str, value: Any) -> Any:
-    """The value of a field in a form that can be shown and saved: a `SecretStr`, plain timeouts.
+    """Convert the value of a field to a form that can be shown and saved: a `SecretStr`, plain timeouts.
 
     Raises:
-        ConfigurationError: It is True or False, which would count as a number of 1 or 0.
+        ConfigurationError: It is a bool where a number is expected.
     """
     if name == "api_key" and isinstance(value, str):
         return SecretStr(value)
@@ -214,7 +214,7 @@ def storable(name: str, value: Any) -> Any:
 
 
 def _plain_timeout(timeout: Any) -> Any:
-    """A mapping of phases for an `httpx.Timeout` or a pair of connect and read."""
+    """Convert an `httpx.Timeout`, or a pair of connect and read timeouts, to a mapping of phases."""
     if isinstance(timeout, tuple) and len(timeout) == 2:  # noqa: PLR2004 - connect and read, as in requests
         connect, read = timeout
         timeout = {"connect": connect, "first_byte": read, "chunk": read}
@@ -226,5 +226,5 @@ def _plain_timeout(timeout: Any) -> Any:
 
 
 def _snapshot(value: Any) -> Any:
-    """A value to compare with later, when the original may have been changed in place."""
+    """A copy of a value, to detect changes in place later."""
     return dict(value) if isinstance(value, Mapping) else value

@@ -131,7 +131,7 @@ def test_settings_are_fields_of_each_request():
     [
         ({"temprature": 1}, "did you mean `temperature`"),
         ({"temperature": "hot"}, "`temperature`"),
-        ({"n": 2}, "leave out `n`"),
+        ({"n": 2}, "leave out `messages` and `n`"),
         ({"messages": []}, "`messages`"),
     ],
 )

@@ -206,8 +206,8 @@ def test_fewer_choices_than_requested_are_missing_until_the_server_says_that_the
         ([{"choices": []}], 1, "no choices"),
         ([chunk({"content": "a"})], 1, "without a finish reason"),
         ([STOP, chunk({"content": "a"}, index=1)], 2, "without a finish reason"),
-        ([chunk({"content": "a"}, finish="abort")], 1, "broke it off"),
-        ([chunk({}, finish="error")], 1, "broke it off"),
+        ([chunk({"content": "a"}, finish="abort")], 1, "aborted it"),
+        ([chunk({}, finish="error")], 1, "aborted it"),
     ],
 )
 def test_an_incomplete_answer_is_an_error_with_the_partial_answer(events, expected, words):

@@ -193,7 +193,7 @@ def test_a_router_may_report_an_error_in_a_choice(error, choice):
     accumulator = Accumulator()
     accumulator.add({"choices": [{"index": 0, "error": error, **choice}]})
 
-    with pytest.raises(ResponseError, match="the server broke it off with an error: Overloaded"):
+    with pytest.raises(ResponseError, match="the server aborted it with an error: Overloaded"):
         accumulator.finish()
 
 
@@ -231,7 +231,7 @@ def tokens(**changes):
         ({"index": 0}, "neither a `message` nor a `delta`"),
         ({"message": "Hi"}, "`message` must be an object, not str"),
         ({"delta": {"tool_calls": {"id": "c"}}}, "`tool_calls` must be an array, not dict"),
-        ({"delta": {"content": 5}}, "a text that is not a string but int"),
+        ({"delta": {"content": 5}}, "must be a string, not int"),
         ({"delta": {}, "logprobs": [1]}, "`logprobs` must be an object, not list"),
         ({"delta": {}, "logprobs": {"content": {"a": 1}}}, "`logprobs.content` must be an array, not dict"),
         ({"delta": {}, "logprobs": {"content": ["a"]}}, "`logprobs.content` must be an object, not str"),
@@ -243,7 +243,7 @@ def tokens(**changes):
         ({"delta": {}, "logprobs": tokens(bytes="a")}, "`bytes` must be an array, not str"),
         ({"delta": {}, "logprobs": tokens(top_logprobs=[5])}, "`top_logprobs` must be an object, not int"),
         ({"delta": {}, "token_ids": "12"}, "`token_ids` must be an array, not str"),
-        ({"delta": {"refusal": 5}}, "a text that is not a string but int"),
+        ({"delta": {"refusal": 5}}, "must be a string, not int"),
         ({"index": "0", "delta": {}}, "a choice with the index '0'"),
     ],
 )

@@ -239,7 +239,7 @@ async def test_the_users_http_clients_are_used_and_left_open(sandbox, connect):
             assert not amine.is_closed
             with pytest.raises(TypeError, match="cannot be pickled"):
                 pickle.dumps(client)
-    with pytest.raises(ConfigurationError, match="`http_client` has been closed"):
+    with pytest.raises(ConfigurationError, match="`http_client` is closed"):
         client.chat(request())
 
 

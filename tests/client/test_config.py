@@ -90,8 +90,8 @@ def test_a_path_with_a_leading_slash_is_above_the_version():
     ("value", "shown"),
     [
         ("x" * 19, "'" + "x" * 19 + "'"),
-        ("x" * 20, "a text of 20 characters that may be a token"),
-        (f" {JWT} ", f"a text of {len(JWT) + 2} characters that may be a token"),
+        ("x" * 20, "a string of 20 characters that may be a token"),
+        (f" {JWT} ", f"a string of {len(JWT) + 2} characters that may be a token"),
         ("p-" + "1" * 30 + "!", "'p-" + "1" * 30 + "!'"),
         (b"x" * 30, "b'" + "x" * 30 + "'"),
     ],

@@ -22,8 +22,8 @@ def test_a_part_of_the_right_type_is_returned_unchanged():
         (lambda: as_dict([1], "x.y"), "^The answer's `x.y` must be an object, not list.$"),
         (lambda: as_dict(None, "x.y"), "^The answer's `x.y` must be an object, not NoneType.$"),
         (lambda: as_list({}, "x.y"), "^The answer's `x.y` must be an array, not dict.$"),
-        (lambda: as_text(5), "^The answer has a text that is not a string but int.$"),
-        (lambda: as_text([5]), "^The answer has a text that is not a string but int.$"),
+        (lambda: as_text(5), "^A text in the answer must be a string, not int.$"),
+        (lambda: as_text([5]), "^A text in the answer must be a string, not int.$"),
     ],
 )
 def test_a_part_of_another_type_is_an_error_that_names_it(read, words):

@@ -228,8 +228,12 @@ def test_a_whole_answer_to_a_request_for_a_stream_is_read(headers, size):
         (b"data: [1]\n\n", StreamError, r"not a chunk: \[1\]"),
         (b'data: {"choices": {}}\n\n', StreamError, "`choices` must be an array"),
         (b'data: {"error": {"message": "Died.", "code": 500}}\n\n', StreamServerError, "in the middle.*: Died."),
-        (event("b", "abort") + DONE, StreamServerError, "not a complete answer: the server broke it off"),
-        (DONE, StreamInterruptedError, "not a complete answer: it ended without a finish reason.*ask again"),
+        (event("b", "abort") + DONE, StreamServerError, "not a complete answer: the server aborted it"),
+        (
+            DONE,
+            StreamInterruptedError,
+            "not a complete answer: it ended without a finish reason.*send the request again",
+        ),
     ],
 )
 def test_a_broken_stream_is_an_error_with_the_partial_answer(piece, error, words):

@@ -26,7 +26,7 @@ def test_extra_body_adds_and_replaces_fields_of_the_body():
 
 @pytest.mark.parametrize("name", ["model", "messages", "stream"])
 def test_extra_body_must_not_set_the_requests_own_fields(name):
-    with pytest.raises(InvalidRequestError, match=f"^`extra_body` must not have '{name}': it has an argument"):
+    with pytest.raises(InvalidRequestError, match=f"^`extra_body` must not have '{name}': pass it as an argument"):
         request(extra_body={name: 1}).body()
 
 

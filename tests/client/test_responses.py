@@ -45,7 +45,10 @@ def test_the_three_counts_go_under_the_servers_names():
         (Choice(text="Hi", reasoning="Hm"), ""),
         (Choice(refusal="No.", reasoning="Hm"), ""),
         (Choice(tool_calls=[ToolCall("1", "f", "{}")], reasoning="Hm"), ""),
-        (Choice(reasoning="Hm", finish_reason="stop"), "The answer has reasoning but no text: ask again, or lower"),
+        (
+            Choice(reasoning="Hm", finish_reason="stop"),
+            "The answer has reasoning but no text: send the request again, or lower",
+        ),
         (Choice(reasoning="Hm", finish_reason="length"), "The answer was cut off in its reasoning: raise `max_tokens`"),
     ],
 )

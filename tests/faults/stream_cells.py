@@ -68,7 +68,7 @@ CELLS = [
     _cell("nothing at all", _E, stream(done=False), _NOTHING),
     _cell("only [DONE]", _E, stream(), _NOTHING),
     _cell("only usage", _E, stream(usage_chunk()), _NOTHING),
-    _cell("finish reason `abort`", _E, stream(*FIRST, chunk({}, "abort")), _broken("broke it off", error=_SERVER)),
+    _cell("finish reason `abort`", _E, stream(*FIRST, chunk({}, "abort")), _broken("aborted it", error=_SERVER)),
     _cell(
         "finish reason repeated",
         _E,

@@ -1,4 +1,4 @@
-"""Many prompts, one answer each: a run that can be killed at any moment and started again.
+"""Bulk runs: one answer for each of many prompts, in a run that can be killed at any time and resumed.
 
 ```python
 import asyncio
@@ -15,19 +15,19 @@ asyncio.run(main())
 
 What a run promises:
 
-- **Nothing that was stored is lost or asked twice.** A result is appended with one `write` before its row counts as
-  finished, so killing the process loses only the requests under way. The file is synced every five seconds; a crash of
-  the machine loses at most that. The next run cuts off a half-written line at the end.
+- **No stored result is lost or requested twice.** A result is appended with one `write` before its row counts as
+  finished, so killing the process loses only the requests under way. The file is synced every five seconds, so a crash
+  of the machine loses at most five seconds. The next run removes a half-written line at the end.
 - **A row is identified by its number.** Each result has a fingerprint of the row's id and prompt and of the settings.
-  If the input or the settings have changed, the next run refuses to go on, before it asks any row of a block of 64 in
-  which something has changed. `accept_changes` goes on and keeps what is stored. Rows may be added at the end.
-- **A row that fails is stored with its error**, and the run goes on. The next run removes such results and asks their
-  rows again, unless `retry_failed` is False. A wrong token (401), an unknown model (404), a certificate that is not
-  accepted, and a server that cannot be reached from the start end the run, as no row would succeed. So does a server
-  that has failed 20 rows in a row and answered nothing for as long as `patience`, and one that has refused the first
-  100 rows. The rows that were under way are then not stored, and the next run asks them.
-- **Results are stored as they come.** Each has the `index` of its row; `sort_output` puts the file into that order.
-- **Memory does not grow with the input.** Two bits for each row are kept, and only where an output exists already.
+  If the input or the settings have changed, the next run raises an error before it sends any row of the block of 64
+      that has changed. `accept_changes` continues and keeps the stored results. Rows may be added at the end.
+- **A row that fails is stored with its error**, and the run continues. The next run removes such results and sends
+  their rows again, unless `retry_failed` is False. The run ends if no row can succeed: the token is wrong (401), the
+  model is unknown (404), the certificate is not accepted, or the server cannot be reached from the start. It also
+  ends if the server fails 20 rows in a row without an answer for `patience` seconds, or refuses the first 100 rows.
+  Rows under way are then not stored, and the next run sends them again.
+- **Results are stored as they arrive.** Each has the `index` of its row; `sort_output` sorts the file by it.
+- **Memory does not grow with the input**, except for two bits per row if the output already exists.
 """
 
 from tir_client.bulk.output import sort_output

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from tir_client.transport.retry import RetryPolicy
 
 START = 8
-"""Requests at once in the beginning."""
+"""The limit at the start of a run."""
 TOLERATED = 0.1
-"""The share of refusals that is no reason for fewer requests: some servers refuse a few under any load."""
+"""The share of refusals that is tolerated: some servers refuse a few requests under any load."""
 TRIAL = 8
-"""Rounds with a few refusals each, after which the controller tries whether fewer requests are refused less often."""
+"""Rounds with a few refusals each, after which the controller tests whether a lower limit reduces them."""
 LONGEST_HOLD = 16
-"""Most rounds for which the limit stays before the server is tried with more requests."""
+"""Maximum number of rounds for which the limit stays before it is raised again."""
 IGNORED = 4
-"""Refusals with `Retry-After: 0`, and without an answer between them, after which there are pauses nevertheless."""
+"""Consecutive refusals with `Retry-After: 0` after which requests pause anyway."""
 
 
 class Controller:
@@ -36,23 +36,22 @@ class Controller:
     - If significantly more than a tenth were refused, the limit shrinks by the refused share (as in DCTCP), and at
       most by half. It then stays for twice as many rounds as after the decrease before, unless it has grown beyond it.
     - Otherwise it doubles up to the limit of the last decrease, and then grows by a quarter a round.
-    - If a decrease has not lowered the share, the refusals do not depend on the load: the limit is put back, and this
+    - If a decrease has not lowered the share, the refusals do not depend on the load: the limit is restored, and this
       share is tolerated.
 
     The limit is halved after an answer that did not come in time, and after a refusal that follows another one without
     an answer between them. It also shrinks if `FirstByteWatch` finds that the server is overloaded.
 
-    A pause holds for all requests: the server's `Retry-After`, or, after refusals without an answer between them, the
-    pauses of the retry policy. `Retry-After: 0` means that there is no pause, unless `IGNORED` of such refusals
-    followed one another.
+    A pause applies to all requests: the server's `Retry-After`, or the retry policy's pause after consecutive
+    refusals. `Retry-After: 0` means no pause, except after `IGNORED` consecutive refusals of this kind.
 
     Args:
         ceiling: The highest limit.
-        policy: Its pauses; `patience` bounds `Retry-After`.
+        policy: The pauses after refusals; its `patience` bounds `Retry-After`.
 
     Attributes:
         limit: Requests that may be under way at once.
-        resume_at: When the present pause ends.
+        resume_at: When the current pause ends.
     """
 
     def __init__(self, ceiling: int, policy: RetryPolicy) -> None:
@@ -71,7 +70,7 @@ class Controller:
         self._seconds: list[float] = []
 
     def answered(self, sent: float, first_byte: float, now: float) -> None:
-        """Note an answer: when its request was sent, and how many seconds its first byte took."""
+        """Record an answer: when its request was sent, and how many seconds its first byte took."""
         self._unanswered = 0
         if sent >= self._changed_at:
             self._first_bytes.append(first_byte)
@@ -79,7 +78,7 @@ class Controller:
             self._end_round(now)
 
     def refused(self, sent: float, failure: TIRError, now: float) -> None:
-        """Note a refusal: when its request was sent, and the error, which may have a `retry_after`."""
+        """Record a refusal: when its request was sent, and the error, which may have a `retry_after`."""
         follows_another = sent >= self._refused_at
         if follows_another:
             self._refused_at = now
@@ -97,7 +96,7 @@ class Controller:
             self._end_round(now)
 
     def slowed(self, sent: float, now: float) -> None:
-        """Note an answer that did not come in time."""
+        """Record a request that timed out."""
         if sent >= self._reduced_at:
             self._threshold = max(1, self._window // 2)
             self._change(self._threshold, now)
@@ -105,7 +104,7 @@ class Controller:
     def _end_round(self, now: float) -> None:
         if len(self._seconds) + self._refused < self._window:
             return
-        sent = len(self._seconds) + self._window  # a refusal comes at once, and an answer takes its time
+        sent = len(self._seconds) + self._window  # refusals arrive at once, answers later
         ended = Round(self._window, self._refused, self._refused / sent)
         before, self._before = self._before, None
         self._rounds_with_refusals = self._rounds_with_refusals + 1 if ended.refused else 0
@@ -120,21 +119,21 @@ class Controller:
             self._grow(now)
 
     def _is_too_much(self, ended: Round, sent: int) -> bool:
-        """Whether so many refusals are unlikely (two standard deviations) at the tolerated share."""
+        """Whether the refusals significantly exceed the tolerated share (by two standard deviations)."""
         if not ended.refused:
             self._tolerated = TOLERATED
         usual = self._tolerated * sent
         return ended.refused > usual + 2 * sqrt(usual * (1 - self._tolerated))
 
     def _overloaded(self, ended: Round) -> int | None:
-        """The new limit if the answers begin too late."""
+        """The new limit if answers begin too late, else None."""
         if ended.limit < START:
             return None
         rate = (ended.limit - ended.refused) / max(fmean(self._seconds), 1e-9)
         return self._watch.judge(ended.limit, median(self._first_bytes), rate)
 
     def _shrink(self, ended: Round, now: float) -> None:
-        """Take the refused requests off the limit."""
+        """Lower the limit by the refused share."""
         is_trial = self._rounds_with_refusals == TRIAL
         self._hold, self._calm = LONGEST_HOLD if is_trial else min(2 * self._hold, LONGEST_HOLD), 0
         self._before, self._rounds_with_refusals = ended, 0
@@ -157,7 +156,7 @@ class Controller:
         self._change(grown, now)
 
     def _change(self, limit: int, now: float) -> None:
-        """Set the limit, and begin a round."""
+        """Set the limit, and begin a new round."""
         limit = min(limit, self._ceiling)
         if limit != self._window:
             self._changed_at = now
@@ -175,14 +174,14 @@ class Controller:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """A round: its limit, and how many requests, and which share of those that were sent, were refused."""
+    """A finished round: its limit, and the number and share of its requests that were refused."""
 
     limit: int
     refused: int
     share: float
 
     def is_refused_like(self, before: Round) -> bool:
-        """Whether a lower limit than that of `before` has not lowered the share by half.
+        """Whether the share is still more than half of that in `before`, although the limit is lower.
 
         A server that takes a fixed number of requests refuses as many fewer as the limit is lower, which counts as
         none.
@@ -192,12 +191,12 @@ class Round:
 
 
 class FirstByteWatch:
-    """Finds out that too many requests are under way, by first bytes that come later.
+    """Detects an overloaded server by its first-byte times.
 
-    Servers that batch take longer with more requests, and still answer more of them in the same time. So two things
-    count together: the first-byte time is over twice the lowest one, and more requests at once have not brought more
-    answers per second. If fewer requests do not bring the first bytes forward, the rows themselves take longer: the
-    limit is put back, and the new time is the usual one.
+    Servers that batch become slower with more requests, but answer more of them per second. So a server is overloaded
+    only if the first-byte time is over twice the lowest one and more requests at once have not brought more answers per
+    second. If a lower limit does not shorten the first-byte time, the rows themselves take longer: the limit is
+    restored, and the longer time becomes the normal one.
     """
 
     RISE = 2.0
@@ -221,7 +220,7 @@ class FirstByteWatch:
             rate: Answers per second.
 
         Returns:
-            The new limit, or None if this is no reason to change it.
+            The new limit, or None to keep it.
         """
         trial, self._trial = self._trial, None
         if trial is not None and first_byte > self.HELPS * trial[1]:

@@ -23,32 +23,32 @@ if TYPE_CHECKING:
     from tir_client.transport.retry import RetryPolicy
 
 REFUSING = frozenset({429, 502, 503, 504, 529})
-"""Statuses of a server that has too much to do, or is not there yet."""
+"""Statuses of a server that is overloaded or has not started."""
 
 
 FAILED_ROWS = 20
-"""Rows that the server fails one after the other before it counts as broken."""
+"""Consecutive failed rows after which the server counts as broken."""
 REJECTED_ROWS = 100
-"""Rows that fail by themselves in a run without any answer before the settings count as wrong."""
+"""Rejected rows, in a run without any answer, after which the settings count as wrong."""
 
 
 class Verdict(Enum):
-    """What a failure means."""
+    """What to do after a failure."""
 
     END = "no row would succeed"
-    REFUSED = "the server has too much to do, or is not there: ask again, with fewer requests at once"
-    BROKEN = "ask again, a limited number of times"
-    SLOW = "the answer did not come in time: fewer requests at once"
-    FAILED = "the row itself cannot be answered"
+    REFUSED = "the server is overloaded or not running: send the request again, with fewer at once"
+    BROKEN = "send the request again, a limited number of times"
+    SLOW = "the request timed out: send it again, with fewer at once"
+    FAILED = "the row itself cannot be answered: store its error"
 
 
 def judge(failure: TIRError, *, any_answer: bool) -> Verdict:
-    """Decide what a failure means.
+    """Classify a failure.
 
     Args:
         failure: The error.
-        any_answer: Whether the server has answered a row of this run. A 403 before that is about the token, later it
-            may be about one prompt.
+        any_answer: Whether the server has answered a row of this run. Before the first answer a 403 is about the
+            token; later it may be about one prompt.
     """
     if isinstance(failure, ConfigurationError | AuthenticationError | NotFoundError) or failure.phase == CERTIFICATE:
         return Verdict.END
@@ -65,18 +65,18 @@ def judge(failure: TIRError, *, any_answer: bool) -> Verdict:
 
 @dataclass(slots=True)
 class CircuitBreaker:
-    """Ends a run whose server answers nothing any more, instead of storing an error for each row that is left.
+    """Ends a run whose server no longer answers, instead of storing an error for each remaining row.
 
-    It opens when the server has failed `FAILED_ROWS` rows without an answer between them. No further row fails then:
-    their requests are sent again, with pauses, until one is answered or the patience is used up.
+    It opens after `FAILED_ROWS` failed rows without an answer between them. No further row fails then: requests are
+    sent again, with pauses, until one is answered or `patience` seconds have passed.
 
     Args:
         patience: Seconds without an answer after which the run ends.
         has_answers: Whether earlier runs have stored answers.
-        any_answer: Whether this run has had one.
+        any_answer: Whether the server has answered a row of this run.
         since: When the first request failed after the last answer.
-        failed: Rows that the server has failed since then.
-        rejected: Rows that failed by themselves before the first answer.
+        failed: Rows that have failed since then because of the server.
+        rejected: Rows that were rejected themselves before the first answer.
     """
 
     patience: float
@@ -91,12 +91,12 @@ class CircuitBreaker:
         self.any_answer, self.since, self.failed = True, None, 0
 
     def check(self, failure: TIRError, verdict: Verdict, now: float) -> Verdict:
-        """Note a failed request; return the verdict, which is to send it again if the breaker is open.
+        """Record a failed request; return the verdict, which is to send it again while the breaker is open.
 
         Raises:
-            TIRError: The failure, if nothing was answered for as long as the patience.
+            TIRError: The failure, if there was no answer for `patience` seconds.
         """
-        if verdict is Verdict.FAILED:  # the server works
+        if verdict is Verdict.FAILED:  # the server responds
             self.since, self.failed = None, 0
             return verdict
         if verdict is Verdict.END:
@@ -109,10 +109,10 @@ class CircuitBreaker:
         return Verdict.REFUSED
 
     def row_failed(self, failure: TIRError, verdict: Verdict) -> None:
-        """Note a row that is stored with its error.
+        """Record a row that is stored with its error.
 
         Raises:
-            TIRError: The failure, if no row has ever been answered, and many failed by themselves.
+            TIRError: The failure, if no row has ever been answered and too many were rejected.
         """
         if verdict is not Verdict.FAILED:
             self.failed += 1
@@ -127,7 +127,7 @@ def _is_unreachable(failure: TIRError) -> bool:
 
 
 def _ended(failure: TIRError, why: str) -> TIRError:
-    """The error that ends the run, of the class of its last failure."""
+    """The error that ends the run; it has the class of the last failure."""
     return type(failure)(f"{why}, so the run has ended. Last error: {failure.message}", **failure.details())
 
 
@@ -148,10 +148,10 @@ class Attempts:
     since: float | None = None
 
     def pause(self, failure: TIRError, verdict: Verdict, now: float, breaker: CircuitBreaker) -> float | None:
-        """Seconds until the row is asked again, in addition to the pauses for all rows; None to store the error.
+        """Seconds until the row is sent again, in addition to pauses for all rows; None to store the error.
 
         Raises:
-            TIRError: The failure, if the run has to end: also if the server could not be reached from the start, as
+            TIRError: The failure, if it ends the run. A server that cannot be reached from the start ends it, because
                 its address is probably wrong.
         """
         self.since = now if self.since is None else self.since

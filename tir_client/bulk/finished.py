@@ -1,4 +1,4 @@
-"""Remembers which rows of a bulk run are finished, so that a resumed run skips them: two bits a row. Pure."""
+"""The finished rows of a bulk run, which a resumed run skips. It takes two bits per row. Pure."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from tir_client.bulk.prompts import Row
 
 BLOCK = 64
-"""Rows of a block. Of each block, one word says which rows are finished, and one is the XOR of their fingerprints."""
+"""Rows per block. A block is two integers: a bit set of the finished rows, and the XOR of their fingerprints."""
 
 
 class FinishedRows:
-    """Which rows are finished, and whether the input still has them.
+    """The finished rows, and a check that the input still contains them.
 
-    It does not keep the fingerprint of each row, so it finds a change of the input when a whole block has been read.
+    Fingerprints are kept per block, not per row, so a change of the input is found after a whole block has been read.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class FinishedRows:
         return block < len(self._bits) and bool(self._bits[block] >> place & 1)
 
     def add(self, index: int, fingerprint: int) -> bool:
-        """Note that a row is finished; return False if it is already."""
+        """Mark a row as finished; return False if it was already."""
         if index in self:
             return False
         block, place = divmod(index, BLOCK)
@@ -51,10 +51,10 @@ class FinishedRows:
         return True
 
     def unfinished(self, rows: Sequence[Row], fingerprint: Callable[[Row], int], *, check: bool = True) -> list[Row]:
-        """The rows that are not finished. Call it with all rows of the input, in their order.
+        """The rows that are not finished. Call it with all rows of the input, in order.
 
         Raises:
-            ConfigurationError: A block of rows, or the settings, are not those of the stored results.
+            ConfigurationError: A block of rows, or the settings, differ from those of the stored results.
         """
         if not self._count:
             return list(rows)
@@ -73,7 +73,7 @@ class FinishedRows:
         return left
 
     def check_end(self, rows: int) -> None:
-        """Check the last block, and that no row is stored that the input of `rows` rows does not have.
+        """Check the last block, and that the input, which has `rows` rows, contains all stored rows.
 
         Raises:
             ConfigurationError: The input is not that of the stored results.

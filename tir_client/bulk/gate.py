@@ -1,4 +1,4 @@
-"""Makes the requests of a bulk run wait until the controller allows another one. The controller decides how many."""
+"""Gate: holds back the requests of a bulk run while the controller's limit is reached."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Gate:
-    """Counts the requests under way, and has the others wait; one that is sent again goes before new ones."""
+    """Counts the requests under way and makes others wait; repeated requests go before new ones."""
 
     def __init__(self, controller: Controller) -> None:
         self.under_way = 0
@@ -33,12 +33,12 @@ class Gate:
             raise
 
     def leave(self) -> None:
-        """Note that a request has ended."""
+        """Report that a request has ended."""
         self.under_way -= 1
         self.admit()
 
     def admit(self) -> None:
-        """Let those through that may go. Call it when the controller has raised its limit."""
+        """Admit as many waiting requests as the limit allows. Call it when the controller has raised its limit."""
         loop = asyncio.get_running_loop()
         while (waiting := self._again or self._new) and self._is_open(loop.time()):
             turn = waiting.popleft()

@@ -1,7 +1,7 @@
-"""The output: a file of JSON lines that is appended to, repaired after a kill, and sorted.
+"""The output of a bulk run: a file of JSON lines that is appended to, repaired after a kill, and sorted.
 
-Each result is written with one `write` to the operating system before it is counted as finished, so a process that is
-killed loses nothing that it has stored. What a crash of the whole machine may lose is bounded by `sync`.
+Each result is passed to the operating system with one `write` before it counts as finished, so killing the process
+loses no stored result. A crash of the machine loses at most the results since the last `sync`.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _RUN = 64 * 1024 * 1024
 
 
 class Output:
-    """An open output, and which rows it has.
+    """An open output file, and the rows in it.
 
     Args:
         path: The file, which is created if it does not exist.
-        retry_failed: Remove the results with an error, so that their rows are asked again.
+        retry_failed: Remove the results with an error, so that their rows are sent again.
 
     Attributes:
-        finished: The rows that need not be asked.
+        finished: The rows that need not be sent.
         failed: How many of these have an error.
 
     Raises:
@@ -61,7 +61,7 @@ class Output:
         """Store a result.
 
         Raises:
-            OSError: It cannot be written, and nothing more is: the half line at the end is mended by the next run.
+            OSError: Writing failed. Nothing more is written; the next run removes the half line at the end.
         """
         if self._is_broken:
             raise OSError(f"{self.path} cannot be written any more.")
@@ -72,15 +72,15 @@ class Output:
         self._is_broken = False
 
     def sync(self) -> None:
-        """Have the operating system write to the disk."""
+        """Flush the file to disk (fsync)."""
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Close the file, and let other processes write it."""
+        """Close the file and release its lock."""
         self._file.close()
 
     def _load(self, retry_failed: bool) -> None:
-        """Read which rows are finished; remove the half line at the end, and what is to be asked again."""
+        """Read which rows are finished; remove a half line at the end, and the rows to send again."""
         end, superfluous = 0, 0
         for number, line in enumerate(self._file):
             stored = read_line(line) if line.endswith(b"\n") else None
@@ -97,14 +97,14 @@ class Output:
             self._remove(retry_failed)
 
     def _check_cut_off(self, number: int, line: bytes) -> None:
-        """Refuse a file whose line `number` is not ours, unless it is the last one and was not written to its end."""
+        """Refuse a file whose line `number` is not a result, unless it is the last one and half written."""
         if not may_be_cut_off(line) or any(read_line(rest) for rest in self._file):
             raise ConfigurationError(
                 f"{self.path}, line {number + 1}, is not a result of a bulk run. Write to another output."
             )
 
     def _remove(self, retry_failed: bool) -> None:
-        """Write the file anew without failed and repeated results; a kill leaves the old file or the new one."""
+        """Rewrite the file atomically without failed and duplicate results."""
         kept = FinishedRows()
 
         def is_kept(line: bytes) -> bool:
@@ -119,16 +119,15 @@ class Output:
 
 
 def sort_output(path: Path) -> None:
-    """Put the rows of an output into the order of the input, in constant memory.
+    """Sort the rows of an output into the order of the input, in constant memory.
 
-    Parts of 64 MB are sorted in memory and merged from temporary files. The file is replaced at once, so it is never
-    half sorted.
+    Parts of 64 MB are sorted in memory and merged from temporary files. The file is replaced atomically.
 
     Raises:
         ConfigurationError: The file is no output of this library, or another process is writing it.
     """
     with ExitStack() as stack:
-        output = stack.enter_context(closing(Output(path, retry_failed=False)))  # it is locked until it is replaced
+        output = stack.enter_context(closing(Output(path, retry_failed=False)))  # locked until replaced
         file = stack.enter_context(output.path.open("rb"))
         runs = [stack.enter_context(_sorted_run(lines)) for lines in _parts(file)]
         _replace(output.path, heapq.merge(*runs, key=_index))
@@ -163,7 +162,7 @@ def _sorted_run(lines: list[bytes]) -> IO[bytes]:
 
 
 def _replace(path: Path, lines: Iterable[bytes]) -> None:
-    """Write a file anew with the same permissions, and put it into place when it is complete."""
+    """Write a new file with the same permissions, and replace the old one when it is complete."""
     temporary = path.with_name(path.name + ".tmp")
     try:
         with temporary.open("wb") as file:
@@ -189,7 +188,7 @@ def _open(path: Path) -> IO[bytes]:
 
 
 def _locked(file: IO[bytes]) -> bool:
-    """Lock a file for this process; where files cannot be locked, say that it is."""
+    """Lock a file for this process; return whether it is locked, True where locks are not supported."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""How far a run is: counts, rates, cost and the time left. Pure: each method takes the time."""
+"""The progress of a bulk run: counts, rate, cost and time left. Pure: methods take the current time."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Progress:
-    """The state of a run, kept up to date while it goes on.
+    """The progress of a run, updated while it runs.
 
     Args:
         answered: Rows answered by this run.
         failed: Rows stored with an error by this run.
-        skipped: Rows that were finished before it began.
-        failed_before: How many of these were stored with an error.
+        skipped: Rows that were finished before this run.
+        failed_before: How many of the skipped rows were stored with an error.
         usage: Tokens of this run.
         limit: Requests that may be under way at once.
         under_way: Requests under way.
-        fraction: The part of the input that has been read, from 0 to 1; None if it is not known.
-        paused_until: When requests are sent again, in the event loop's time; 0 if there was no pause.
+        fraction: The part of the input that has been read, from 0 to 1; None if the size is unknown.
+        paused_until: When requests resume after a pause, in the event loop's time; 0 if there was no pause.
         last_failure: The last error of a request, whether or not it was retried.
-        started_at: When the first row was asked, in the event loop's time.
-        start_fraction: The part of the input that was finished before.
+        started_at: When the first row was sent, in the event loop's time.
+        start_fraction: The part of the input that was finished before this run.
         without_usage: Answered rows whose tokens the server did not count.
     """
 
@@ -63,19 +63,19 @@ class Progress:
             self.usage += result.usage
 
     def rate(self, now: float) -> float:
-        """Rows per second since the first one was asked."""
+        """Rows per second since the first one was sent."""
         seconds = 0.0 if self.started_at is None else now - self.started_at
         return self.done / seconds if seconds > 0 else 0.0
 
     def seconds_left(self, now: float) -> float | None:
-        """Seconds until the end at the rate so far, or None if the size of the input is not known."""
+        """Estimated seconds until the end, or None if the size of the input is unknown."""
         if self.fraction is None or self.started_at is None or self.done == 0:
             return None
         gone = self.fraction - (self.start_fraction or 0.0)
         return None if gone <= 0 else (now - self.started_at) * (1 - self.fraction) / gone
 
     def cost(self, price: Price | None) -> float | None:
-        """The cost of this run's tokens, or None without a price or without the tokens of an answer.
+        """The cost of this run, or None without a price or if an answer has no token counts.
 
         Args:
             price: The price of a million tokens of prompts and of a million tokens of answers.

@@ -1,4 +1,4 @@
-"""Turns rows into requests, and fingerprints them. Pure."""
+"""Builds the requests of rows, and their fingerprints. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tir_client.protocol.responses import Json
 
 PROMPT_COLUMNS = ("prompt", "prompts")
-"""Columns that hold a prompt; the second name is that of TIR's own Bulk Prompts."""
+"""Columns that hold a prompt; TIR's own Bulk Prompts uses the second name."""
 
 _INSTRUCTIONS = ("system", "developer")
 
@@ -42,7 +42,7 @@ class Row:
 
     @classmethod
     def of(cls, index: int, value: object) -> Row:
-        """A row of what a user passes: a prompt, or a mapping of columns."""
+        """Build a row from a prompt or a mapping of columns."""
         if isinstance(value, str):
             return cls(index, {"prompt": value})
         if isinstance(value, dict):
@@ -57,15 +57,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Prompts:
-    """How a row becomes a request.
+    """Builds the request for each row.
 
     Without a template, a row has its prompt in the column `prompt` (or `prompts`), or a conversation in `messages`.
 
     Args:
         model: The model to call.
         template: The prompt, with names of columns in braces: `"Summarise: {text}"`. `{{` and `}}` are plain braces.
-        system: A system message for each row; one in a row's own `messages` takes its place.
-        schema: A JSON schema. The server is asked to keep to it, and each answer is read as JSON.
+        system: A system message for each row; a system message in a row's own `messages` replaces it.
+        schema: A JSON schema. It is sent as the response format, and each answer is parsed as JSON.
         parameters: Further fields of each request, such as `temperature`.
 
     Raises:
@@ -83,7 +83,7 @@ class Prompts:
         if self.schema is not None:
             check_schema(self.schema)
         if self.parameters.get("n", 1) != 1 or "messages" in self.parameters:
-            raise ConfigurationError("A row has one answer and brings its own prompt: leave out `n` and `messages`.")
+            raise ConfigurationError("Each row has its own prompt and one answer: leave out `messages` and `n`.")
         try:
             _ = self._request
         except InvalidRequestError as error:
@@ -91,10 +91,10 @@ class Prompts:
         _ = self._parts
 
     def check_first(self, rows: Sequence[Row]) -> None:
-        """Check that one of the first rows can be read, and that the first has a prompt or the template's columns.
+        """Check that at least one of the first rows can be read and turned into a request.
 
         Raises:
-            ConfigurationError: Otherwise, as probably no row could be sent.
+            ConfigurationError: None of them can, so probably no row can be sent.
         """
         row = rows[0]
         if len(rows) > 1 and all(row.value is None for row in rows):
@@ -132,7 +132,7 @@ class Prompts:
         return self._with_system([{"role": "user", "content": _prompt(row.value)}])
 
     def fingerprint(self, row: Row) -> int:
-        """A number of 64 bits that changes with the row's id and prompt, and with these settings."""
+        """A 64-bit hash of the row's id and prompt and of these settings."""
         try:
             content: Any = self.messages(row)
         except InvalidRequestError:
@@ -152,7 +152,7 @@ class Prompts:
 
     @cached_property
     def _parts(self) -> list[tuple[str, str | None]]:
-        """The template as pairs: a text, and the column whose value follows it."""
+        """The template as pairs of a text and the column whose value follows it."""
         try:
             parts = list(Formatter().parse(self.template or ""))
         except ValueError as error:
@@ -184,7 +184,7 @@ def _prompt(columns: Mapping[str, Any]) -> str:
 
 
 def _checked(messages: object) -> list[Json]:
-    """A row's messages, each of which must be an object with a role and a content, or with tool calls."""
+    """Check that a row's messages are objects with a role, and with content or tool calls; return them."""
     if not isinstance(messages, list) or not messages:
         raise InvalidRequestError("`messages` must be a list of at least one message.")
     for message in messages:

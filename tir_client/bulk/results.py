@@ -1,4 +1,4 @@
-"""Result and RowError: the answer or the error of a row, and its line of JSON in the output. Pure."""
+"""Result and RowError: the answer or error of a row, and its line of JSON in the output. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tir_client.bulk.prompts import Row
 
 START = b'{"index":'
-"""How each line of an output begins."""
+"""The beginning of each line of an output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Result:
         fingerprint: Sixteen digits that change with the row and the settings.
         id: The row's `id`, or None.
         error: Why there is no answer, or None.
-        text: The answer; after an error, what had arrived of it.
+        text: The answer; after an error, the part that had arrived.
         reasoning: The reasoning.
         data: The answer as an object, if a schema was given.
         tool_calls: The tools that the model calls.
@@ -85,7 +85,7 @@ class Result:
 
 
 def answered(row: Row, fingerprint: int, completion: Completion, schema: Json | None) -> Result:
-    """The result of a row that was answered; it has an error if the answer does not fit `schema`."""
+    """The result for an answer; it has an error if the answer does not fit `schema`."""
     result = _filled(Result(row.index, f"{fingerprint:016x}", row.id), completion)
     if schema is not None:
         try:
@@ -96,16 +96,16 @@ def answered(row: Row, fingerprint: int, completion: Completion, schema: Json | 
 
 
 def failed(row: Row, fingerprint: int, error: TIRError) -> Result:
-    """The result of a row that was not answered."""
+    """The result for a row without an answer."""
     result = Result(row.index, f"{fingerprint:016x}", row.id, RowError.of(error))
     return result if error.partial is None else _filled(result, error.partial)
 
 
 def read_data(completion: Completion, schema: Json) -> Any:
-    """The object in an answer.
+    """Parse the object in an answer.
 
     Raises:
-        StructuredOutputError: There is none, or it does not fit the schema.
+        StructuredOutputError: The answer has no JSON, or it does not fit the schema.
     """
     choice = completion.choice
     details: Json = {"text": choice.text, "request_id": completion.request_id}
@@ -124,7 +124,7 @@ def read_data(completion: Completion, schema: Json) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What is read back of a line: enough to know which row need not be asked again."""
+    """The parts of a stored line that decide whether its row is sent again."""
 
     index: int
     fingerprint: int
@@ -132,7 +132,7 @@ class Stored:
 
 
 def read_line(line: bytes) -> Stored | None:
-    """Read a line of an output; None if it is not one."""
+    """Read a line of an output; None if it is not a result."""
     try:
         row = from_json(line)
         return Stored(_index(row["index"]), int(row["fingerprint"], 16), row["error"] is not None)
@@ -141,7 +141,7 @@ def read_line(line: bytes) -> Stored | None:
 
 
 def may_be_cut_off(line: bytes) -> bool:
-    """Whether the last line of a file is one of ours that was not written to its end."""
+    """Whether the last line of a file may be a half-written result."""
     return line.startswith(START) or START.startswith(line) or not line.strip(b"\0")
 
 
@@ -161,7 +161,7 @@ def _filled(result: Result, completion: Completion) -> Result:
 
 
 def _finite(value: Any) -> Any:
-    """A value with a text in place of each number that JSON does not have: "nan", "inf"."""
+    """A copy of a value with strings for numbers that JSON cannot express: "nan", "inf"."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, dict):
@@ -170,7 +170,7 @@ def _finite(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """What `json` cannot write: our dataclasses, and values of an id column such as dates."""
+    """Convert values that `json` cannot encode: dataclasses, and ids such as dates."""
     if isinstance(value, Usage | ToolCall | RowError):
         return {each.name: getattr(value, each.name) for each in fields(value)}
     return str(value)

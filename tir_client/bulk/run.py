@@ -35,16 +35,16 @@ SYNC_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Bulk:
-    """Asks a model about many rows.
+    """Sends many rows to a model, and stores or yields a result for each.
 
     Args:
         client: The client; its retry policy says how often a broken request is sent again.
-        prompts: How a row becomes a request.
-        at_once: The most requests at once. Fewer are under way if the server refuses some, or becomes slower.
-        patience: Seconds for which a row is asked again while the server refuses requests (429, 502, 503, 504), and
-            after which the run ends if the server has failed all of them. A large model on an idle deployment takes a
-            quarter of an hour to start.
-        stream: Receive answers as streams. This costs more CPU, and keeps gateways from ending long answers.
+        prompts: Builds the request for each row.
+        at_once: Maximum number of requests at once. Fewer are sent if the server refuses some or becomes slower.
+        patience: Seconds for which a row is retried while the server refuses requests (429, 502, 503, 504), and
+            after which the run ends if none was answered. A large model on an idle deployment takes a quarter of an
+            hour to start.
+        stream: Stream the answers. This costs more CPU, but prevents gateways from ending long answers.
     """
 
     client: TIRClient
@@ -68,18 +68,18 @@ class Bulk:
     ) -> Progress:
         """Store an answer or an error for each row in a file of JSON lines.
 
-        It can be stopped or killed at any time. The same call then goes on with the rows that are missing.
+        The run can be stopped or killed at any time. The same call then continues with the missing rows.
 
         Args:
             rows: The path of a `.jsonl`, `.csv` (both also as `.gz`) or `.parquet` file, or an iterable of prompts or
                 mappings.
             output: The file to write.
-            retry_failed: Ask rows again that an earlier run stored with an error.
-            accept_changes: Go on although rows or settings have changed since. What is stored is kept.
+            retry_failed: Send rows again that an earlier run stored with an error.
+            accept_changes: Continue although rows or settings have changed. Stored results are kept.
             progress: An object to keep up to date, for a progress bar.
 
         Returns:
-            What this run has done.
+            The counts, tokens and times of this run.
 
         Raises:
             ConfigurationError: The input, the output or a setting is wrong, or the input has changed.
@@ -104,7 +104,7 @@ class Bulk:
 
     @asynccontextmanager
     async def results(self, rows: Rows, *, progress: Progress | None = None) -> AsyncGenerator[AsyncIterator[Result]]:
-        """Yield the results as they come, which is not the order of the rows. Nothing is stored.
+        """Yield the results as they arrive, in any order. Nothing is stored.
 
         Args:
             rows: The path of a file, or an iterable, as for `run`.
@@ -124,7 +124,7 @@ class Bulk:
 
 
 class _Run:
-    """One run: the tasks that ask rows, and what they share."""
+    """One run: its tasks and their shared state."""
 
     def __init__(self, bulk: Bulk, rows: Rows, progress: Progress | None = None, accept_changes: bool = False) -> None:
         self.progress = Progress() if progress is None else progress
@@ -138,12 +138,12 @@ class _Run:
         self._gate = Gate(self._controller)
         self.breaker = CircuitBreaker(bulk.patience)
         self._client = copy(bulk.client)
-        self._client.retry = replace(self._policy, max_retries=0)  # retries are here, where all rows wait for them
+        self._client.retry = replace(self._policy, max_retries=0)  # the run retries, so that all rows pause
         self._client.start = StartPolicy()
         self._read = 0
 
     async def finish(self, emit: Callable[[Result], Awaitable[None]]) -> None:
-        """Ask all rows, and pass on each result."""
+        """Send all unfinished rows, and pass each result to `emit`."""
         try:
             async with self._client, asyncio.TaskGroup() as group:
                 syncing = group.create_task(self._keep_synced())
@@ -175,7 +175,7 @@ class _Run:
         return rows
 
     async def _ask(self, row: Row, emit: Callable[[Result], Awaitable[None]]) -> None:
-        """Ask one row, which has entered the gate, and store its result."""
+        """Send a row that the gate has admitted, and emit its result."""
         try:
             result = await self._result(row, self._prompts.fingerprint(row))
             if self.output is not None:
@@ -206,7 +206,7 @@ class _Run:
                 return failed(row, fingerprint, failure)
 
     async def _call(self, request: ChatRequest) -> tuple[Completion, float]:
-        """The answer, and when its first part came."""
+        """The answer, and the time of its first byte."""
         if not self._bulk.stream:
             return await self._client.achat(request), _now()
         first_byte = 0.0
@@ -217,10 +217,10 @@ class _Run:
         return accumulator.completion(), first_byte
 
     async def _may_retry(self, failure: TIRError, sent: float, attempts: Attempts) -> bool:
-        """Wait until the row may be asked again; return False if it must not be.
+        """Wait until the row may be sent again; return False if it is not retried.
 
         Raises:
-            TIRError: The run has to end.
+            TIRError: The failure ends the run.
         """
         self.progress.last_failure = RowError.of(failure)
         now, breaker = _now(), self.breaker
@@ -254,7 +254,7 @@ class _Run:
 
 
 def _checked(rows: Rows, output: Path) -> Path:
-    """The output's path, which must not be that of the input."""
+    """Check the output's path, which must differ from the input's; return it."""
     if output.suffix.lower() not in {".jsonl", ".ndjson"}:
         raise ConfigurationError(f"The output is JSON lines: its name must end in .jsonl, not in {output.suffix!r}.")
     if isinstance(rows, str | Path) and output.exists() and output.samefile(rows):
@@ -267,7 +267,7 @@ def _now() -> float:
 
 
 def _first(failure: BaseException) -> BaseException:
-    """The error that ended a group of tasks."""
+    """The first error in an exception group."""
     while isinstance(failure, BaseExceptionGroup):
         failure = failure.exceptions[0]
     return failure
@@ -278,7 +278,7 @@ async def _nowhere(_: Result) -> None:
 
 
 async def _into(queue: asyncio.Queue[Result | Exception | None], work: _Run) -> None:
-    """Put each result into a queue, and then the error that ended the run, or None."""
+    """Put each result into a queue; at the end, the error that ended the run, or None."""
     try:
         await work.finish(queue.put)
     except Exception as error:  # noqa: BLE001 - the iterator raises it

@@ -15,7 +15,7 @@ _SCHEMAS = ("items", "additionalProperties", "anyOf", "allOf", "oneOf", "prefixI
 
 
 def check_schema(schema: Json) -> None:
-    """Check a JSON schema: with the package `jsonschema` if it is installed, else the names of types only.
+    """Check a JSON schema with the package `jsonschema`; if it is not installed, check only the names of types.
 
     Raises:
         ConfigurationError: It is not valid.
@@ -44,7 +44,7 @@ def _first_problem(schema: Json) -> str:
 
 
 def wrong_type(schema: object) -> str:
-    """What is wrong with the first `type` in a schema that is no name of a type; empty if there is none."""
+    """The problem with the first invalid `type` in a schema; empty if all are valid."""
     if isinstance(schema, list):
         return next(filter(None, map(wrong_type, schema)), "")
     if not isinstance(schema, dict):

@@ -1,7 +1,7 @@
 """Reads the rows of the input, a block at a time: JSONL, CSV and Parquet files, and iterables.
 
-Files are read in a thread, so that a slow disk does not hold up the event loop. Iterables are iterated over in the
-loop, because an object of the user's may belong to its thread.
+Files are read in a thread, so a slow disk does not block the event loop. Iterables are read in the loop, because
+the user's object may be bound to its thread.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class Source(Protocol):
         """Read all rows, in order."""
 
     def fraction(self) -> float | None:
-        """The part of the input that has been read, from 0 to 1; None if it is not known."""
+        """The part of the input that has been read, from 0 to 1; None if the size is unknown."""
 
 
 def open_source(rows: Rows) -> Source:
-    """The source for a path or an iterable.
+    """Open a path or an iterable as a source.
 
     Raises:
         ConfigurationError: The file does not exist, or is of an unknown kind.
@@ -54,7 +54,7 @@ def open_source(rows: Rows) -> Source:
 
 
 def _file(path: Path) -> _File:
-    """The file of a path, by the end of its name."""
+    """Choose the reader for a path by its suffix."""
     if str(path) == "-" or path.is_fifo() or path.is_char_device():
         raise ConfigurationError("The input must be a file: the next run could not read a pipe again.")
     is_packed = path.suffix.lower() == ".gz"
@@ -79,13 +79,13 @@ class _File:
         raise NotImplementedError
 
     def fraction(self) -> float:
-        """The part that has been read. Asking a file for its position is slow in a thread: do it once for many rows."""
+        """The part that has been read. `tell` is slow in a thread: call this once for many rows."""
         position = self.position if self._open is None else self._open.tell()
         return min(1.0, position / self.size)
 
     @contextmanager
     def opened(self) -> Iterator[IO[bytes]]:
-        """What the file holds, which is something else if it is compressed."""
+        """Open the file, decompressed if it is compressed."""
         with self.path.open("rb") as file:
             self._open = file
             try:
@@ -101,7 +101,7 @@ class _File:
 
 
 class _JsonLines(_File):
-    """An object or a text on each line; empty lines are passed over."""
+    """An object or a string on each line; empty lines are skipped."""
 
     def rows(self) -> Iterator[Row]:
         numbers = count()
@@ -119,11 +119,11 @@ def _from_line(index: int, line: bytes) -> Row:
 
 
 class _Csv(_File):
-    """Columns with names in the first line."""
+    """CSV with column names in the first line."""
 
     def rows(self) -> Iterator[Row]:
         with self.opened() as content, io.TextIOWrapper(content, encoding="utf-8-sig", newline="") as text:
-            reader = csv.DictReader(text, strict=True)  # else a quote that is not closed takes all rows after it
+            reader = csv.DictReader(text, strict=True)  # without it, an unclosed quote swallows all further rows
             for index in count():
                 line = reader.line_num + 1
                 try:
@@ -145,7 +145,7 @@ class _Csv(_File):
 
 
 def _next_record(reader: csv.DictReader[str]) -> dict[Any, Any] | None:
-    """The next record; a field may be longer than the 131,072 characters that the module allows by default."""
+    """The next record. Fields may exceed the `csv` module's default limit of 131,072 characters."""
     former = csv.field_size_limit(2**31 - 1)
     try:
         return next(reader, None)
@@ -158,7 +158,7 @@ def _of_record(index: int, columns: dict[Any, Any]) -> Row:
 
 
 class _Parquet(_File):
-    """A table; needs pyarrow."""
+    """A Parquet table; needs pyarrow."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -223,7 +223,7 @@ class FileSource:
 
 
 class IterableSource:
-    """The rows of an iterable, each as soon as it is there."""
+    """The rows of an iterable, each as soon as it is available."""
 
     def __init__(self, rows: Iterable[Any] | AsyncIterable[Any]) -> None:
         self._rows = rows
@@ -239,7 +239,7 @@ class IterableSource:
             for value in self._rows:
                 yield [self._row(value)]
                 if self._read % BLOCK == 0:
-                    await asyncio.sleep(0)  # where all rows are finished, nothing else lets other tasks run
+                    await asyncio.sleep(0)  # lets other tasks run, even if all rows are finished
 
     def fraction(self) -> float | None:
         """The part that has been read, if the iterable has a length."""

@@ -1,6 +1,6 @@
 """Accumulates the events of an answer. Pure, and the same code for streamed and whole answers.
 
-Differences between servers are handled here: the name of the reasoning field, how tool calls are split, repeated
+It handles the differences between servers: the name of the reasoning field, the way tool calls are split, and repeated
 usage and finish reasons.
 """
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from tir_client.protocol.stop_words import StopCutter
 
+_ABORTED = frozenset({"error", "abort"})
+"""Finish reasons of choices that the server aborted."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Delta(ChoiceDelta):
@@ -36,10 +39,10 @@ class Delta(ChoiceDelta):
         logprobs: Log probabilities of the tokens, if requested.
         token_ids: Ids of the tokens, if requested.
         accumulator: Everything up to here.
-        event: The server's own JSON.
-        index: Which of the answers, from 0.
+        event: The server's JSON.
+        index: Index of the choice, from 0.
         usage: Token counts, if the server has sent them.
-        final: This is the last one of the stream.
+        final: Whether this is the last delta of the stream.
     """
 
     accumulator: Accumulator
@@ -56,12 +59,12 @@ class Accumulator:
         tool_names: Names of the tools that were offered, to repair names that the model wrote wrongly.
         inline_think: Treat text between `<think>` and `</think>` at the start of an answer as reasoning.
         expected: Number of requested choices (`n`).
-        tools_allowed: False if the request forbids calls: vLLM then hides a call in a whole answer, and streams it.
+        tools_allowed: False if the request forbids calls. vLLM then omits a call from a whole answer, but streams it.
         only_tool: The tool that must be called, if the request names one.
 
     Attributes:
         request_id: The id of the request, if the server sends one.
-        stop_cutter: Returns what cuts the text of a choice at a stop word, if anything does.
+        stop_cutter: Returns a new `StopCutter` for a choice, or None if its text is not cut.
     """
 
     __slots__ = (
@@ -105,7 +108,7 @@ class Accumulator:
         """Add one event, a chunk or a whole answer, and return its deltas; an empty chunk has none.
 
         Raises:
-            ResponseError: A part of the event has a type that no answer has.
+            ResponseError: A field of the event has a wrong type.
         """
         if usage := event.get("usage"):
             self._usage = as_dict(usage, "usage")  # repeated usage is cumulative, so the last one wins
@@ -123,7 +126,7 @@ class Accumulator:
         return deltas
 
     def finish(self) -> Delta:
-        """The last delta, with the usage, once the answer is complete.
+        """Check that the answer is complete, and return the last delta, which has the usage.
 
         Raises:
             EmptyAnswerError: There was no choice at all.
@@ -152,7 +155,7 @@ class Accumulator:
         return delta
 
     def add_second_answer(self, event: Json, usage: Usage | None) -> list[Delta]:
-        """Continue choices that had ended with those of a second answer, and add the tokens of that request."""
+        """Append the choices of a second answer to those of the first, and add the tokens of its request."""
         for raw in event["choices"]:
             self.choice(raw["index"]).finish_reason = None
         self._add_usage(usage)
@@ -163,11 +166,11 @@ class Accumulator:
         self._rescue_usage = earlier if usage is None else usage if earlier is None else earlier + usage
 
     def missing(self, *, is_end_known: bool = True) -> str:
-        """Why the answer is not complete, as text; empty if it is complete.
+        """Why the answer is incomplete; empty if it is complete.
 
         Args:
-            is_end_known: Whether the server has said that the answer ends here. If it has fewer choices than were
-                requested, then the server ignores `n`, as many do, which is no error.
+            is_end_known: Whether the server has marked the end of the answer. If so, fewer choices than requested are
+                not an error: many servers ignore `n`.
         """
         if not self._states:
             return "it has no choices"
@@ -175,12 +178,17 @@ class Accumulator:
             return f"it has {len(self._states)} of {self._expected} choices"
         for state in self._states.values():
             if state.error:
-                return f"the server broke it off with an error: {state.error}"
+                return f"the server aborted it with an error: {state.error}"
             if state.finish_reason is None:
                 return "it ended without a finish reason"
-            if state.finish_reason in {"error", "abort"}:
-                return f"the server broke it off (finish_reason {state.finish_reason!r})"
+            if state.finish_reason in _ABORTED:
+                return f"the server aborted it (finish_reason {state.finish_reason!r})"
         return ""
+
+    @property
+    def is_aborted(self) -> bool:
+        """Whether the server aborted a choice."""
+        return any(state.error or state.finish_reason in _ABORTED for state in self._states.values())
 
     @property
     def usage(self) -> Usage | None:
@@ -197,7 +205,7 @@ class Accumulator:
         return {**(self._usage or {}), **usage.counts()}
 
     def _position(self, index: Any) -> int:
-        """The index of a choice. Where one was requested, the first that arrives has 0: some servers count from 1."""
+        """The index of a choice. If one choice was requested, it is 0: some servers count from 1."""
         if not isinstance(index, int):
             raise ResponseError(f"The answer has a choice with the index {index!r}.")
         if self._first_index is None:

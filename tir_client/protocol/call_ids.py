@@ -1,7 +1,7 @@
-"""Completes the ids of past tool calls, in place, so that each result belongs to one call. No I/O.
+"""Adds missing ids to past tool calls and their results, in place. No I/O.
 
-Some integrations keep calls without ids, and old histories of OpenAI have function calls, which never had any. vLLM
-needs an id on both sides.
+Some integrations store calls without ids, and OpenAI's old function calls have none. vLLM needs the same id in the call
+and in its result.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ if TYPE_CHECKING:
 
 
 def match_results(messages: Iterable[Json]) -> None:
-    """Give each call without an id the id of its result, or a new one, and each result its call's id and name.
+    """Give each call without an id its result's id or a new one, and each result its call's id and name.
 
-    A result without an id belongs to the first call before it that has none either, and the same name where both
-    have one. So does the second result of one id, and of two open calls with one id the second has none: Google's and
-    Ollama's integrations take the name of the tool as the id. Servers before 0.13 do not find the name of a result's
-    tool through the id.
+    A result without an id belongs to the first earlier call without an id that has no result yet; if both have names,
+    they must agree. Google's and Ollama's integrations use the tool's name as the id, so ids repeat: the second call or
+    result with an id is treated as having none. The name is added because vLLM before 0.13 does not look it up by id.
     """
     names: dict[str, str] = {}
     answered: set[str] = set()
@@ -54,7 +53,7 @@ def _match(result: Json, names: dict[str, str], answered: set[str], waiting: lis
 
 
 def _waiting_call(waiting: list[Json], call_id: str | None, name: str | None) -> Json | None:
-    """The call that a result answers: one with the same id as another call, or else the first with the same name."""
+    """The call of a result: one with the same, repeated id, or else the first with the same name."""
     same_id = (call for call in waiting if call_id is not None and call["id"] == call_id)
     same_name = (call for call in waiting if name in (None, call["function"]["name"]))
     return next(same_id, None) or next(same_name, None)

@@ -102,9 +102,9 @@ class ChoiceAccumulator:
         )
 
     def add(self, raw: Json, added: ChoiceDelta) -> bool:
-        """Add one event, and write what is new into `added`; return False if nothing is."""
+        """Add one event, and write the new parts into `added`; return False if there are none."""
         message = as_dict(raw.get("delta") or raw.get("message") or _empty(raw), "message")
-        # Servers from 0.11.1 to 0.15 send both names with the same text: take one, never add them up.
+        # vLLM 0.11.1 to 0.15 sends the same text under both names: use one of them.
         reasoning = as_text(message.get("reasoning") or message.get("reasoning_content"))
         content = message.get("content")
         if isinstance(content, list):
@@ -135,7 +135,7 @@ class ChoiceAccumulator:
 
     def _split(self, think: ThinkSplitter, text: str, *, finish: str | None, reasoned: bool) -> tuple[str, str]:
         if think.state is State.START and (reasoned or self._reasoning):
-            self._think = None  # this server splits by itself: what looks like a tag is text
+            self._think = None  # the server splits the reasoning itself, so tags are text
             return "", think.flush()[1] + text
         inline, text = think.feed(text)
         if not finish:
@@ -178,7 +178,7 @@ def _tokens(value: Any, name: str) -> list[Json]:
 
 
 def _extended(items: list[Any] | None, more: list[Any]) -> list[Any]:
-    """`items` with `more` appended, in place: a copy for each chunk would take quadratic time."""
+    """`items` with `more` appended in place: copying for each chunk would take quadratic time."""
     if items is None:
         return [*more]
     items += more
@@ -199,12 +199,12 @@ def _is_thought(part: Any) -> bool:
 
 def _empty(raw: Json) -> Json:
     if not {"delta", "message", "error"} & raw.keys():
-        raise ResponseError("The answer has a choice with neither a `message` nor a `delta`: it is no chat completion.")
+        raise ResponseError("The answer is not a chat completion: a choice has neither a `message` nor a `delta`.")
     return {}
 
 
 def _old_call(message: Json) -> list[Json] | None:
-    """The function call of a server that has no tool calls yet, as one."""
+    """OpenAI's old `function_call` as a tool call."""
     call = message.get("function_call")
     return [{"index": 0, "function": call}] if isinstance(call, dict) else None
 
@@ -218,7 +218,7 @@ def _joined(pieces: list[str]) -> str:
 def _stop_reason(raw: Json) -> int | str | None:
     """The stop word or token at which a choice ended.
 
-    SGLang has another name for it, and repeats there the token that ends every answer, which is left out.
+    SGLang calls it `matched_stop`, and also reports the token that ends every answer there; that token is left out.
     """
     reason, matched = raw.get("stop_reason"), raw.get("matched_stop")
     return matched if reason is None and isinstance(matched, str) else reason

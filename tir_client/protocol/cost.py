@@ -1,4 +1,4 @@
-"""What an answer costs, by the user's prices. TIR bills the tokens of prompts and answers; no prices are shipped."""
+"""The cost of an answer at the user's prices. TIR bills prompt and answer tokens; there are no built-in prices."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from tir_client.protocol.responses import Usage
 
 Price = tuple[float, float]
-"""The price of a million tokens of a prompt and of a million tokens of an answer, in any currency."""
+"""The prices per million prompt tokens and per million answer tokens, in any currency."""
 
 MILLION = 1_000_000
 
@@ -16,9 +16,8 @@ MILLION = 1_000_000
 def cost_of(usage: Usage | None, price: Price | None) -> dict[str, float] | None:
     """The cost of an answer, under LangSmith's names: `input_cost`, `output_cost` and `total_cost`.
 
-    The tokens of a second request (for a stop word in the reasoning, or a tool call that the server did not force)
-    are part of `usage`, so they count. Cached tokens of a prompt cost as much as others, because TIR does not bill
-    them apart.
+    `usage` includes the tokens of a second request (after a stop word in the reasoning, or for a missing tool call).
+    Cached prompt tokens cost as much as others, because TIR does not bill them separately.
 
     Args:
         usage: The token counts of the answer.

@@ -1,4 +1,4 @@
-"""Turns error responses into exceptions: chooses the class and finds the explanation in the body. Pure.
+"""Converts error responses to exceptions: chooses the class, and finds the explanation in the body. Pure.
 
 `error_from_response` and `error_from_event` are the only places where a response becomes an exception.
 """
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 
 BODY_LIMIT = 2_000
-"""Characters of an error body that are kept: enough to read, too little to flood a log."""
+"""Maximum number of characters kept of an error body."""
 
 MASK = "**********"
 
 _WORD = string.ascii_letters + string.digits + "_.~+/=-"
-"""Characters of a token, or of a word."""
+"""Characters that may be part of a token or a word."""
 
 MARKUP_LIMIT = 16 * BODY_LIMIT
 """Characters of an HTML page that are searched for text."""
@@ -46,7 +46,7 @@ TAG_LIMIT = 500
 """Characters of a tag: a longer one is text."""
 
 SHORTEST_SECRET = 8
-"""A shorter secret is not masked: it could mask ordinary words, and no real token is that short."""
+"""Shorter secrets are not masked: they could match ordinary words, and no real token is that short."""
 
 _BY_STATUS: dict[int, type[APIStatusError]] = {
     401: AuthenticationError,
@@ -57,8 +57,8 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
     429: RateLimitError,
 }
 
-# vLLM's wordings from 0.10 to 0.32; `got -8996` is gpt-oss on old servers, where the room left for
-# the answer became negative. Then SGLang's and llama.cpp's.
+# First vLLM's wordings from 0.10 to 0.32; old versions report a negative `max_tokens`, such as `got -8996`, for
+# gpt-oss. Then SGLang's and llama.cpp's.
 _OVERFLOW = re.compile(
     r"maximum context length|maximum model length|exceeds model's maximum|max_tokens must be at least 1, got -"
     r"|longer than the model's context length|exceeds the available context size",
@@ -74,7 +74,7 @@ _ADVICE: dict[type[APIStatusError], str] = {
 }
 
 _LONG_TEXTS = (
-    "Split the texts into shorter ones (in LlamaIndex lower `Settings.chunk_size`), or have the server cut them with "
+    "Split the texts into shorter ones (in LlamaIndex, lower `Settings.chunk_size`), or have the server cut them with "
     "`truncate_prompt_tokens`."
 )
 _RERANK_PATH = "Check the `path`, too: most servers rerank at `rerank`, which is below `/v1`, and others at `/rerank`."
@@ -83,7 +83,7 @@ _FIXED_CALLS = ("completions", "embeddings", "models")
 _NO_TOKENIZER = "The server, or a gateway in front of it, does not expose vLLM's `/tokenize`: it cannot count tokens."
 _NO_VERSION = "The URL has no `/v1`: most servers expect a `base_url` that ends in it, such as {root}/v1."
 _HIDDEN = (403, 404, 405, 501)
-"""Statuses of a gateway that does not pass a path on."""
+"""Statuses of a gateway that does not forward a path."""
 
 
 def error_from_response(
@@ -94,14 +94,14 @@ def error_from_response(
     url: str = "",
     hint: str = "",
 ) -> APIStatusError:
-    """Return the exception for an answer with an error status.
+    """Return the exception for a response with an error status.
 
     Args:
         status_code: HTTP status.
         headers: Response headers, lower-case names.
         content: Response body, any bytes.
         url: Where the request went, without its query.
-        hint: Advice for the end of the message, instead of that of the class.
+        hint: Advice to append to the message, instead of the advice for the class.
 
     """
     body = read_body(content)
@@ -121,7 +121,7 @@ def error_from_response(
 
 
 def _advice_for_url(cls: type[APIStatusError], status_code: int, url: str) -> str:
-    """Advice that depends on what was called; empty if that of the class fits."""
+    """Advice that depends on the URL; empty if the advice for the class fits."""
     parts = urlsplit(url)
     root, _, call = parts.path.rpartition("/")
     if call == "tokenize":
@@ -144,7 +144,7 @@ def _class_for(status_code: int, explanation: str) -> type[APIStatusError]:
         return _BY_STATUS[status_code]
     if status_code >= 500:  # noqa: PLR2004 - the boundary of server errors in HTTP
         return ServerError
-    if 300 <= status_code < 400:  # noqa: PLR2004 - redirects are not followed, the token stays here
+    if 300 <= status_code < 400:  # noqa: PLR2004 - redirects are not followed, to protect the token
         return APIStatusError
     return ContextOverflowError if _OVERFLOW.search(explanation) else BadRequestError
 
@@ -152,8 +152,7 @@ def _class_for(status_code: int, explanation: str) -> type[APIStatusError]:
 def error_from_event(event: dict[str, Any]) -> StreamServerError | None:
     """Return the exception for an error event of a stream, or None for an ordinary chunk.
 
-    The status in such an event is the server's guess (vLLM up to 0.12 calls all of them 400), so the class
-    does not depend on it.
+    The class does not depend on the status in the event, which is unreliable: vLLM up to 0.12 always sends 400.
     """
     reported = event.get("error")
     if event.get("object") != "error" and (reported is None or (not reported and "choices" in event)):
@@ -224,12 +223,12 @@ def _behind_tag(piece: str) -> str:
 
 
 def cut(text: str) -> str:
-    """`text`, or its first `BODY_LIMIT` characters without the word at their end, which may be half a token."""
+    """`text`, cut after `BODY_LIMIT` characters. The last word is left out, because it may be half a token."""
     return text if len(text) <= BODY_LIMIT else text[:BODY_LIMIT].rstrip(_WORD) + "… (cut)"
 
 
 def masked(value: Any, secrets: Iterable[str]) -> Any:
-    """`value`, any JSON, with each of `secrets` masked, also in its URL-encoded form.
+    """A copy of `value`, any JSON, with each of `secrets` masked, in plain and URL-encoded form.
 
     Secrets shorter than `SHORTEST_SECRET` characters are not masked.
     """

@@ -1,8 +1,8 @@
-"""Replaces a tool call that `tool_choice` demands and that is missing, is broken JSON, or misses its schema. Pure.
+"""Replaces a required tool call that is missing, is not valid JSON, or does not fit its schema. Pure.
 
-gpt-oss on vLLM before 0.26 accepts `tool_choice` "required" or a name and ignores it; later versions hold arguments to
-the schema only for tools with `strict`. The second request asks for an answer that must fit the tool's own JSON schema,
-which all versions enforce.
+vLLM before 0.26 accepts `tool_choice` "required" or a tool's name for gpt-oss and ignores it; later versions enforce
+the schema of the arguments only for tools with `strict`. The second request has the tool's JSON schema as its
+`response_format`, which all versions enforce.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 class ForcedCall:
-    """Checks that an answer has the tool call that `request` demands, and builds the second request if it does not.
+    """Checks that an answer has the tool call that `request` requires, and builds the second request if it does not.
 
     Args:
         request: The request.
-        lenient: Return the answer without a usable call, instead of raising.
+        lenient: Accept an answer without a usable call, instead of raising.
 
     Attributes:
         request: The request.
@@ -44,7 +44,7 @@ class ForcedCall:
         """Return whether a complete answer needs no second request; if it needs one, set `second`.
 
         Raises:
-            ForcedToolError: It has no call, and the call cannot be requested again.
+            ForcedToolError: The answer has no call, and the call cannot be requested again.
         """
         if self._demanded:
             try:
@@ -55,7 +55,7 @@ class ForcedCall:
         return self.second is None
 
     def pass_through(self, delta: Delta) -> bool:
-        """Whether to yield a delta: an end without the call is held back until the second answer is there."""
+        """Whether to yield a delta. The end of an answer without the call is held back until the second answer."""
         if not self._demanded:
             return True
         if delta.final:
@@ -73,8 +73,8 @@ class ForcedCall:
     def rescue(self, accumulator: Accumulator, second: Accumulator) -> list[Delta]:
         """Add the call from the second answer to the first one, and return its deltas.
 
-        It replaces the calls of the first answer. From a stream that has shown them they cannot be taken back: there
-        the new call follows them, and only the accumulator drops them.
+        It replaces the calls of the first answer in the accumulator. If a stream has already yielded those, the new
+        call follows them.
 
         Raises:
             ForcedToolError: The second answer has no call either, and those of the first one cannot be read.
@@ -92,11 +92,11 @@ class ForcedCall:
 
 
 def rescue_request(request: ChatRequest, answer: Completion) -> ChatRequest | None:
-    """The request for a demanded call as JSON, or None if the answer has the call.
+    """The request for a required call as JSON, or None if the answer has the call.
 
     Raises:
-        ForcedToolError: The answer was cut off before it had a call, or is one of several choices.
-        RefusedCallError: The model refused, and so is not asked again.
+        ForcedToolError: The answer was cut off before the call, or has several choices.
+        RefusedCallError: The model refused.
     """
     if request.tool_choice in (None, "auto", "none"):
         return None
@@ -115,14 +115,14 @@ def rescue_request(request: ChatRequest, answer: Completion) -> ChatRequest | No
 
 
 def _can_be_replaced(request: ChatRequest, answer: Completion) -> bool:
-    """Whether the calls of an answer may be requested again: it is one choice, and neither cut off nor refused."""
+    """Whether the calls of an answer may be requested again: it has one choice, neither cut off nor refused."""
     choice = answer.choice
     is_single = len(answer.choices) == 1 and request.n in (None, 1)
     return is_single and choice.finish_reason not in ("length", "content_filter") and not choice.refusal
 
 
 def _has_call(request: ChatRequest, choice: Choice, *, replaceable: bool) -> bool:
-    """Whether a choice has a call whose arguments can be read and, if a call can be replaced, may fit the schema."""
+    """Whether a choice has a call with readable arguments that, if the call is replaceable, may fit its schema."""
     readable = [call for call in choice.tool_calls if not call.problem()]
     if not replaceable:
         return bool(readable)
@@ -140,7 +140,7 @@ def _check_refusal(request: ChatRequest, answer: Completion, partial: Completion
 
 
 def _why_none(request: ChatRequest, answer: Completion) -> str:
-    """Why a call that is missing or broken is not requested again, as a sentence."""
+    """The error message for a missing or broken call that is not requested again."""
     is_cut = any(choice.finish_reason == "length" for choice in answer.choices)
     why = "its answer was cut off; raise `max_tokens`" if is_cut else "its answer has several choices"
     broken = _broken_call(answer)
@@ -160,7 +160,7 @@ def _describe(call: ToolCall) -> str:
 
 
 def rescued_call(request: ChatRequest, first: Completion, second: Completion) -> ToolCall:
-    """Read the demanded call from the answer to `rescue_request`.
+    """Read the required call from the answer to `rescue_request`.
 
     Raises:
         ForcedToolError: The second answer has no tool call either.
@@ -200,7 +200,7 @@ def _arguments_schema(tool: Json) -> Json:
 
 
 def _any_call(tools: list[Json]) -> Json:
-    """A schema for "one of these calls", with all definitions at its top, where their references point."""
+    """A schema for "one of these calls", with all definitions at the top level, where references point."""
     definitions: Json = {}
     calls = []
     for tool in tools:

@@ -1,4 +1,4 @@
-"""Reads fields of a server's JSON answer with a check of their types; any may be null or missing. Pure."""
+"""Reads fields of a server's JSON and checks their types; any field may be null or missing. Pure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def as_dict(value: Any, name: str) -> Json:
-    """`value`, which must be an object.
+    """Return `value` if it is an object.
 
     Raises:
-        ResponseError: It is not; the message calls it `name`.
+        ResponseError: It is not an object; the message contains `name`.
     """
     if not isinstance(value, dict):
         raise ResponseError(f"The answer's `{name}` must be an object, not {type(value).__name__}.")
@@ -22,10 +22,10 @@ def as_dict(value: Any, name: str) -> Json:
 
 
 def as_list(value: Any, name: str) -> list[Any]:
-    """`value`, which must be an array; an empty list for null.
+    """Return `value` if it is an array; an empty list for null.
 
     Raises:
-        ResponseError: It is not; the message calls it `name`.
+        ResponseError: It is not an array; the message contains `name`.
     """
     if value is None:
         return []
@@ -35,10 +35,10 @@ def as_list(value: Any, name: str) -> list[Any]:
 
 
 def as_text(value: object) -> str:
-    """Text from a string, from null (empty), or from a list of content parts, which some gateways send.
+    """The text of a string, of null (empty), or of a list of content parts, which some gateways send.
 
     Raises:
-        ResponseError: It has another type.
+        ResponseError: `value` has another type.
     """
     if isinstance(value, str):
         return value
@@ -46,7 +46,7 @@ def as_text(value: object) -> str:
         return ""
     if isinstance(value, list):
         return "".join(as_text(part.get("text") if isinstance(part, dict) else part) for part in value)
-    raise ResponseError(f"The answer has a text that is not a string but {type(value).__name__}.")
+    raise ResponseError(f"A text in the answer must be a string, not {type(value).__name__}.")
 
 
 def as_str(value: object) -> str:

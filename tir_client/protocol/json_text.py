@@ -1,7 +1,7 @@
-"""Reads the JSON that a model wrote: tool arguments, or a value in prose and fences, whole or still arriving. Pure.
+"""Parses JSON that a model wrote: tool arguments, or a value inside prose or a fence, complete or partial. Pure.
 
-Both integrations read it here, as leniently as LangChain's own parsers: raw line breaks and tabs in strings are taken,
-and so is text around the object. Each function takes time that is linear in the length of the text.
+It is as lenient as LangChain's parsers: raw line breaks and tabs in strings are accepted, and text around the object is
+ignored. Each function takes time linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def parse_json(text: str) -> Any:
     """Parse JSON that a model wrote. Raw control characters in strings are allowed.
 
     Raises:
-        ValueError: It is not JSON, or is nested too deeply, as the endless brackets of a model that repeats itself are.
+        ValueError: It is not JSON, or is nested too deeply, such as the brackets of a model that repeats itself.
     """
     try:
         return json.loads(text, strict=False)
@@ -38,16 +38,16 @@ def parse_json(text: str) -> Any:
 
 
 def read_json(text: str) -> Any:
-    """The JSON value in a whole answer, with or without a Markdown fence and prose around it.
+    """Parse the JSON value in a whole answer, with or without a Markdown fence and prose around it.
 
     Raises:
-        ValueError: There is no JSON value. Nothing is repaired: an object that was cut off is an error.
+        ValueError: There is no JSON value, or it is cut off; nothing is repaired.
     """
     return _find(text)[0]
 
 
 def extract_json(text: str) -> str:
-    """The text of the JSON value that `read_json` reads, with the control characters in its strings escaped.
+    """The source text of the JSON value that `read_json` parses, with control characters in strings escaped.
 
     Raises:
         ValueError: There is no JSON value.
@@ -56,7 +56,7 @@ def extract_json(text: str) -> str:
 
 
 def read_partial_json(text: str) -> Any:
-    """The JSON object or array that `text` begins, as far as it has arrived; None if there is no such beginning.
+    """Parse the beginning of a JSON object or array; None if `text` has none yet.
 
     For a complete object the result equals that of `read_json`.
     """
@@ -68,17 +68,17 @@ def read_partial_json(text: str) -> Any:
 
 
 def escape_controls(text: str) -> str:
-    """`text` with the raw control characters inside its strings escaped; those between values are white space."""
+    """`text` with raw control characters inside JSON strings escaped."""
     return _STRING.sub(lambda string: _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", string[0]), text)
 
 
 def quote_constants(text: str) -> str:
-    """`text` with NaN and the infinities as strings: Python's JSON has them, the standard does not."""
+    """`text` with NaN and the infinities as strings: Python's JSON allows them, the standard does not."""
     return _CONSTANT.sub(lambda found: found[0] if found[0].startswith('"') else f'"{found[0]}"', text)
 
 
 def escape_surrogates(text: str) -> str:
-    """JSON text with surrogates escaped, which UTF-8 cannot encode. It reads as the same value."""
+    """JSON text with surrogates escaped, because UTF-8 cannot encode them. Its value is unchanged."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
@@ -92,7 +92,7 @@ def replace_surrogates(text: str) -> str:
 
 
 def _find(text: str) -> tuple[Any, str]:
-    """The JSON value of `text`, and its source."""
+    """The JSON value in `text`, and its source text."""
     for start in _starts(text):
         try:
             value, end = _DECODER.raw_decode(text, start)
@@ -105,7 +105,7 @@ def _find(text: str) -> tuple[Any, str]:
 
 
 def _starts(text: str) -> Iterator[int]:
-    """Where an object or array may begin: at the start, then in the first fence that holds one."""
+    """The positions where an object or array may begin: the start, then the first fence that contains one."""
     start = len(text) - len(text.lstrip(_PADDING))
     if text[start : start + 1] in {"{", "["}:
         yield start
@@ -125,10 +125,10 @@ def _parse_partial(text: str) -> Any:
 
 
 class ValueEnd:
-    """Finds where an object or array ends that arrives in pieces, each of which is read once.
+    """Finds the end of an object or array that arrives in pieces. Each piece is read once.
 
     Attributes:
-        is_reached: It has ended.
+        is_reached: Whether the value has ended.
         length: Characters that have arrived.
     """
 
@@ -159,9 +159,9 @@ class ValueEnd:
 
 
 class PartialJson:
-    """Reads an object while it arrives, in time that does not grow with the square of its length.
+    """Parses an object while it arrives, in less than quadratic time.
 
-    A text of up to 2,000 characters is parsed anew with each piece; a longer one only when it has grown by an eighth.
+    A text of up to 2,000 characters is parsed again with each piece, a longer one only when it has grown by an eighth.
     """
 
     __slots__ = ("_size", "_value")
@@ -171,7 +171,7 @@ class PartialJson:
         self._value: dict[str, Any] = {}
 
     def parse(self, text: str, *, whole: bool = False) -> dict[str, Any]:
-        """The object that `text`, which only ever grows, begins; `{}` as long as it begins none.
+        """Parse the beginning of an object in `text`, to which each call may only append; `{}` until it begins.
 
         Set `whole` when the text is complete.
         """

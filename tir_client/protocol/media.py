@@ -1,6 +1,6 @@
-"""Checks images, audio and video that a message holds itself, before a server has to refuse them. Pure.
+"""Checks inline images, audio and video in messages before they are sent. Pure.
 
-Media at a URL are not checked: only the server loads them. A `data:` URL holds its data itself.
+Media at a URL are not checked, because only the server loads them. `data:` URLs are inline.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from tir_client.protocol.responses import Json
 
 LIMIT = 64 * 2**20
-"""Bytes of one image, audio or video in a message. Larger ones belong to a URL: a request is held in memory whole."""
+"""Maximum size of one inline image, audio or video in bytes. Larger ones need a URL: requests are kept in memory."""
 
 NO_SCHEME = "its URL has no scheme, such as `https:`"
-"""The problem of a URL that is a path, or Base64 without `data:`."""
+"""The error text for a URL that is a path, or Base64 without `data:`."""
 
 _HEAD = 32
 _SIGNATURES = (
@@ -40,7 +40,7 @@ _SIGNATURES = (
     (rb"PK\x03\x04", "application/zip"),
     (rb"\s*(<!DOCTYPE html|<html)", "text/html"),
 )
-"""How files of well-known types begin."""
+"""The first bytes of well-known file types."""
 
 _TEXT_TYPES = ("json", "xml", "yaml", "csv", "javascript", "toml", "sql")
 """Endings of media types that are text, although they do not begin with `text/`."""
@@ -48,30 +48,30 @@ _UNSAID = "application/octet-stream"
 _CONTAINERS = {"video/mp4", "video/webm", "audio/ogg"}
 """Types whose files may hold audio as well as video."""
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\f\r\x1b")
-"""Characters that are not in a text."""
+"""Control characters that do not occur in text."""
 
 
 def media_type_of(head: bytes, name: str = "") -> str:
-    """The media type of a file by its first bytes, or else by its name; empty if neither tells it."""
+    """The media type of a file by its first bytes, or else by its name; empty if unknown."""
     found = next((kind for pattern, kind in _SIGNATURES if re.match(pattern, head, re.DOTALL | re.IGNORECASE)), "")
     return found or mimetypes.guess_type(name)[0] or ""
 
 
 def is_text_type(media_type: str) -> bool:
-    """Whether data of a media type are text."""
+    """Whether a media type is text."""
     kind = media_type.lower().partition(";")[0].strip()
     return kind.startswith("text/") or kind.endswith(_TEXT_TYPES)
 
 
 def checked_part(part: Json, media_type: str | None = None) -> Json:
-    """The part of a message, with the white space in its Base64 removed.
+    """Check the data in a message part, and remove white space from its Base64.
 
     Args:
-        part: Any part. What is neither an image, audio nor video is returned as it is.
-        media_type: What its owner says that it is; by default, what the part itself says.
+        part: Any part. Parts other than images, audio and video are returned unchanged.
+        media_type: The stated media type. Default: the one in the part.
 
     Raises:
-        ValueError: It cannot be sent; the error says why.
+        ValueError: It cannot be sent; the message is the reason.
     """
     name = part["type"]
     fields = part[name] if name == "input_audio" or name.endswith("_url") else {}
@@ -94,19 +94,19 @@ def checked_part(part: Json, media_type: str | None = None) -> Json:
 
 
 def _checked(kind: str, data: str, media_type: str) -> str:
-    data = "".join(data.split())  # line breaks, which encoders put in
+    data = "".join(data.split())  # encoders insert line breaks
     if problem := media_problem(kind, data, media_type):
         raise ValueError(problem)
     return data
 
 
 def media_problem(kind: str, data: str, media_type: str = "") -> str:
-    """Why an image, audio or video cannot be sent; empty if it can.
+    """The reason why an image, audio or video cannot be sent; empty if it can.
 
     Args:
         kind: "image", "audio" or "video".
         data: The data in Base64, without white space.
-        media_type: What its owner says that it is. It is believed, unless the data are a document or text.
+        media_type: The stated media type. It is trusted, unless the data are a document or text.
     """
     if not data:
         return "its data are empty"
@@ -123,7 +123,7 @@ def media_problem(kind: str, data: str, media_type: str = "") -> str:
 
 
 def too_large(size: int) -> str:
-    """The problem of data of `size` bytes, more than may be sent."""
+    """The error text for data of `size` bytes, which is over the limit."""
     return f"its data have {size / 2**20:.0f} MB, and at most {LIMIT // 2**20} MB can be sent: pass a URL"
 
 
@@ -142,6 +142,6 @@ def _is_text(data: bytes) -> bool:
 
 
 def _has_scheme(url: str) -> bool:
-    """Whether a URL has a scheme. One letter and a colon are a drive of Windows."""
+    """Whether a URL has a scheme. One letter and a colon are a Windows drive."""
     scheme, colon, _ = url.partition(":")
     return bool(colon) and len(scheme) > 1 and not set(scheme) - {*ascii_letters, *digits, *"+-."}

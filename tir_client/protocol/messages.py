@@ -1,10 +1,10 @@
 """Builds the messages of a request, for both integrations. Pure.
 
-Servers of several generations read them: reasoning goes back under both of its names, a tool message carries its
-tool's name, an assistant's content is never null, and the arguments of a call are always a JSON object.
+They suit old and new servers: reasoning is sent under both of its names, a tool message has its tool's name, an
+assistant's content is never null, and the arguments of a call are always a JSON object.
 
-What a person wrote is sent whole or refused with its position. What a model or a tool wrote never makes a request
-fail: what cannot be sent of it is replaced (`stand_ins`).
+A user's content that cannot be sent raises an error with its position. A model's or a tool's content never does: parts
+that cannot be sent are replaced by placeholders (`stand_ins`).
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ if TYPE_CHECKING:
 Message = TypeVar("Message")
 
 TEXT_ONLY = frozenset({"system", "developer", "assistant"})
-"""Roles whose messages hold nothing but text."""
+"""Roles whose messages may contain only text."""
 MACHINES = frozenset({"assistant", "tool"})
-"""Roles whose content a model or a program wrote."""
+"""Roles whose content comes from a model or a tool."""
 
 INVALID_ARGUMENTS = "invalid_arguments"
-"""The argument that holds a model's text where that is not a JSON object."""
+"""The name of the argument for a model's text that is not a JSON object."""
 
 
 def convert_messages(messages: Iterable[Message], convert: Callable[[Message], Iterable[Json]]) -> list[Json]:
-    """The messages to send, in their order.
+    """Convert messages to the wire form, in order.
 
     Args:
         messages: A framework's messages.
-        convert: Makes wire messages of one of them.
+        convert: Returns the wire messages for one of them.
 
     Raises:
-        InvalidRequestError: One cannot be sent; the error begins with its position.
+        InvalidRequestError: A message cannot be sent; the error begins with its position.
     """
     wire: list[Json] = []
     for position, message in enumerate(messages):
@@ -63,10 +63,10 @@ def convert_messages(messages: Iterable[Message], convert: Callable[[Message], I
 
 
 def chat_message(role: str, content: str | list[Json], *, name: str | None = None) -> Json:
-    """A message of the user, the system, or any role without fields of its own.
+    """A user or system message, or one of another role without special fields.
 
     Raises:
-        InvalidRequestError: A text has a lone surrogate, which cannot be sent.
+        InvalidRequestError: A text has a lone surrogate, which cannot be encoded.
     """
     for text in (*_texts(content), name or ""):
         if replace_surrogates(text) != text:
@@ -77,7 +77,7 @@ def chat_message(role: str, content: str | list[Json], *, name: str | None = Non
 def assistant_message(
     content: str | list[Json], *, reasoning: str = "", tool_calls: Sequence[Json] = (), name: str | None = None
 ) -> Json:
-    """A past answer, with its reasoning, which gpt-oss needs between two calls of a tool."""
+    """A past answer with its reasoning, which gpt-oss needs between two tool calls."""
     message = _message({"role": "assistant", "content": _encodable(content)}, name)
     if reasoning:
         message |= dict.fromkeys(("reasoning", "reasoning_content"), replace_surrogates(reasoning))
@@ -85,13 +85,13 @@ def assistant_message(
 
 
 def tool_message(call_id: str | None, content: str | list[Json], *, name: str | None = None) -> Json:
-    """The result of a tool call; without an id, of the call before it that has no other result."""
+    """The result of a tool call. `match_results` adds a missing id."""
     call_id = None if call_id is None else replace_surrogates(call_id)
     return _message({"role": "tool", "tool_call_id": call_id, "content": _encodable(content)}, name)
 
 
 def tool_call(call_id: str | None, name: str | None, arguments: object) -> Json:
-    """A tool call in a past answer; without an id, it gets that of its result."""
+    """A tool call in a past answer. `match_results` adds a missing id."""
     function = {"name": replace_surrogates(name or ""), "arguments": sendable_arguments(arguments)}
     return {"id": replace_surrogates(call_id) if call_id else None, "type": "function", "function": function}
 
@@ -105,7 +105,7 @@ def _texts(content: str | list[Json]) -> list[str]:
 
 
 def _encodable(content: str | list[Json]) -> str | list[Json]:
-    """Content of a model or a tool, with the lone surrogates of its texts and URLs replaced."""
+    """A model's or tool's content, with lone surrogates in texts and URLs replaced."""
     return replace_surrogates(content) if isinstance(content, str) else [_encodable_part(part) for part in content]
 
 
@@ -122,12 +122,12 @@ def _around_surrogate(text: str) -> str:
 
 
 def sendable_arguments(arguments: object) -> str:
-    """The arguments of a past call as they go back to the server, which parses them to render the prompt.
+    """The arguments of a past call as JSON. The server parses them to render the prompt.
 
     Args:
-        arguments: An object, or the model's own text. None and `NO_ARGUMENTS` become `{}`, and another text that is
-            not a JSON object is sent inside one, so that the model sees what it wrote. Values that JSON cannot
-            express, such as dates and NaN, are sent as their text.
+        arguments: An object, or the model's text. None and `NO_ARGUMENTS` become `{}`. Text that is not a JSON object
+            is sent inside one, so the model sees what it wrote. Values that JSON cannot express, such as dates and
+            NaN, become strings.
     """
     text = arguments if isinstance(arguments, str) else _arguments_text(arguments)
     if text.strip() in NO_ARGUMENTS:
@@ -144,14 +144,14 @@ def sendable_arguments(arguments: object) -> str:
 def _arguments_text(arguments: object) -> str:
     try:
         return json.dumps(arguments, ensure_ascii=False, default=str)
-    except (TypeError, ValueError, RecursionError):  # keys that are no strings, or an object inside itself
+    except (TypeError, ValueError, RecursionError):  # keys that are not strings, or a circular reference
         return value_stand_in("arguments", arguments)
 
 
 def join_content(parts: Sequence[Json], role: str) -> str | list[Json]:
-    """The `content` of a message: a string where there is only text, which every server takes, else the parts.
+    """The `content` of a message: a string if there is only text, which every server accepts, else the parts.
 
-    A line break is put between texts, as vLLM does between text parts.
+    Texts are joined with a line break, as vLLM joins text parts.
 
     Raises:
         InvalidRequestError: The role allows only text, and a part is something else.
@@ -160,11 +160,13 @@ def join_content(parts: Sequence[Json], role: str) -> str | list[Json]:
     if other is None:
         return "\n".join(part["text"] for part in parts)
     if role in TEXT_ONLY:
-        raise InvalidRequestError(f"a part of type {other!r} cannot be sent in a {role} message: it holds only text.")
+        raise InvalidRequestError(
+            f"a part of type {other!r} cannot be sent in a {role} message: it may have only text."
+        )
     return list(parts)
 
 
-# Parts of a message: text, and media by URL, which vLLM names `image_url`, `video_url` and `audio_url`
+# Message parts: text, and media by URL, which vLLM calls `image_url`, `video_url` and `audio_url`
 
 
 def text_part(text: str) -> Json:
@@ -183,7 +185,7 @@ def audio_part(data: str, media_type: str) -> Json:
 
 
 def data_url(data: str, media_type: str) -> str:
-    """A URL that holds the data itself, which is in Base64."""
+    """A `data:` URL for data in Base64."""
     return f"data:{media_type};base64,{data}"
 
 
@@ -191,7 +193,7 @@ def read_data_url(url: str) -> bytes:
     """The data in a `data:` URL.
 
     Raises:
-        ValueError: They are not in Base64, although the URL says so.
+        ValueError: The URL declares Base64, but the data are not.
     """
     head, _, data = url.partition(",")
     raw = unquote_to_bytes(data)

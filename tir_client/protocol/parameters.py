@@ -20,14 +20,18 @@ PARAMETER_ALIASES = {
     "max_completion_tokens": "max_tokens",
     "stop_sequences": "stop",
 }
-"""Other names of parameters. Older servers know only those on the right, which are the ones that are sent."""
+"""Other names of parameters, and the names that are sent, which older servers accept, too."""
 
 
 class Parameters(BaseModel):
-    """How to generate an answer. None is not sent: the server's default holds."""
+    """The parameters of a chat request. None is not sent, so the server's default applies."""
 
-    temperature: Finite | None = Field(default=None, description="Randomness of the choice of tokens; 0 for none.")
-    top_p: Finite | None = Field(default=None, description="Choose among the likeliest tokens up to this probability.")
+    temperature: Finite | None = Field(
+        default=None, description="Sampling temperature; 0 always chooses the likeliest token."
+    )
+    top_p: Finite | None = Field(
+        default=None, description="Choose among the likeliest tokens whose probabilities add up to this."
+    )
     top_k: int | None = Field(default=None, description="Choose among this many likeliest tokens.")
     min_p: Finite | None = Field(
         default=None, description="Leave out tokens below this fraction of the likeliest one's probability."
@@ -38,10 +42,10 @@ class Parameters(BaseModel):
     min_tokens: int | None = Field(default=None, description="Minimum number of tokens of an answer.")
     stop: str | list[str] | None = Field(
         default=None,
-        description="Words at which the answer ends. Where one ends the reasoning, the answer is requested again.",
+        description="Texts at which the answer ends. If one ends the reasoning, the answer is requested again.",
     )
     stop_token_ids: list[int] | None = Field(default=None, description="Ids of tokens at which to stop.")
-    seed: int | None = Field(default=None, description="Seed of the random choice of tokens.")
+    seed: int | None = Field(default=None, description="Seed for sampling.")
     frequency_penalty: Finite | None = Field(
         default=None, description="Penalty for tokens in proportion to how often they occur in the answer."
     )
@@ -49,14 +53,14 @@ class Parameters(BaseModel):
         default=None, description="Penalty for tokens that occur in the answer at all."
     )
     repetition_penalty: Finite | None = Field(
-        default=None, description="Factor against tokens of the prompt and the answer; above 1 penalises repetition."
+        default=None, description="Penalty factor for tokens of the prompt and the answer; above 1 reduces repetition."
     )
     logit_bias: dict[str, Finite] | None = Field(
-        default=None, description="Numbers to add to the logits of tokens, by token id."
+        default=None, description="Values to add to the logits of tokens, by token id."
     )
     logprobs: bool | None = Field(default=None, description="Return the log probability of each token.")
     top_logprobs: int | None = Field(
-        default=None, description="How many of the likeliest tokens to return at each place; needs `logprobs`."
+        default=None, description="Number of likeliest tokens to return at each position; needs `logprobs`."
     )
     reasoning_effort: str | None = Field(
         default=None, description="How long to reason: `low`, `medium` or `high` for gpt-oss."
@@ -66,14 +70,14 @@ class Parameters(BaseModel):
         default=None, description="Arguments of the model's chat template, such as `{'enable_thinking': False}`."
     )
     structured_outputs: Json | None = Field(
-        default=None, description="vLLM's own constraints on the answer: a `regex`, a `choice` or a `grammar`."
+        default=None, description="vLLM's constraints on the answer, such as `regex`, `choice` or `grammar`."
     )
     priority: int | None = Field(
         default=None, description="Priority of the request on a vLLM server that schedules by priority."
     )
     user: str | None = Field(default=None, description="An id of the end user.")
     stream_options: Json | None = Field(
-        default=None, description="Options of streams; `include_usage` is on unless it is set to False here."
+        default=None, description="Options for streams. `include_usage` is True unless it is set to False here."
     )
 
     @field_validator("logit_bias", mode="before")
@@ -111,7 +115,7 @@ class ParameterArguments(TypedDict, total=False):
 
 
 def did_you_mean(name: str, names: Collection[str]) -> str:
-    """A "did you mean" with the nearest of `names`, to append to an error about `name`; empty if none is near."""
+    """A suggestion of the nearest of `names`, to append to an error about `name`; empty if none is near."""
     near = get_close_matches(name.lower(), sorted(names), cutoff=0.75)
     return f": did you mean `{near[0]}`?" if near else ""
 
@@ -120,8 +124,8 @@ def merge_parameters(own: Json, call: Json) -> Json:
     """The fields of one request: a call's arguments replace the constructor's, also those in its `extra_body`.
 
     Args:
-        own: What the constructor was given, `model` included.
-        call: The arguments of the call. None sends no such field; for `model` it means the constructor's.
+        own: The constructor's arguments, `model` included.
+        call: The arguments of the call. None removes a field; for `model` it keeps the constructor's.
     """
     extra = call.get("extra_body", {})
     if extra is not None:

@@ -1,4 +1,4 @@
-"""Reads the bodies of answers: whole answers, streams, embeddings, model lists. Pure."""
+"""Parses response bodies: whole answers, streams, embeddings, model lists. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 DONE = b"[DONE]"
 START = 1024
-"""Bytes of a body with another content type that are searched for the start of a stream."""
+"""Bytes that are searched for the start of a stream if the content type is another one."""
 
 
 def accumulator_for(request: ChatRequest, request_id: str | None = None) -> Accumulator:
@@ -72,11 +72,11 @@ def _whole(content: bytes, accumulator: Accumulator) -> Iterator[Delta]:
 
 
 class AnswerStream:
-    """Reads a streamed answer: bytes in, deltas out.
+    """Parses a streamed answer: bytes in, deltas out.
 
     Attributes:
-        started: A delta was yielded, so the request is no longer retried.
-        done: `[DONE]` has arrived; only the end of the body follows.
+        started: Whether a delta was yielded; then the request is no longer retried.
+        done: Whether `[DONE]` has arrived; only the end of the body follows.
     """
 
     def __init__(self, accumulator: Accumulator) -> None:
@@ -88,16 +88,16 @@ class AnswerStream:
         self._body = bytearray()
 
     def begin(self, headers: Mapping[str, str]) -> None:
-        """Take the headers, whose content type may be that of a stream, of a whole answer or of a page."""
+        """Read the content type, which may be a stream's, a whole answer's or a web page's."""
         self.accumulator.request_id = headers.get("x-request-id")
         if headers.get("content-type", "").startswith("text/event-stream"):
             self._is_stream = True
 
     def feed(self, content: bytes) -> Iterator[Delta]:
-        """Take a piece of the body.
+        """Parse a piece of the body; yield its deltas.
 
         Raises:
-            StreamError: The stream broke; `partial` is what had arrived.
+            StreamError: The stream broke; `partial` has the part that had arrived.
         """
         if not self._is_stream:
             self._body += content
@@ -110,7 +110,7 @@ class AnswerStream:
                 yield from deltas
 
     def close(self) -> Iterator[Delta]:
-        """The body has ended.
+        """Parse what is left when the body has ended; yield the last deltas.
 
         Raises:
             StreamInterruptedError: It ended before the answer was complete.
@@ -129,7 +129,7 @@ class AnswerStream:
             yield self._finish(is_end_known=False)
 
     def _looks_like_stream(self) -> bool:
-        """Whether a body with another content type is a stream, as some gateways send it."""
+        """Whether a body with another content type is a stream: some gateways send a wrong type."""
         if self._is_stream is None:
             start = self._body[:START].removeprefix(BOM).lstrip()[:6]
             if len(start) == 6 or b":" in start or len(self._body) >= START:  # noqa: PLR2004 - the length of `event:`
@@ -171,8 +171,10 @@ class AnswerStream:
     def _finish(self, *, is_end_known: bool = True) -> Delta:
         missing = self.accumulator.missing(is_end_known=is_end_known)
         if missing:
-            cls = StreamServerError if "broke it off" in missing else StreamInterruptedError
-            message = f"The stream is not a complete answer: {missing}. `partial` has what had arrived; ask again."
+            cls = StreamServerError if self.accumulator.is_aborted else StreamInterruptedError
+            message = (
+                f"The stream is not a complete answer: {missing}. `partial` has what arrived; send the request again."
+            )
             raise self._broken(cls, message)
         self.done = True
         return self.accumulator.finish()
@@ -187,7 +189,7 @@ def read_embeddings(request: EmbeddingRequest, content: bytes, request_id: str |
     """Read the vectors of `request`, in the order of its texts.
 
     Raises:
-        ResponseError: There are more or fewer vectors than texts, they differ in length, or are not of finite numbers.
+        ResponseError: The number of vectors is wrong, their lengths differ, or a value is not a finite number.
     """
     answer = read_json(content, request_id)
     try:
@@ -231,7 +233,7 @@ def read_models(content: bytes, request_id: str | None) -> list[ModelCard]:
 
 
 def _window(row: Json) -> int | None:
-    """The context window of a model, where vLLM and SGLang report it, or llama.cpp."""
+    """The context window of a model, as vLLM, SGLang or llama.cpp report it."""
     meta = row.get("meta")
     window = row.get("max_model_len") or (meta.get("n_ctx") if isinstance(meta, dict) else None)
     return window if isinstance(window, int) and not isinstance(window, bool) and window > 0 else None
@@ -246,11 +248,11 @@ def read_token_count(content: bytes, request_id: str | None) -> int:
 
 
 def read_json(content: bytes, request_id: str | None, *, arrays: bool = False) -> Any:
-    """Parse an answer: a JSON object, or with `arrays` also an array.
+    """Parse a body: a JSON object, or with `arrays` also an array.
 
     Raises:
-        ReportedError: It reports an error.
-        ResponseError: It is something else.
+        ReportedError: The object reports an error.
+        ResponseError: The body is something else.
     """
     try:
         answer = from_json(content.removeprefix(BOM))
@@ -265,7 +267,7 @@ def read_json(content: bytes, request_id: str | None, *, arrays: bool = False) -
     details: dict[str, Any] = {"body": body, "request_id": request_id}
     if isinstance(answer, dict):
         raise ReportedError(f"The answer has status 200, but it reports an error: {explanation}", **details)
-    advice = "Check the URL: it may be that of a page, or a gateway answers instead of the server."
+    advice = "Check the URL: it may be a web page's, or a gateway may have answered instead of the server."
     raise ResponseError(f"The answer has status 200, but it is not a JSON object: {explanation}\n{advice}", **details)
 
 

@@ -9,7 +9,7 @@ CLOSE = "</think>"
 
 
 class State(Enum):
-    """How far the splitter has read."""
+    """Which part of the text the splitter is in."""
 
     START = auto()
     OPENED = auto()
@@ -21,8 +21,8 @@ class State(Enum):
 class ThinkSplitter:
     """Splits a text that arrives in pieces, cut anywhere, into reasoning and answer.
 
-    Only a tag at the very start opens reasoning, and only once: a `<think>` further on is part of the answer.
-    One line break inside each tag, and all line breaks after the closing tag, are dropped.
+    Only a tag at the very start begins reasoning: a later `<think>` is part of the answer. One line break inside each
+    tag, and all line breaks after the closing tag, are dropped.
     """
 
     __slots__ = ("_held", "_spaces", "state")
@@ -33,7 +33,7 @@ class ThinkSplitter:
         self.state = State.START
 
     def feed(self, piece: str) -> tuple[str, str]:
-        """Take a piece; return the reasoning and the text that can no longer be part of a tag."""
+        """Add a piece; return the reasoning and the text that are certainly not part of a tag."""
         if self.state is State.TEXT:
             return "", piece
         if self.state is State.START and not self._held and (not piece or piece.isspace()):
@@ -54,7 +54,7 @@ class ThinkSplitter:
         return reasoning, self._release() if self.state is State.TEXT else ""
 
     def flush(self) -> tuple[str, str]:
-        """The text has ended: return what was held back, as reasoning and text."""
+        """End the text; return what was held back, as reasoning and text."""
         inside = self.state in {State.OPENED, State.INSIDE}
         self.state = State.TEXT
         held = self._release()

@@ -1,4 +1,4 @@
-"""Requests as pydantic models, which find a user's mistake before anything is sent."""
+"""Requests as pydantic models, which report mistakes before anything is sent."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from tir_client.protocol.parameters import Parameters, did_you_mean
 from tir_client.protocol.responses import Json
 
 _DEEP = 10
-"""Levels below which the place of a value is not searched for."""
+"""Maximum depth of the search for an invalid value."""
 
 
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
     _own: ClassVar[tuple[str, ...]] = ("model", "stream")
-    """Members of the body that `extra_body` must not replace."""
+    """Fields of the body that `extra_body` must not replace."""
 
-    model: str = Field(description="Slug of the model, or the name that the server has for it.")
+    model: str = Field(description="Slug of the model, or its name on the server.")
     extra_body: Json | None = Field(
-        default=None, description="Further members of the body, sent as they are, in place of fields of the same name."
+        default=None, description="Further fields of the body, sent unchanged. They replace fields of the same name."
     )
 
     @classmethod
@@ -40,7 +40,7 @@ class _Request(BaseModel):
 
     @classmethod
     def _problem(cls, details: Any) -> str:
-        """One of pydantic's findings, with the nearest name for a field that does not exist."""
+        """Describe one of pydantic's errors; for an unknown field, suggest the nearest name."""
         name = ".".join(map(str, details["loc"]))
         if details["type"] != "extra_forbidden":
             return f"`{name}`: {details['msg']}"
@@ -48,27 +48,26 @@ class _Request(BaseModel):
         return f"`{name}` is not a field of {cls.__name__}{hint}"
 
     def body(self, **more: Any) -> Json:
-        """The body to send: fields that are set, then `more`, then `extra_body`, which the user owns."""
+        """The body to send: the fields that are set, then `more`, then `extra_body`."""
         fields = {name: value for name, value in self.__dict__.items() if value is not None}
         extra = fields.pop("extra_body", {})
         for name in self._own:
             if name in extra:
-                raise InvalidRequestError(f"`extra_body` must not have {name!r}: it has an argument of its own.")
+                raise InvalidRequestError(f"`extra_body` must not have {name!r}: pass it as an argument.")
         return {**fields, **more, **extra}
 
 
 class ChatRequest(Parameters, _Request):
-    """A request for a chat completion. `None` means "not sent": the server's default holds.
+    """A request for a chat completion. None is not sent, so the server's default applies.
 
-    The fields are those that vLLM documents and the frameworks name. `extra_body` takes any other parameter of the
-    deployment.
+    The fields are parameters that vLLM documents and the frameworks use. `extra_body` takes any other parameter.
     """
 
     _own: ClassVar[tuple[str, ...]] = ("model", "messages", "stream")
 
-    messages: list[Json] = Field(description="The conversation, in the protocol's own form.")
+    messages: list[Json] = Field(description="The conversation, in OpenAI's form.")
     n: int | None = Field(default=None, ge=1, description="Number of answers.")
-    response_format: Json | None = Field(default=None, description="The form of the answer, such as a JSON schema.")
+    response_format: Json | None = Field(default=None, description="The format of the answer, such as a JSON schema.")
     tools: list[Json] | None = Field(default=None, description="Tools that the model may call, each with its schema.")
     tool_choice: Literal["auto", "none", "required"] | Json | None = Field(
         default=None, description="Whether a tool must be called, and which."
@@ -87,7 +86,7 @@ class ChatRequest(Parameters, _Request):
         return tools
 
     def body(self, **more: Any) -> Json:
-        """The body to send. An empty `tools` is left out, with what depends on it: vLLM refuses `[]`."""
+        """The body to send. Without `tools`, the fields about tools are left out; vLLM rejects an empty list."""
         body = super().body(**more)
         if not body.get("tools"):
             for name in ("tools", "tool_choice", "parallel_tool_calls"):
@@ -99,7 +98,7 @@ class ChatRequest(Parameters, _Request):
         return self.body(stream=True, stream_options={"include_usage": True, **(self.stream_options or {})})
 
     def whole(self) -> Json:
-        """The body to send for an answer in one piece."""
+        """The body to send for a whole answer."""
         body = self.body()
         body.pop("stream_options", None)
         return body
@@ -115,12 +114,12 @@ class ChatRequest(Parameters, _Request):
 
 
 class EmbeddingRequest(_Request):
-    """A request for the embeddings of some texts, sent as they are."""
+    """A request for embeddings. Texts are sent unchanged."""
 
     _own: ClassVar[tuple[str, ...]] = ("model", "input", "stream")
 
     input: list[str] = Field(min_length=1, description="The texts.")
-    encoding_format: Literal["float"] = Field(default="float", description="How vectors are sent: as JSON numbers.")
+    encoding_format: Literal["float"] = Field(default="float", description="The encoding of the vectors: JSON numbers.")
     dimensions: int | None = Field(default=None, ge=1, description="Length of the vectors, for models that can choose.")
     truncate_prompt_tokens: int | None = Field(
         default=None, ge=-1, description="Tokens to which vLLM cuts each text; -1 for the model's context window."
@@ -129,17 +128,17 @@ class EmbeddingRequest(_Request):
 
 
 class RerankRequest(_Request):
-    """A request to score documents by their relevance to a query. All texts are sent as they are.
+    """A request to score documents by their relevance to a query. Texts are sent unchanged.
 
-    `path` and `documents_field` are not part of the body: they say where and how it is sent. The defaults suit vLLM,
-    SGLang and llama.cpp; text-embeddings-inference wants `path="/rerank"` and `documents_field="texts"`.
+    `path` and `documents_field` are not part of the body. Their defaults suit vLLM, SGLang and llama.cpp;
+    text-embeddings-inference needs `path="/rerank"` and `documents_field="texts"`.
     """
 
     _own: ClassVar[tuple[str, ...]] = ("model", "query", "documents", "texts", "top_n", "stream")
 
-    query: str = Field(description="What the documents should be about.")
+    query: str = Field(description="The query.")
     documents: list[str] = Field(min_length=1, description="The documents.")
-    top_n: int | None = Field(default=None, ge=1, description="How many results to return, the best. Default: all.")
+    top_n: int | None = Field(default=None, ge=1, description="Number of best results to return. Default: all.")
     truncate_prompt_tokens: int | None = Field(
         default=None,
         ge=-1,
@@ -149,14 +148,14 @@ class RerankRequest(_Request):
     path: str = Field(
         default="rerank",
         pattern=r"^/?[\w.~-]+(/[\w.~-]+)*$",
-        description="Where the server reranks: below `/v1`, or with a leading `/` above it.",
+        description="Path of the rerank API: below `/v1`, or above it with a leading `/`.",
     )
     documents_field: Literal["documents", "texts"] = Field(
-        default="documents", description="Name of the documents in the body."
+        default="documents", description="Name of the body's field for the documents."
     )
 
     def body(self, **more: Any) -> Json:
-        """The body to send, with the documents under the name that the server expects."""
+        """The body to send, with the documents in `documents_field`."""
         body = super().body(**more)
         del body["path"]
         name, documents = body.pop("documents_field"), body.pop("documents")
@@ -167,7 +166,7 @@ def to_bytes(body: Json) -> bytes:
     """Encode a body as JSON.
 
     Raises:
-        InvalidRequestError: It has a value that JSON cannot express; the message names the place and the value.
+        InvalidRequestError: It has a value that JSON cannot express; the message has its path.
     """
     try:
         return _encode(body)
@@ -183,8 +182,8 @@ def _encode(value: Any) -> bytes:
 
 
 def _unwritable(value: Any, place: str = "") -> str:
-    """The place of the first part of a value that JSON cannot express, such as `tools[0].function`."""
-    if place.count(".") + place.count("[") > _DEEP:  # it may be inside itself
+    """The path of the first value that JSON cannot express, such as `tools[0].function`."""
+    if place.count(".") + place.count("[") > _DEEP:  # may be a circular reference
         return place
     named = value.items() if isinstance(value, dict) else ()
     numbered = enumerate(value) if isinstance(value, list | tuple) else ()

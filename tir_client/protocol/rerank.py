@@ -1,4 +1,4 @@
-"""Reads the answers of rerankers, and joins the results of several requests. Pure."""
+"""Parses the answers of rerankers, and joins the results of several requests. Pure."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def read_reranking(request: RerankRequest, content: bytes, request_id: str | None) -> Reranking:
-    """Read the scores of the documents of `request`, the best first.
+    """Parse the scores of the documents of `request`, the best first.
 
-    Servers answer in two forms: an object with `results`, each with a `relevance_score` (vLLM, llama.cpp), or an array
-    of results, each with a `score` (SGLang, text-embeddings-inference).
+    There are two formats: an object with `results`, each with a `relevance_score` (vLLM, llama.cpp), or an array of
+    results, each with a `score` (SGLang, text-embeddings-inference).
 
     Raises:
-        ResponseError: There is not one result for each document, or for the best `top_n`; an index is not that of a
-            document, or comes twice; a score is not a finite number.
+        ResponseError: The number of results is not that of the documents or `top_n`; an index is repeated or out of
+            range; or a score is not a finite number.
     """
     answer = read_json(content, request_id, arrays=True)
     fields = {} if isinstance(answer, list) else answer
@@ -46,10 +46,10 @@ def read_reranking(request: RerankRequest, content: bytes, request_id: str | Non
 
 
 def _scores(rows: Any, number: int) -> dict[int, float]:
-    """The scores by the index of the document.
+    """The scores by document index.
 
     Raises:
-        ValueError: A row is not a result for one of `number` documents, or two rows are for the same.
+        ValueError: A row is not a result for one of `number` documents, or an index is repeated.
     """
     scores = {row["index"]: row.get("relevance_score", row.get("score")) for row in rows}
     wrong = [index for index in scores if type(index) is not int or not 0 <= index < number]
@@ -61,13 +61,13 @@ def _scores(rows: Any, number: int) -> dict[int, float]:
 
 
 def best(scores: dict[int, float], top_n: int | None) -> list[RerankResult]:
-    """The results with the highest scores, the best first; equal ones in the order of the documents."""
+    """The results with the highest scores, the best first; equal scores in document order."""
     ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
     return [RerankResult(index, score) for index, score in ranked[:top_n]]
 
 
 def join_rerankings(parts: Iterable[Reranking], size: int, top_n: int | None) -> list[RerankResult]:
-    """Join the results of several requests, each for the next `size` documents: the best `top_n` of all."""
+    """Join the results of several requests, each for the next `size` documents; return the best `top_n`."""
     joined = [
         (number * size + result.index, result.score) for number, part in enumerate(parts) for result in part.results
     ]

@@ -1,7 +1,7 @@
 """The parts of an answer, streamed or whole.
 
-Plain slotted classes, filled by `accumulator`. They are not validated: any field may be null or missing, one odd field
-must not make the rest unusable, and validation would cost more per chunk than all other work.
+They are plain slotted classes, filled by `accumulator`, without validation: one unexpected field must not make the rest
+unusable, and validation would cost more per chunk than all other work.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Usage:
         prompt_tokens: Tokens of the prompt.
         completion_tokens: Tokens of the answer, its reasoning included.
         total_tokens: Both together.
-        cached_tokens: Tokens of the prompt that came from a cache, or None if the server does not report them.
+        cached_tokens: Tokens of the prompt that were cached, or None if the server does not report them.
         reasoning_tokens: Tokens of the reasoning, or None if the server does not report them.
     """
 
@@ -35,7 +35,7 @@ class Usage:
 
     @classmethod
     def of(cls, raw: Json) -> Usage:
-        """Read the `usage` of an answer, any part of which may be null or missing."""
+        """Read the `usage` of an answer. Any field may be null or missing."""
         prompt, completion = _count(raw, "prompt_tokens") or 0, _count(raw, "completion_tokens") or 0
         return cls(
             prompt_tokens=prompt,
@@ -64,7 +64,7 @@ class Usage:
 
 
 def _count(raw: object, name: str) -> int | None:
-    """A count, which some servers send as a float or a text."""
+    """A count as an integer. Some servers send a float or a string."""
     value = raw.get(name) if isinstance(raw, dict) else None
     if not isinstance(value, int | float | str) or isinstance(value, bool):
         return None
@@ -79,7 +79,7 @@ def _sum(one: int | None, other: int | None) -> int | None:
 
 
 NO_ARGUMENTS = ("", "null", '""', "[]")
-"""What models and servers write for no arguments; LangChain reads each as an empty object in a whole answer."""
+"""Texts that models and servers write for no arguments. LangChain reads them as `{}` in whole answers."""
 
 
 @dataclass(slots=True)
@@ -87,10 +87,10 @@ class ToolCall:
     """A finished tool call.
 
     Args:
-        id: What the tool's result refers to.
+        id: The id of the call; the tool's result refers to it.
         name: Name of the tool.
         arguments: The arguments as the model wrote them, which may not be JSON.
-        cut: The answer was cut off, so empty arguments do not mean "none".
+        cut: Whether the answer was cut off; then empty arguments do not mean "none".
     """
 
     id: str
@@ -114,7 +114,7 @@ class ToolCall:
         return value
 
     def problem(self) -> str:
-        """Why the arguments are not an object; empty if they are one."""
+        """The reason why the arguments are not an object; empty if they are."""
         try:
             self.parsed()
         except ValueError as error:
@@ -127,9 +127,9 @@ class ToolCallDelta:
     """A piece of a tool call.
 
     Args:
-        index: Which call of the answer, from 0.
-        id: The id of the call, once.
-        name: The name of the tool, once.
+        index: Index of the call in the answer, from 0.
+        id: The id of the call, in its first delta only.
+        name: The name of the tool, in its first delta only.
         arguments: The next part of the arguments.
     """
 
@@ -141,15 +141,15 @@ class ToolCallDelta:
 
 @dataclass(slots=True)
 class Choice:
-    """One of the answers.
+    """One choice of an answer; there are several if `n` was set.
 
     Args:
-        index: Which of the answers, from 0.
+        index: Index of the choice, from 0.
         text: The answer, without its reasoning.
-        reasoning: The reasoning, whichever field the server sent it in.
+        reasoning: The reasoning.
         tool_calls: The tools that the model calls.
-        finish_reason: Why the answer ended: "stop", "length", "tool_calls" or another reason of the server's.
-        stop_reason: The stop word or token at which it ended, on vLLM.
+        finish_reason: Why the answer ended: "stop", "length", "tool_calls" or another reason.
+        stop_reason: The stop word or token at which it ended, if the server reports it.
         refusal: The text of a refusal.
         logprobs: Log probabilities of the tokens, if requested.
         token_ids: Ids of the tokens, if requested.
@@ -166,12 +166,12 @@ class Choice:
     token_ids: list[int] | None = None
 
     def advice(self) -> str:
-        """What to do about an answer that has nothing but reasoning; empty for other answers."""
+        """What to do about an answer that has only reasoning; empty for other answers."""
         if self.text or self.tool_calls or self.refusal or not self.reasoning:
             return ""
         if self.finish_reason == "length":
             return "The answer was cut off in its reasoning: raise `max_tokens`, or lower `reasoning_effort`."
-        return "The answer has reasoning but no text: ask again, or lower `reasoning_effort`."
+        return "The answer has reasoning but no text: send the request again, or lower `reasoning_effort`."
 
 
 @dataclass(slots=True)
@@ -181,12 +181,12 @@ class Completion:
     Args:
         id: The server's id of the answer.
         model: The model that answered.
-        created: When, in seconds since 1970.
-        system_fingerprint: The server's configuration, if it is sent.
-        service_tier: The tier that served the request, if it is sent.
-        choices: The answers; several if `n` was set.
+        created: When the answer was created, in seconds since 1970.
+        system_fingerprint: The server's configuration, if it reports one.
+        service_tier: The tier that served the request, if the server reports it.
+        choices: The choices; several if `n` was set.
         usage: Token counts.
-        raw_usage: Token counts as the server wrote them.
+        raw_usage: Token counts in the server's form.
         request_id: The id of the request, from the response's headers.
     """
 
@@ -212,7 +212,7 @@ class Embeddings:
 
     Args:
         vectors: One for each text, in the order of the texts.
-        model: The model that made them.
+        model: The model that was used.
         usage: Token counts.
     """
 
@@ -226,7 +226,7 @@ class RerankResult:
     """The score of one document.
 
     Args:
-        index: Which of the request's documents, from 0.
+        index: Index of the document in the request, from 0.
         score: Its relevance to the query; higher is more relevant. The range depends on the model.
     """
 

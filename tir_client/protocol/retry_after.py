@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Return how many seconds the server asks to wait, or None if it does not say.
+    """Return the seconds to wait before a retry, or None without such a header.
 
-    Milliseconds, seconds and dates are read; a time in the past is 0; an unreadable value is ignored.
+    Milliseconds, seconds and dates are supported; a time in the past is 0; an invalid value is ignored.
     """
     for name, scale in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         value = headers.get(name, "").strip()

@@ -1,4 +1,4 @@
-"""JSON schemas: walks through them, and resolves the references that can be resolved. Pure."""
+"""JSON schemas: resolves references, moves definitions, and checks whether a value may fit. Pure."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
     from tir_client.protocol.responses import Json
 
 FAILURES = (PydanticUserError, ValueError, TypeError, KeyError, AttributeError, NameError, RecursionError)
-"""What pydantic and the frameworks raise for a type or a tool without a JSON schema."""
+"""Errors that pydantic and the frameworks raise for a type or tool without a JSON schema."""
 
 _NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
-"""Keywords whose value has schemas under names."""
+"""Keywords whose value is an object of named schemas."""
 _NESTED = frozenset(
     {"items", "prefixItems", "additionalItems", "additionalProperties", "contains", "propertyNames"}
     | {"anyOf", "oneOf", "allOf", "not", "if", "then", "else", "unevaluatedItems", "unevaluatedProperties"}
 )
-"""Keywords whose value is a schema, or a list of schemas."""
+"""Keywords whose value is a schema or a list of schemas."""
 _DEFINITIONS = ("$defs", "definitions")
 _NOT_OF_OBJECTS = frozenset({"anyOf", "oneOf", "allOf", "enum", "const", "items", "prefixItems", "$ref"})
 
 
 def map_schema(schema: Any, change: Callable[[Json], Json]) -> Any:
-    """A copy of a schema with `change` applied to each schema in it, from the inside out."""
+    """A copy of a schema with `change` applied to each subschema, the innermost first."""
     if isinstance(schema, list):
         return [map_schema(part, change) for part in schema]
     if not isinstance(schema, dict):
@@ -41,9 +41,9 @@ def map_schema(schema: Any, change: Callable[[Json], Json]) -> Any:
 
 
 def inline_references(schema: Json) -> Json:
-    """A schema that says the same without references, but for those of recursive definitions, which stay.
+    """A copy of a schema with references replaced by their definitions, except for recursive ones.
 
-    Servers render the schemas of tools into the prompt, gpt-oss's without what references refer to.
+    Servers render the schemas of tools into the prompt; gpt-oss's template omits definitions.
     """
     definitions = _definitions(schema)
     recursive = {name for name in definitions if name in _reachable(definitions[name], definitions)}
@@ -64,13 +64,16 @@ def inline_references(schema: Json) -> Json:
 
 
 def resolve_root(schema: Json) -> Json:
-    """A schema whose top is no reference, as the parameters of a tool must be: pydantic's of a recursive class is."""
+    """A copy of a schema without a reference at the top level.
+
+    The parameters of a tool must not be one, but pydantic's schema of a recursive class is.
+    """
     target = _definitions(schema).get(str(schema.get("$ref")))
     return schema if target is None else {**target, **{key: schema[key] for key in schema if key != "$ref"}}
 
 
 def move_definitions(schema: Json, name: str) -> tuple[Json, Json]:
-    """A copy of a schema without its definitions, which is to be a part of another, and those under names of `name`."""
+    """A copy of a schema without its definitions, and the definitions, renamed with `name` as the prefix."""
     refers_to_itself = False
 
     def move(part: Json) -> Json:
@@ -91,7 +94,7 @@ def move_definitions(schema: Json, name: str) -> tuple[Json, Json]:
 
 
 def is_of_object(schema: Json) -> bool:
-    """Whether whatever fits a schema is an object."""
+    """Whether all values that fit a schema are objects."""
     top = resolve_root(schema)
     if "type" in top or "properties" in top:
         return bool(top.get("type", "object") == "object")
@@ -115,7 +118,7 @@ def _definitions(schema: Json) -> dict[str, Json]:
 
 
 def _reachable(schema: Json, definitions: dict[str, Json]) -> set[str]:
-    """The definitions that a schema refers to, directly or through others."""
+    """The definitions that a schema refers to, directly or indirectly."""
     found: set[str] = set()
     waiting = [schema]
     while waiting:
@@ -138,10 +141,10 @@ def _references(schema: Json) -> set[str]:
 
 
 def may_fit(value: object, schema: object) -> bool:
-    """Whether a value fits a schema, read as leniently as frameworks do: "5" may be a number.
+    """Whether a framework might accept a value for a schema. It is lenient: "5" may be a number.
 
-    Only what no reader takes is a misfit: a required member that is missing, an array or an object where something else
-    must be, null, a text that is no number, a value that is not among those listed. Other keywords are not checked.
+    A value does not fit if a required property is missing, an array, object or null is where another type is required,
+    a string is not a number, or the value is not in an enumeration. Other keywords are not checked.
     """
     try:
         return _Fit(schema).check(value, schema)
@@ -150,7 +153,7 @@ def may_fit(value: object, schema: object) -> bool:
 
 
 class _Fit:
-    """Checks the parts of a value against those of a schema, each pair once: unions would repeat them exponentially."""
+    """Checks each pair of a value and a schema once; nested unions would repeat them exponentially often."""
 
     def __init__(self, root: object) -> None:
         self._targets: dict[str, object] = {"#": root, **(_definitions(root) if isinstance(root, dict) else {})}
@@ -161,7 +164,7 @@ class _Fit:
             return schema is not False
         pair = id(value), id(schema)
         if pair not in self._known:
-            self._known[pair] = True  # so that circular references end
+            self._known[pair] = True  # ends circular references
             self._known[pair] = (
                 _may_be_listed(value, schema)
                 and _may_have_type(value, schema)

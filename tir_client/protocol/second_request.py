@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class SecondRequest:
-    """Checks an answer to `request`, and merges the answer to a second request into it.
+    """Checks the answer to `request`, and merges the answer to a second request into it.
 
     Args:
         request: The request.
-        lenient: Return an answer without a demanded call, instead of raising.
+        lenient: Accept an answer without a required call, instead of raising.
 
     Attributes:
         request: The request.
@@ -32,10 +32,10 @@ class SecondRequest:
         self._checks: tuple[StoppedAnswer | ForcedCall, ...] = (self._stopped, self._forced)
 
     def check(self, accumulator: Accumulator) -> ChatRequest | None:
-        """Return the request that a complete answer still needs, or None.
+        """Return the second request that a complete answer needs, or None.
 
         Raises:
-            ForcedToolError: The answer has no demanded call, and the call cannot be requested again.
+            ForcedToolError: The required call is missing and cannot be requested again.
         """
         failed = next((check for check in self._checks if not check.check(accumulator)), None)
         self.pending = None if failed is None else failed.second
@@ -48,7 +48,7 @@ class SecondRequest:
         return self._stopped.pass_through(delta) and self._forced.pass_through(delta)
 
     def merge(self, accumulator: Accumulator, second: Accumulator) -> list[Delta]:
-        """Add the second answer to the first one, and return its deltas. Call `check` again afterwards.
+        """Merge the second answer into the first one, and return its deltas. Call `check` again afterwards.
 
         Raises:
             ForcedToolError: The second answer has no call either.

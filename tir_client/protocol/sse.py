@@ -13,7 +13,7 @@ BOM = b"\xef\xbb\xbf"
 
 
 class SSEDecoder:
-    """A push decoder: feed it the body as it arrives, cut anywhere, and take the events that are complete."""
+    """A push decoder: feed it pieces of the body, cut anywhere; it returns the events that are complete."""
 
     __slots__ = ("_after_cr", "_at_start", "_data", "_pending")
 
@@ -24,16 +24,16 @@ class SSEDecoder:
         self._after_cr = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """Take some bytes; return the data of each event that they complete, in order."""
+        """Add bytes; return the data of each event that they complete, in order."""
         if not self._data and not self._pending and (events := _whole_events(chunk)):
             self._at_start = self._after_cr = False
             return events
         if self._after_cr and chunk:
-            # A CR has ended its line already; the LF of a CRLF that was cut in two must not end another.
+            # If a CRLF was split between two chunks, its LF must not end another line.
             chunk = chunk.removeprefix(b"\n")
             self._after_cr = False
         if b"\n" not in chunk and b"\r" not in chunk:
-            # Joined when the line ends, so that one long event costs linear time.
+            # Joined only at the end of the line, so a long event takes linear time.
             self._pending.append(chunk)
             return []
         if self._pending:
@@ -50,7 +50,7 @@ class SSEDecoder:
         return [event for line in lines if (event := self._line(line)) is not None]
 
     def close(self) -> list[bytes]:
-        """The body has ended: return the data of an event whose closing blank line never came.
+        """End the body; return the data of a last event without a blank line after it.
 
         The specification drops it, but some servers close right after their last event.
         """
@@ -80,7 +80,7 @@ class SSEDecoder:
 
 
 def _whole_events(chunk: bytes) -> list[bytes]:
-    """The events of a piece that consists of complete one-line events, as nearly all do; else an empty list."""
+    """The events of a chunk that consists of complete one-line events, the usual case; else an empty list."""
     if not (chunk.startswith(b"data: ") and chunk.endswith(b"\n\n")) or b"\r" in chunk:
         return []
     events = chunk[6:-2].split(b"\n\ndata: ")

@@ -1,6 +1,6 @@
-"""Placeholders for content that cannot be sent, where a model or a tool wrote it. Pure.
+"""Placeholders for content of models and tools that cannot be sent. Pure.
 
-A person's content of such a kind is refused instead: a person can change it, a machine's history cannot be changed.
+The same content in a user's message is an error, because the user can change it.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ from typing import Any
 from tir_client.protocol.media import is_text_type
 
 MOST = 2_000
-"""Characters of a stand-in at most; a text in it is cut after a quarter of them."""
+"""Maximum characters of a placeholder; each text in it is cut after a quarter of them."""
 
 _HIDDEN = frozenset({"type", "id", "index", "signature", "cache_control", "caller", "extras"})
-"""Fields that tell a model nothing."""
+"""Fields without information for a model."""
 _DEPTH = 6
 
 
 def file_stand_in(kind: str, *, name: object = "", media_type: object = "", url: object = "", size: int = 0) -> str:
-    """A line that names a file: its kind, name, media type, URL and size in bytes, as far as they are known."""
+    """A line that describes a file: kind, name, media type, URL and size in bytes, as far as known."""
     details = [text for text in (name, media_type, url) if isinstance(text, str) and text and text[:5] != "data:"]
     return f"[{': '.join(filter(None, (kind, ', '.join([*details, *([f'{size:,} bytes'] if size else [])]))))}]"
 
 
 def value_stand_in(kind: str, value: object) -> str:
-    """A line that shows a value as JSON, with its long texts cut and its encrypted and binary data left out."""
+    """A line with a value as JSON; long texts are cut, encrypted and binary data left out."""
     shown = _shown(value)
     text = "" if shown in (None, "", [], {}) else f": {json.dumps(shown, ensure_ascii=False)}"
     return f"[{kind}{_cut(text, MOST)}]"
 
 
 def decoded_text(data: object, media_type: object) -> str | None:
-    """The text that data in Base64 hold, or None if they hold none."""
+    """The text in Base64 data, or None if it is not text."""
     if not isinstance(data, str) or not isinstance(media_type, str) or not is_text_type(media_type):
         return None
     try:
@@ -43,7 +43,7 @@ def decoded_text(data: object, media_type: object) -> str | None:
 
 
 def data_size(data: object) -> int:
-    """How many bytes some data are: bytes, or text in Base64."""
+    """The size in bytes of bytes or of Base64 text."""
     if isinstance(data, bytes):
         return len(data)
     return len(data.rstrip("=")) * 3 // 4 if isinstance(data, str) else 0

@@ -1,8 +1,8 @@
-"""Cuts text at stop words, where gpt-oss's servers leave the word in it. Pure.
+"""Removes stop words from the end of text, because vLLM leaves them in gpt-oss's text. Pure.
 
 vLLM matches stop words against the raw output of gpt-oss, reasoning, tool calls and markers included, and leaves the
-word in the output; frameworks add stop words by themselves. A word in the text is cut off here. An answer that was
-stopped before its text, or inside a tool call, is requested again by `stopped_answer`.
+word in the output. An answer that was stopped before its text, or inside a tool call, is requested again by
+`stopped_answer`.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from tir_client.protocol.requests import ChatRequest
 
 _MARKERS = re.compile(r"(?:<\|[a-z_]++\|>[\w ]*+)+")
-"""What is left in the text where a stop word matched the name of a channel or a role."""
+"""The rest of a marker that stays in the text after a stop word matched the name of a channel or role."""
 
 
 class StopCutter:
     """Cuts the text of one choice at the stop word that ended it.
 
-    Text that may belong to a stop word is held back. It is released if the server did not stop there.
+    Text that may be part of a stop word is held back, and released if the server did not stop there.
 
     Args:
         words: The stop words.
-        last: Cut at the last one, as the server passes over those before `min_tokens`.
+        last: Cut at the last stop word: with `min_tokens`, the server ignores earlier ones.
 
     Attributes:
-        cut: The text ended at a stop word.
-        leaked: The stop word matched the name of a channel or a role, which is left out of the text.
+        cut: Whether the text ended at a stop word.
+        leaked: Whether the stop word matched the name of a channel or role, which is removed from the text.
     """
 
     __slots__ = ("_all", "_last", "_pieces", "_words", "cut", "leaked")
@@ -47,7 +47,7 @@ class StopCutter:
         return "".join(self._pieces)
 
     def feed(self, piece: str, *, first: bool) -> str:
-        """Take a piece, `first` if there is no text before it; return what cannot belong to a stop word."""
+        """Add a piece, `first` if it begins the text; return the text that is not part of a stop word."""
         if self._all:
             self._pieces.append(piece)
             return ""
@@ -62,7 +62,7 @@ class StopCutter:
         return text[:start]
 
     def end(self, stop_reason: object) -> str:
-        """Take the end of the choice; return the rest of its text."""
+        """End the choice; return the rest of its text."""
         rest, self._pieces, self._all = self.held, [], False
         if not isinstance(stop_reason, str) or stop_reason not in self._words or stop_reason not in rest:
             return rest
@@ -73,13 +73,13 @@ class StopCutter:
 
 
 def stop_words(request: ChatRequest) -> list[str]:
-    """The stop words that `request` sends, those of its `extra_body` included."""
+    """The stop words in `request`, `extra_body` included."""
     stop = (request.extra_body or {}).get("stop", request.stop) or []
     return [stop] if isinstance(stop, str) else [word for word in stop if word]
 
 
 def stop_cutter(request: ChatRequest) -> StopCutter | None:
-    """What cuts the text of a choice of the answer to `request`, if anything does."""
+    """A cutter for a choice of the answer to `request`, or None if its text is not cut."""
     words = stop_words(request)
     if not words or keeps_stop_word(request):
         return None
@@ -87,19 +87,19 @@ def stop_cutter(request: ChatRequest) -> StopCutter | None:
 
 
 def keeps_stop_word(request: ChatRequest) -> bool:
-    """Whether the user wants the stop word in the text."""
+    """Whether the request asks for the stop word in the text."""
     return bool((request.extra_body or {}).get("include_stop_str_in_output"))
 
 
 def request_without_stop(request: ChatRequest, choices: int) -> ChatRequest:
-    """`request` without stop words, for so many choices."""
+    """A copy of `request` without stop words, with `n` set to `choices`."""
     extra = {name: value for name, value in (request.extra_body or {}).items() if name != "stop"}
     number = request.n if request.n is None else choices
     return request.model_copy(update={"stop": None, "n": number, "extra_body": extra or None})
 
 
 def cut_at_stop(text: str, words: list[str], *, keep: bool = False) -> tuple[str, str | None]:
-    """`text` up to the first of `words`, or with it (`keep`), and that word; None if none of them occurs."""
+    """`text` up to the first of `words` (included with `keep`), and the word; None if none occurs."""
     found = _first_stop(text, words)
     if found is None:
         return text, None

@@ -1,7 +1,7 @@
-"""Requests an answer again that a stop word ended before its text, or inside a tool call. Pure.
+"""Requests an answer again if a stop word ended it before its text, or inside a tool call. Pure.
 
-vLLM matches the stop words of gpt-oss against its reasoning and its tool calls, too. The second request has no `stop`,
-and its text is cut here.
+vLLM matches gpt-oss's stop words against reasoning and tool calls, too. The second request has no `stop`; its text is
+cut here.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class StoppedAnswer:
         return self.second is None
 
     def pass_through(self, delta: Delta) -> bool:
-        """Whether to yield a delta: the end of a stopped choice is held back until the second answer is there."""
+        """Whether to yield a delta. The end of a stopped choice is held back until the second answer."""
         if not delta.finish_reason or not self._is_stopped(delta.accumulator.choice(delta.index)):
             return True
         delta.finish_reason = None
@@ -49,7 +49,7 @@ class StoppedAnswer:
     def rescue(self, accumulator: Accumulator, second: Accumulator) -> list[Delta]:
         """Add the second answer, cut at the first stop word, to the first one, and return its deltas.
 
-        Its calls replace those of the first one. From a stream that has shown them they cannot be taken back.
+        Its calls replace those of the first answer, except for calls that a stream has already yielded.
         """
         words, self._words, self.second = self._words, [], None
         answer = second.completion()
@@ -73,9 +73,9 @@ class StoppedAnswer:
 
 
 def continuation(choice: Choice, first: Choice, words: list[str], *, keep: bool = False) -> Json:
-    """What a choice of the second answer adds to `first`, which a stop word ended, as an event's choice.
+    """The choice of an event that appends a second answer's `choice` to `first`, which a stop word ended.
 
-    Where its reasoning or text does not continue that of `first`, it follows after an empty line.
+    Reasoning or text that does not continue that of `first` is appended after an empty line.
     """
     text, word = cut_at_stop(choice.text, words, keep=keep)
     calls = [] if word else choice.tool_calls

@@ -1,4 +1,4 @@
-"""Tells an answer that should be an object from one that was cut off or refused. Pure."""
+"""Detects answers for structured output that were cut off or refused. Pure."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from tir_client.errors import RefusedOutputError, StructuredOutputError, Truncat
 
 
 def unusable(text: str, finish_reason: str | None, refusal: str | None) -> StructuredOutputError | None:
-    """The error for an answer that was cut off or refused, even if its text is a valid object; None for others.
+    """The error for an answer that was cut off or refused, even if its text is valid JSON; None for others.
 
     Args:
-        text: What the model wrote.
+        text: The text of the answer.
         finish_reason: Why the answer ended.
-        refusal: The text of a refusal, if it is one.
+        refusal: The text of a refusal, or None.
     """
     if refusal:
         return RefusedOutputError(f"The model refused: {refusal!r}.", text=refusal)

@@ -1,7 +1,7 @@
-"""Prepares a request for a model that reads text only. Pure.
+"""Prepares a request for a text-only model. Pure.
 
-vLLM leaves images out for gpt-oss, without a word. For other models of text it answers with HTTP 400, which returns in
-each later turn of a conversation in which a tool has returned an image.
+vLLM silently drops images for gpt-oss. For other text-only models it answers with HTTP 400, so after a tool has
+returned an image, each later turn of the conversation would fail.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 def for_text_only(request: ChatRequest) -> ChatRequest:
-    """A request whose results of tools name the media in them, instead of holding them.
+    """A copy of a request in which placeholders replace the media in tool results.
 
-    A person's media are sent as they are.
+    The media of users are sent unchanged.
     """
     messages = [_readable(message) for message in request.messages]
     return request if messages == request.messages else request.model_copy(update={"messages": messages})
 
 
 def has_media_of_user(request: ChatRequest) -> bool:
-    """Whether a message of the user has an image, audio or a video."""
+    """Whether a user message has an image, audio or a video."""
     contents = [message.get("content") for message in request.messages if message.get("role") == "user"]
     parts = [part for content in contents if isinstance(content, list) for part in content]
     return any(isinstance(part, dict) and part.get("type") != "text" for part in parts)
@@ -55,5 +55,5 @@ def _as_text(part: Json) -> Json:
 
 
 def _kind(part: Json) -> str:
-    """Such as `image`, of `image_url`, and `audio`, of `input_audio`."""
+    """The kind of media in a part: `image` for `image_url`, `audio` for `input_audio`."""
     return str(part["type"]).removesuffix("_url").removeprefix("input_")

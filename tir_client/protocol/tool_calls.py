@@ -1,8 +1,8 @@
-"""Assembles tool calls from the pieces a server sends, however it cuts them.
+"""Assembles tool calls from streamed pieces. Pure.
 
-Seen in the wild: several pieces in one event, calls interleaved, id and name repeated in each piece or missing,
-no index or one index for all calls, the end of one call's arguments under the next index, a call that is sent twice,
-and names with the model's own markers in them.
+It handles what servers are known to send: several pieces in one event, interleaved calls, an id and name that are
+repeated or missing, no index or one index for all calls, the end of a call's arguments under the next index, a call
+that is sent twice, and names with the model's markers in them.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 _VALUES = frozenset({"null", '""', "true", "false"})
-"""Arguments that are complete although they have no brackets."""
+"""Complete arguments without brackets."""
 _SHORT = 10
-"""Such arguments have fewer characters."""
+"""Only arguments shorter than this are checked for such values."""
 
 
 class _Call:
     __slots__ = ("_end", "_unread", "arguments", "dropped", "id", "name", "position", "wire_id")
 
     def __init__(self, call_id: str, wire_id: str) -> None:
-        self.position: int | None = None  # until the call is shown
+        self.position: int | None = None  # None until the call is yielded
         self.id = call_id
         self.wire_id = wire_id
         self.name = ""
@@ -43,13 +43,13 @@ class _Call:
         self._unread.append(arguments)
 
     def text(self) -> str:
-        """The arguments so far. The pieces are joined once, as this is read for each chunk."""
+        """The arguments so far. Pieces are joined only once, because this is read for each chunk."""
         if len(self.arguments) > 1:
             self.arguments[:] = ["".join(self.arguments)]
         return self.arguments[0] if self.arguments else ""
 
     def is_complete(self) -> bool:
-        """Whether the arguments are a whole JSON value. Each piece is read once, and only where this is asked."""
+        """Whether the arguments are a complete JSON value. Each piece is read once, and only if this is called."""
         for piece in self._unread:
             self._end.feed(piece)
         self._unread.clear()
@@ -61,8 +61,8 @@ class ToolCallAssembler:
 
     Args:
         offered: Names of the tools that were offered.
-        seed: The id of the answer, from which the ids of calls without one are made.
-        only: The only tool whose calls are shown; a server may call another although one is demanded.
+        seed: The id of the answer, used to make ids for calls without one.
+        only: The only tool whose calls are kept; servers may call another one than the request requires.
     """
 
     __slots__ = ("_by_id", "_by_index", "_calls", "_ids", "_offered", "_only", "_seed", "_shown")
@@ -81,15 +81,15 @@ class ToolCallAssembler:
         return len(self._shown)
 
     def calls(self, *, cut: bool = False) -> list[ToolCall]:
-        """The calls so far, in the order in which they began. Set `cut` if the answer was truncated."""
+        """The calls so far, in order. Set `cut` if the answer was truncated."""
         return [call for call, part in zip(self.shown(cut=cut), self._shown, strict=True) if not part.dropped]
 
     def shown(self, *, cut: bool = False) -> list[ToolCall]:
-        """The calls that deltas have shown, those that were dropped included, in the order of their indices."""
+        """The calls that deltas have yielded, dropped ones included, in order of their indices."""
         return [ToolCall(call.id, call.name, call.text(), cut) for call in self._shown]
 
     def drop(self) -> None:
-        """Drop the calls up to here. Those that follow are counted on from them, as a stream may have shown them."""
+        """Drop the calls so far. Later calls continue their indices, because a stream may have yielded them."""
         for call in self._shown:
             call.dropped = True
 
@@ -104,13 +104,13 @@ class ToolCallAssembler:
             if delta is None:
                 continue
             first = deltas.setdefault(delta.index, delta)
-            if first is not delta:  # LangChain does not put the pieces of one chunk together
+            if first is not delta:  # LangChain does not merge pieces within one chunk
                 first.name = f"{first.name or ''}{delta.name or ''}" or None
                 first.arguments += delta.arguments
         return list(deltas.values())
 
     def _add(self, piece: Json, *, whole: bool) -> ToolCallDelta | None:
-        function = as_dict(piece.get("function") or piece, "tool_calls[].function")  # some have name and arguments here
+        function = as_dict(piece.get("function") or piece, "tool_calls[].function")  # some servers have no `function`
         call_id, name = as_str(piece.get("id")), as_str(function.get("name"))
         index, arguments = piece.get("index"), _arguments(function.get("arguments"))
         call = None if whole else self._find(index, call_id, name)
@@ -132,7 +132,7 @@ class ToolCallAssembler:
         return ToolCallDelta(call.position, call.id, call.name or None, call.text())
 
     def _find(self, index: object, call_id: str, name: str) -> _Call | None:
-        """The call that a piece continues, or None if it begins one."""
+        """The call that a piece continues, or None if it begins a new one."""
         if isinstance(index, int):
             call = self._by_index.get(index)
             if call is None:
@@ -163,7 +163,7 @@ class ToolCallAssembler:
         return call
 
     def _name(self, call: _Call, name: str) -> str:
-        """What a piece adds to the call's name: all of it, a further part, or nothing when it is repeated."""
+        """The part of the name that a piece adds: all, a further part, or nothing if it is repeated."""
         if not name:
             return ""
         if not call.name:
@@ -177,9 +177,9 @@ class ToolCallAssembler:
 
 
 def repair_name(name: str, offered: Collection[str]) -> str:
-    """Undo what gpt-oss does to names: `get_weather<|channel|>commentary`, `functions.get_weather`, `get_weather.json`.
+    """Repair gpt-oss's names: `get_weather<|channel|>commentary`, `functions.get_weather`, `get_weather.json`.
 
-    A repair beyond the markers is made only if it gives the name of a tool that was offered.
+    Other changes than removing markers are made only if the result is the name of an offered tool.
     """
     clean = name.partition("<|")[0].strip()
     for word in (clean, *clean.split()[:1]):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def response_format(name: str, schema: Json, *, strict: bool | None = None) -> Json:
-    """The `response_format` that makes an answer fit `schema`."""
+    """The `response_format` for a JSON schema."""
     inner: Json = {"name": name, "schema": schema}
     if strict is not None:
         inner["strict"] = strict
@@ -21,15 +21,15 @@ def response_format(name: str, schema: Json, *, strict: bool | None = None) -> J
 
 
 def tool_choice(choice: object, tools: Sequence[Json]) -> str | Json | None:
-    """Translate a framework's tool choice into the protocol's.
+    """Convert a framework's tool choice to the wire form.
 
     Args:
         choice: None or "auto", False or "none", True (the only tool, or any of several), "any" or "required", the
-            name of a tool, or a choice that has its wire form already.
+            name of a tool, or a choice in wire form.
         tools: The tools that are offered, in wire form.
 
     Raises:
-        InvalidRequestError: It names a tool that is not offered, or demands a call although no tools are offered.
+        InvalidRequestError: It names a tool that is not offered, or requires a call although no tools are offered.
     """
     if choice is None:
         return None

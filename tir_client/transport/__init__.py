@@ -1,1 +1,1 @@
-"""HTTP clients, timeouts, retries, and the bodies of responses: the part of the client that does I/O."""
+"""The I/O part of the client: HTTP clients, timeouts, retries and response bodies."""

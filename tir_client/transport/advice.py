@@ -1,4 +1,4 @@
-"""Logs what a call should not do without a word: unread images, and answers of nothing but reasoning."""
+"""Logs warnings about images that the model cannot read, and about answers that have only reasoning."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ logger = logging.getLogger("tir_client")
 
 
 class AdviceLog:
-    """Logs each advice once, however many answers it is for. Each client has one."""
+    """Logs each warning once per client and model."""
 
     def __init__(self) -> None:
         self._logged: set[str] = set()
 
     def check(self, completion: Completion) -> Completion:
-        """Log the advice on an answer, if there is any; return the answer."""
+        """Log the advice for an answer, if any; return the answer."""
         for choice in completion.choices:
             self._log(completion.model, choice.advice())
         return completion
 
     def check_request(self, request: ChatRequest) -> None:
-        """Log that the model will not see the images, audio or videos of a user, if it is known to read text only."""
+        """Log a warning if a user's message has images, audio or video and the model reads only text."""
         if has_media_of_user(request) and reads_text_only(request.model):
             self._log(request.model, UNREAD_MEDIA)
 

@@ -1,4 +1,4 @@
-"""The httpx transport of async calls: it runs on aiohttp, whose parser and pool are faster than httpx's own."""
+"""The httpx transport for async calls. It uses aiohttp, whose parser and pool are faster than httpx's."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ AUTOMATIC = ("accept", "accept-encoding", "content-type", "user-agent")
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
-    """Sends an `httpx.AsyncClient`'s requests with aiohttp. It belongs to the event loop in which it is made.
+    """Sends an `httpx.AsyncClient`'s requests with aiohttp. It is bound to the event loop in which it is created.
 
-    Of a request's timeouts, `pool` bounds the wait for a free connection, `connect` opening one, `write` sending each
-    piece of the request, and `read` the wait for the answer's headers. The reader of the answer limits
-    the wait for its pieces.
+    The timeouts of a request limit these waits: `pool` for a free connection, `connect` for opening one, `write` for
+    sending each piece of the request, and `read` for the response headers. The reader of the body limits the wait for
+    its pieces.
 
     Args:
         tls: Returns the context for `https`; called when it is first needed.
@@ -52,7 +52,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request and wait for the headers of its answer.
+        """Send a request and wait for the response headers.
 
         Raises:
             httpx.TransportError: It failed, or took too long.
@@ -82,7 +82,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body of an answer. Closing it before its end closes the connection."""
+    """A response body. Closing it before its end closes the connection."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
@@ -100,7 +100,7 @@ class _Body(httpx.AsyncByteStream):
         try:
             data = await content.readany()
         except _RAISED as error:
-            data = content._read_nowait(-1)  # noqa: SLF001 - what arrived before the failure, which aiohttp withholds
+            data = content._read_nowait(-1)  # noqa: SLF001 - data from before the failure
             failure = translated(error)
         else:
             if not data:
@@ -118,7 +118,7 @@ class _Body(httpx.AsyncByteStream):
             self._connection.close()  # aiohttp does not close it if the loop is closed
 
     def __del__(self) -> None:
-        """Close the connection of an answer that was dropped half read: aiohttp would keep it open."""
+        """Close the connection of a half-read response, which aiohttp would keep open."""
         if not self._response.closed:
             try:
                 self._loop.call_soon_threadsafe(self._close)
@@ -127,7 +127,7 @@ class _Body(httpx.AsyncByteStream):
 
 
 class _Upload(aiohttp.Payload):
-    """A large request, sent in pieces that each have a time limit."""
+    """A large request body, sent in pieces with a time limit each."""
 
     def __init__(self, content: bytes, seconds: float | None) -> None:
         super().__init__(content)
@@ -168,11 +168,11 @@ _TRANSLATED: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
     (aiohttp.ClientResponseError, httpx.RemoteProtocolError),
     (aiohttp.InvalidURL, httpx.UnsupportedProtocol),
 )
-"""aiohttp's errors and httpx's; the first match counts."""
+"""aiohttp's errors and the corresponding httpx errors; the first match counts."""
 
 
 def translated(error: Exception) -> httpx.TransportError:
-    """The httpx error for one of aiohttp's. Its text has no URL, whose query may be secret."""
+    """The httpx error for an aiohttp error. Its message omits the URL, whose query may be secret."""
     wanted = next((ours for theirs, ours in _TRANSLATED if isinstance(error, theirs)), httpx.ReadError)
     said = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
     return wanted(said)

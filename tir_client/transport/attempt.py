@@ -1,4 +1,4 @@
-"""One call to the server, retries included: its requests, its time limits, its failures. Does no I/O."""
+"""Attempt: one call, retries included: its requests, time limits and failures. No I/O."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ class Attempt:
         config: Token, headers and query.
         timeouts: How long each phase may take.
         policy: How failures are retried.
-        start: The wait for a deployment that starts.
-        url: Where it goes, without the query.
-        body: The request's body; a call without one is a GET.
+        start: The wait for a deployment that is starting.
+        url: The URL, without the query.
+        body: The request body; a call without one is a GET.
 
     Attributes:
-        url: Where it goes, without the query.
+        url: The URL, without the query.
         timeouts: How long each phase may take.
-        start: The wait for a deployment that starts.
-        phase: The present phase: "connect", "first_byte" or "chunk".
-        says_started: Whether an answer without an error shows that the deployment has started.
+        start: The wait for a deployment that is starting.
+        phase: The current phase: "connect", "first_byte" or "chunk".
+        says_started: Whether a response without an error shows that the deployment has started.
         failure: The failure of the last try, until it is reported or retried.
     """
 
@@ -70,7 +70,7 @@ class Attempt:
         self._last: TIRError | None = None
 
     def fetch_token(self) -> None:
-        """Take the token for the next try."""
+        """Fetch the token for the next try."""
         self._token = self._config.secret()
 
     async def afetch_token(self) -> None:
@@ -78,7 +78,7 @@ class Attempt:
         self._token = await fetch_token(self._config)
 
     def authorize(self, request: Any) -> Any:
-        """Sign a request. It is passed to httpx as `auth`, so that the token is in no local variable."""
+        """Sign a request. httpx calls it as `auth`, which keeps the token out of local variables."""
         request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
         return request
 
@@ -86,9 +86,9 @@ class Attempt:
         """Build the request of the next try.
 
         Args:
-            client: An httpx client of either kind.
-            streamed: Whether the answer is a stream.
-            clocked: A `Clock` limits all waits, so httpx need not limit reads: when its limit runs out, it closes an
+            client: A sync or async httpx client.
+            streamed: Whether the answer is streamed.
+            clocked: Whether a `Clock` limits all waits. httpx then has no read timeout, because that would close an
                 HTTP/2 connection with all other calls on it.
 
         Raises:
@@ -121,9 +121,9 @@ class Attempt:
         )
 
     def _address(self, client: Any) -> tuple[str | httpx.URL, dict[str, str] | None]:
-        """The URL and its query. They are parsed only once, unless the client or the user adds to the query.
+        """The URL and its query. The parsed URL is cached, unless the client or the user adds query parameters.
 
-        What the user adds may be secret, so it is not cached.
+        The user's parameters may be secret, so they are not cached.
         """
         params = self._config.params()
         if self._config.query or not isinstance(client, httpx.Client | httpx.AsyncClient) or client.params:
@@ -131,9 +131,9 @@ class Attempt:
         return _parsed(self.url, tuple(params.items())), None
 
     def answered(self, response: Any) -> None:
-        """Note that the headers have arrived, and set the read timeout to `chunk`.
+        """Record that the headers have arrived, and set the read timeout to `chunk`.
 
-        httpx passes the dictionary of timeouts to the connection, which reads it again for the body.
+        This changes the request's timeout dictionary, which the connection reads again for the body.
         """
         self.phase = "chunk"
         self._request_id = response.headers.get("x-request-id")
@@ -142,12 +142,12 @@ class Attempt:
             self.start.note_started()
 
     def draining(self, seconds: float) -> None:
-        """Limit the next reads to `seconds`: only the end of the body is left."""
+        """Limit the next reads to `seconds`, for the end of the body."""
         self._limits["read"] = seconds
 
     @property
     def opening(self) -> float | None:
-        """Seconds from the start of a try to the answer's headers, for a client without timeouts of its own."""
+        """Seconds from the start of a try to the response headers, for a client that does not apply timeouts."""
         connect, first_byte = self.timeouts.connect, self.timeouts.first_byte
         return _shorter(
             None if connect is None or first_byte is None else connect + first_byte, self.start.seconds_left
@@ -155,7 +155,7 @@ class Attempt:
 
     @property
     def seconds_left(self) -> float:
-        """Seconds left of `total`, counted from the first use of this property; infinite without a limit."""
+        """Seconds left of `total`, which starts at the first use of this property; infinite without a limit."""
         if self.timeouts.total is None:
             return inf
         if self._deadline is None:
@@ -163,16 +163,16 @@ class Attempt:
         return self._deadline - time.monotonic()
 
     def check_time(self) -> None:
-        """Raise `APITimeoutError` if the time for the whole call is over."""
+        """Raise `APITimeoutError` if `total` is over."""
         if self.seconds_left <= 0:
             raise self._time_is_over()
 
     def expired(self) -> TIRError:
-        """The error for a wait that took too long, in the present phase or as the last of the whole call."""
+        """The error for a timeout, in the current phase or of the whole call."""
         return self._time_is_over() if self.seconds_left <= 0 else self._identified(timed_out(self.phase))
 
     def refused(self, response: Any, content: bytes) -> TIRError:
-        """The error for an answer with an error status, whose body has been read."""
+        """The error for a response with an error status."""
         hint = self._config.token_hint(self._token) if response.status_code == 401 else ""  # noqa: PLR2004 - HTTP
         if response.headers.get("location"):
             hint = f"It redirects to {cut(response.headers['location'])!r}, which is not followed. Check the URL."
@@ -180,17 +180,17 @@ class Attempt:
         return error_from_response(response.status_code, headers, content, url=self.url, hint=hint)
 
     def reported(self) -> TIRError:
-        """The failure to raise, with secrets masked that the server repeated.
+        """The failure to raise, with secrets masked.
 
-        It is deleted here and is in no variable of the frame that raises it: they would form a reference cycle that
-        keeps the whole response alive until the garbage collector runs.
+        It is removed from this object, because a reference cycle with the traceback would keep the whole response alive
+        until the garbage collector runs.
         """
         failure = self.failure
         del self.failure
         return mask(failure, self._config.secrets(self._token))
 
     def broken(self, failure: Exception) -> TIRError:
-        """The error for what the HTTP client raised in the present phase."""
+        """The error for an exception of the HTTP client in the current phase."""
         if self.seconds_left <= 0:
             return self._time_is_over()
         names = {cls.__name__ for cls in type(failure).__mro__}
@@ -200,11 +200,11 @@ class Attempt:
     def pause(self) -> float | None:
         """Seconds to wait before the next try after the failure, or None to report it.
 
-        Failures of a deployment that starts do not count as retries.
+        Tries while a deployment starts do not count as retries.
         """
         pause = self._next_pause()
         if pause is not None:
-            # A copy, because an error that was raised refers to its frames.
+            # A copy: the raised error refers to its frames.
             self._last = mask(copy.copy(self.failure), self._config.secrets(self._token))
             if pause >= self.seconds_left:
                 pause = None
@@ -226,7 +226,7 @@ class Attempt:
         return self._policy.delay(self._failures, self.failure)
 
     def _time_is_over(self) -> TIRError:
-        """The error for a call that took longer than `total`, with the last failure if there was one."""
+        """The error for a call that exceeds `total`, with the last failure, if any."""
         failure = self._last
         return self._identified(timed_out("total")) if failure is None else exhausted(failure, self.start.waited)
 
@@ -235,14 +235,14 @@ class Attempt:
         return error
 
     def _left(self, seconds: float | None) -> float | None:
-        """`seconds`, or what is left of the whole call's time if that is less; at least a millisecond."""
+        """`seconds`, but not more than the rest of `total`, and at least a millisecond."""
         left = max(self.seconds_left, 0.001)
         return seconds if left == inf else left if seconds is None else min(seconds, left)
 
 
 USER_AGENT = f"tir-llm/{__version__} python/{platform.python_version()}"
 WHOLE = {"accept": "application/json", "accept-encoding": "gzip, deflate"}
-"""Headers for a whole answer. A stream is not compressed, because compression delays its pieces."""
+"""Headers for a whole answer. Streams are not compressed, because compression delays chunks."""
 
 
 @lru_cache(maxsize=64)
@@ -251,7 +251,7 @@ def _parsed(url: str, params: tuple[tuple[str, str], ...]) -> httpx.URL:
 
 
 def _shorter(seconds: float | None, limit: float | None) -> float | None:
-    """The smaller of two limits, of which None is infinite."""
+    """The smaller of two limits; None is infinite."""
     return min((each for each in (seconds, limit) if each is not None), default=None)
 
 

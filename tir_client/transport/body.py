@@ -1,4 +1,4 @@
-"""Reads the bodies of responses, each twice: for a sync and for an async one."""
+"""Reads response bodies. Each function has a sync and an async version."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
     from tir_client.transport.clock import Clock
 
 ERROR_BYTES = 64 * 1024
-"""How much of an error body is read and decompressed; it may have any size."""
+"""Maximum number of bytes of an error body that are read and decompressed."""
 
 DRAIN_SECONDS = 0.5
-"""How long to wait for the end of a body after `[DONE]`, so that the connection can be reused."""
+"""Seconds to wait for the end of a body after `[DONE]`, which makes the connection reusable."""
 
 
 def pieces(response: Any) -> Iterator[bytes]:
-    """The body of an answer as it arrives."""
+    """Iterate over a body as it arrives."""
     chunks: Iterator[bytes] = response.iter_raw() if _is_plain(response) else response.iter_bytes()
     return chunks
 
 
 def apieces(response: Any) -> AsyncIterator[bytes]:
-    """`pieces` of an async response."""
+    """`pieces` for an async response."""
     chunks: AsyncIterator[bytes] = response.aiter_raw() if _is_plain(response) else response.aiter_bytes()
     return chunks
 
 
 def _is_plain(response: Any) -> bool:
-    """Whether a body needs no decoder, which costs time for each piece.
+    """Whether a body can be read without httpx's decoder, which takes time for each piece.
 
-    A mock transport may have read the body already.
+    A mock transport may already have read the body.
     """
     return "content-encoding" not in response.headers and not response.is_stream_consumed
 
@@ -64,9 +64,9 @@ async def aread_whole(response: Any, attempt: Attempt, clock: Clock) -> bytes:
 
 
 def read_refusal(response: Any, attempt: Attempt) -> bytes:
-    """Read the body of an error, or its beginning if the rest is late, broken or too long.
+    """Read the body of an error response, or its beginning if the rest is late, broken or too long.
 
-    The wait is limited to one `chunk` timeout.
+    It waits for at most the `chunk` timeout.
     """
     raw, encoding = bytearray(), _encoding(response)
     ends = _ends(attempt)
@@ -95,13 +95,13 @@ def _ends(attempt: Attempt) -> float:
 
 
 def _encoding(response: Any) -> str:
-    """The compression of a body that is not read yet; empty if there is none."""
+    """The compression of a body that has not been read; empty if there is none."""
     encoding: str = response.headers.get("content-encoding", "").strip().lower()
     return "" if response.is_stream_consumed else encoding
 
 
 def _inflated(raw: bytearray, encoding: str) -> bytes:
-    """The body of an error, decompressed up to `ERROR_BYTES`: a few compressed bytes can be a gigabyte."""
+    """Decompress the body of an error up to `ERROR_BYTES`: a few bytes may expand to a gigabyte."""
     if encoding not in {"gzip", "x-gzip", "deflate"}:
         return bytes(raw)
     try:
@@ -111,9 +111,9 @@ def _inflated(raw: bytearray, encoding: str) -> bytes:
 
 
 def drain(response: Any, attempt: Attempt) -> None:
-    """Read what follows `[DONE]`, so that the connection can be reused; close it if that takes too long.
+    """Read the end of the body after `[DONE]` to make the connection reusable; close it if that takes too long.
 
-    A new read of the body makes the connection read its timeouts again. On other transports a read has no known limit.
+    Without a network stream, such as in a mock transport, reads have no known limit, so it is closed at once.
     """
     if response.is_closed:
         return  # the body has ended already

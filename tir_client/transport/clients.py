@@ -1,7 +1,7 @@
 """The httpx clients of one `TIRClient`: one for sync code, one for each event loop.
 
-A sync client serves all threads. An async client belongs to the event loop that opened its connections; the models in
-that loop share it.
+Threads share one sync client. An async client is bound to the event loop of its connections; all models in that loop
+share it.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ Client = TypeVar("Client", httpx.Client, httpx.AsyncClient)
 CONNECTIONS = 1_000
 """Maximum number of open connections; further calls wait for one."""
 SPARE_FILES = 256
-"""Of the files that the process may open, how many are left to the rest of the program."""
+"""Open files that are left to the rest of the program."""
 KEEPALIVE = 30.0
-"""Seconds for which a connection is kept while it has nothing to do."""
+"""Seconds for which idle connections are kept."""
 
 
 def max_connections() -> int:
-    """The maximum number of open connections: fewer than `CONNECTIONS` if the process may open few files."""
+    """The maximum number of open connections: less than `CONNECTIONS` if the limit of open files is low."""
     if resource is None:
         return CONNECTIONS
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -49,7 +49,7 @@ def max_connections() -> int:
 
 
 def _limits() -> httpx.Limits:
-    """Few idle connections, because httpx checks each of them for every request."""
+    """Limits for sync clients. They keep few idle connections, because httpx checks each one for every request."""
     return httpx.Limits(max_connections=max_connections(), max_keepalive_connections=20, keepalive_expiry=KEEPALIVE)
 
 
@@ -59,7 +59,7 @@ PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """One TLS context for all clients: making one costs more than the rest of a client."""
+    """The TLS context of all clients. It takes longer to create than the rest of a client."""
     try:
         return httpx.create_ssl_context()
     except OSError as error:
@@ -72,14 +72,14 @@ def _tls() -> ssl.SSLContext:
 
 
 DIRECT: dict[str, Any] = {f"all://{host}": None for host in LOOPBACK}
-"""Hosts for which no proxy is used, whatever the environment says: this machine."""
+"""Hosts for which environment proxies are ignored: this machine."""
 
 
 class Clients:
-    """Makes httpx clients when they are first needed, and closes them.
+    """Creates httpx clients on first use, and closes them.
 
     Args:
-        http_client: A user's client for sync calls, which is never closed here.
+        http_client: A user's client for sync calls, which is not closed.
         http_async_client: The same for async calls, in any event loop.
     """
 
@@ -91,7 +91,7 @@ class Clients:
         self._async: dict[int, _Joined] = {}
 
     def sync(self) -> Any:
-        """The client for sync calls. After a fork the child makes its own: sockets cannot be shared."""
+        """The client for sync calls. A forked child creates a new one, because processes cannot share sockets."""
         if self.given is not None:
             return _opened(self.given, "http_client")
         pid = os.getpid()
@@ -120,7 +120,7 @@ class Clients:
                 joined.leave()
 
     def close(self) -> None:
-        """Close the sync client, if this object made one. The next call makes another."""
+        """Close the sync client, unless it is the user's. The next call creates a new one."""
         with self._lock:
             if self._sync is not None:
                 self._sync.finalizer()
@@ -128,7 +128,7 @@ class Clients:
         self._forget_closed_loops()
 
     async def aclose(self) -> None:
-        """Close the sync client, and the running loop's async client if no other object uses it."""
+        """Close the sync client, and the running loop's async client if nothing else uses it."""
         self.close()
         joined = self._async.pop(id(asyncio.get_running_loop()), None)
         if joined is not None:
@@ -153,7 +153,7 @@ _UNUSABLE = (ImportError, ValueError, httpx.InvalidURL)
 
 
 def _unusable_variable() -> str:
-    """The name of the variable of the environment for which no proxy can be set up."""
+    """The name of the environment variable with an invalid proxy."""
     for name in os.environ:
         if name.upper() in PROXY_VARIABLES and (proxy := os.environ[name]):
             try:
@@ -201,7 +201,7 @@ def _checked(client: Any, name: str, *, is_async: bool) -> Any:
         return None
     send = getattr(client, "send", None)
     if isinstance(client, type):
-        raise ConfigurationError(f"`{name}` is a class: pass an object of it, such as `{client.__name__}()`.")
+        raise ConfigurationError(f"`{name}` is a class: pass an instance, such as `{client.__name__}()`.")
     if send is None or not hasattr(client, "build_request") or inspect.iscoroutinefunction(send) != is_async:
         wanted = "an httpx.AsyncClient" if is_async else "an httpx.Client"
         raise ConfigurationError(f"`{name}` must be {wanted}, not {type(client).__name__}.")
@@ -210,5 +210,5 @@ def _checked(client: Any, name: str, *, is_async: bool) -> Any:
 
 def _opened(client: Any, name: str) -> Any:
     if client.is_closed:
-        raise ConfigurationError(f"`{name}` has been closed: pass one that is open.")
+        raise ConfigurationError(f"`{name}` is closed: pass an open client.")
     return client

@@ -1,4 +1,4 @@
-"""The timer of an async call: it ends each wait that takes longer than its timeout, on any HTTP client."""
+"""Clock: the timeouts of an async call, which apply with any HTTP client."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Result = TypeVar("Result")
 
 
 class Clock:
-    """Bounds each wait of one call, and all of them together.
+    """Limits each wait of one call, and their total time.
 
-    There is one timer for the whole call, set again only when it fires, so that a wait that ends in time costs little;
-    `asyncio.timeout` sets a timer for each wait.
+    It has one timer for the whole call, which is reset only when it fires, so a wait that ends in time costs little.
+    `asyncio.timeout` would set a timer for each wait.
 
     Args:
         seconds: How long the whole call may take from now on.
@@ -37,7 +37,7 @@ class Clock:
         """Await `work` for at most `seconds`, and no longer than the whole call may take.
 
         Raises:
-            TimeoutError: It took longer, and was cancelled.
+            TimeoutError: The time was over; `work` was cancelled.
         """
         self._begin(seconds)
         try:
@@ -56,7 +56,7 @@ class Clock:
         return self._loop.is_closed()
 
     def close(self) -> None:
-        """Stop: the call has ended."""
+        """Stop the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -85,7 +85,7 @@ class Clock:
             self._task.cancel()
 
     def _is_expired(self) -> bool:
-        """Whether this clock, and nothing else, cancelled the wait."""
+        """Whether this clock, and nobody else, cancelled the wait."""
         if not self._expired or self._task is None:
             return False
         self._expired = False

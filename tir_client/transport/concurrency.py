@@ -1,4 +1,4 @@
-"""Sends the several requests of one call, such as batches of texts to embed, in threads or in tasks."""
+"""Sends the requests of one call, such as batches of texts to embed, concurrently in threads or tasks."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def _ignore(_: object) -> None:
 def run_each(
     call: Callable[[Item], Result], items: Sequence[Item], limit: int, done: Callable[[Result], object] = _ignore
 ) -> list[Result]:
-    """Call `call` with each item, in threads if there are several, and return the results in the order of the items.
+    """Call `call` with each item, in threads if there are several; return the results in the order of the items.
 
     Args:
-        call: What to call. In a thread it has the context variables of the caller.
-        items: The arguments. When a call fails, those that wait are not called.
-        limit: Most calls at a time.
-        done: Called with each result, in their order and in the caller's thread.
+        call: The function. Threads have the caller's context variables.
+        items: The arguments. After a failure, no further calls are started.
+        limit: Maximum number of calls at a time.
+        done: Called with each result, in order, in the caller's thread.
     """
     if len(items) <= 1:
         return _noted(map(call, items), done)
@@ -50,7 +50,7 @@ async def arun_each(
     limit: int,
     done: Callable[[Result], object] = _ignore,
 ) -> list[Result]:
-    """`run_each` for async code; `done` is called as results come. When a call fails, the others are cancelled."""
+    """`run_each` for async code; `done` is called as results arrive. After a failure, the other calls are cancelled."""
     free = asyncio.Semaphore(limit)
 
     async def run(item: Item) -> Result:

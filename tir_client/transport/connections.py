@@ -1,7 +1,7 @@
-"""The connections and the connection pool of `transport.aiohttp`: aiohttp's, with httpx's guarantees.
+"""The connections and pool of `transport.aiohttp`: aiohttp's classes with httpx's guarantees.
 
-A connection with unread bytes is not reused, a reset is an error, not the end of a body, bytes after an answer do not
-break it, and closing works at once, also after the event loop was closed.
+A connection with unread bytes is not reused, a reset is an error and not the end of a body, extra bytes after a
+response do not corrupt it, and closing takes effect at once, even after the event loop is closed.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
 
 
 NO_LIMIT = 10 * 365 * 24 * 3600.0
-"""Seconds, for what must have a limit."""
+"""Seconds for a limit that aiohttp requires."""
 
 
 class Handler(ResponseHandler):
     """One connection.
 
     Attributes:
-        is_used: It has sent a request.
+        is_used: Whether a request has been sent on it.
     """
 
     is_used = False
     _in_headers = False
 
     def set_response_params(self, **options: Any) -> None:
-        """Note that a request begins."""
+        """Record that a request begins."""
         self._in_headers = self.is_used = True
         super().set_response_params(**options)
 
     def data_received(self, data: bytes) -> None:
-        """Parse the headers separately: an error in bytes after the body would discard them."""
+        """Parse the headers separately, because aiohttp discards them if bytes after the body are invalid."""
         if self._in_headers and (body := data.find(b"\r\n\r\n") + 4) > 4:  # noqa: PLR2004 - not found
             self._in_headers = False
             super().data_received(data[:body])
@@ -74,7 +74,7 @@ class Handler(ResponseHandler):
             transport.abort()
 
     def is_clean(self) -> bool:
-        """Whether the next request may be sent: the connection is open and has no unread bytes."""
+        """Whether the connection can be reused: it is open and has no unread bytes."""
         transport = self.transport
         if transport is None or self.should_close:
             return False
@@ -82,7 +82,7 @@ class Handler(ResponseHandler):
 
 
 class Connector(aiohttp.TCPConnector):
-    """A pool of connections, in which opening one, its TLS handshake included, has its own time limit."""
+    """A connection pool with a separate time limit for opening a connection, TLS handshake included."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -96,10 +96,10 @@ class Connector(aiohttp.TCPConnector):
         return handler
 
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's signature
-        """Take a connection that is free, open one, or wait for one.
+        """Reuse or open a connection, or wait for one.
 
         Raises:
-            aiohttp.ClientConnectionError: The pool was closed meanwhile.
+            aiohttp.ClientConnectionError: The pool was closed in the meantime.
         """
         while True:
             try:
@@ -133,7 +133,7 @@ class Connector(aiohttp.TCPConnector):
         return await super()._wrap_create_connection(*args, **options)
 
     def hang_up(self) -> None:
-        """Close all connections, those in use, too, without waiting for anything."""
+        """Close all connections at once, including those in use."""
         self._close()
         for connection in [*self._connections]:
             connection.close()
@@ -150,7 +150,7 @@ def _has_input(sock: Any) -> bool:
 
 
 def _discard(transport: Any) -> None:
-    """Close the socket of a transport whose event loop is closed; asyncio itself can only warn."""
+    """Close the socket of a transport whose event loop is closed; asyncio only warns."""
     with suppress(RuntimeError):
         transport.abort()
     tls = getattr(transport, "_ssl_protocol", None)
@@ -158,4 +158,4 @@ def _discard(transport: Any) -> None:
     sock = getattr(inner, "_sock", None)
     if sock is not None:
         sock.close()
-        inner._sock = None  # noqa: SLF001 - what asyncio does when it has closed one
+        inner._sock = None  # noqa: SLF001 - as asyncio does after closing

@@ -1,4 +1,4 @@
-"""The context windows of models that only their server knows, read from its list of models when they are needed."""
+"""Context windows read from servers' lists of models, for models that `model_info` does not list."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tir_client")
 
 SECONDS = 5.0
-"""How long the server has for its list."""
+"""Timeout of the request in seconds."""
 SECONDS_IN_LOOP = 1.0
-"""How long it has while an event loop waits for the answer."""
+"""Timeout in seconds in a running event loop, which the request blocks."""
 PAUSE = 60.0
-"""Seconds after a failure in which the server is not asked again."""
+"""Seconds after a failure before the next request."""
 NOT_THERE = frozenset({401, 403, 404, 405, 501})
-"""Statuses of a server that will not show its list to this client."""
+"""Statuses after which the list is not requested again."""
 
 
 class ContextWindows:
-    """Context windows by model, as the endpoint of one client reports them. Threads may share it."""
+    """The context windows of models, as a client's endpoint reports them. It is thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -37,27 +37,27 @@ class ContextWindows:
         self._ask_again: dict[str, float] = {}
 
     def keep(self, model: str, cards: list[ModelCard]) -> list[ModelCard]:
-        """Remember the window of `model` from a list of models, and return the list."""
+        """Store the window of `model` from a list of models; return the list."""
         window = window_of(model, cards)
         if window is not None:
             self._known[model] = window
         return cards
 
     def known(self, model: str) -> int | None:
-        """The window of `model` if it has been read."""
+        """The window of `model` if it has been read, else None."""
         return self._known.get(model)
 
     def get(self, model: str, fetch: Callable[[str, float], list[ModelCard]]) -> int | None:
-        """The window of `model`, or None if the server does not say it.
+        """The window of `model`, or None if the server does not report it.
 
         Args:
             model: The model.
-            fetch: Lists the models of the endpoint of a model, within some seconds.
+            fetch: Lists the models at a model's endpoint, with a timeout in seconds.
         """
         if model in self._known:
             return self._known[model]
         seconds = SECONDS_IN_LOOP if _in_event_loop() else SECONDS
-        if self._lock.acquire(timeout=seconds):  # one thread asks; the others wait for its answer
+        if self._lock.acquire(timeout=seconds):  # one thread sends the request; others wait
             try:
                 if model not in self._known and time.monotonic() >= self._ask_again.get(model, -inf):
                     self._ask(model, seconds, fetch)
@@ -70,7 +70,7 @@ class ContextWindows:
         self._ask_again[model] = inf
         try:
             self.keep(model, fetch(model, seconds))
-            reason = "the server's list of models does not say it"
+            reason = "the server's list of models does not report it"
         except Exception as error:  # noqa: BLE001 - a user's client or token function may raise anything
             reason = f"the server's list of models could not be read ({type(error).__name__})"
             if not _is_final(error):
@@ -80,7 +80,7 @@ class ContextWindows:
 
 
 def window_of(model: str, cards: list[ModelCard]) -> int | None:
-    """The window of `model` in a list of models; if it is not listed, the one that all of them have."""
+    """The window of `model` in a list of models; if it is not listed, the window that all of them share."""
     windows = {card.max_model_len for card in [card for card in cards if card.id == model] or cards}
     return windows.pop() if len(windows) == 1 else None
 

@@ -1,4 +1,4 @@
-"""Translates httpx errors, and timeouts of a call, to exceptions of this library. Pure."""
+"""Converts httpx errors and timeouts to exceptions of this library. Pure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _RAISED = {
     "httpx": ("HTTPError", "StreamError", "InvalidURL"),
     "httpx2": ("HTTPError", "StreamError", "InvalidURL"),
 }
-"""Error classes of httpx and httpx2; a user may pass a client of either."""
+"""Base error classes of httpx and httpx2; users may pass a client of either."""
 
 
 CERTIFICATE = "certificate"
-"""The phase of a failure that no retry can cure: the certificate was not accepted."""
+"""The phase of a rejected certificate, which is not retried."""
 
 
 def transport_errors() -> tuple[type[Exception], ...]:
@@ -29,9 +29,9 @@ def transport_errors() -> tuple[type[Exception], ...]:
 
 
 def translate(failure: Exception, phase: str, url: str) -> TIRError:
-    """Return the `TIRError` for an httpx error, matched by class name because it may be httpx's or httpx2's.
+    """Return the `TIRError` for an error of httpx or httpx2, which is matched by class name.
 
-    The original is not chained: its request and its frames have the token.
+    The original is not chained, because its request and frames contain the token.
     """
     names = {cls.__name__ for cls in type(failure).__mro__}
     said = f"{type(failure).__name__}: {failure}".rstrip(": ")
@@ -43,8 +43,8 @@ def translate(failure: Exception, phase: str, url: str) -> TIRError:
         return timed_out(phase)
     if "CERTIFICATE_VERIFY_FAILED" in said:
         return APIConnectionError(
-            f"The certificate of the server at {url} was not accepted ({said}). If a company's proxy or an own "
-            "authority signs it, set SSL_CERT_FILE to a file with that authority's certificate; else check the URL.",
+            f"The certificate of the server at {url} was not accepted ({said}). If a corporate proxy or a private "
+            "authority signed it, set SSL_CERT_FILE to a file with that authority's certificate; else check the URL.",
             phase=CERTIFICATE,
         )
     if "Too many open files" in said:
@@ -77,7 +77,7 @@ def loop_checked() -> Iterator[None]:
 
 
 def timed_out(phase: str) -> APITimeoutError:
-    """The error for a timeout that ran out in `phase`."""
+    """The error for a timeout in `phase`."""
     return APITimeoutError(
         f"The server took longer than the timeout for `{phase}`. Raise it with `timeout={{{phase!r}: seconds}}`.",
         phase=phase,
@@ -85,20 +85,20 @@ def timed_out(phase: str) -> APITimeoutError:
 
 
 def exhausted(failure: TIRError, waited: float) -> APITimeoutError:
-    """The error for a call whose `total` ends before the next try, after `failure`."""
+    """The error for a call whose `total` would end before the next try; `failure` is the last one."""
     return _given_up(f"{timed_out('total').message} It gave up after {waited:.1f} s.", failure, "total")
 
 
 def silent(failure: TIRError) -> TIRError:
-    """The failure of a try that waited for its answer until the time for the start was over."""
+    """The failure of a try that got no answer before `wait_for_start` was over."""
     return APITimeoutError("The server sent no answer until then.", phase=failure.phase)
 
 
 def not_started(failure: TIRError, tries: int, waited: float, seconds: float) -> APITimeoutError:
-    """The error for a deployment that did not start while a call waited for it; the last try ended in `failure`."""
+    """The error for a deployment that did not start in time; `failure` is that of the last try."""
     message = (
         f"The deployment did not start within {waited:.1f} s (tries: {tries}). If it takes longer, raise "
-        f"`wait_for_start`, which is {seconds:g} s. A running model must begin its answer within it, too."
+        f"`wait_for_start`, which is {seconds:g} s. It also limits the wait for a running model's first byte."
     )
     if failure.retry_after:
         message += f" The server asked to wait for {failure.retry_after:g} s before the next try."

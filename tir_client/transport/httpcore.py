@@ -1,7 +1,7 @@
-"""The httpx transport of sync calls: on httpcore, with time limits that hold and no answer read as the next call's.
+"""The httpx transport for sync calls, on httpcore, with limits per wait and no reuse of connections with unread data.
 
-In httpx's own transport each read from the socket has the whole time limit, so headers that arrive byte by byte outlast
-any limit. It takes no other network backend, so a transport of its own is needed.
+In httpx's transport the limit applies to each read from the socket, so headers that arrive byte by byte exceed any
+limit. It does not accept a custom network backend, so this module replaces it.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ PIECE = 64 * 1024
 """Bytes of a request that are written at once; each piece has its own time limit."""
 
 _deadline: ContextVar[float] = ContextVar("deadline", default=inf)
-"""When the call that connects or writes must have ended, on the clock of `time.monotonic`."""
+"""The deadline for connecting or writing, in the time of `time.monotonic`."""
 
 
 class HttpcoreTransport(httpx.BaseTransport):
     """Sends an `httpx.Client`'s requests with httpcore.
 
-    Of a request's timeouts, `pool` bounds the wait for a free connection, `connect` opening one, its TLS handshake
-    included, `write` sending each piece of the request, and `read` the wait for the answer's headers and for each piece
-    of its body. The extension `deadline` of a request ends all of them.
+    The timeouts of a request limit these waits: `pool` for a free connection, `connect` for opening one, TLS handshake
+    included, `write` for sending each piece of the request, and `read` for the response headers and for each piece of
+    the body. The request's extension `deadline` limits all of them.
 
-    While a tool such as OpenTelemetry or vcrpy replaces the method of httpx's transport, that transport sends the
-    requests, with its own time limits.
+    While a tool such as OpenTelemetry or vcrpy patches httpx's transport, that transport sends the requests, with its
+    own time limits.
 
     Args:
         tls: The context for `https`.
@@ -52,10 +52,10 @@ class HttpcoreTransport(httpx.BaseTransport):
         self._observed = httpx.HTTPTransport(verify=tls, limits=limits)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request and wait for the headers of its answer.
+        """Send a request and wait for the response headers.
 
         Raises:
-            httpx.TransportError: It failed, or took too long.
+            httpx.TransportError: The request failed or took too long.
         """
         if _is_observed():
             return self._observed.handle_request(request)
@@ -78,11 +78,11 @@ class HttpcoreTransport(httpx.BaseTransport):
 
 
 class _Body(httpx.SyncByteStream):
-    """The body of an answer. Closing it before its end closes the connection."""
+    """A response body. Closing it before its end closes the connection."""
 
     def __init__(self, response: httpcore.Response) -> None:
         self._response = response
-        connection = response.extensions.get("network_stream")  # none if a test's double answers, as respx's
+        connection = response.extensions.get("network_stream")  # missing in mocked responses, such as respx's
         self._begin_wait = connection.begin_wait if isinstance(connection, _Connection) else lambda: None
 
     def __iter__(self) -> Iterator[bytes]:
@@ -109,7 +109,7 @@ class _Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        """Connect to the first address of a host that accepts; all of them share the time."""
+        """Connect to the first address of a host that accepts. All addresses share the time limit."""
         ends = min(_deadline.get(), monotonic() + (inf if timeout is None else timeout))
         addresses = _addresses(host, port)
         for untried in range(len(addresses), 0, -1):
@@ -128,11 +128,11 @@ class _Backend(httpcore.NetworkBackend):
 
 
 class _Connection(httpcore.NetworkStream):
-    """A connection on which a wait has one time limit, however many reads it takes.
+    """A connection with a time limit per wait, not per read.
 
     Args:
-        stream: The connection itself.
-        ends: When opening it must have ended.
+        stream: The connection.
+        ends: The deadline for opening it.
     """
 
     def __init__(self, stream: httpcore.NetworkStream, ends: float) -> None:
@@ -151,7 +151,7 @@ class _Connection(httpcore.NetworkStream):
         return _Connection(self._stream.start_tls(ssl_context, server_hostname, left), inf)
 
     def begin_wait(self) -> None:
-        """Give the next read its full time."""
+        """Restart the time limit at the next read."""
         self._begins = True
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -163,7 +163,7 @@ class _Connection(httpcore.NetworkStream):
         self._begins = True
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Receive a part of an answer. It uses the socket itself, because httpcore's way costs twice as much."""
+        """Receive data. It reads from the socket, because httpcore's `read` takes twice as long."""
         left = self._left(timeout, httpcore.ReadTimeout)
         try:
             if left != self._socket.gettimeout():
@@ -181,15 +181,15 @@ class _Connection(httpcore.NetworkStream):
         self._stream.close()
 
     def get_extra_info(self, info: str) -> Any:
-        """Return what is known of the connection.
+        """Return information about the connection, such as `is_readable`.
 
-        A connection that is readable while it is idle is not used again. Here it also is one if its last bytes seem to
-        hold a second answer, which the parser would take for the next call's.
+        httpcore does not reuse an idle connection that is readable. Here that includes one whose last bytes may contain
+        a second response, which the parser would return for the next call.
         """
         return (info == "is_readable" and self._has_surplus) or self._stream.get_extra_info(info)
 
     def _left(self, seconds: float | None, error: type[Exception]) -> float | None:
-        """Seconds left of the present wait, which begins here or has begun; None if it has no end."""
+        """Seconds left of the current wait, which begins with the first call; None without a limit."""
         now = monotonic()
         if self._begins:
             left = min(self._deadline - now, inf if seconds is None else seconds)
@@ -210,7 +210,7 @@ def _addresses(host: str, port: int) -> list[str]:
 
 
 def _is_observed() -> bool:
-    """Whether `httpx.HTTPTransport.handle_request` is not httpx's own."""
+    """Whether `httpx.HTTPTransport.handle_request` is patched."""
     method = httpx.HTTPTransport.handle_request
     return hasattr(method, "__wrapped__") or method.__module__ != httpx.HTTPTransport.close.__module__
 
@@ -230,6 +230,6 @@ _RAISED = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolEr
 
 
 def translated(error: Exception) -> httpx.TransportError:
-    """The httpx error for one of httpcore's, which has the same name."""
+    """The httpx error for an httpcore error, which has the same name."""
     wanted: type[httpx.TransportError] = getattr(httpx, type(error).__name__)
     return wanted(str(error))

@@ -1,4 +1,4 @@
-"""Which failures are retried, and after which pause: those of a server that runs, and of one that starts. Pure."""
+"""Decides which failures are retried, and when, for a running server and for one that is starting. Pure."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from tir_client.transport.failures import CERTIFICATE
 
 RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 STARTING = frozenset({502, 503, 504})
-"""What a gateway answers while the deployment behind it starts."""
+"""Statuses of a gateway while the deployment behind it starts."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How failures are retried. A failure is retried only before any part of the answer was yielded.
+    """How failures are retried. Calls are retried only until a part of the answer has been yielded.
 
     Args:
-        max_retries: Tries after the first; 0 for none.
-        base: Seconds of the first pause; each further one is twice as long.
-        ceiling: Longest pause in seconds, unless the server asks for a longer one.
-        patience: Longest `Retry-After`, in seconds, that is waited for; a longer one is reported instead.
-        jitter: Random part of a pause, 0 to 1, so that clients do not retry at the same time.
+        max_retries: Maximum number of tries after the first; 0 for none.
+        base: First pause in seconds; each further one is twice as long.
+        ceiling: Longest pause in seconds, unless `Retry-After` is longer.
+        patience: Longest `Retry-After` in seconds that is waited for; after a longer one the failure is raised.
+        jitter: Random part of a pause, 0 to 1, which keeps clients from retrying at the same time.
     """
 
     max_retries: int = 2
@@ -69,17 +69,17 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class StartPolicy:
-    """How long a call keeps trying while a deployment starts that was idle.
+    """How long a call is retried while an idle deployment starts.
 
-    An idle deployment starts with its first request. Until it has started, its gateway answers with 502, 503 or 504,
-    refuses the connection, or says nothing until a timeout; see `is_starting`.
+    An idle deployment starts at its first request. Until then its gateway answers with 502, 503 or 504, refuses the
+    connection, or does not answer before a timeout; see `is_starting`.
 
     Args:
-        seconds: Seconds after the beginning of a call in which another try may begin, and for which the server may be
-            silent; 0 for none. More than a running model takes to begin its answer.
-        base: Seconds of the first pause; each further one is twice as long.
-        ceiling: Longest pause in seconds, unless the server asks for a longer one.
-        jitter: Random part of a pause, 0 to 1, so that clients do not try at the same time.
+        seconds: How long, after the beginning of a call, new tries may begin and a try may wait for its first byte; 0
+            for no retries. It must exceed a running model's time to the first byte.
+        base: First pause in seconds; each further one is twice as long.
+        ceiling: Longest pause in seconds, unless `Retry-After` is longer.
+        jitter: Random part of a pause, 0 to 1, which keeps clients from retrying at the same time.
     """
 
     seconds: float = 0.0
@@ -89,10 +89,10 @@ class StartPolicy:
 
     @classmethod
     def of(cls, value: object) -> StartPolicy:
-        """Accept what users pass as `wait_for_start`: seconds, or None or 0 for no waiting.
+        """Build a policy from `wait_for_start`: seconds, or None or 0 for no retries.
 
         Raises:
-            ConfigurationError: It is something else, negative, or infinite.
+            ConfigurationError: It is not a number, negative, or infinite.
         """
         if isinstance(value, StartPolicy):
             return value
@@ -103,11 +103,11 @@ class StartPolicy:
         return cls(float(value))
 
     def applies(self, failure: TIRError) -> bool:
-        """Whether a call may wait after `failure`, as long as there is time."""
+        """Whether a call is retried after `failure` while there is time."""
         return self.seconds > 0 and is_starting(failure)
 
     def delay(self, attempt: int, failure: TIRError, waited: float, chance: float | None = None) -> float | None:
-        """Seconds to wait before the next try, or None to give up. The last try begins when the time is over.
+        """Seconds to wait before the next try, or None to give up. The last try begins at the end of the time.
 
         Args:
             attempt: Number of tries that failed because the deployment had not started, from 1.
@@ -122,7 +122,7 @@ class StartPolicy:
 
 
 def _growing(attempt: int, base: float, ceiling: float, jitter: float, chance: float | None) -> float:
-    """The pause after the failed try `attempt`: twice the last one, up to `ceiling`, less its random part."""
+    """The pause after failed try `attempt`: it doubles up to `ceiling`, and is shortened by its random part."""
     pause = min(ceiling, base * 2.0 ** min(attempt - 1, 1000))  # a larger exponent overflows a float
     return pause * (1 - jitter * (random.random() if chance is None else chance))  # noqa: S311 - no secret
 
@@ -135,9 +135,9 @@ def is_starting(failure: TIRError) -> bool:
 
 
 def is_retryable(failure: TIRError) -> bool:
-    """Whether the same request may succeed if it is sent again."""
+    """Whether the same request may succeed later."""
     if isinstance(failure, APITimeoutError):
-        # Only while connecting: a slow answer would be slow again, and billed twice.
+        # Only while connecting: a slow answer would probably be slow again, and billed twice.
         return failure.phase == "connect"
     if isinstance(failure, APIStatusError):
         return failure.status_code in RETRIED

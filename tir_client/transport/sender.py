@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 Reader = Callable[[bytes, str | None], Result]
-"""Reads an answer: its body, and the id of the request."""
+"""Parses an answer, from its body and the id of its request."""
 
 REQUEST_ID = "x-request-id"
 
@@ -28,14 +28,14 @@ class Sender:
     """Sends calls.
 
     Args:
-        clients: The httpx clients that send them.
+        clients: The httpx clients.
     """
 
     def __init__(self, clients: Clients) -> None:
         self.clients = clients
 
     def fetch(self, attempt: Attempt, read: Reader[Result]) -> Result:
-        """Send a call, wait for its whole answer, and return it as `read` reads it.
+        """Send a call, wait for the whole answer, and return the result of `read`.
 
         Raises:
             TIRError: The failure of the last try.
@@ -73,18 +73,18 @@ class Sender:
 
     async def start_clock(self, attempt: Attempt) -> Clock:
         """Start the clock of an async call."""
-        await self.clients.of_loop()  # the first call imports aiohttp, which must not count against the timeouts
+        await self.clients.of_loop()  # the first call imports aiohttp, which must not count towards the timeouts
         return Clock(attempt.seconds_left)
 
     def open(self, attempt: Attempt, *, streamed: bool = False) -> Any:
-        """Send a try, and wait for the headers of its answer.
+        """Send one try, and wait for the response headers.
 
         Raises:
-            TIRError: The answer has an error status.
+            TIRError: The response has an error status.
         """
         client = self.clients.sync()
         attempt.fetch_token()
-        # The request is in no variable: a traceback that shows locals would show its URL, with the query.
+        # The request is not in a variable: tracebacks with locals would show its URL and query.
         response = client.send(
             attempt.request(client, streamed=streamed), stream=True, auth=attempt.authorize, follow_redirects=False
         )
@@ -99,7 +99,7 @@ class Sender:
         client = await self.clients.of_loop()
         clocked = self.clients.given_async is not None
         await clock.wait(attempt.afetch_token(), None)
-        # As in `open`, the request is in no variable.
+        # As in `open`, the request is not in a variable.
         sending = client.send(
             attempt.request(client, streamed=streamed, clocked=clocked),
             stream=True,

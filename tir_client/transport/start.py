@@ -1,4 +1,4 @@
-"""The wait of one call for a deployment that starts: its tries, their pauses, and what the log says. Does no I/O."""
+"""StartWait: the tries, pauses and log messages of a call while a deployment starts. No I/O."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tir_client")
 
 LAST_TRY = 5.0
-"""Seconds that a try has for its first byte after others failed, even if `wait_for_start` is nearly over."""
+"""Minimum seconds for the first byte of a repeated try, even if `wait_for_start` is nearly over."""
 SHORTEST_TRY = 0.2
-"""Seconds of `total` below which a deployment that starts is not asked again."""
+"""Seconds left of `total` below which no further try begins."""
 
 
 class StartWait:
     """The tries of a call that fail because a deployment has not started. They do not count as retries.
 
     Args:
-        policy: How long the call keeps trying.
-        url: Where it goes.
-        logged: The URLs that calls wait for, shared by the calls of a client: the log has each of them once.
+        policy: How long the call is retried.
+        url: The URL of the call.
+        logged: The URLs that the client's calls wait for; the wait for each is logged once.
     """
 
     def __init__(self, policy: StartPolicy, url: str, logged: set[str]) -> None:
@@ -47,9 +47,9 @@ class StartWait:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds for which a try may be silent while the deployment may be starting; None if it is not waited for.
+        """Seconds that a try may wait for its first byte while the deployment may be starting; None without a wait.
 
-        A try that begins near the end, after others failed, has a few seconds to answer.
+        A repeated try that begins near the end has a few seconds.
         """
         if not self._policy.seconds or self._runs:
             return None
@@ -57,22 +57,22 @@ class StartWait:
         return max(left, min(LAST_TRY, self._policy.seconds)) if self._tries else max(left, 0.001)
 
     def begin_try(self, first_byte: float | None) -> None:
-        """Note that a try begins, which waits for `first_byte` seconds if nothing else ends it."""
+        """Record that a try begins, which waits for its first byte for at most `first_byte` seconds."""
         if math.isnan(self._began):
             self._began = time.monotonic()
         left = self.seconds_left
         self._bounds_try = left is not None and left < (first_byte or math.inf)
 
     def applies(self, failure: TIRError) -> bool:
-        """Whether a failure may come from a deployment that is starting, and is waited for."""
+        """Whether a failure may come from a starting deployment, and the call waits for it."""
         return self._policy.applies(failure)
 
     def pause(self, failure: TIRError, seconds_left: float) -> float | None:
-        """Seconds to wait before the next try, or None if the time is over. The log says once that a call waits.
+        """Seconds to wait before the next try, or None if the time is over. The first wait is logged.
 
         Args:
             failure: The failure of the last try.
-            seconds_left: Seconds left of `total`, of which a pause leaves some for the last tries.
+            seconds_left: Seconds left of `total`. A pause leaves time for the last try.
         """
         self._tries += 1
         self._runs = False
@@ -93,11 +93,11 @@ class StartWait:
         return not_started(failure, self._tries, self.waited, self._policy.seconds)
 
     def note_running(self) -> None:
-        """Note that the server failed in another way, so that it is not starting."""
+        """Record that the server failed in another way, so it is not starting."""
         self._runs = True
 
     def note_started(self) -> None:
-        """Note that the deployment has started, if it was waited for."""
+        """Log that the deployment has started, if the call waited for it."""
         if self._tries and self._url in self._logged:
             self._logged.discard(self._url)
             logger.info("%s: the deployment has started; waited %.1f s", self._url, self.waited)
@@ -109,5 +109,5 @@ class StartWait:
         return self._tries
 
     def _was_silent(self, failure: TIRError) -> bool:
-        """Whether the end of the wait ended the last try."""
+        """Whether the last try ended because the time was over."""
         return self._bounds_try and isinstance(failure, APITimeoutError)

@@ -1,6 +1,6 @@
-"""A streamed answer as an object, for sync and for async code, side by side.
+"""ChatStream and AsyncChatStream: streamed answers as iterable objects.
 
-A piece of the body is read when its first delta is requested. A wrapper closes a stream by calling its `close`.
+A piece of the body is read when its first delta is requested.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 
 class _Stream:
-    """The state of both kinds of streams: the response, the answer so far, and the deltas that were read.
+    """The shared state of sync and async streams: the response, the answer so far, and parsed deltas.
 
     Args:
         attempt: The call.
-        second: Whether the answer needs a second request.
-        advice: Where advice on the answer is logged.
+        second: Decides whether the answer needs a second request.
+        advice: Logs advice on the answer.
         sender: Sends the call.
         ask: Sends the second request; in an async stream its answer is awaited.
     """
@@ -61,7 +61,7 @@ class _Stream:
         self._complete = False
 
     def _next_delta(self) -> Delta | None:
-        """The next delta that was read, or None."""
+        """The next delta that is already parsed, or None."""
         for delta in self._deltas:
             if self._second.pass_through(delta):
                 if delta.final:
@@ -71,7 +71,7 @@ class _Stream:
         return None
 
     def _take(self, data: bytes | None) -> None:
-        """Parse a piece of the body, or its end (None)."""
+        """Parse a piece of the body; None is its end."""
         if data is None:
             self._complete = True
             self._deltas = self._answer.close()
@@ -85,7 +85,7 @@ class _Stream:
         """Seconds to wait before the next try.
 
         Raises:
-            TIRError: The failure, if a delta was yielded or the failure is not retried.
+            TIRError: The failure, if a delta was yielded or it is not retried.
         """
         pause = None if self._answer.started else self._attempt.pause()
         if pause is None:
@@ -149,7 +149,7 @@ class ChatStream(_Stream):
             response.close()
 
     def close(self) -> None:
-        """End the request; nothing more can be read."""
+        """End the request. The stream then has no more deltas."""
         self._ended = True
         self._hang_up()
 
@@ -224,7 +224,7 @@ class AsyncChatStream(_Stream):
             await response.aclose()
 
     async def aclose(self) -> None:
-        """End the request; nothing more can be read."""
+        """End the request. The stream then has no more deltas."""
         self._ended = True
         if self._clock is not None:
             self._clock.close()

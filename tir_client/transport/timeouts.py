@@ -1,4 +1,4 @@
-"""How long each phase of a call may take. Pure."""
+"""Timeouts: the time limits for the phases of a call. Pure."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from tir_client.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds to wait in each phase of a call; None waits for ever.
+    """Time limits in seconds for the phases of a call; None for no limit.
 
     Args:
-        connect: Opening a connection: looking up the host, TCP and TLS.
-        first_byte: From sending the request to the answer's headers, and for a free connection where all are in use.
-            Long, because a deployment scaled to zero may start in this phase, and because an answer that is not
-            streamed is written in it.
-        chunk: Between two pieces of the answer, and until the server takes the next piece of the request.
-        total: The whole call, its retries, its pauses and the wait for a deployment to start included. Sync calls
-            with an `http_client` of the user's may take one `chunk` longer.
+        connect: Opening a connection: DNS, TCP and TLS.
+        first_byte: Waiting for the response headers, or for a free connection if all are in use. It is long by
+            default, because a deployment scaled to zero may start in this phase, and an answer without streaming is
+            generated in it.
+        chunk: Waiting for the next piece of the answer, or sending the next piece of the request.
+        total: The whole call, including retries, pauses and the wait for a deployment to start. Sync calls with a
+            user's `http_client` may take one `chunk` longer.
     """
 
     connect: float | None = 10.0
@@ -39,9 +39,9 @@ class Timeouts:
 
     @classmethod
     def of(cls, value: object) -> Timeouts:
-        """Accept what users pass as `timeout`: None, seconds in all, a mapping of phases, or `httpx.Timeout`.
+        """Build timeouts from `timeout`: None, seconds, a mapping of phases, or an `httpx.Timeout`.
 
-        Plain seconds bound the wait for the headers and between pieces, as in the openai SDK; a mapping names phases.
+        Plain seconds limit the wait for the headers and for each piece, as in the openai SDK.
         """
         if value is None:
             return cls()
@@ -59,7 +59,7 @@ class Timeouts:
         )
 
     def shortened(self, seconds: float) -> Timeouts:
-        """These, with no wait for a connection, the headers or a piece of the answer that is longer than `seconds`."""
+        """A copy in which `connect`, `first_byte` and `chunk` are at most `seconds`."""
         shorter = {name: getattr(self, name) for name in ("connect", "first_byte", "chunk")}
         return replace(self, **{name: min(limit or seconds, seconds) for name, limit in shorter.items()})
 
