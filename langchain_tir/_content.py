@@ -1,11 +1,10 @@
-"""To the server: content blocks of all LangChain providers as the parts of a message on the wire. Pure.
+"""Converts content blocks of all LangChain providers to message parts. Pure.
 
-The forms are strings, OpenAI's parts (Chat Completions and Responses), LangChain's content blocks (v1, and v0 with
+Supported are strings, OpenAI's parts (Chat Completions and Responses), LangChain's content blocks (v1, and v0 with
 `source_type`), and the blocks of Anthropic, Google, Bedrock and MCP.
 
-A block that cannot be sent raises an error that names it if a person wrote it. In an answer of a model or a result of a
-tool it is replaced by a text that names it (`_stand_ins`): an error would end the conversation, since the same
-history is sent with every later turn.
+A block in a user's message that cannot be sent raises an error. In an answer or a tool result a placeholder replaces it
+(`_stand_ins`), because the history is sent again with each turn, so an error would end the conversation.
 """
 
 from __future__ import annotations
@@ -37,17 +36,16 @@ CALLS = frozenset(
         "custom_tool_call",
     }
 )
-"""Blocks of tool calls, in the forms of LangChain, Anthropic, OpenAI and Google."""
+"""Types of tool call blocks of LangChain, Anthropic, OpenAI and Google."""
 REASONING = frozenset({"reasoning", "thinking", "redacted_thinking", "reasoning_content"})
-"""Blocks of reasoning, the last one Bedrock's. Anthropic's `redacted_thinking` is encrypted and has no text: it is left
-out."""
+"""Types of reasoning blocks, the last one Bedrock's. Anthropic's encrypted `redacted_thinking` is dropped."""
 
 _MARKS = frozenset({"cache_point", "cachePoint"})
-"""Blocks without content, which mark a place for another provider's cache."""
+"""Types of blocks without content, which are cache markers of other providers."""
 
 
 def to_blocks(content: object) -> list[Block]:
-    """Return the blocks of a message's content, each a dict with a `type`."""
+    """Return a message's content as a list of blocks, each a dict with a `type`."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}] if content else []
     blocks = map(_to_block, content if isinstance(content, list) else [content])
@@ -55,7 +53,7 @@ def to_blocks(content: object) -> list[Block]:
 
 
 def _to_block(item: object) -> Block:
-    """Return a block whose type is a string; for a value that is neither text nor a dict, the name of its class."""
+    """Return a block whose type is a string. Values that are neither text nor dict get their class name as the type."""
     if isinstance(item, str):
         return {"type": "text", "text": item}
     if not isinstance(item, dict):
@@ -91,7 +89,7 @@ def to_content(content: object, role: str) -> str | list[Part]:
     """Return the `content` of a message: a string if there is only text, which every server accepts, else parts.
 
     Raises:
-        InvalidRequestError: A block of a person's message cannot be sent; the error names it.
+        InvalidRequestError: A block of a user's message cannot be sent; the error describes it.
     """
     if isinstance(content, str):
         return content
@@ -102,7 +100,7 @@ def to_content(content: object, role: str) -> str | list[Part]:
 
 
 def answer_text(blocks: list[Block]) -> str:
-    """Return the text of an answer: texts are joined as in LangChain's `text`, and each stand-in is on its own line."""
+    """Return the text of an answer. Texts are joined as in LangChain's `text`; each placeholder is on its own line."""
     lines = [""]
     for block in blocks:
         part, _ = _sendable(block)
@@ -126,7 +124,7 @@ def _to_part(block: Block, role: str) -> Part:
 
 
 def _sendable(block: Block) -> tuple[Part | None, str]:
-    """Return the part for a block, or None and what is wrong with the block, if that is known."""
+    """Return the part for a block, or None and the problem, if known."""
     make = _PARTS.get(block["type"])
     part = make(block) if make else None
     if part is None:
@@ -141,7 +139,7 @@ def _sendable(block: Block) -> tuple[Part | None, str]:
 
 def _why_not(block: Block, role: str, problem: str) -> str:
     if not isinstance(block.get("value", ""), str | dict):
-        return f"Content of the type {block['type']} cannot be sent: it is neither text nor a block."
+        return f"Content of type {block['type']} cannot be sent: it is neither text nor a block."
     keys = ", ".join(sorted(map(str, block)))
     reason = f": {problem}." if problem else "."
     return f"A content block of type {block['type']!r} (keys: {keys}) cannot be sent in a {role} message{reason}"
@@ -150,14 +148,14 @@ def _why_not(block: Block, role: str, problem: str) -> str:
 def reasoning_of(block: Block) -> str:
     """Return the text of a reasoning block.
 
-    Anthropic and Gemini call it `thinking`, Bedrock `reasoning_content`; Mistral has a list of texts in it, OpenAI one
-    of summaries.
+    Its field is `thinking` for Anthropic and Gemini, and `reasoning_content` for Bedrock. Mistral has a list of texts
+    in it, OpenAI a list of summaries.
     """
     reasoning = block.get("reasoning") or block.get("thinking") or block.get("reasoning_content")
     return all_text(reasoning) or all_text([block.get("summary"), block.get("content")])
 
 
-# One function for each kind of block; None if the block has nothing that can be sent
+# One function for each kind of block. None: the block has no content that can be sent.
 
 
 def _text(block: Block) -> Part | None:
@@ -171,7 +169,7 @@ def _plain_text(block: Block) -> Part | None:
 
 
 def _document(block: Block) -> Part | None:
-    """A document of Anthropic or Bedrock, if it is plain text."""
+    """A plain text document of Anthropic or Bedrock."""
     match block.get("source"):
         case {"type": "text", "data": str(text)} | {"text": str(text)}:
             return text_part(text)
@@ -194,7 +192,7 @@ def _detail(block: Block) -> Json:
 
 
 def _media(kind: str) -> Callable[[Block], Part | None]:
-    """Return a converter to a part that refers to its data by a URL."""
+    """Return a converter for blocks of images, videos or audio with a URL."""
 
     def make(block: Block) -> Part | None:
         url = _url(block)
@@ -209,14 +207,14 @@ def _audio(block: Block) -> Part | None:
 
 
 def _google_media(block: Block) -> Part | None:
-    """Google's `media`, which names its kind only in its media type."""
+    """Google's `media` block, whose kind follows from its media type."""
     kind = str(block.get("mime_type")).partition("/")[0]
     make = {"image": _media("image"), "video": _media("video"), "audio": _audio}.get(kind)
     return make({**block, "url": block.get("file_uri")}) if make else None
 
 
 def _wire_form(kind: str) -> Callable[[Block], Part | None]:
-    """Return a converter for a part that is in its wire form already."""
+    """Return a converter for a part in wire form."""
 
     def make(block: Block) -> Part | None:
         fields = block.get(kind)
@@ -227,18 +225,18 @@ def _wire_form(kind: str) -> Callable[[Block], Part | None]:
 
 
 def _url(block: Block) -> str | None:
-    """Return the URL of a block's data, or a `data:` URL that contains them."""
+    """Return the URL of a block's data, or a `data:` URL with the data."""
     data, media_type = _base64(block)
     if data is not None and (media_type or not data):
-        return data_url(data, media_type)  # empty data are refused later, whatever their type
+        return data_url(data, media_type)  # empty data are refused later
     url = _source(block).get("url")
     return url if isinstance(url, str) else None
 
 
 def _base64(block: Block) -> tuple[str | None, str]:
-    """Return data and media type of a block of LangChain (v1 or v0), Anthropic, Bedrock or MCP.
+    """Return the Base64 data and the media type of a block of LangChain (v1 or v0), Anthropic, Bedrock or MCP.
 
-    LangChain has data in Base64, and Bedrock in bytes.
+    Bedrock's data are bytes, the others' Base64.
     """
     source = _source(block)
     found = [source[name] for name in ("base64", "data", "bytes") if isinstance(source.get(name), str)]

@@ -1,7 +1,7 @@
-"""From the server: answers as standard content blocks, for `content_blocks` and `output_version="v1"`.
+"""Converts answers to standard content blocks, for `content_blocks` and `output_version="v1"`.
 
-LangChain merges streamed blocks by their `index`. By default it numbers them by position, so that reasoning, text and
-parallel tool calls collide; the indices here are distinct.
+LangChain merges streamed blocks by their `index`. Its default index is the position in the chunk, which would merge
+reasoning with text and parallel tool calls with each other; these indices are distinct.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from langchain_core.messages.tool import ToolCallChunk
 
 PROVIDER = "tir"
-"""Name of this provider in metadata and traces."""
+"""The name of this provider in metadata and traces."""
 
 
 def standard_blocks(message: AIMessage, *, indexed: bool) -> list[ContentBlock]:
@@ -26,7 +26,7 @@ def standard_blocks(message: AIMessage, *, indexed: bool) -> list[ContentBlock]:
 
     Args:
         message: A message, or a chunk of one.
-        indexed: Whether text and reasoning have the index by which LangChain merges chunks.
+        indexed: Add the index by which LangChain merges chunks to text and reasoning.
     """
     blocks: list[dict[str, Any]] = []
     if reasoning := message.additional_kwargs.get("reasoning_content"):
@@ -62,13 +62,13 @@ def _piece(piece: ToolCallChunk) -> dict[str, Any]:
 
 
 def _is_whole(message: AIMessageChunk) -> bool:
-    """Whether a message holds the beginning and the end of an answer, so that its calls are complete."""
+    """Whether a message is a complete answer, so its calls are complete."""
     return message.chunk_position == "last" and "model_name" in message.response_metadata
 
 
 def _translate(message: AIMessage) -> list[ContentBlock]:
     if not isinstance(message.content, str):
-        raise NotImplementedError  # LangChain then reads the list itself
+        raise NotImplementedError  # LangChain then converts the list itself
     return standard_blocks(message, indexed=False)
 
 

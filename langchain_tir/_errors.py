@@ -1,9 +1,8 @@
-"""Errors that belong to LangChain's hierarchy and to that of `tir_client`.
+"""Errors that are both `tir_client.TIRError`s and LangChain `ModelError`s.
 
-LangChain's middleware decides by its `ModelError` classes what to retry, when to compact a conversation, when to
-fall back on another model; users of `tir_client` catch `TIRError` classes. Each error raised here is both: for each
-class of `tir_client.errors` there is one of the same name in this module, which is also one of LangChain's, by the
-table `_MODEL_ERRORS`. Message and details are the same.
+LangChain's middleware uses `ModelError` classes to decide about retries, compaction and fallback models; users of
+`tir_client` catch `TIRError` classes. For each class of `tir_client.errors` this module has one of the same name, which
+also inherits from the LangChain class in `_MODEL_ERRORS`. Message and details are the same.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _UNTRACED = frozenset({"set-cookie"})
 
 @dataclass(frozen=True, slots=True)
 class ErrorResponse:
-    """The server's response, in the form that LangChain's tracers read."""
+    """The server's response, in the form that LangChain's tracers expect."""
 
     status_code: int
     headers: dict[str, str] = field(default_factory=dict)
@@ -45,7 +44,7 @@ class ErrorResponse:
 class _Traced(tir.TIRError):
     @property
     def response(self) -> ErrorResponse:
-        """The server's response; the attribute is missing where there was none."""
+        """The server's response; the attribute is missing if there was none."""
         if self.status_code is None:
             raise AttributeError(f"this {type(self).__name__} has no response")
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _UNTRACED}
@@ -66,7 +65,7 @@ class _Connection(_Traced):
 
 
 class _Refusal(_Traced):
-    """An error with `raw_message`, the refusal, which LangChain's middleware reads."""
+    """An error with the refusal in `raw_message`, for LangChain's middleware."""
 
     def __init__(self, message: str, *, raw_message: BaseMessage | None = None, **details: Any) -> None:
         super().__init__(message, **details)
@@ -99,7 +98,7 @@ _MODEL_ERRORS: dict[type[tir.TIRError], tuple[type[_Traced], type[lc.ModelError]
     tir.InvalidRequestError: (_Traced, lc.ModelInvalidRequestError),
     tir.APIConnectionError: (_Connection, lc.ModelConnectionError),
     tir.APITimeoutError: (_Traced, lc.ModelTimeoutError),
-    tir.APIStatusError: (_Final, lc.ModelAPIError),  # a redirect, which asking again does not change
+    tir.APIStatusError: (_Final, lc.ModelAPIError),  # a redirect: retrying does not help
     tir.BadRequestError: (_Traced, lc.ModelInvalidRequestError),
     tir.ContextOverflowError: (_Traced, lc.ContextOverflowError),
     tir.AuthenticationError: (_Traced, lc.ModelAuthenticationError),
@@ -116,7 +115,7 @@ _MODEL_ERRORS: dict[type[tir.TIRError], tuple[type[_Traced], type[lc.ModelError]
     tir.StreamInterruptedError: (_Traced, lc.ModelConnectionError),
     tir.StreamServerError: (_Traced, lc.ModelAPIError),
 }
-"""For each error of the core: a class with further attributes, and LangChain's error."""
+"""For each error of `tir_client`, a class with further attributes and the LangChain error."""
 
 
 def _combine(base: type[tir.TIRError], own: type[_Traced], model_error: type[lc.ModelError]) -> type[_Traced]:
@@ -133,7 +132,7 @@ globals().update({cls.__name__: cls for cls in _COMBINED.values()})  # pickle fi
 
 
 def to_model_error(error: tir.TIRError) -> tir.TIRError:
-    """Return the same error as a class that also belongs to LangChain's hierarchy."""
+    """Convert an error to the class that is also a LangChain error."""
     if isinstance(error, _Traced):
         return error
     cls = next(_COMBINED[base] for base in type(error).__mro__ if base in _COMBINED)
@@ -142,7 +141,7 @@ def to_model_error(error: tir.TIRError) -> tir.TIRError:
 
 @contextmanager
 def model_errors() -> Iterator[None]:
-    """Raise the errors of `tir_client` as errors of both hierarchies."""
+    """Raise errors of `tir_client` as classes that are also LangChain errors."""
     try:
         yield
     except tir.TIRError as error:

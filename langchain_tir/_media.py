@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def media_block(path: str | PathLike[str]) -> dict[str, Any]:
-    """Read an image, audio or video from a file, as a content block of a message.
+    """Read an image, audio or video file as a content block for a message.
 
     ```python
     from langchain_core.messages import HumanMessage
@@ -24,13 +24,13 @@ def media_block(path: str | PathLike[str]) -> dict[str, Any]:
     model.invoke([HumanMessage([{"type": "text", "text": "What is on it?"}, media_block("photo.jpg")])])
     ```
 
-    The block is one of LangChain's standard blocks, with the data in Base64, and works with other models, too.
+    The block is a standard LangChain block with Base64 data, and also works with other providers' models.
 
     Args:
-        path: The file. Its first bytes tell its type, or else its name does.
+        path: The file. Its type is found from its first bytes, or else from its name.
 
     Raises:
-        InvalidRequestError: The file cannot be read, is empty, too large, text, or neither image, audio nor video.
+        InvalidRequestError: The file cannot be read, is empty or too large, or is not an image, audio or video.
     """
     file = Path(path)
     try:

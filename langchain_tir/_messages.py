@@ -47,7 +47,7 @@ def to_wire(messages: Sequence[BaseMessage]) -> list[Json]:
     """Convert messages to the wire form.
 
     Raises:
-        InvalidRequestError: A message, or a block in one, cannot be sent; the error names both.
+        InvalidRequestError: A message or block cannot be sent; the error has its position.
     """
     return convert_messages(messages, _wire_messages)
 
@@ -67,7 +67,7 @@ def _wire_message(message: BaseMessage) -> Json:
         case ChatMessage(role="assistant"):
             return assistant_message(to_content(message.content, "assistant"), name=message.name)
         case SystemMessage():
-            # LangChain keeps ("developer", "...") as a system message with this mark.
+            # LangChain represents ("developer", "...") as a system message with this marker.
             return _of_role(message, message.additional_kwargs.get("__openai_role__", "system"))
         case ChatMessage():
             return _of_role(message, message.role)
@@ -80,7 +80,7 @@ def _of_role(message: BaseMessage, role: str) -> Json:
 
 
 def _user(message: HumanMessage) -> list[Json]:
-    """Convert a user's message. Tool results in it, as Anthropic and Bedrock have them, become messages before it."""
+    """Convert a user's message. Tool results in it, in Anthropic's or Bedrock's form, become messages before it."""
     blocks = to_blocks(message.content) if isinstance(message.content, list) else []
     results = [block for block in blocks if block["type"] == "tool_result"]
     if not results:
@@ -111,25 +111,25 @@ def _assistant(message: AIMessage) -> Json:
 
 
 def _text_in_extras(extras: Json) -> str:
-    """The text of an answer outside its content: a refusal, or the transcript of OpenAI's audio output."""
+    """The text of an answer in its extras: a refusal, or the transcript of OpenAI's audio output."""
     audio = extras.get("audio")
     transcript = audio.get("transcript") if isinstance(audio, dict) else None
     return all_text(extras.get("refusal")) + all_text(transcript)
 
 
 def _reasoning_in_extras(extras: Json) -> str:
-    """The reasoning outside the content, under vLLM's name or under that of gateways and of OpenAI's SDK."""
+    """The reasoning in the extras, under vLLM's name or that of gateways and OpenAI's SDK."""
     return all_text(extras.get("reasoning_content")) or all_text(extras.get("reasoning"))
 
 
 def from_completion(
     completion: Completion, output_version: str | None = None, price: Price | None = None
 ) -> ChatResult:
-    """Return the result of a call: one generation for each choice. The first has usage, cost and the other choices.
+    """Convert an answer to LangChain's result, with a generation per choice. The first has the usage and the cost.
 
     Args:
         completion: The answer.
-        output_version: "v1" puts standard blocks into the content of the messages, as in a stream.
+        output_version: "v1" makes the content of messages a list of standard blocks.
         price: The price of the model, for the cost.
     """
     generations = [_from_choice(completion, choice, output_version) for choice in completion.choices]
@@ -167,24 +167,24 @@ def extras(answer: Choice | Delta) -> Json:
 
 
 def head(completion: Completion) -> Json:
-    """The metadata that are known when an answer begins."""
+    """The response metadata that are known at the beginning of an answer."""
     optional = set_only(id=completion.id, created=completion.created, request_id=completion.request_id)
     return {"model_provider": PROVIDER, "model_name": completion.model, **optional}
 
 
 def of_choice(choice: Choice) -> Json:
-    """The metadata of one choice."""
+    """The response metadata of a choice."""
     logprobs = None if choice.logprobs is None else {"content": choice.logprobs}
     return {**end(choice), **set_only(logprobs=logprobs, token_ids=choice.token_ids)}
 
 
 def end(choice: Choice) -> Json:
-    """The reason why a choice ended."""
+    """The finish and stop reasons of a choice, as response metadata."""
     return set_only(finish_reason=choice.finish_reason, stop_reason=choice.stop_reason)
 
 
 def tail(completion: Completion) -> Json:
-    """The metadata that may arrive as late as the end of an answer."""
+    """The response metadata that may arrive at the end of an answer."""
     return set_only(
         system_fingerprint=completion.system_fingerprint,
         service_tier=completion.service_tier,
@@ -193,12 +193,12 @@ def tail(completion: Completion) -> Json:
 
 
 def others(completion: Completion) -> Json:
-    """All choices but the first, which `invoke` and `stream` put into the metadata of their message."""
+    """All choices but the first, as response metadata, because LangChain returns one message."""
     return set_only(other_choices=[_other(choice) for choice in completion.choices[1:]] or None)
 
 
 def cost(completion: Completion, price: Price | None) -> Json:
-    """The cost of an answer. It is not in the usage, because LangChain can add only integers there."""
+    """The cost of an answer, as response metadata. It is not in the usage, where LangChain adds only integers."""
     return set_only(cost=cost_of(completion.usage, price))
 
 
@@ -208,7 +208,7 @@ def _other(choice: Choice) -> Json:
 
 
 def _without_nulls(usage: Json | None) -> Json | None:
-    """The usage without its null fields; vLLM sends nulls in whole answers but not in streams."""
+    """The usage without null fields, which vLLM sends in whole answers but not in streams."""
     if usage is None:
         return None
     return {

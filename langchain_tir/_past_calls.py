@@ -1,4 +1,4 @@
-"""Converts the tool calls of a past answer, wherever its provider keeps them, to the wire form. Pure."""
+"""Converts the tool calls of past answers, in any provider's form, to the wire form. Pure."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 CLOSED = "closed_arguments"
-"""The key in `response_metadata` of a streamed answer for what was appended to broken arguments, by call id."""
+"""The key in `response_metadata` for the text that streaming appended to broken arguments, by call id."""
 
 
 def past_calls(message: AIMessage, blocks: list[Block]) -> list[Json]:
     """Return the calls of a message in wire form.
 
-    Anthropic, OpenAI, Google and Bedrock repeat calls in the content; the blocks count only for calls that the message
-    does not have. OpenAI's old function call counts where there is no other.
+    Anthropic, OpenAI, Google and Bedrock repeat calls in the content; a block is used only if `tool_calls` lacks its
+    call. OpenAI's old function call is used only if there are no others.
     """
     if not (blocks or message.tool_calls or message.invalid_tool_calls or message.additional_kwargs):
         return []
@@ -50,7 +50,7 @@ def _reopened(call: InvalidToolCall, message: AIMessage) -> Mapping[str, Any]:
 
 
 def _block_call(block: Block) -> Json:
-    """The call of a block. Anthropic and Bedrock keep an input that was streamed as a text."""
+    """The call in a block. The streamed inputs of Anthropic and Bedrock are strings."""
     arguments = (block.get(name) for name in ("args", "input", "partial_json", "arguments"))
     args = next((given for given in arguments if given), None)
     if block["type"] == "custom_tool_call":
@@ -59,10 +59,10 @@ def _block_call(block: Block) -> Json:
 
 
 def with_readable_calls(prompt: Any) -> Any:
-    """A prompt in which LangChain can read the tool calls of messages that are dicts in OpenAI's form.
+    """A copy of a prompt in which LangChain can parse the tool calls of dict messages in OpenAI's form.
 
-    It fails on arguments that are not a JSON object, such as an empty text, on a call without an id, and on a message
-    of calls without `content`. Such a call becomes the one that would be sent.
+    LangChain fails on arguments that are not a JSON object, such as an empty string, on calls without an id, and on
+    messages with calls but no `content`. These are replaced by their wire form.
     """
     is_list = isinstance(prompt, Sequence) and not isinstance(prompt, str)
     return [_readable_message(message) for message in prompt] if is_list else prompt

@@ -19,14 +19,14 @@ WINDOW = "max_input_tokens"
 
 
 class ServedProfile(dict[str, Any]):
-    """The profile of a model whose context window only its server knows: it is read there when it is first used.
+    """The profile of a model whose context window is read from its server on first use.
 
-    The window is None if the server does not say it. `repr`, the names and comparisons do not ask for it; `repr` shows
-    it once it is known.
+    The window is None if the server does not report it. `repr`, iteration and comparison send no request; `repr` shows
+    the window once it has been read.
 
     Args:
-        model: The model, whose address may change later.
-        facts: What is known of it without its server.
+        model: The model; its address may change later.
+        facts: The other entries.
     """
 
     def __init__(self, model: Connection, facts: Mapping[str, Any]) -> None:
@@ -37,7 +37,7 @@ class ServedProfile(dict[str, Any]):
         return self._model.served_window() if name == WINDOW else super().__getitem__(name)
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The fact `name`, or `default` if it is not known."""
+        """The value of `name`, or `default` if it is unknown."""
         value = self._model.served_window() if name == WINDOW else super().get(name)
         return default if value is None else value
 
@@ -45,7 +45,7 @@ class ServedProfile(dict[str, Any]):
         return repr({**dict(super().items()), WINDOW: self._model.known_window()})
 
     def __iter__(self) -> Iterator[str]:
-        return super().__iter__()  # a method of its own makes `dict(profile)` read the values one by one
+        return super().__iter__()  # overriding this makes `dict(profile)` call `__getitem__`
 
     def items(self) -> ItemsView[str, Any]:  # type: ignore[override]  # a plain dict's
         """The facts by name."""
@@ -56,14 +56,14 @@ class ServedProfile(dict[str, Any]):
         return {name: self[name] for name in self}.values()
 
     def of(self, model: Connection) -> ServedProfile:
-        """The profile of a copy of the model."""
+        """A copy of the profile for another model object."""
         return ServedProfile(model, dict(super().items()))
 
     def __deepcopy__(self, memo: object) -> ServedProfile:
         return self.of(self._model)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the model as the profile's state, because the model's own state has the profile."""
+        """Pickle the model as state, because the model and its profile refer to each other."""
         return _without_model, (dict(super().items()),), {"_model": self._model}
 
 
@@ -74,7 +74,7 @@ def _without_model(facts: Mapping[str, Any]) -> ServedProfile:
 
 
 def profile_for(model: Connection) -> ModelProfile | None:
-    """Return the profile of a model; without a known context window, one that asks the server."""
+    """Return the profile of a model; if its context window is unknown, one that reads it from the server."""
     info = model_info(model.model)
     facts = profile_of(model.model)
     if info.context_window is not None or info.dimensions is not None:
@@ -83,7 +83,7 @@ def profile_for(model: Connection) -> ModelProfile | None:
 
 
 def own_profile(model: Copied) -> Copied:
-    """Return a copied model with a profile that asks for the copy's address, not for the original's."""
+    """Give a copied model a profile that uses the copy's address, not the original's; return the model."""
     profile = model.__dict__["profile"]
     if isinstance(profile, ServedProfile):
         model.__dict__["profile"] = profile.of(model)
@@ -91,11 +91,11 @@ def own_profile(model: Copied) -> Copied:
 
 
 def profile_of(model: str) -> ModelProfile | None:
-    """Return the profile of a known model, else None. A `profile=` of the user replaces it.
+    """Return the profile of a known model, else None. The user's `profile` replaces it.
 
-    There is no `structured_output` in it on purpose: `create_agent` would send a response format together with the
-    tools, and a server that binds its whole output to the format can then call none of them. Without it, agents call
-    a tool to answer, which works on every server.
+    It has no `structured_output` on purpose: with it, `create_agent` would send a response format together with the
+    tools, and servers that apply the format to the whole output could not call them. Without it, agents return
+    objects through a tool call, which works on every server.
     """
     info = model_info(model)
     if info == ModelInfo() or info.dimensions is not None:

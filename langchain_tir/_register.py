@@ -6,13 +6,12 @@ from langchain_tir._content_blocks import PROVIDER
 
 
 def register() -> None:
-    """Make `langchain.chat_models.init_chat_model` know `tir`, as in `init_chat_model("tir:gpt_oss_120b")`.
+    """Register the provider `tir` with LangChain, for `init_chat_model("tir:gpt_oss_120b")`.
 
-    LangChain has no public way to add a provider, so this writes into its list of built-in ones. Importing
-    `langchain_tir` does not.
+    LangChain has no public way to add a provider, so this adds it to the private list of built-in ones.
 
     Raises:
-        ImportError: `langchain` is not installed, or its list is no longer where it was: then use `ChatTIR(...)`.
+        ImportError: `langchain` is not installed, or has another version without that list. Use `ChatTIR(...)` then.
     """
     try:
         from langchain.chat_models.base import _BUILTIN_PROVIDERS  # noqa: PLC0415 - an optional package

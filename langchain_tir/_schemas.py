@@ -1,7 +1,7 @@
-"""The JSON schemas of pydantic classes and TypedDicts, with their references, and the types of functions. Pure.
+"""The JSON schemas of pydantic classes and TypedDicts, and the types of functions' arguments. Pure.
 
-LangChain's own conversion resolves references, which leaves `{}` in place of a recursive class, fails on a recursive
-`TypedDict`, and shows the model the injected arguments of a function whose annotations are texts.
+LangChain's own conversion leaves `{}` for a recursive class, fails on a recursive `TypedDict`, and offers injected
+arguments to the model if a function's annotations are strings.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def schema_of_class(cls: Any) -> Json | None:
     """The JSON schema of a pydantic class (v2 or v1) or a `TypedDict`; None for anything else.
 
     Raises:
-        InvalidRequestError: It has a field of a type that JSON has no schema for.
+        InvalidRequestError: A field's type has no JSON schema.
     """
     try:
         if is_typeddict(cls):
@@ -63,10 +63,10 @@ def _schema_v1(cls: Any) -> Json:
 
 
 def with_types(function: Any) -> Any:
-    """A substitute for a function with types in place of annotations that are texts (PEP 563).
+    """A stand-in for a function whose string annotations (PEP 563) are resolved to types.
 
     Raises:
-        NameError: An annotation names what the function's module does not have.
+        NameError: A name in an annotation is not defined in the function's module.
     """
     hints = get_type_hints(function, include_extras=True)
     signature = inspect.signature(function)
@@ -84,7 +84,7 @@ def with_types(function: Any) -> Any:
 
 
 def is_injected(hint: Any) -> bool:
-    """Whether a type has the mark of an argument that the application passes; LangChain does not look into unions."""
+    """Whether a type marks an injected argument, also inside a union, which LangChain does not support."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
         marks = hint.__metadata__
@@ -94,7 +94,7 @@ def is_injected(hint: Any) -> bool:
 
 
 def without_injected(schema: Json, hints: Mapping[str, Any]) -> Json:
-    """The schema of a tool's arguments without those that the application passes, by their types."""
+    """The schema of a tool's arguments without injected ones."""
     hidden = {name for name, hint in hints.items() if RunnableConfig in (hint, *get_args(hint)) or is_injected(hint)}
     if not hidden & (schema.get("properties") or {}).keys():
         return schema
@@ -104,10 +104,10 @@ def without_injected(schema: Json, hints: Mapping[str, Any]) -> Json:
 
 
 class _TypedDicts:
-    """Makes pydantic models of TypedDicts, which pydantic does not read on older versions of Python.
+    """Converts TypedDicts to pydantic models, which pydantic itself does not do on older versions of Python.
 
-    A field may be `Annotated[type, default or ..., description]`, as everywhere in LangChain; a Google-style docstring
-    may describe the fields, too.
+    As in LangChain, a field may be `Annotated[type, default or ..., description]`, and a Google-style docstring may
+    describe fields.
     """
 
     def __init__(self) -> None:
@@ -122,7 +122,7 @@ class _TypedDicts:
         return self._models[self._names[typed_dict]]
 
     def _refer(self, typed_dict: Any) -> ForwardRef:
-        """A reference to the model of a TypedDict, so that it may refer to itself."""
+        """A reference to the model of a TypedDict, which allows recursion."""
         if typed_dict not in self._names:
             self._names[typed_dict] = name = f"{typed_dict.__name__}_{len(self._names)}"
             text, descriptions = _split_docstring(inspect.cleandoc(typed_dict.__doc__ or ""))
@@ -149,7 +149,7 @@ class _TypedDicts:
         return self._type(hint), Field(alias=key, description=description, **default)
 
     def _type(self, hint: Any) -> Any:
-        """A type hint with references to models in place of TypedDicts."""
+        """A type hint in which references to models replace TypedDicts."""
         if is_typeddict(hint):
             return self._refer(hint)
         origin, arguments = get_origin(hint), get_args(hint)

@@ -1,4 +1,4 @@
-"""The fields of LangChain's models, and the requests built from them and from a call's own arguments."""
+"""The fields of the LangChain models, and the requests built from them and from a call's arguments."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _OF_CALLS = _PARAMETERS | set(_LOOSE)
 
 
 class ModelSettings(Connection):
-    """Address and credentials. Missing ones are read from the environment."""
+    """Server and credentials. Fields that are not set come from the environment."""
 
     unsupported: ClassVar[Mapping[str, str]] = LANGCHAIN_UNSUPPORTED
 
@@ -55,19 +55,19 @@ class ModelSettings(Connection):
         return model_errors()
 
     def _secret_digest(self) -> str:
-        """A hash of headers and query for cache keys; empty if there are none."""
+        """A hash of the headers and the query, for cache keys; empty without them."""
         secrets = {name: dict(value) for name in SECRETS if (value := getattr(self, name))}
         return hashlib.sha256(json.dumps(secrets, sort_keys=True).encode()).hexdigest() if secrets else ""
 
 
 class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
-    """The fields of `ChatTIR`. None is not sent, so that the server's default applies."""
+    """The fields of `ChatTIR`. None is not sent, so the server's default applies."""
 
     aliases: ClassVar[Mapping[str, str]] = CHAT_ALIASES
 
     model: str = Field(
         default=DEFAULT_MODEL,
-        description="Slug of the model. On TIR it is part of the URL, also when a call names another one.",
+        description="Slug of the model. On TIR it is part of the URL, also if a call passes another one.",
     )
     n: int | None = Field(
         default=None, description="Number of answers. `generate` returns all of them; `invoke` and `stream` the first."
@@ -77,10 +77,10 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
     )
     model_kwargs: Json = Field(
         default_factory=dict,
-        description="The same as `extra_body`, under the name that LangChain has for parameters without a field.",
+        description="Further parameters, under LangChain's name; the same as `extra_body`.",
     )
     streaming: bool | None = Field(
-        default=None, description="True makes `invoke` stream, too; False keeps `stream` from streaming."
+        default=None, description="True makes `invoke` stream; False makes `stream` send one whole answer."
     )
 
     @classmethod
@@ -101,17 +101,17 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
 
     @property
     def model_name(self) -> str:
-        """The model, under the name that parts of LangChain read."""
+        """The model, under another name that LangChain uses."""
         return self.model
 
     def _set_parameters(self) -> Json:
-        """The parameters that are set, in the order of their names."""
+        """The parameters that are set, sorted by name."""
         names = sorted(_OF_CALLS & type(self).model_fields.keys())
         values = {name: getattr(self, name) for name in names}
         return {name: value for name, value in values.items() if value not in (None, {}, [])}
 
     def _call_parameters(self, call: Json) -> Json:
-        """Return the fields of a request: each argument of a call replaces that of the constructor; None unsets it.
+        """Return the fields of a request. A call's arguments override the constructor's; None unsets them.
 
         Raises:
             InvalidRequestError: The call has an argument that is not a parameter.
@@ -124,11 +124,11 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
         """Refuse arguments of a call that are not parameters.
 
         Args:
-            call: The names of the arguments, also those that other models have.
-            method: The names of the arguments of the method that takes them, to suggest for a misspelt one.
+            call: The names of the arguments, aliases included.
+            method: The names of the method's own arguments, to suggest for a misspelt one.
 
         Raises:
-            InvalidRequestError: There is one; the message has the nearest name.
+            InvalidRequestError: An argument is unknown; the message suggests the nearest name.
         """
         names = {CHAT_ALIASES.get(name, name) for name in call} - _INTERNAL
         refuse_unknown_parameters(names, _OF_CALLS.union(method), type(self).model_fields, self.unsupported)
@@ -142,7 +142,7 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
         return for_text_only(request) if self._reads_text_only(request.model) else request
 
     def _reads_text_only(self, model: str) -> bool:
-        """Whether a model is known to read nothing but text. For that of the constructor, `profile` says it."""
+        """Whether a model is known to be text-only. For the constructor's model, `profile` decides."""
         facts = self.profile if model == self.model else profile_of(model)
         return (facts or {}).get("image_inputs") is False
 

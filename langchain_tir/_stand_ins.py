@@ -1,7 +1,7 @@
-"""Placeholders for LangChain's content blocks that cannot be sent, where a model or a tool wrote them. Pure.
+"""Placeholders for content blocks of models and tools that cannot be sent. Pure.
 
-Text in a file, JSON and search results are sent as text; files and media as a line that names them; a step of a tool
-that another provider ran, and any other block, as a line with its fields.
+Text files, JSON and search results become text; other files and media a line that describes them; tool steps on another
+provider's servers, and all other blocks, a line with their fields.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _FILES = frozenset(
         "resource_link",
     }
 )
-"""Blocks of files and media, in the forms of LangChain, OpenAI, Anthropic, Google, Bedrock and MCP."""
+"""Types of file and media blocks of LangChain, OpenAI, Anthropic, Google, Bedrock and MCP."""
 
 _TEXT_FILES = frozenset({"file", "input_file", "document", "text-plain", "media"})
-"""Blocks of files that a person may send, if they are text."""
+"""Types of file blocks that users may send if they are text."""
 
 _NAMES = ("name", "filename", "title")
 _MEDIA_TYPES = ("mime_type", "media_type", "mimeType", "format")
@@ -48,7 +48,7 @@ _DATA = ("base64", "data", "file_data", "bytes", "blob", "result")
 
 
 def stand_in(block: Block) -> str:
-    """The text for a block; empty if the block has nothing to show."""
+    """The placeholder for a block; empty if the block has no information."""
     kind: str = block["type"]
     if kind in {"text", "input_text", "output_text"}:
         return ""
@@ -64,7 +64,7 @@ def stand_in(block: Block) -> str:
 
 
 def file_text(block: Block) -> str | None:
-    """The text of a person's file or search result; None if it is, or has, anything else."""
+    """The text of a user's text file or search result; None for other blocks."""
     if block["type"] == "search_result":
         return _search_result(block) if _is_text(block.get("content")) else None
     if block["type"] not in _TEXT_FILES:
@@ -77,7 +77,7 @@ def file_text(block: Block) -> str | None:
 
 
 def file_problem(block: Block) -> str:
-    """Why a person's file cannot be sent as text; empty if its media type is unknown, or it is no file."""
+    """Why a user's file cannot be sent as text; empty if its media type is unknown or it is not a file."""
     facts = _facts(block) if block["type"] in _TEXT_FILES else {}
     data, media_type = _persons_data(facts)
     if not media_type:
@@ -88,11 +88,11 @@ def file_problem(block: Block) -> str:
         return f"{subject}, and it has no data: load the file and pass its text"
     if decoded_text("", media_type) is None:
         return f"{subject}, which is not text: extract its text and pass that"
-    return f"{subject}, and its data are not text in UTF-8, in Base64"
+    return f"{subject}, but its data are not UTF-8 text in Base64"
 
 
 def _persons_data(facts: Block) -> tuple[str | None, str]:
-    """The data of a file in Base64 and its media type. Bedrock has bytes, and a `format` such as `txt`."""
+    """The Base64 data and the media type of a file. Bedrock's are bytes, and a `format` such as `txt`."""
     data, media_type = _data(facts, _first(facts, _URLS))
     if media_type and "/" not in media_type:
         media_type = mimetypes.guess_type(f"a.{media_type}")[0] or media_type
@@ -107,7 +107,7 @@ def _json(value: object) -> str:
 
 
 def _search_result(block: Block) -> str:
-    """A search result of Anthropic: title, source and text."""
+    """Anthropic's search result: title, source and text."""
     head = ", ".join(text for text in (block.get("title"), block.get("source")) if isinstance(text, str) and text)
     return "\n".join(filter(None, (f"[search_result: {head}]", all_text(block.get("content")))))
 
@@ -124,7 +124,7 @@ def _file(block: Block) -> str:
 
 
 def _data(facts: Block, url: str) -> tuple[str | bytes | None, str]:
-    """The data of a file and their media type; a `data:` URL holds both."""
+    """The data of a file and their media type; a `data:` URL contains both."""
     data = next((facts[name] for name in _DATA if isinstance(facts.get(name), str | bytes)), url)
     media_type = _first(facts, _MEDIA_TYPES)
     if isinstance(data, str) and data.startswith("data:"):
@@ -134,7 +134,7 @@ def _data(facts: Block, url: str) -> tuple[str | bytes | None, str]:
 
 
 def _facts(block: Block) -> Block:
-    """The fields of a file block, with those of the object inside that some providers keep them in."""
+    """The fields of a file block, merged with those of a nested object that some providers use."""
     facts = dict(block)
     for name in ("source", block["type"], "resource", "file"):
         if isinstance(inner := block.get(name), dict):
@@ -164,7 +164,7 @@ def all_text(value: object) -> str:
 
 
 def _is_text(value: object) -> bool:
-    """Whether a value is a text, or is made of text blocks alone."""
+    """Whether a value is a string, or consists of text blocks only."""
     match value:
         case str():
             return True

@@ -1,4 +1,4 @@
-"""Converts the deltas of a stream to LangChain's chunks, which add up to the message of a whole answer. Pure."""
+"""Converts stream deltas to LangChain's chunks, whose sum equals the message of a whole answer. Pure."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 class DeltaMapper:
     """Convert the deltas of one answer to chunks.
 
-    A LangChain stream is one message: of several choices it is the first, as with `invoke`; the others are whole in
-    the last chunk's `response_metadata["other_choices"]`.
+    A LangChain stream is one message, so the chunks are those of the first choice, as with `invoke`. The other choices
+    are in the last chunk's `response_metadata["other_choices"]`.
 
     Args:
         price: The price of the model, for the cost in the last chunk's `response_metadata`.
@@ -78,14 +78,14 @@ class DeltaMapper:
         return ChatGenerationChunk(message=message, generation_info=set_only(finish_reason=first.finish_reason))
 
     def _end(self, completion: Completion) -> Json:
-        """The metadata of the last chunk, with the parts of the head that arrived after the first chunk."""
+        """The metadata of the last chunk, including fields of `head` that arrived after the first chunk."""
         late = {name: value for name, value in head(completion).items() if not self._head.get(name)}
         paid = cost(completion, self._price)
         last = {**end(completion.choice), **tail(completion), **others(completion), **paid}
         return {"model_provider": PROVIDER, **late, **last}
 
 
-# Patterns to copy: LangChain's own constructors would cost more than all other work on a chunk.
+# Templates to copy: LangChain's constructors would cost more than all other work on a chunk.
 _MESSAGE = AIMessageChunk(content="", response_metadata={})
 _CHUNK = ChatGenerationChunk(message=_MESSAGE)
 
@@ -107,9 +107,9 @@ def _unchecked(text: str, extra: Json, metadata: Json, pieces: list[ToolCallChun
 
 
 def _calls_of(pieces: list[ToolCallChunk]) -> tuple[list[ParsedCall], list[InvalidToolCall]]:
-    """Return the calls that LangChain parses from pieces: a call if a piece is empty or begins an object, else invalid.
+    """Return the calls that LangChain would parse from pieces: valid for an empty text or an object's beginning.
 
-    Other pieces are not parsed, since LangChain would retry with one character less each time.
+    Other pieces are not parsed, because LangChain would try again with one character less each time.
     """
     calls: list[ParsedCall] = []
     invalid: list[InvalidToolCall] = []
@@ -124,9 +124,9 @@ def _calls_of(pieces: list[ToolCallChunk]) -> tuple[list[ParsedCall], list[Inval
 
 
 class _Arguments:
-    """Forward the arguments of tool calls without a word for no arguments, such as `null` or `[]`.
+    """Forwards the arguments of tool calls, except for texts that mean no arguments, such as `null` or `[]`.
 
-    LangChain treats such a word as broken in a stream, and as an empty object in a whole answer.
+    LangChain treats such a text as broken in a stream, but as an empty object in a whole answer.
     """
 
     __slots__ = ("_held", "_passed", "_words")
@@ -140,7 +140,7 @@ class _Arguments:
         return tool_call_chunk(name=piece.name, args=self._cleared(piece), id=piece.id, index=piece.index)
 
     def rest(self, index: int) -> str:
-        """The end of the arguments that has not been forwarded, although they are no such word."""
+        """The held-back end of arguments that turned out not to be such a text."""
         is_word = self._words.get(index, "").rstrip() in NO_ARGUMENTS
         return "" if is_word else "".join(self._held.pop(index, ()))
 
@@ -150,7 +150,7 @@ class _Arguments:
         held = self._held.setdefault(piece.index, [])
         held.append(piece.arguments)
         word = self._words.get(piece.index, "")
-        if piece.arguments.strip() or word not in NO_ARGUMENTS:  # white space around the word says nothing
+        if piece.arguments.strip() or word not in NO_ARGUMENTS:  # white space is ignored
             word = (word + piece.arguments).lstrip()
         if any(known.startswith(word.rstrip()) for known in NO_ARGUMENTS):
             self._words[piece.index] = word
@@ -162,13 +162,12 @@ class _Arguments:
 def end_of_broken_call(call: ToolCall) -> str:
     """Return what to append to broken arguments so that LangChain does not repair them; empty for valid arguments.
 
-    LangChain closes what is open and leaves out what it cannot read: of a call that was cut off, half the arguments
-    would remain, look like all of them, and be executed. Only a bracket that matches none makes it report an invalid
-    call, as `invoke` does.
+    LangChain closes open brackets and drops what it cannot parse, so a call that was cut off would look complete and be
+    executed with half its arguments. Only an unmatched bracket makes it report an invalid call, as `invoke` does.
 
-    With `output_version="v1"` its block in the content stays a `tool_call_chunk`, where `invoke` has an
-    `invalid_tool_call`: `AIMessageChunk.init_tool_calls` replaces only the blocks of valid calls, `merge_lists` keeps
-    the type that a block began with, and a chunk class of our own would break `message_chunk_to_message`.
+    With `output_version="v1"` the content has a `tool_call_chunk` for such a call, but an `invalid_tool_call` with
+    `invoke`: `AIMessageChunk.init_tool_calls` replaces only the blocks of valid calls, `merge_lists` keeps the first
+    type of a block, and an own chunk class would break `message_chunk_to_message`.
     """
     if not call.problem():
         return ""
@@ -177,7 +176,7 @@ def end_of_broken_call(call: ToolCall) -> str:
 
 def _mended(arguments: str) -> bool:
     if not arguments.strip():
-        return True  # LangChain reads an object
+        return True  # LangChain parses an object
     try:
         return isinstance(parse_partial_json(arguments), dict)
     except (ValueError, RecursionError):

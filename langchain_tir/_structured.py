@@ -1,4 +1,4 @@
-"""Structured output: the request for an object, and the parser of its answer."""
+"""Structured output: the request fields for an object, and the parser for the answer."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ Method = Literal["json_schema", "function_calling", "json_mode"]
 
 
 class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
-    """Parse a message as an object; in a stream, as much of it as has arrived.
+    """Parses a message as an object; in a stream, the part that has arrived.
 
     Args:
         target: The pydantic class (v2 or v1) of the object; None returns a dict.
-        tool: The tool whose arguments are the object; None reads the text of the message.
-        of_object: Whether the schema describes an object. Otherwise any JSON is accepted, such as an array, and a tool
-            has it as its only argument.
-        schema_of_tool: The schema of the tool's arguments, by which one of several calls is chosen.
+        tool: The tool whose arguments are the object; None parses the text of the message.
+        of_object: Whether the schema describes an object; otherwise any JSON value is accepted, such as an array, and a
+            tool has it as its only argument.
+        schema_of_tool: The schema of the tool's arguments, to choose one of several calls.
     """
 
     target: Any = None
@@ -105,7 +105,7 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
 
 
 def _written(message: Any) -> str:
-    """The text of an answer, or the arguments of its calls, for an error message."""
+    """The text of an answer or the arguments of its calls, for error messages."""
     calls = [*message.tool_calls, *message.invalid_tool_calls] if isinstance(message, AIMessage) else []
     return str(message.text) or "\n".join(f"{call['name']}({call['args']})" for call in calls)
 
@@ -120,7 +120,7 @@ def _check_end(message: Any, text: str) -> None:
 
 
 def structured_call(schema: Any, method: Method, strict: bool | None) -> tuple[Json, StructuredParser]:
-    """Return the request fields for an object, and the parser of the answer.
+    """Return the request fields for an object, and the parser for the answer.
 
     Args:
         schema: The schema of the object; None, with `json_mode` only, accepts any object.
@@ -133,7 +133,9 @@ def structured_call(schema: Any, method: Method, strict: bool | None) -> tuple[J
     target = schema if isinstance(schema, type) and is_basemodel_subclass(schema) else None
     if method == "json_mode":
         if strict is not None:
-            raise InvalidRequestError("`strict` has no meaning with `method='json_mode'`: it sends no schema.")
+            raise InvalidRequestError(
+                "`strict` has no effect with `method='json_mode'`, which sends no schema: leave it out."
+            )
         return {"response_format": {"type": "json_object"}}, StructuredParser(target=target)
     if schema is None:
         raise InvalidRequestError(f"`schema` is missing: `method={method!r}` needs one.")
@@ -143,13 +145,13 @@ def structured_call(schema: Any, method: Method, strict: bool | None) -> tuple[J
         return {"response_format": wire}, StructuredParser(target=target, of_object=is_of_object(inner))
     if method == "function_calling":
         return _call_of_schema(schema, strict, target)
-    raise InvalidRequestError(f"`method` is 'json_schema', 'function_calling' or 'json_mode', not {method!r}.")
+    raise InvalidRequestError(f"`method` must be 'json_schema', 'function_calling' or 'json_mode', not {method!r}.")
 
 
 def _call_of_schema(schema: Any, strict: bool | None, target: Any) -> tuple[Json, StructuredParser]:
-    """A forced call of a tool whose arguments are the object; `strict` unless it is set otherwise.
+    """A forced tool call whose arguments are the object; `strict` by default.
 
-    The arguments of a tool are always an object, so another value, such as an array, becomes its only argument.
+    Tool arguments are always an object, so another value, such as an array, becomes the only argument.
     """
     tool = to_tool(schema, strict=strict)
     function = {"strict": True, **tool["function"]}
@@ -165,7 +167,7 @@ def _call_of_schema(schema: Any, strict: bool | None, target: Any) -> tuple[Json
 
 
 def traced_format(schema: Any, method: Method, strict: bool | None) -> Json:
-    """The argument that makes LangChain's tracers show a schema; none for a schema that LangChain cannot convert."""
+    """The argument that makes LangChain's tracers show the schema; empty if LangChain cannot convert it."""
     try:
         convert_to_json_schema(schema)
     except FAILURES:
@@ -174,16 +176,14 @@ def traced_format(schema: Any, method: Method, strict: bool | None) -> Json:
 
 
 def check_free(kwargs: Json, fields: Json, method: Method) -> None:
-    """Check that further parameters do not replace those that request the object.
+    """Check that the caller's parameters do not replace those of the method.
 
     Raises:
-        InvalidRequestError: The method sets one of them.
+        InvalidRequestError: A parameter is set by the method.
     """
     for name in kwargs:
         if name in fields and name != "parallel_tool_calls":
-            raise InvalidRequestError(
-                f"`method={method!r}` sets `{name}` itself: it cannot be passed together with a schema."
-            )
+            raise InvalidRequestError(f"`{name}` cannot be passed: `method={method!r}` sets it itself.")
 
 
 def beside_raw(

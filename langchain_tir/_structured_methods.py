@@ -1,4 +1,4 @@
-"""StructuredMethods: the mixin with the method of `ChatTIR` for structured output."""
+"""StructuredMethods: the mixin with `ChatTIR.with_structured_output`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class StructuredMethods(ChatSettings):
     """The method of `ChatTIR` for structured output."""
 
     _lenient: bool = PrivateAttr(default=False)
-    """Return an answer without the tool call that was demanded, for a parser to judge."""
+    """Accept answers without the required tool call; the parser then raises the error."""
 
     def with_structured_output(
         self,
@@ -34,22 +34,22 @@ class StructuredMethods(ChatSettings):
         strict: bool | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, Any]:
-        """A chain that answers with an object.
+        """Return a runnable that answers with an object.
 
         Args:
-            schema: A pydantic class (v2 or v1) for an instance; a `TypedDict` or a JSON schema for a dict, which
-                grows while it is streamed.
-            method: "json_schema" binds the answer to the schema, "function_calling" demands a call of a tool with
-                that schema, "json_mode" asks for any JSON object: the prompt has to say which.
-            include_raw: Answer with `{"raw": message, "parsed": object, "parsing_error": error}` instead of raising;
-                a stream still raises, as with LangChain's other models.
-            strict: Have the server be strict about the schema.
+            schema: A pydantic class (v2 or v1), which returns instances, or a `TypedDict` or JSON schema, which returns
+                dicts; a stream yields growing dicts.
+            method: "json_schema" makes the server enforce the schema, "function_calling" requires a call of a tool with
+                the schema, and "json_mode" requests any JSON object, which the prompt must describe.
+            include_raw: Return `{"raw": message, "parsed": object, "parsing_error": error}` instead of raising. Streams
+                still raise, as with LangChain's other models.
+            strict: Enforce the schema strictly.
             kwargs: Further parameters of the call.
 
         Raises:
-            InvalidRequestError: The schema cannot be sent, or `kwargs` has what the method itself sets, or a name that
-                is no parameter.
-            StructuredOutputError: When called: the answer is cut off, a refusal, or no such object; it holds the text.
+            InvalidRequestError: The schema cannot be sent, or `kwargs` has an unknown parameter or one that the method
+                sets.
+            StructuredOutputError: When called: the answer is truncated, a refusal, or not the object. It has the text.
         """
         with model_errors():
             self._refuse_unknown_parameters(kwargs, _ARGUMENTS)
@@ -61,7 +61,7 @@ class StructuredMethods(ChatSettings):
         return beside_raw(model, parser) if include_raw else model | parser
 
     def _leniently(self) -> Self:
-        """A copy that returns what the model said where it did not make the call that was demanded."""
+        """A copy that accepts answers without the required tool call."""
         copy = self.model_copy()
         copy._lenient = True  # noqa: SLF001 - a copy of this one
         return copy

@@ -1,4 +1,4 @@
-"""Estimates the tokens of a prompt, for servers that do not count them. Pure."""
+"""Estimates token counts, for servers that do not count tokens. Pure."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ PER_MEDIUM = 1_000
 
 
 def estimate_text(text: str) -> int:
-    """Estimate the tokens of a text: one for four bytes of UTF-8.
+    """Estimate the tokens of a text: one per four bytes of UTF-8.
 
-    The estimate is close for English, and too high for scripts of several bytes per character, such as Devanagari:
-    the safe side when a prompt has to fit.
+    It is close for English, and too high for scripts with several bytes per character, such as Devanagari, which is the
+    safe side for prompts that must fit.
     """
     return math.ceil(len(text.encode("utf-8", "replace")) / BYTES_PER_TOKEN)
 
 
 def estimate(messages: Sequence[Json], tools: Sequence[Json] = ()) -> int:
-    """Estimate the tokens of messages in wire form: their texts, three for each, a thousand for an image.
+    """Estimate the tokens of messages in wire form: their texts, three per message, a thousand per image.
 
-    Reasoning counts, since it is sent; tools count with their schemas.
+    Reasoning counts, because it is sent; tools count with their schemas.
     """
     total = sum(PER_MESSAGE + _estimate_message(message) for message in messages)
     return total + sum(estimate_text(json.dumps(tool, ensure_ascii=False)) for tool in tools)

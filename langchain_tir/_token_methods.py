@@ -1,4 +1,4 @@
-"""TokenMethods: the mixin with the methods of `ChatTIR` that count tokens. Where the server cannot, they estimate."""
+"""TokenMethods: the mixin with the methods of `ChatTIR` that count tokens."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tir_client import (
 from tir_client.protocol.responses import Json
 
 _PAUSE_BETWEEN_COUNTS = 60
-"""Seconds for which token counts are estimates after the server failed to count."""
+"""Seconds for which counts are estimated after the server failed to count."""
 _NOT_THERE = frozenset({403, 404, 405, 501})
 """Status codes of a gateway that does not forward a path; not 401, which may be an expired token."""
 
@@ -40,11 +40,11 @@ class TokenMethods(ChatSettings):
     """The client whose server failed to count tokens, and the time from which it is asked again."""
 
     def count_tokens(self, messages: LanguageModelInput, **kwargs: Any) -> int:
-        """Tokens of a prompt, counted by the server, where it lets vLLM's `/tokenize` be reached.
+        """Count the tokens of a prompt, on servers that expose vLLM's `/tokenize`.
 
         Args:
-            messages: The prompt, in any form that `invoke` takes.
-            kwargs: Parameters of the call; `tools` count.
+            messages: The prompt, in any form that `invoke` accepts.
+            kwargs: Parameters of the call; `tools` are counted.
         """
         with model_errors():
             return self.client.count_tokens(self._request(self._convert_input(messages).to_messages(), None, kwargs))
@@ -62,10 +62,9 @@ class TokenMethods(ChatSettings):
     ) -> int:
         """Count the tokens of a prompt, tools included.
 
-        The server is asked with vLLM's `/tokenize`, once and without retries. Where that fails, the count is an
-        estimate, for the next minute too: one token for four bytes of UTF-8, three for each message, a thousand for an
-        image. For gpt-oss the server counts with
-        another template than the one it prompts with, so leave some room.
+        The server counts with vLLM's `/tokenize`, without retries. If that fails, this and the next minute's counts are
+        estimates: one token per four bytes of UTF-8, three per message, a thousand per image. For gpt-oss the server
+        counts with another template than it uses for prompts, so leave some room.
         """
         if self.custom_get_token_ids is not None:
             return super().get_num_tokens_from_messages(messages, tools)
@@ -75,7 +74,7 @@ class TokenMethods(ChatSettings):
         return estimate(fields["messages"], fields["tools"]) if counted is None else counted
 
     def _count(self, request: ChatRequest) -> int | None:
-        """Return the server's count, or None. There are no retries, since callers count often and wait each time."""
+        """Return the server's count, or None. It does not retry, because callers count often and wait each time."""
         client = self.client
         failed, again = self._not_counting or (None, 0)
         if client is failed and time() < again:
@@ -88,14 +87,14 @@ class TokenMethods(ChatSettings):
             return None
 
     def get_num_tokens(self, text: str) -> int:
-        """Estimate the tokens of a text: one for four bytes of UTF-8."""
+        """Estimate the tokens of a text: one per four bytes of UTF-8."""
         return estimate_text(text) if self.custom_get_token_ids is None else super().get_num_tokens(text)
 
     def get_token_ids(self, text: str) -> list[int]:
-        """The tokens of a text, by `custom_get_token_ids`.
+        """The token ids of a text, from `custom_get_token_ids`.
 
         Raises:
-            NotImplementedError: There is none: another model's tokenizer would be wrong, and a download.
+            NotImplementedError: It is not set. LangChain's default would download another model's tokenizer.
         """
         if self.custom_get_token_ids is None:
             raise NotImplementedError("TIR does not report token ids: pass `custom_get_token_ids` to `ChatTIR`.")

@@ -1,4 +1,4 @@
-"""Reads a tool that is a dict, for `_tools`: the form of OpenAI, Anthropic, Bedrock or MCP, or a JSON schema. Pure."""
+"""Converts tools that are dicts: in the form of OpenAI, Anthropic, Bedrock or MCP, or a JSON schema. Pure."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ if TYPE_CHECKING:
     from tir_client.protocol.responses import Json
 
 UNNAMED = "answer"
-"""Name of a JSON schema that has no title."""
+"""The name of a JSON schema without a title."""
 OBJECT = {"type": "object", "properties": {}}
 TEXT_INPUT = {"type": "object", "properties": {"__arg1": {"type": "string"}}, "required": ["__arg1"]}
-"""The parameters of a tool that takes one text, as LangChain's `Tool` and OpenAI's custom tools do."""
+"""The parameters of a tool that takes a string, such as LangChain's `Tool` and OpenAI's custom tools."""
 VALUE = "value"
-"""The only argument of a tool that takes something else than an object."""
+"""The name of the only argument of a tool whose input is not an object."""
 
 _JSON_TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
 _OF_SCHEMAS = frozenset(
     {"properties", "items", "prefixItems", "anyOf", "oneOf", "allOf", "$ref", "$defs", "enum", "const", "title"}
 )
 _INSIDE = ("toolSpec", "custom", "json_schema")
-"""Where Bedrock, OpenAI's custom tools and OpenAI's response formats keep name and schema."""
+"""The fields with name and schema in Bedrock's tools, OpenAI's custom tools and OpenAI's response formats."""
 _SCHEMAS = ("parameters", "input_schema", "inputSchema", "schema")
-"""Where OpenAI, Anthropic, MCP and OpenAI's formats keep the schema of the arguments."""
+"""The fields with the schema of the arguments in the forms of OpenAI, Anthropic and MCP."""
 _BESIDES = frozenset({"cache_control", "annotations", "metadata", "_meta", "outputSchema", "format"})
-"""Objects in a tool that do not describe its arguments."""
+"""Fields of tools that are objects but not schemas of arguments."""
 
 
 def function_of_dict(tool: Json) -> Json:
-    """The function in a dict.
+    """Convert a dict to a function.
 
     Raises:
-        InvalidRequestError: There is none, it is a tool that only another provider runs, or its arguments are in a
-            form that is not known here.
+        InvalidRequestError: It is not a tool, is a tool that only another provider runs, or its arguments have an
+            unknown form.
     """
     if isinstance(tool.get("function"), dict):
         return dict(tool["function"])
@@ -72,7 +72,7 @@ def _check_without_arguments(tool: Json) -> None:
 
 
 def custom_function(tool: Json) -> Json:
-    """OpenAI's custom tool, which takes a text, as a function with one argument.
+    """Convert OpenAI's custom tool, which takes a string, to a function with one argument.
 
     Raises:
         InvalidRequestError: It has a grammar, which cannot be sent.
@@ -83,7 +83,7 @@ def custom_function(tool: Json) -> Json:
 
 
 def is_json_schema(schema: Json) -> bool:
-    """Whether a dict is a JSON schema itself, and not a tool or a format that holds one."""
+    """Whether a dict is a JSON schema, rather than a tool or a format that contains one."""
     kind = schema.get("type")
     if kind is None:
         return bool(_OF_SCHEMAS & schema.keys()) and _parameters(schema) is None
@@ -91,7 +91,7 @@ def is_json_schema(schema: Json) -> bool:
 
 
 def described(schema: Json, *, name: str | None = None, description: str | None = None) -> Json:
-    """A function whose parameters are the schema; its name and description are the schema's title and description."""
+    """A function whose parameters are `schema`; name and description default to the schema's."""
     parameters = resolve_root(inline_references(schema))
     title, text = parameters.get("title") or schema.get("name"), parameters.get("description")
     parameters = {key: value for key, value in parameters.items() if key not in {"title", "description", "name"}}
@@ -107,7 +107,7 @@ def _without_title(schema: Json) -> Json:
 
 
 def wrapped(schema: Json) -> Json:
-    """The schema of an object whose only member is described by `schema`."""
+    """The schema of an object with one property, which has `schema`."""
     inner, definitions = move_definitions(inline_references(schema), VALUE)
     whole = {"type": "object", "properties": {VALUE: inner}, "required": [VALUE], "additionalProperties": False}
     return {**whole, "$defs": definitions} if definitions else whole
@@ -118,6 +118,6 @@ def _only(fields: Json, *names: str) -> Json:
 
 
 def label(tool: Any) -> str:
-    """What an error calls a tool: its name, or the beginning of its repr."""
+    """A tool's label in error messages: its name, or the beginning of its repr."""
     name = tool.get("name") if isinstance(tool, dict) else getattr(tool, "name", getattr(tool, "__name__", None))
     return repr(name) if isinstance(name, str) else repr(tool)[:100]

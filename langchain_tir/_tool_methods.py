@@ -1,4 +1,4 @@
-"""ToolMethods: the mixin with the method of `ChatTIR` that offers tools."""
+"""ToolMethods: the mixin with `ChatTIR.bind_tools`."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ class ToolMethods(ChatSettings):
         parallel_tool_calls: bool | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Offer tools to the model.
+        """Return a runnable that offers tools to the model.
 
         Args:
             tools: Classes, functions, `BaseTool`s, JSON schemas, or tools in another provider's form.
-            tool_choice: "auto", "none", "any" or "required" (a call must be made), the name of a tool (that one),
-                True (the only tool, or any), or a choice in wire form.
-            strict: Have the server bind arguments to their schema.
-            parallel_tool_calls: Whether an answer may hold several calls.
+            tool_choice: "auto", "none", "any" or "required" (some call), the name of a tool (a call of that tool), True
+                (the only tool, or any), or a choice in wire form.
+            strict: Enforce the schemas of arguments strictly.
+            parallel_tool_calls: Whether an answer may have several calls.
             kwargs: Further parameters of the call.
 
         Raises:
-            InvalidRequestError: A tool cannot be offered, `tool_choice` names none of them, or `kwargs` has a name that
-                is no parameter.
+            InvalidRequestError: A tool cannot be offered, `tool_choice` names an unknown tool, or `kwargs` has unknown
+                parameters.
         """
         with model_errors():
             self._refuse_unknown_parameters(kwargs, _ARGUMENTS)

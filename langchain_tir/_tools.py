@@ -1,4 +1,4 @@
-"""To the server: tools, tool choices and schemas of all forms in their wire forms. Pure."""
+"""Converts tools, tool choices and schemas of all forms to the wire form. Pure."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _function_of_callable(function: Any) -> Json:
 
 
 def closed(schema: Json) -> Json:
-    """Return a schema that allows no further properties in objects; maps stay as they are."""
+    """Return a schema whose objects allow no additional properties; maps are unchanged."""
     return map_schema(schema, _closed)  # type: ignore[no-any-return]
 
 
@@ -128,13 +128,13 @@ def _check_arguments(function: Json) -> None:
     kinds = (function.get("parameters") or OBJECT).get("type", "object")
     if "object" not in kinds:
         raise InvalidRequestError(
-            f"{function['name']!r} cannot be offered as a tool: arguments are an object, but its schema has the type "
-            f"{kinds!r}."
+            f"{function['name']!r} cannot be offered as a tool: its arguments must be an object, but its schema has "
+            f"the type {kinds!r}."
         )
 
 
 def _plain_choice(choice: object) -> object:
-    """Return the word or name in a choice of Anthropic (`{"type": "any"}`) or of OpenAI's Responses API."""
+    """Return the string in a choice of Anthropic (`{"type": "any"}`) or of OpenAI's Responses API."""
     match choice:
         case {"type": "auto" | "any" | "none" | "required" as word, **rest} if not rest:
             return word
@@ -148,10 +148,10 @@ def _plain_choice(choice: object) -> object:
 def to_response_format(schema: Any, *, strict: bool | None = None) -> Json:
     """Return the `response_format` for a class, a `TypedDict` or a JSON schema.
 
-    A `response_format` is returned as it is, except for `strict`.
+    A `response_format` is returned unchanged, except for `strict`.
 
     Raises:
-        InvalidRequestError: It is not a schema, or has another value for `strict`.
+        InvalidRequestError: It is not a schema, or it has another value of `strict`.
     """
     if isinstance(schema, dict) and str(schema.get("type")) in _FORMATS:
         return schema if strict is None else _made_strict(schema, strict)
@@ -165,19 +165,21 @@ def to_response_format(schema: Any, *, strict: bool | None = None) -> Json:
 def _made_strict(wire: Json, strict: bool) -> Json:
     inner = wire.get("json_schema")
     if not isinstance(inner, dict):
-        raise InvalidRequestError(f"`strict` has no meaning with a format of type {wire['type']!r}: it has no schema.")
+        raise InvalidRequestError(
+            f"`strict` has no effect with a format of type {wire['type']!r}, which has no schema: leave it out."
+        )
     return {**wire, "json_schema": {**inner, "strict": _agreed(inner, strict)}}
 
 
 def _agreed(schema: Json, strict: bool | None) -> bool | None:
     own: bool | None = schema.get("strict")
     if own is not None and strict is not None and own != strict:
-        raise InvalidRequestError(f"`strict` is {strict}, but the schema has `strict` {own}.")
+        raise InvalidRequestError(f"`strict` is {strict}, but {own} in the schema: use the same value.")
     return strict if own is None else own
 
 
 def json_schema(schema: Any, function: Json) -> Json:
-    """Return a schema as it was written; for a tool, the schema of its arguments."""
+    """Return the schema as it was passed; for a tool, the schema of its arguments."""
     if isinstance(schema, dict) and is_json_schema(schema):
         return schema
     whole = schema_of_class(schema)

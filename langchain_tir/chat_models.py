@@ -37,27 +37,27 @@ if TYPE_CHECKING:
 
 
 class ChatTIR(ToolMethods, StructuredMethods, TokenMethods):
-    """A chat model on TIR, or on any server that speaks its protocol.
+    """A chat model on TIR, or on any compatible server.
 
     Setup:
         Install `tir-llm[langchain]`. Set `E2E_TIR_ACCESS_TOKEN` to the Auth Token that TIR shows when you create a
         token, and `E2E_TIR_PROJECT_ID` to the number in your project's URL; or pass `api_key` and `project_id`.
 
     Args:
-        model: Slug of the model; by default "gpt_oss_120b". On TIR it is part of the URL, also when a call names
-            another one.
+        model: Slug of the model; by default "gpt_oss_120b". On TIR it is part of the URL, also if a call
+            passes another one.
 
-    All other arguments are keywords, and are described at their fields (`ChatTIR.model_fields`). By group:
-        Where to call: `project_id`, `host`; `endpoint_id` for a deployment of your own; `base_url` for another server.
-        As whom: `api_key`, a token or a function that returns it.
-        The answer: `temperature`, `max_tokens`, `stop`, `reasoning_effort`, `seed`, `logprobs` and the other
+        All other arguments are keywords, described in the fields (`ChatTIR.model_fields`). By group:
+            Server: `project_id`, `host`; `endpoint_id` for a deployment of your own; `base_url` for another server.
+            Credentials: `api_key`, a token or a function that returns it.
+            Generation: `temperature`, `max_tokens`, `stop`, `reasoning_effort`, `seed`, `logprobs` and the other
             parameters of `tir_client.ChatRequest`. `extra_body` takes what has no field.
-        The connection: `timeout`, `max_retries`, `http_client`, `http_async_client`, `default_headers`,
+        Connection: `timeout`, `max_retries`, `http_client`, `http_async_client`, `default_headers`,
             `default_query`.
-        Its cost: `prices`.
-        LangChain's own: `streaming`, `disable_streaming`, `output_version`, `rate_limiter`, `cache`, `callbacks`.
+        Cost: `prices`.
+        LangChain: `streaming`, `disable_streaming`, `output_version`, `rate_limiter`, `cache`, `callbacks`.
 
-    What is None is not sent, so the server's default holds. A call's arguments replace the constructor's:
+    None is not sent, so the server's default applies. A call's arguments override the constructor's:
     `model.invoke(..., temperature=None)` sends no temperature. Fields may be changed in place.
 
     Instantiate:
@@ -125,14 +125,14 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods):
         answer = model.invoke("Why is the sky blue?")
         print(answer.additional_kwargs.get("reasoning_content"))
         ```
-        It is also in `content_blocks`. Put an answer back into the conversation as it is: its reasoning is sent
-        along, which gpt-oss needs between two calls of a tool.
+        It is also in `content_blocks`. Append answers to the conversation unchanged: their reasoning is sent too,
+        which gpt-oss needs between two tool calls.
 
     Token usage:
         ```python
         print(answer.usage_metadata["total_tokens"])
         ```
-        `count_tokens` counts a prompt, on servers that let vLLM's `/tokenize` be reached. With `prices`, each
+        `count_tokens` counts the tokens of a prompt, on servers that expose vLLM's `/tokenize`. With `prices`, each
         answer has its cost:
         ```python
         model = ChatTIR("gpt_oss_120b", prices={"gpt_oss_120b": (0.15, 0.6)})
@@ -145,8 +145,8 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods):
         ```
 
     Errors:
-        Each error is both a `tir_client.TIRError` and one of LangChain's `ModelError`s, with `status_code`,
-        `request_id`, `body`, and in `partial` what had arrived. A stream that ends early raises
+        Each error is both a `tir_client.TIRError` and a LangChain `ModelError`, with `status_code`, `request_id`,
+        `body`, and the received part of the answer in `partial`. A stream that ends early raises
         `StreamInterruptedError`.
         ```python
         from tir_client import RateLimitError, TIRError
@@ -163,13 +163,13 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods):
         ```python
         patient = ChatTIR(timeout={"connect": 5, "first_byte": 600, "chunk": 60}, max_retries=4)
         ```
-        A call is retried only before anything of its answer was seen.
+        A call is retried only before any part of its answer has arrived.
     """
 
     def __init__(self, model: str | None = None, **fields: Unpack[ChatArguments]) -> None:
         super().__init__(**({} if model is None else {"model": model}), **fields)
 
-    if not TYPE_CHECKING:  # a type checker would take any attribute for settable
+    if not TYPE_CHECKING:  # a type checker would accept any attribute
 
         def __setattr__(self, name, value):  # noqa: ANN001, ANN204
             follows = name == "model" and self.profile == profile_for(self)
@@ -188,16 +188,16 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods):
         self._add_version("tir-llm", __version__)
         return self
 
-    # What LangChain asks about the model
+    # Properties that LangChain reads
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
-        """Secrets stay out. To load: `loads(text, allowed_objects=[ChatTIR], valid_namespaces=["langchain_tir"])`."""
+        """True. Load with `loads(text, allowed_objects=[ChatTIR], valid_namespaces=["langchain_tir"])`."""
         return True
 
     @property
     def lc_secrets(self) -> dict[str, str]:
-        """The token's place in a dump names the variable that holds it."""
+        """The environment variable that replaces the token in a dump."""
         return {"api_key": TOKEN_VARIABLES[0]}
 
     @property

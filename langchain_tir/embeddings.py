@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 
 class TIREmbeddings(ModelSettings, EmbeddingSettings, Embeddings):
-    """Embeddings by a model on TIR, or on any server that speaks its protocol.
+    """An embedding model on TIR, or on any compatible server.
 
     Args:
         model: Slug of the model; by default "e5-mistral-7b-instruct".
 
-    All other arguments are keywords, and are described at their fields (`TIREmbeddings.model_fields`).
+    All other arguments are keywords, described in the fields (`TIREmbeddings.model_fields`).
 
     ```python
     from langchain_tir import TIREmbeddings
@@ -44,21 +44,19 @@ class TIREmbeddings(ModelSettings, EmbeddingSettings, Embeddings):
     vectors = embeddings.embed_documents(["First text.", "Second text."])
     ```
 
-    Texts are sent `chunk_size` per request and `max_concurrency` requests at a time; the vectors come back in the order
+    Texts are sent `chunk_size` per request and `max_concurrency` requests at a time; vectors are returned in the order
     of the texts. Line breaks are kept.
 
     `embed_query` puts `query_instruction` before its text, and `embed_documents` puts `text_instruction` before each.
-    Their defaults are those of the model's card, if the model has a name of the E5, BGE or Qwen3-Embedding families:
-    e5-mistral wants an instruction for queries and none for documents. A deployment with a name of its own gets none.
+    For models named like those of the E5, BGE and Qwen3-Embedding families, the defaults come from the model cards:
+    e5-mistral needs an instruction for queries and none for documents. Other models have none.
 
-    Each error is both a `tir_client.TIRError` and one of LangChain's `ModelError`s. Too few vectors, or vectors of
-    different lengths, raise a `ResponseError`.
+    Each error is both a `tir_client.TIRError` and a LangChain `ModelError`. Missing vectors, or vectors of different
+    lengths, raise a `ResponseError`.
     """
 
     aliases: ClassVar[Mapping[str, str]] = {**ALIASES, "embed_instruction": "text_instruction"}
-    model: str = Field(
-        default=DEFAULT_EMBEDDING_MODEL, description="Slug of the model, or the name that your server has for it."
-    )
+    model: str = Field(default=DEFAULT_EMBEDDING_MODEL, description="Slug of the model, or its name on your server.")
     chunk_size: int = Field(default=64, ge=1, description="Maximum number of texts in one request.")
     max_concurrency: int = Field(default=4, ge=1, description="Maximum number of requests at a time.")
     show_progress_bar: bool = Field(default=False, description="Show the progress of `embed_documents`; needs tqdm.")
@@ -67,12 +65,12 @@ class TIREmbeddings(ModelSettings, EmbeddingSettings, Embeddings):
         super().__init__(**({} if model is None else {"model": model}), **fields)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Embed texts; one vector for each, in their order."""
+        """Embed texts; return one vector per text, in order."""
         with _progress(len(texts), shown=self.show_progress_bar) as done:
             return self._embed(texts, "text_instruction", done)
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-        """`embed_documents` for async code. A request that fails ends the others."""
+        """`embed_documents` for async code. If a request fails, the others are cancelled."""
         with _progress(len(texts), shown=self.show_progress_bar) as done:
             return await self._aembed(texts, "text_instruction", done)
 
@@ -100,7 +98,7 @@ class TIREmbeddings(ModelSettings, EmbeddingSettings, Embeddings):
 
 @contextmanager
 def _progress(number: int, *, shown: bool) -> Iterator[Done]:
-    """Show a bar of `number` texts, if wanted; the body calls what it gets with each answer.
+    """Show a progress bar for `number` texts if `shown`. The body calls the yielded function with each answer.
 
     Raises:
         ImportError: tqdm is not installed.
@@ -117,7 +115,7 @@ def _progress(number: int, *, shown: bool) -> Iterator[Done]:
 
 
 def _joined(answers: list[EmbeddingAnswer]) -> list[list[float]]:
-    """Join the vectors of all batches, and check that their lengths agree across batches."""
+    """Join the vectors of all batches, and check that their lengths agree."""
     vectors = [vector for answer in answers for vector in answer.vectors]
     lengths = {len(vector) for vector in vectors}
     if len(lengths) > 1:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tir_client.rerankers import RerankArguments
 
 SCORE = "relevance_score"
-"""The name of a score in a document's metadata, as in LangChain's other rerankers."""
+"""The key of the score in a document's metadata, as in LangChain's other rerankers."""
 
 
 class TIRRerank(ModelSettings, RerankSettings, BaseDocumentCompressor):
@@ -28,7 +28,7 @@ class TIRRerank(ModelSettings, RerankSettings, BaseDocumentCompressor):
     Args:
         model: Slug of the model, or its name on your server.
 
-    All other arguments are keywords, and are described at their fields (`TIRRerank.model_fields`).
+    All other arguments are keywords, described in the fields (`TIRRerank.model_fields`).
 
     ```python
     from langchain_classic.retrievers import ContextualCompressionRetriever
@@ -45,12 +45,11 @@ class TIRRerank(ModelSettings, RerankSettings, BaseDocumentCompressor):
 
     Without a retriever, `compress_documents(documents, query)` and `acompress_documents` do the same.
 
-    The documents that are returned are copies, with the score in `metadata["relevance_score"]`; the range of scores
-    depends on the model. They are sent `batch_size` per request and `max_concurrency` requests at a time; `top_n`
-    counts over all of them.
+    The returned documents are copies, with the score in `metadata["relevance_score"]`; its range depends on the model.
+    Documents are sent `batch_size` per request and `max_concurrency` requests at a time; `top_n` applies to all of them
+    together.
 
-    `query_template` and `document_template` put an instruction around the texts, for models whose cards ask for one
-    that the server does not add:
+    `query_template` and `document_template` add the instructions that some model cards require, if the server does not:
 
     ```python
     task = "Given a web search query, retrieve relevant passages that answer the query"
@@ -62,10 +61,10 @@ class TIRRerank(ModelSettings, RerankSettings, BaseDocumentCompressor):
     )
     ```
 
-    text-embeddings-inference is called with `base_url="https://host", path="/rerank", documents_field="texts"`.
+    For text-embeddings-inference, pass `base_url="https://host", path="/rerank", documents_field="texts"`.
 
-    Each error is both a `tir_client.TIRError` and one of LangChain's `ModelError`s. An answer without exactly one
-    score for each document raises a `ResponseError`.
+    Each error is both a `tir_client.TIRError` and a LangChain `ModelError`. An answer without exactly one score per
+    document raises a `ResponseError`.
     """
 
     def __init__(self, model: str | None = None, **fields: Unpack[RerankArguments]) -> None:
@@ -78,8 +77,8 @@ class TIRRerank(ModelSettings, RerankSettings, BaseDocumentCompressor):
 
         Args:
             documents: The documents; their `page_content` is scored.
-            query: What they should be about.
-            callbacks: Not used: LangChain has no events for rerankers.
+            query: The query.
+            callbacks: Unused: LangChain has no events for rerankers.
         """
         del callbacks
         with model_errors():
@@ -88,7 +87,7 @@ class TIRRerank(ModelSettings, RerankSettings, BaseDocumentCompressor):
     async def acompress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> list[Document]:
-        """`compress_documents` for async code. A request that fails ends the others."""
+        """`compress_documents` for async code. If a request fails, the others are cancelled."""
         del callbacks
         with model_errors():
             return _scored(documents, await self._arank(query, [document.page_content for document in documents]))

@@ -1,4 +1,4 @@
-"""The typer app. Each command is a function in a module of its own, which is registered here."""
+"""The typer app, with the commands of the other modules."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def options(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Take the options that stand before the command."""
+    """The options before the command."""
 
 
 app.command("bulk", epilog=EPILOG)(bulk)

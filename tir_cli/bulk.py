@@ -28,7 +28,7 @@ _RUN = "The run"
 
 
 def bulk(
-    rows: Annotated[Path, typer.Argument(metavar="INPUT", help="A .jsonl, .csv (or .gz of them) or .parquet file.")],
+    rows: Annotated[Path, typer.Argument(metavar="INPUT", help="A .jsonl, .csv (optionally .gz) or .parquet file.")],
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The .jsonl file to write, or to continue.")],
     *,
     model: Model = DEFAULT_MODEL,
@@ -52,28 +52,26 @@ def bulk(
             rich_help_panel=_REQUESTS,
         ),
     ] = None,
-    stream: Annotated[
-        bool, typer.Option("--stream", help="Receive answers as streams.", rich_help_panel=_REQUESTS)
-    ] = False,
-    at_once: Annotated[int, typer.Option(min=1, help="The most requests at once.", rich_help_panel=_RUN)] = 64,
+    stream: Annotated[bool, typer.Option("--stream", help="Stream the answers.", rich_help_panel=_REQUESTS)] = False,
+    at_once: Annotated[int, typer.Option(min=1, help="Maximum number of requests at once.", rich_help_panel=_RUN)] = 64,
     patience: Annotated[
-        float, typer.Option(min=0, help="Seconds to ask again while the server refuses.", rich_help_panel=_RUN)
+        float, typer.Option(min=0, help="Seconds to retry while the server refuses requests.", rich_help_panel=_RUN)
     ] = 900.0,
     keep_failed: Annotated[
-        bool, typer.Option("--keep-failed", help="Do not ask failed rows again.", rich_help_panel=_RUN)
+        bool, typer.Option("--keep-failed", help="Do not send failed rows again.", rich_help_panel=_RUN)
     ] = False,
     accept_changes: Annotated[
         bool,
-        typer.Option("--accept-changes", help="Go on with a changed input or other settings.", rich_help_panel=_RUN),
+        typer.Option("--accept-changes", help="Continue with changed input or settings.", rich_help_panel=_RUN),
     ] = False,
     sort: Annotated[
-        bool, typer.Option("--sort", help="Put the output into the input's order at the end.", rich_help_panel=_RUN)
+        bool, typer.Option("--sort", help="Sort the output in input order at the end.", rich_help_panel=_RUN)
     ] = False,
     price_in: Annotated[
-        float | None, typer.Option(min=0, help="Price of a million prompt tokens.", rich_help_panel=_RUN)
+        float | None, typer.Option(min=0, help="Price per million prompt tokens.", rich_help_panel=_RUN)
     ] = None,
     price_out: Annotated[
-        float | None, typer.Option(min=0, help="Price of a million tokens of answers.", rich_help_panel=_RUN)
+        float | None, typer.Option(min=0, help="Price per million answer tokens.", rich_help_panel=_RUN)
     ] = None,
     as_json: AsJSON = False,
     project_id: ProjectID = None,
@@ -83,14 +81,13 @@ def bulk(
 ) -> None:
     """Store an answer for each row of INPUT in OUTPUT, as JSON lines.
 
-    A row has its prompt in the column `prompt` or in `messages`, or gets it from --template. The run can be stopped or
-    killed at any time: the same command goes on with the rows that are missing. A row that fails is stored with its
-    error.
+    A row's prompt is in the column `prompt` or `messages`, or built from --template. The run can be stopped or killed
+    at any time: the same command continues with the missing rows. A row that fails is stored with its error.
 
     The token is read from E2E_TIR_ACCESS_TOKEN.
 
-    Exit codes: 0 all rows are answered, 1 some failed or the output cannot be written, 2 wrong arguments or files, 3
-    the server refuses the token or the model, 4 it cannot be reached or fails every row, 130 stopped.
+    Exit codes: 0 all rows answered; 1 some failed, or the output cannot be written; 2 wrong arguments or files; 3 the
+    server refuses the token or the model; 4 it cannot be reached or fails every row; 130 stopped.
     """
     price = None if price_in is None and price_out is None else (price_in or 0.0, price_out or 0.0)
     progress, start = Progress(), time.monotonic()
@@ -128,14 +125,14 @@ async def _shown(run: Any, progress: Progress, price: Price | None) -> None:
 
 
 def _of_files(error: OSError, progress: Progress) -> TIRError:
-    """The error for a file: of the arguments before the first row is read, such as a folder that does not exist."""
+    """The error for an `OSError`. Before the first row is stored it is about an argument, such as a missing folder."""
     if progress.limit == 0:
         return ConfigurationError(str(error))
     return TIRError(f"{error}. {_stored(progress)}")
 
 
 def _ended(error: TIRError, progress: Progress) -> TIRError:
-    """The error that ended the run, with what can be done about the rest."""
+    """The error that ended the run, with advice on how to continue."""
     if progress.done == 0 or isinstance(error, ConfigurationError):
         return error
     return type(error)(f"{error.message}\n{_stored(progress)}", **error.details())
@@ -143,7 +140,7 @@ def _ended(error: TIRError, progress: Progress) -> TIRError:
 
 def _stored(progress: Progress) -> str:
     rows = "1 row was" if progress.done == 1 else f"{progress.done:,} rows were"
-    return f"{rows} stored: the same command goes on."
+    return f"{rows} stored: run the same command to continue."
 
 
 def _schema(path: Path | None) -> dict[str, Any] | None:
@@ -159,7 +156,7 @@ def _schema(path: Path | None) -> dict[str, Any] | None:
 
 
 def _parameter(text: str) -> tuple[str, Any]:
-    """Read `name=value`; the value is JSON, or else a text."""
+    """Parse `name=value`. The value is JSON, or else a string."""
     name, found, value = text.partition("=")
     if not found:
         raise ConfigurationError(f"--param: {text!r} is not NAME=VALUE, such as temperature=0.")

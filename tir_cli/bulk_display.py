@@ -1,4 +1,4 @@
-"""What `tir bulk` shows: a bar on a terminal, a line now and then in a log, and a summary at the end."""
+"""The output of `tir bulk`: a progress bar on a terminal, occasional lines in a log, and a summary."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOG_SECONDS = 30.0
 
 
 async def show(progress: BulkProgress, console: Console, price: Price | None) -> None:
-    """Show how far a run is, until the task is cancelled or nobody reads it, which is no reason to end the run."""
+    """Show the progress of a run until the task is cancelled. If stderr is closed, the run continues without."""
     try:
         await _show(progress, console, price)
     except OSError:
@@ -46,7 +46,7 @@ async def _show(progress: BulkProgress, console: Console, price: Price | None) -
 
 
 def describe(progress: BulkProgress, now: float, price: Price | None) -> str:
-    """One line about a run."""
+    """The progress of a run in one line."""
     parts = [] if progress.fraction is None else [f"{progress.fraction:.1%}"]
     parts += [f"{progress.skipped + progress.done:,} rows", f"{progress.rate(now):,.1f}/s", _tokens(progress)]
     if progress.failed:
@@ -62,20 +62,20 @@ def describe(progress: BulkProgress, now: float, price: Price | None) -> str:
 
 
 def summary(progress: BulkProgress, seconds: float, price: Price | None) -> str:
-    """What a run has done."""
+    """The result of a run in a few lines."""
     counts = f"{progress.answered:,} rows answered, {progress.failed:,} failed, {progress.skipped:,} finished before"
     lines = [f"{counts}, in {duration(seconds)}; {_tokens(progress)}."]
     if (cost := progress.cost(price)) is not None:
         lines.append(f"Cost: {cost:,.4g}.")
     elif price is not None:
-        lines.append(f"Cost: unknown, as {progress.without_usage:,} answers came without token counts.")
+        lines.append(f"Cost: unknown, because {progress.without_usage:,} answers have no token counts.")
     if progress.failed or progress.failed_before:
-        lines.append("The rows that failed have an `error`. Run the same command again to ask them again.")
+        lines.append("The rows that failed have an `error`. Run the same command to send them again.")
     return "\n".join(lines)
 
 
 def totals(progress: BulkProgress, seconds: float, price: Price | None) -> dict[str, Any]:
-    """`summary` for scripts."""
+    """The result of a run as JSON."""
     return {
         "answered": progress.answered,
         "failed": progress.failed,
@@ -88,9 +88,9 @@ def totals(progress: BulkProgress, seconds: float, price: Price | None) -> dict[
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people write them: 12 s, 3 min, 2 h 5 min."""
+    """Format seconds: 12 s, 3 min, 2 h 5 min."""
     whole = round(seconds)
-    if whole < 100:  # noqa: PLR2004 - shorter to read in seconds
+    if whole < 100:  # noqa: PLR2004 - seconds read better up to here
         return f"{whole} s"
     minutes = round(whole / 60)
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"  # noqa: PLR2004 - as above

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 MAX_FILE = 20_000_000
-"""Bytes of an attached file."""
+"""Maximum size of an attached file in bytes."""
 
 
 def chat(
     prompt: Annotated[
-        str | None, typer.Argument(help="The question; without it, and without input, a conversation begins.")
+        str | None, typer.Argument(help="The question. Without it and without input, a conversation begins.")
     ] = None,
     model: Model = DEFAULT_MODEL,
     system: Annotated[str | None, typer.Option("--system", "-s", help="The system message.")] = None,
@@ -48,7 +48,7 @@ def chat(
 ) -> None:
     """Ask a model, and print its answer as it arrives. The reasoning is dimmed.
 
-    What is piped in is added to the question. Where the output is not a terminal, only the answer is written.
+    Piped input is added to the question. If the output is not a terminal, only the answer is printed.
 
     Example: cat report.txt | tir chat "Summarise this in three lines."
     """
@@ -66,7 +66,7 @@ def chat(
         history: list[Json] = [{"role": "system", "content": system}] if system else []
         question = _question(prompt, file or [])
         if question is None and not _on_terminal():
-            raise InvalidRequestError("No question: give it as an argument, or on standard input.")
+            raise InvalidRequestError("No question: pass it as an argument, or on standard input.")
         if question is None:
             _converse(client, settings, history, shown=shown)
             return
@@ -82,7 +82,7 @@ def _on_terminal() -> bool:
 
 
 def _question(prompt: str | None, files: Sequence[Path]) -> Json | None:
-    """The user's message: the argument, the files and what is piped in; None if there is nothing."""
+    """The user's message, from the argument, the files and piped input; None if all are empty."""
     piped = piped_text()
     parts = [_part(path) for path in files]
     texts = [text for text in (prompt, piped.strip()) if text]
@@ -95,10 +95,10 @@ def _question(prompt: str | None, files: Sequence[Path]) -> Json | None:
 
 
 def _part(path: Path) -> Json:
-    """A file as a part of a message.
+    """Read a file as a message part.
 
     Raises:
-        InvalidRequestError: It is too large, or neither text nor an image.
+        InvalidRequestError: The file is too large, or neither text nor an image.
     """
     if path.stat().st_size > MAX_FILE:
         raise InvalidRequestError(f"{path} is larger than {MAX_FILE:,} bytes.")
@@ -114,7 +114,7 @@ def _part(path: Path) -> Json:
 
 
 def _converse(client: TIRClient, settings: Json, history: list[Json], *, shown: bool) -> None:
-    """Ask what the user types until the input ends. A failed question is not part of the history."""
+    """Answer each line that the user types until the input ends. Failed questions are not added to the history."""
     stderr.print(Text(f"{settings['model']}; an empty line or Ctrl-D ends the conversation.", style="dim"))
     while (line := _typed()) is not None:
         question = {"role": "user", "content": line}
@@ -134,7 +134,7 @@ def _typed() -> str | None:
 
 
 def _print_stream(client: TIRClient, request: ChatRequest, *, shown: bool) -> Completion:
-    """Print an answer as it arrives, and return it."""
+    """Print an answer as it arrives; return it."""
     reasons = False
     with client.stream(request) as stream:
         for delta in stream:

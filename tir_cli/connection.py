@@ -1,4 +1,4 @@
-"""The options that say which server a command calls, and the client made from them."""
+"""The options for the server that a command calls, and the client built from them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _PANEL = "Where to call"
 
 Model = Annotated[str, typer.Option("--model", "-m", help="Slug of the model, or its name on the server.")]
 ProjectID = Annotated[
-    str | None, typer.Option(help=f"Number of the TIR project, in place of {PROJECT_VARIABLE}.", rich_help_panel=_PANEL)
+    str | None, typer.Option(help=f"Number of the TIR project, instead of {PROJECT_VARIABLE}.", rich_help_panel=_PANEL)
 ]
 EndpointID = Annotated[str | None, typer.Option(help="Number of a deployment of your own.", rich_help_panel=_PANEL)]
 BaseURL = Annotated[
     str | None,
-    typer.Option(help=f"URL of another server, in place of {BASE_URL_VARIABLE}.", rich_help_panel=_PANEL),
+    typer.Option(help=f"URL of another server, instead of {BASE_URL_VARIABLE}.", rich_help_panel=_PANEL),
 ]
 AllowHTTP = Annotated[
     bool, typer.Option("--allow-http", help="Allow plain http to another machine.", rich_help_panel=_PANEL)
@@ -53,21 +53,21 @@ def connect(
     allow_http: bool = False,
     timeout: float | None = None,
 ) -> TIRClient:
-    """A client for the server that the options name. The token comes from the environment: every user sees arguments.
+    """Build a client from the options. The token comes from the environment, because other users can see arguments.
 
     Raises:
-        ConfigurationError: Something is missing or malformed.
+        ConfigurationError: A setting is missing or malformed.
     """
     config = Config.resolve(project_id=project_id, endpoint_id=endpoint_id, base_url=base_url, allow_http=allow_http)
     return TIRClient(config, timeout={"total": timeout} if timeout else None)
 
 
 def one_server(client: TIRClient) -> bool:
-    """Whether all models are asked of one server, which is not so for the models that TIR hosts."""
+    """Whether all models have the same URL; models that TIR hosts do not."""
     return client.config.base_url is not None or client.config.endpoint_id is not None
 
 
 def own_card(client: TIRClient, model: str, cards: Sequence[ModelCard]) -> ModelCard | None:
-    """The card of `model`. The only card of a hosted model's own endpoint is its card under any name."""
+    """The card of `model`, or None. A hosted model's endpoint may list it under another name."""
     named = next((card for card in cards if card.id == model), None)
     return cards[0] if named is None and len(cards) == 1 and not one_server(client) else named

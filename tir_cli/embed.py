@@ -1,4 +1,4 @@
-"""`tir embed`: the vectors of texts."""
+"""`tir embed`: embeds texts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHOWN = 4
 
 
 def embed(
-    texts: Annotated[list[str] | None, typer.Argument(help="The texts. Default: the lines of the input.")] = None,
+    texts: Annotated[list[str] | None, typer.Argument(help="The texts. Default: the lines of standard input.")] = None,
     model: Model = DEFAULT_EMBEDDING_MODEL,
     dimensions: Annotated[int | None, typer.Option(help="Length of the vectors, if the model can choose.")] = None,
     project_id: ProjectID = None,
@@ -27,7 +27,7 @@ def embed(
     allow_http: AllowHTTP = False,
     as_json: AsJSON = False,
 ) -> None:
-    """Embed texts as they are, without the instruction that a model may want before a query.
+    """Embed texts unchanged, without the instruction that some models need before queries.
 
     With --json, one line for each text: its number, the text and its vector.
 

@@ -16,13 +16,13 @@ from tir_client import (
 
 OK = 0
 FAILED = 1
-"""The command ran, and a part of what it was asked for failed: the output says which."""
+"""The command ran, but a part failed; the output lists it."""
 USAGE = 2
 """Wrong arguments, files or configuration. Nothing was sent; typer uses the same code."""
 REFUSED = 3
 """The server did not accept the token, or does not know the project or the model (401, 403, 404)."""
 UNREACHABLE = 4
-"""The server could not be reached, or failed or was too busy until the retries were used up."""
+"""The server could not be reached, failed, or was too busy, after all retries."""
 INTERRUPTED = 130
 """Ctrl-C, as shells report it."""
 

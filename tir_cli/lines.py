@@ -1,4 +1,4 @@
-"""Texts from the arguments, or from standard input."""
+"""Reads texts from the arguments or from standard input."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tir_client import InvalidRequestError
 
 
 def piped_text() -> str:
-    """What is piped in; empty on a terminal.
+    """The text on standard input; empty if that is a terminal.
 
     Raises:
         InvalidRequestError: It is not UTF-8.
@@ -22,13 +22,13 @@ def piped_text() -> str:
 
 
 def given_or_piped(texts: list[str] | None, name: str) -> list[str]:
-    """The arguments, or else the lines of standard input that are not blank.
+    """The arguments, or else the non-blank lines of standard input.
 
     Raises:
-        InvalidRequestError: There are none.
+        InvalidRequestError: Both are empty.
     """
     piped = [] if texts else piped_text().splitlines()
     found = texts or [line for line in piped if line.strip()]
     if not found:
-        raise InvalidRequestError(f"No {name}: give them as arguments, or one to a line on standard input.")
+        raise InvalidRequestError(f"No {name}: pass them as arguments, or one per line on standard input.")
     return found

@@ -1,4 +1,4 @@
-"""`tir models`: what an endpoint serves, and what is known of each model."""
+"""`tir models`: lists the models that an endpoint serves, with their features."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KNOWN_FIELDS = ("context_window", "reasoning", "tools", "images", "embedding_di
 
 def models(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Slugs to ask for. Default: all known ones.")
+        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Slugs to look up. Default: all known ones.")
     ] = None,
     project_id: ProjectID = None,
     endpoint_id: EndpointID = None,
@@ -31,10 +31,10 @@ def models(
     allow_http: AllowHTTP = False,
     as_json: AsJSON = False,
 ) -> None:
-    """List the models that answer, with their context windows and abilities.
+    """List the available models, with their context windows and features.
 
-    On TIR each hosted model has an address of its own, so each known slug is asked. With --endpoint-id or --base-url,
-    that one server is asked what it serves.
+    On TIR each hosted model has its own URL, so there is a request for each known slug. With --endpoint-id or
+    --base-url there is one request, to that server.
 
     Example: tir models gpt_oss_120b qwen3_32b
     """
@@ -56,16 +56,16 @@ def models(
 
 
 def _served(client: TIRClient, names: list[str] | None) -> list[dict[str, Any]]:
-    """What one server serves; a name that it does not serve is a row, too."""
+    """The models of one server; requested models that it does not serve are also rows."""
     cards = {card.id: card for card in client.models(names[0] if names else DEFAULT_MODEL)}
     return [_row(name, cards.get(name)) for name in names or cards]
 
 
 def _asked(client: TIRClient, slugs: list[str]) -> list[dict[str, Any]]:
-    """Each slug's own endpoint, asked for its model.
+    """Request each slug's own endpoint.
 
     Raises:
-        AuthenticationError: The token is not accepted, which all slugs would say.
+        AuthenticationError: The token is not accepted; all slugs would fail.
     """
 
     def ask(slug: str) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""What every command prints: JSON for scripts, tables for people, and errors with their exit codes."""
+"""The output of all commands: JSON, text, and errors with their exit codes."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 class _Output(Console):
     def on_broken_pipe(self) -> None:
-        """Leave the error to `reporting`: rich would exit with 1."""
+        """Raise the error for `reporting`; rich would exit with code 1."""
         raise  # noqa: PLE0704 - rich calls this while it handles the error
 
 
@@ -31,17 +32,17 @@ stderr = _Output(stderr=True, highlight=False, soft_wrap=True)
 
 _CONTROLS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)])
 _ESCAPES = {number: f"\\u{number:04x}" for number in range(127, 160)}
-"""Control characters that `json` writes as they are, and their form in JSON."""
+"""Control characters that `json` does not escape, and their escapes."""
 
 
 def printable(text: str, style: str = "", console: Console = stdout) -> Text:
-    """`text`; for a terminal without control characters, which could change its colours or its title."""
+    """`text` for a console; without control characters for a terminal, which could act on them."""
     return Text(text.translate(_CONTROLS) if console.is_terminal else text, style=style)
 
 
 @contextmanager
 def reporting(*, as_json: bool = False) -> Iterator[None]:
-    """Print an error of the block, and end the command with the error's exit code."""
+    """Print an error in the block, and exit with its code."""
     try:
         yield
     except TIRError as error:
@@ -52,11 +53,11 @@ def reporting(*, as_json: bool = False) -> Iterator[None]:
         raise typer.Exit(exit_codes.exit_code(error)) from None
     except KeyboardInterrupt:
         raise typer.Exit(exit_codes.INTERRUPTED) from None
-    except BrokenPipeError:  # the reader of the output has ended, as `head` does
+    except BrokenPipeError:  # the reader, such as `head`, has exited
         drop(sys.stdout)
         drop(sys.stderr)
         raise typer.Exit(exit_codes.OK) from None
-    except OSError as error:  # a file that cannot be read has a name; the output has none
+    except OSError as error:  # input files have a name, the output has none
         if error.filename is None:
             drop(sys.stdout)
         stderr.print(f"{type(error).__name__}: {error}", markup=False)
@@ -64,14 +65,14 @@ def reporting(*, as_json: bool = False) -> Iterator[None]:
 
 
 def drop(stream: TextIO) -> None:
-    """Send what is still buffered nowhere: the interpreter would fail to write it when it ends."""
+    """Discard buffered output, which the interpreter would fail to write at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, stream.fileno())
     os.close(null)
 
 
 def describe(error: TIRError) -> dict[str, Any]:
-    """An error as JSON."""
+    """The JSON for an error."""
     return {
         "type": type(error).__name__,
         "message": for_shell(error.message),
@@ -81,28 +82,27 @@ def describe(error: TIRError) -> dict[str, Any]:
 
 
 _OPTIONS = {
-    "pass `api_key` or set": "set",
-    "given as `api_key` or in": "in",
-    "`project_id`": "`--project-id`",
-    "`endpoint_id`": "`--endpoint-id`",
-    "`base_url`": "`--base-url`",
-    "Check the `path`": "Check the `--path`",
-    "`allow_http=True`": "`--allow-http`",
-    "`accept_changes`": "`--accept-changes`",
-    "`timeout={'total': seconds}`": "`--timeout`",
+    "project_id": "--project-id",
+    "endpoint_id": "--endpoint-id",
+    "base_url": "--base-url",
+    "path": "--path",
+    "allow_http=True": "--allow-http",
+    "accept_changes": "--accept-changes",
+    "timeout={'total': seconds}": "--timeout",
 }
-"""Arguments that messages of the library name, and the options of the commands in their place."""
+"""Python arguments in the library's messages, and the options that replace them."""
+_NO_OPTION = "`api_key` or "
+"""Python's alternative to an environment variable; the commands have none."""
 
 
 def for_shell(message: str) -> str:
-    """An error's message with options of the command line in place of arguments of Python."""
-    for argument, option in _OPTIONS.items():
-        message = message.replace(argument, option)
-    return message
+    """An error message with command-line options instead of Python arguments."""
+    message = message.replace(_NO_OPTION, "")
+    return re.sub("`([^`]+)`", lambda term: f"`{_OPTIONS.get(term[1], term[1])}`", message)
 
 
 def print_error(error: TIRError) -> None:
-    """Print an error for people."""
+    """Print an error as text."""
     message = printable(f": {for_shell(error.message)}", console=stderr)
     stderr.print(Text.assemble((type(error).__name__, "bold red"), message))
 

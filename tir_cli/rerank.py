@@ -1,4 +1,4 @@
-"""`tir rerank`: texts in the order of their relevance to a query."""
+"""`tir rerank`: sorts texts by their relevance to a query."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from tir_client import RerankRequest
 
 
 def rerank(
-    query: Annotated[str, typer.Argument(help="What the documents should be about.")],
+    query: Annotated[str, typer.Argument(help="The query.")],
     documents: Annotated[
-        list[str] | None, typer.Argument(help="The documents. Default: the lines of the input.")
+        list[str] | None, typer.Argument(help="The documents. Default: the lines of standard input.")
     ] = None,
     *,
     model: Model,
-    top_n: Annotated[int | None, typer.Option("--top-n", "-n", help="How many to print. Default: all.")] = None,
-    path: Annotated[str, typer.Option(help="Where the server reranks; with a leading / above /v1.")] = "rerank",
+    top_n: Annotated[
+        int | None, typer.Option("--top-n", "-n", help="Number of documents to print. Default: all.")
+    ] = None,
+    path: Annotated[str, typer.Option(help="Path of the rerank API; with a leading / above /v1.")] = "rerank",
     project_id: ProjectID = None,
     endpoint_id: EndpointID = None,
     base_url: BaseURL = None,

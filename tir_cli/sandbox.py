@@ -1,4 +1,4 @@
-"""`tir sandbox`: a local endpoint without a model."""
+"""`tir sandbox`: serves a local endpoint without a model."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ class Config:
                 "The token given does not look like an Auth Token (a long JWT that begins with `eyJ`). Creating a "
                 "token on TIR shows two values: inference wants the `Auth Token`, not the short `API Key`."
             )
-        return f"Check the Auth Token given as `api_key` or in {TOKEN_VARIABLES[0]}: it may have expired."
+        return f"Check the Auth Token in `api_key` or {TOKEN_VARIABLES[0]}: it may have expired."
 
     def __getstate__(self) -> list[Any]:
         """The state to pickle, without the token, which is read from the environment after unpickling.

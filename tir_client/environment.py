@@ -17,7 +17,7 @@ BASE_URL_VARIABLE = "TIR_BASE_URL"
 HOST_VARIABLE = "MODEL_API_CLIENT_HOST"
 
 NO_TOKEN = (
-    f"No token: pass `api_key` or set {TOKEN_VARIABLES[0]} (or {TOKEN_VARIABLES[1]}) to the Auth Token "
+    f"No token: set `api_key` or {TOKEN_VARIABLES[0]} (or {TOKEN_VARIABLES[1]}) to the Auth Token "
     "that TIR shows when you create a token."
 )
 

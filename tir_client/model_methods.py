@@ -1,4 +1,4 @@
-"""ModelMethods: methods of all models besides those of the frameworks.
+"""ModelMethods: the methods that all models have in addition to their framework's.
 
 They list models, wait for a deployment, read context windows, and close connections.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ModelMethods(Closing):
-    """Methods that a model passes on to its client."""
+    """Methods that call the model's client."""
 
     if TYPE_CHECKING:
 
@@ -28,25 +28,25 @@ class ModelMethods(Closing):
 
         @property
         def client(self) -> TIRClient:
-            """The client that makes the calls."""
+            """The client for all calls."""
 
     @classmethod
     def _framework_errors(cls) -> AbstractContextManager[None]:
-        """Raise errors as the framework's own classes, where it has any."""
+        """Raise errors as the framework's classes, if it has its own."""
         return nullcontext()
 
     def list_models(self) -> list[ModelCard]:
         """List the models that the endpoint of `model` serves, with their context windows if the server sends them.
 
-        The window of `model` is remembered, so that nothing has to ask for it later.
+        The window of `model` is stored, so later reads need no request.
         """
         with self._framework_errors():
             return self.client.models(self.model)
 
     def served_window(self) -> int | None:
-        """The context window of `model`: what this library knows, or what the server's list of models says.
+        """The context window of `model` from this library's table or the server's list of models, else None.
 
-        `TIRClient.context_window` says when and how the server is asked. It never raises.
+        `TIRClient.context_window` describes the request. It never raises.
         """
         try:
             return self.client.context_window(self.model)
@@ -54,7 +54,7 @@ class ModelMethods(Closing):
             return model_info(self.model).context_window
 
     def known_window(self) -> int | None:
-        """`served_window`, but without asking the server: None if it has not been read."""
+        """`served_window` without a request: None if it has not been read."""
         try:
             return self.client.known_window(self.model)
         except ConfigurationError:  # after a change of the fields

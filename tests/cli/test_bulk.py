@@ -91,7 +91,7 @@ def test_failed_rows_are_sent_again_by_the_next_run_unless_they_are_kept(sandbox
     done = tir(rows, out)
     assert done.exit_code == exit_codes.FAILED
     assert "4 rows answered, 1 failed" in done.stdout
-    assert "ask them again" in done.stdout
+    assert "send them again" in done.stdout
 
     done = tir(rows, out, "--keep-failed", "--json")
     assert done.exit_code == exit_codes.FAILED
@@ -168,7 +168,7 @@ def test_a_full_disk_is_reported_with_how_to_resume(
     done = tir(rows, tmp_path / "out.jsonl", "--at-once", "1")
 
     assert done.exit_code == exit_codes.FAILED
-    assert "No space left on device. 2 rows were stored: the same command goes on." in done.stderr
+    assert "No space left on device. 2 rows were stored: run the same command to continue." in done.stderr
 
 
 def test_an_output_in_a_folder_that_does_not_exist_is_a_wrong_argument(sandbox: Sandbox, rows: Path, tmp_path: Path):
@@ -252,7 +252,7 @@ def test_ctrl_c_keeps_what_is_stored_and_says_how_to_resume(sandbox: Sandbox, ro
     _, problem = process.communicate()
 
     assert process.returncode == exit_codes.INTERRUPTED
-    assert problem.strip() == "Stopped. 4 rows were stored: the same command goes on."
+    assert problem.strip() == "Stopped. 4 rows were stored: run the same command to continue."
     assert len(stored(out)) == 4
 
 
@@ -279,7 +279,7 @@ def test_a_server_that_fails_every_row_ends_the_run(rows: Path, tmp_path: Path, 
 
     assert done.exit_code == (exit_codes.UNREACHABLE if status == 500 else exit_codes.FAILED)
     assert "so the run has ended. Last error: HTTP" in done.stderr
-    assert done.stderr.rstrip().endswith("1 row was stored: the same command goes on.")
+    assert done.stderr.rstrip().endswith("1 row was stored: run the same command to continue.")
 
 
 RUNNING = Progress(
@@ -355,4 +355,4 @@ def test_the_summary_without_failures_or_prices_is_one_line():
 def test_the_summary_says_that_a_cost_is_unknown():
     text = summary(Progress(answered=2, without_usage=2), 3.0, (1.0, 2.0))
 
-    assert text.endswith("Cost: unknown, as 2 answers came without token counts.")
+    assert text.endswith("Cost: unknown, because 2 answers have no token counts.")

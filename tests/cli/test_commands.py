@@ -204,7 +204,7 @@ def test_commands_without_texts_say_how_to_give_them(tir, arguments):
     done = tir(*arguments)
 
     assert done.exit_code == 2
-    assert "one to a line on standard input" in done.stderr
+    assert "one per line on standard input" in done.stderr
 
 
 # Errors

@@ -152,7 +152,7 @@ def test_settings_read_the_environment_themselves(monkeypatch):
 
 
 def test_a_client_without_its_token_takes_the_one_of_the_environment(monkeypatch):
-    with pytest.raises(ConfigurationError, match=r"^No token: pass `api_key` or set E2E_TIR_ACCESS_TOKEN"):
+    with pytest.raises(ConfigurationError, match=r"^No token: set `api_key` or E2E_TIR_ACCESS_TOKEN"):
         environment_token()
     monkeypatch.setenv("TIR_API_TOKEN", "second")
     assert environment_token() == SecretStr("second")
@@ -174,7 +174,7 @@ def test_a_missing_token_and_a_missing_project_are_reported_together():
 def test_keys_of_other_services_are_never_used(monkeypatch, name):
     monkeypatch.setenv(name, "not-for-inference")
 
-    with pytest.raises(ConfigurationError, match="No token: pass `api_key` or set E2E_TIR_ACCESS_TOKEN"):
+    with pytest.raises(ConfigurationError, match="No token: set `api_key` or E2E_TIR_ACCESS_TOKEN"):
         Config.resolve(project_id=1)
 
 
@@ -378,7 +378,7 @@ def test_a_query_parameter_is_sent_as_text(value, sent):
         (
             JWT,
             {"project_id": 1},
-            "Check the Auth Token given as `api_key` or in E2E_TIR_ACCESS_TOKEN: it may have expired",
+            "Check the Auth Token in `api_key` or E2E_TIR_ACCESS_TOKEN: it may have expired",
         ),
         ("tir-key-7", {"project_id": 1}, "does not look like an Auth Token"),
         ("eyJ.short", {"project_id": 1}, "does not look like an Auth Token"),
@@ -409,7 +409,7 @@ def test_a_pickle_has_everything_but_the_token(monkeypatch):
 
     assert JWT.encode() not in pickle.dumps(found)
     assert (restored.project_id, restored.endpoint_id, restored.host) == ("1", "2", "https://h")
-    with pytest.raises(ConfigurationError, match=r"^No token: pass `api_key` or set E2E_TIR_ACCESS_TOKEN.*a token\.$"):
+    with pytest.raises(ConfigurationError, match=r"^No token: set `api_key` or E2E_TIR_ACCESS_TOKEN.*a token\.$"):
         restored.secret()
     monkeypatch.setenv("TIR_API_TOKEN", "new")
     assert restored.secret().get_secret_value() == "new"

@@ -383,7 +383,7 @@ def test_a_text_file_of_a_user_is_sent_as_text(block: dict[str, Any], text: str)
         ),
         (
             {"type": "file", "base64": "/w==", "mime_type": "text/csv"},
-            "its type is text/csv, and its data are not text in UTF-8, in Base64",
+            "its type is text/csv, but its data are not UTF-8 text in Base64",
         ),
         (
             {"type": "file", "url": "https://a/b.csv", "mime_type": "text/csv"},

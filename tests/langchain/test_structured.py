@@ -509,17 +509,20 @@ def test_the_parser_reads_a_text():
     ("arguments", "said"),
     [
         ({"schema": None}, "`schema` is missing"),
-        ({"schema": Person, "method": "magic"}, "`method` is"),
-        ({"schema": Person, "method": "json_mode", "strict": True}, "`strict` has no meaning"),
-        ({"schema": {"type": "json_object"}, "strict": True}, "`strict` has no meaning"),
-        ({"schema": LAX, "strict": True}, "the schema has `strict` False"),
-        ({"schema": {"type": "json_schema", "json_schema": LAX}, "strict": True}, "the schema has `strict` False"),
+        ({"schema": Person, "method": "magic"}, "`method` must be"),
+        ({"schema": Person, "method": "json_mode", "strict": True}, "`strict` has no effect"),
+        ({"schema": {"type": "json_object"}, "strict": True}, "`strict` has no effect"),
+        ({"schema": LAX, "strict": True}, "`strict` is True, but False in the schema"),
+        (
+            {"schema": {"type": "json_schema", "json_schema": LAX}, "strict": True},
+            "`strict` is True, but False in the schema",
+        ),
         ({"schema": 7}, "neither a tool nor the schema"),
         ({"schema": list[int]}, "neither a tool nor the schema"),
         ({"schema": Mood}, "neither a tool nor the schema"),
-        ({"schema": Person, "response_format": {"type": "text"}}, "sets `response_format` itself"),
-        ({"schema": Person, "method": "function_calling", "tools": []}, "sets `tools` itself"),
-        ({"schema": Person, "method": "function_calling", "tool_choice": "auto"}, "sets `tool_choice` itself"),
+        ({"schema": Person, "response_format": {"type": "text"}}, "`response_format` cannot be passed"),
+        ({"schema": Person, "method": "function_calling", "tools": []}, "`tools` cannot be passed"),
+        ({"schema": Person, "method": "function_calling", "tool_choice": "auto"}, "`tool_choice` cannot be passed"),
     ],
 )
 def test_an_impossible_request_is_refused_before_any_call(model: ChatTIR, arguments: dict[str, Any], said: str):

@@ -128,7 +128,12 @@ def test_a_strict_call_of_a_schema_that_is_not_an_object_allows_no_other_argumen
 @pytest.mark.parametrize(
     ("schema", "method", "strict", "said"),
     [
-        (Person, "json_mode", False, "`strict` has no meaning with `method='json_mode'`: it sends no schema."),
+        (
+            Person,
+            "json_mode",
+            False,
+            "`strict` has no effect with `method='json_mode'`, which sends no schema: leave it out.",
+        ),
         (None, "json_schema", None, "`schema` is missing: `method='json_schema'` needs one."),
         (None, "function_calling", None, "`schema` is missing: `method='function_calling'` needs one."),
         (Person, "x", None, "`method` is 'json_schema', 'function_calling' or 'json_mode', not 'x'."),
@@ -269,7 +274,7 @@ def test_parameters_of_the_request_cannot_be_replaced():
     check_free({"temperature": 0, "parallel_tool_calls": True}, fields, "function_calling")
     with pytest.raises(InvalidRequestError) as raised:
         check_free({"parallel_tool_calls": True, "tools": []}, fields, "function_calling")
-    assert str(raised.value).startswith("`method='function_calling'` sets `tools` itself: it cannot be passed")
+    assert str(raised.value).startswith("`tools` cannot be passed: `method='function_calling'` sets it itself")
 
 
 def test_tracers_see_a_schema_that_langchain_can_convert():

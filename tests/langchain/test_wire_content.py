@@ -153,7 +153,7 @@ def test_a_block_without_anything_to_send_is_refused_with_its_keys(block: dict[s
 def test_values_that_are_not_blocks_are_refused_with_their_class():
     with pytest.raises(InvalidRequestError) as raised:
         to_content([7], "user")
-    assert str(raised.value) == "Content of the type int cannot be sent: it is neither text nor a block."
+    assert str(raised.value) == "Content of type int cannot be sent: it is neither text nor a block."
 
 
 def test_content_of_a_model_is_text_with_stand_ins_on_separate_lines():

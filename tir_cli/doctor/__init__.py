@@ -1,1 +1,1 @@
-"""`tir doctor`: checks a connection from the ground up, and what a model can do."""
+"""`tir doctor`: checks the connection step by step, and what a model can do."""

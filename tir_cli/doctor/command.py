@@ -1,4 +1,4 @@
-"""The command: which checks run, and how the findings are shown."""
+"""The command `tir doctor`: runs the checks and shows the findings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ASK_ABOVE = 10_000
-"""Tokens above which the command asks before it sends anything."""
+"""Tokens above which the command asks for confirmation."""
 
 _MARKS = {
     Mark.OK: ("✓", "green"),
@@ -47,10 +47,10 @@ def doctor(
     yes: Annotated[bool, typer.Option("--yes", "-y", help=f"Do not ask, also above {ASK_ABOVE:,} tokens.")] = False,
     as_json: AsJSON = False,
 ) -> None:
-    """Check the configuration, the network and a model, from the ground up, and say what to do.
+    """Check the configuration, the network and a model step by step, with advice for each problem.
 
-    The first step that fails is the headline, and ends the checks of its model. Steps with ! are abilities that the
-    server lacks. With --json, the output is a record of what each model can do.
+    The first failed step is the headline, and ends the checks of its model. Steps marked ! are features that the
+    server lacks. With --json, the output lists what each model can do.
 
     Example: tir doctor gpt_oss_120b
     """
@@ -71,7 +71,7 @@ def doctor(
 
 @contextmanager
 def _without_log() -> Iterator[None]:
-    """Drop the library's advice on answers, such as on those that the checks cut off after one token."""
+    """Suppress the library's advice on answers, such as those that the checks limit to one token."""
     logger = logging.getLogger("tir_client")
     logger.addFilter(_drop)
     try:
@@ -103,7 +103,7 @@ def _check(findings: dict[str, list[Finding]], config: Config, models: list[str]
     """Fill `findings`: the connection first, then each model.
 
     Raises:
-        ConfigurationError: A model's name cannot be a part of a URL.
+        ConfigurationError: A model's name is not valid in a URL.
     """
     ground = findings[_GROUND]
     for checks in (configuration(config, models[0]), connection(config.url_for(models[0], ""))):

@@ -1,4 +1,4 @@
-"""Finding: the result of one check, with its mark, and how an error becomes one."""
+"""Finding: the result of one check. An error of a check becomes a finding."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Finding:
 
     Args:
         step: What was checked.
-        mark: How it ended.
-        seen: What was seen.
+        mark: The outcome.
+        seen: What the check observed.
         remedy: What to do about it.
-        facts: Entries for the capability record.
+        facts: Entries for the JSON output.
         code: The exit code, if this is the first failure.
     """
 
@@ -54,19 +54,19 @@ class Finding:
 
 
 Outcome = tuple[Mark, str, dict[str, Any]]
-"""What a check returns: how it ended, what was seen, and facts for the capability record."""
+"""What a check returns: its mark, what it observed, and entries for the JSON output."""
 
 NO_ABILITY = frozenset({400, 404, 405, 422, 501})
-"""Statuses with which a server refuses what it cannot do. Others say nothing about an ability."""
+"""Statuses with which a server refuses a feature it lacks."""
 
 
 def run(step: str, check: Callable[[], Outcome], *, ability: str | None = None) -> Finding:
     """Run a check and report an error as a failure.
 
     Args:
-        step: What is checked.
-        check: Does it.
-        ability: The fact that is false if the server refuses the request; a refusal then is a note, and no failure.
+        step: The name of the step.
+        check: The function that checks it.
+        ability: The entry to set to False if the server refuses the request. A refusal is then a note, not a failure.
     """
     try:
         mark, seen, facts = check()
@@ -80,17 +80,17 @@ def run(step: str, check: Callable[[], Outcome], *, ability: str | None = None) 
 
 _REMEDIES: tuple[tuple[type[TIRError], str], ...] = (
     (APITimeoutError, "The model may be busy or starting: try again, or allow more time with `--timeout`."),
-    (APIConnectionError, "Try again; if it stays so, look at the server's log, and at proxies on the way."),
+    (APIConnectionError, "Try again; if it persists, look at the server's log, and at proxies on the way."),
     (StreamServerError, "The server itself failed: try again, and look at its log if you can."),
     (StreamError, "Whole answers arrive, but streams do not: a proxy or gateway on the way may cut them. Try again."),
     (RateLimitError, "The server has too many requests, or your quota is used up: wait a while, and try again."),
     (BadRequestError, "The server refuses a plain question: is this a chat model?"),
 )
-"""What to do about failures whose own advice is for programs, or that have none."""
+"""Advice for errors whose message has none, or none for the command line."""
 
 
 def failure(step: str, error: TIRError) -> Finding:
-    """A failed step, with the remedy for its error."""
+    """The finding for a failed step, with advice for its error."""
     seen, _, advice = for_shell(error.message).partition("\n")
     remedy = next((text for kind, text in _REMEDIES if isinstance(error, kind)), advice)
     return Finding(step, Mark.FAILED, f"{type(error).__name__}: {seen}", remedy, code=exit_codes.exit_code(error))

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 SHORT, LONG = 64, 512
-"""Maximum tokens: of a plain answer, and of one with a tool call or an object, before which a model may reason."""
+"""Token limits for a plain answer, and for one with a tool call or object, which includes reasoning."""
 COST = 5_000
-"""About the most tokens that the checks of a model take, prompts included."""
+"""Approximate maximum tokens for the checks of one model, prompts included."""
 
 _QUESTION = "What is the weather in Paris? Use the tool."
 _CODE = "K7-Q"
-"""An answer that no model gives by itself: only a schema that binds leads to it."""
+"""A value that a model writes only if the server enforces the schema."""
 
 
 def _tool(**city: Any) -> Json:
@@ -52,7 +52,7 @@ class ModelChecks:
     """Checks one model, in the order of `run`.
 
     Args:
-        config: Where to call.
+        config: The connection.
         model: The model.
         timeout: Seconds for a whole call.
     """
@@ -108,7 +108,7 @@ class ModelChecks:
     def _ask(self, text: str, max_tokens: int = SHORT, **fields: Any) -> Completion:
         return self._client.chat(self._request(text, max_tokens, **fields))
 
-    # Whether it answers
+    # Does it answer?
 
     def _served(self) -> Outcome:
         cards = self._client.models(self._model)
@@ -161,7 +161,7 @@ class ModelChecks:
             return Mark.NOTE, "none in the stream, though the model is known to reason", facts
         return Mark.OK, "none", facts
 
-    # What it can do
+    # What can it do?
 
     def _call(self, choice: str) -> Outcome:
         named = {"type": "function", "function": {"name": "get_weather"}}

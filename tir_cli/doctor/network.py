@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SECONDS = 10.0
-"""The time limit of each step."""
+"""The time limit of each step in seconds."""
 EXPIRES_SOON = 30
-"""Days before its expiry from which a token is worth a note."""
+"""Days before a token expires from which a note is shown."""
 
 _PORTS = {"http": 80, "https": 443}
 
 
 def configuration(config: Config, model: str) -> Iterator[Finding]:
-    """Where requests go, and what the token looks like."""
+    """Check where requests go and what the token looks like."""
     names = (*TOKEN_VARIABLES, PROJECT_VARIABLE, BASE_URL_VARIABLE, HOST_VARIABLE)
     from_environment = ", ".join(name for name in names if os.environ.get(name, "").strip())
     url = config.url_for(model, "")
@@ -49,9 +49,9 @@ def _token(config: Config) -> Finding:
     claims = read_claims(config.secret().get_secret_value())
     if claims is None:
         if config.base_url is not None:
-            return Finding("token", Mark.OK, "there is one; another server's tokens have any form")
+            return Finding("token", Mark.OK, "set; tokens of other servers are not checked")
         hint = config.token_hint(config.secret())
-        return Finding("token", Mark.NOTE, "there is one, but it does not look like an Auth Token", hint)
+        return Finding("token", Mark.NOTE, "set, but it does not look like an Auth Token", hint)
     if not isinstance(claims.get("exp"), int | float):
         return Finding("token", Mark.OK, "an Auth Token, which does not say when it expires")
     expiry = datetime.fromtimestamp(claims["exp"], UTC)
@@ -65,7 +65,7 @@ def _token(config: Config) -> Finding:
 
 
 def read_claims(token: str) -> dict[str, Any] | None:
-    """The claims of a JWT, which is not verified; None if it is none."""
+    """The claims of a JWT, without verification; None if it is not a JWT."""
     parts = token.split(".")
     try:
         claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
@@ -75,11 +75,11 @@ def read_claims(token: str) -> dict[str, Any] | None:
 
 
 def connection(url: str) -> Iterator[Finding]:
-    """DNS, TCP and TLS, one after the other; a failure is the last finding."""
+    """Check DNS, TCP and TLS in order, up to the first failure."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
     if parts.scheme in getproxies() and not proxy_bypass(host):
-        yield Finding("network", Mark.SKIPPED, f"a proxy is set in the environment for {parts.scheme}; it connects")
+        yield Finding("network", Mark.SKIPPED, f"the environment sets a proxy for {parts.scheme}")
         return
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -110,7 +110,7 @@ def _tls(stream: socket.socket, host: str) -> Finding:
         with httpx.create_ssl_context().wrap_socket(stream, server_hostname=host) as secure:
             return Finding("TLS", Mark.OK, f"{secure.version()}, the certificate is accepted")
     except ssl.SSLCertVerificationError as error:
-        remedy = "Set SSL_CERT_FILE to the certificate authority's file, if the server has one of its own."
+        remedy = "If a private authority signed it, set SSL_CERT_FILE to a file with that authority's certificate."
         return _unreachable("TLS", f"the certificate is not accepted: {error.verify_message}", remedy)
     except OSError as error:
         return _unreachable("TLS", f"the handshake failed: {error}", "Does the port speak TLS? Check http and https.")

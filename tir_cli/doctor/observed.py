@@ -1,4 +1,4 @@
-"""An httpx client that counts requests and keeps the end of the last body, which show what the library hides."""
+"""Observer: an httpx client that counts requests and keeps the end of the last response body."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _KEPT = 64
 
 
 class Observer:
-    """What went over the wire.
+    """Records the traffic of an httpx client.
 
     Attributes:
-        requests: How many requests were sent.
-        tail: The last bytes of the last answer.
+        requests: Number of requests sent.
+        tail: The last bytes of the last response body.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Observer:
         self.tail = b""
 
     def client(self) -> httpx.Client:
-        """A client that is observed."""
+        """A client whose traffic is recorded."""
         return httpx.Client(event_hooks={"request": [self._count], "response": [self._keep]})
 
     def _count(self, _: httpx.Request) -> None:

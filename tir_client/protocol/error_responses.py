@@ -65,7 +65,7 @@ _OVERFLOW = re.compile(
 )
 
 _ADVICE: dict[type[APIStatusError], str] = {
-    AuthenticationError: "Check the Auth Token given as `api_key` or in E2E_TIR_ACCESS_TOKEN.",
+    AuthenticationError: "Check the Auth Token in `api_key` or E2E_TIR_ACCESS_TOKEN.",
     PermissionDeniedError: "Check that the token's owner may use this project and model.",
     NotFoundError: "Check the `model` slug, the `project_id` and, for your own deployment, `endpoint_id`.",
     RateLimitError: "Send fewer requests at a time, or raise `max_retries`.",

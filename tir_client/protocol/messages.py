@@ -151,7 +151,7 @@ def _arguments_text(arguments: object) -> str:
 def join_content(parts: Sequence[Json], role: str) -> str | list[Json]:
     """The `content` of a message: a string if there is only text, which every server accepts, else the parts.
 
-    A line break is put between texts, as vLLM does between text parts.
+    Texts are joined with a line break, as vLLM joins text parts.
 
     Raises:
         InvalidRequestError: The role allows only text, and a part is something else.

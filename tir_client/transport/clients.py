@@ -1,6 +1,6 @@
 """The httpx clients of one `TIRClient`: one for sync code, one for each event loop.
 
-Threads share one sync client. An async client is bound to the event loop of its connections; the models in that loop
+Threads share one sync client. An async client is bound to the event loop of its connections; all models in that loop
 share it.
 """
 
@@ -35,13 +35,13 @@ Client = TypeVar("Client", httpx.Client, httpx.AsyncClient)
 CONNECTIONS = 1_000
 """Maximum number of open connections; further calls wait."""
 SPARE_FILES = 256
-"""Of the files that the process may open, how many are left to the rest of the program."""
+"""Open files that are left to the rest of the program."""
 KEEPALIVE = 30.0
 """Seconds for which idle connections are kept."""
 
 
 def max_connections() -> int:
-    """The maximum number of open connections: fewer than `CONNECTIONS` if the process may open few files."""
+    """The maximum number of open connections: less than `CONNECTIONS` if the limit of open files is low."""
     if resource is None:
         return CONNECTIONS
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -49,7 +49,7 @@ def max_connections() -> int:
 
 
 def _limits() -> httpx.Limits:
-    """Few idle connections, because httpx checks each of them for every request."""
+    """Limits for sync clients. They keep few idle connections, because httpx checks each one for every request."""
     return httpx.Limits(max_connections=max_connections(), max_keepalive_connections=20, keepalive_expiry=KEEPALIVE)
 
 
@@ -128,7 +128,7 @@ class Clients:
         self._forget_closed_loops()
 
     async def aclose(self) -> None:
-        """Close the sync client, unless it is the user's, and leave the running loop's async client."""
+        """Close the sync client, and the running loop's async client if nothing else uses it."""
         self.close()
         joined = self._async.pop(id(asyncio.get_running_loop()), None)
         if joined is not None:

@@ -1,4 +1,4 @@
-"""The async httpx client of an event loop, which all models share."""
+"""LoopClient: the async httpx client that all models in an event loop share."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 def proxies() -> Proxies:
-    """The proxies of the environment, and the hosts that need none."""
+    """The proxies in the environment, and the hosts that need none."""
     return tuple(sorted(getproxies().items()))
 
 
 def has_proxies() -> bool:
-    """Whether the environment names a proxy. Only httpx's own transports support proxies."""
+    """Whether the environment sets a proxy. Only httpx's own transports support proxies."""
     return bool(getproxies().keys() & {"http", "https", "all"})
 
 
 class LoopClient:
-    """The async client of one event loop, which its users share, so that a limit of connections holds for all.
+    """The shared async client of one event loop, whose connection limit applies to all users together.
 
     It is closed with its loop, when its last user leaves, or at the end of the program.
 
@@ -51,7 +51,7 @@ class LoopClient:
 
     @classmethod
     async def shared(cls, make: Callable[[], httpx.AsyncClient]) -> LoopClient:
-        """The client of the running loop for the proxies of the environment; `make` is called if there is none yet."""
+        """The client of the running loop for the current proxies. `make` creates it if there is none."""
         loop = asyncio.get_running_loop()
         key = (id(loop), proxies())
         found = _CLIENTS.get(key)
@@ -61,7 +61,7 @@ class LoopClient:
         return found
 
     def join(self, user: object) -> weakref.finalize[[int], object]:
-        """Add a user, and return what lets it leave. It also leaves when it is garbage-collected."""
+        """Add a user, and return a function that removes it. Garbage collection also removes it."""
         self._users.add(id(user))
         return weakref.finalize(user, self._leave, id(user))
 
@@ -83,14 +83,14 @@ class LoopClient:
         if self.loop.is_closed():
             self._close_at_once()
         elif not self._users and (self.loop.is_running() or self._waits_to_close):
-            with suppress(RuntimeError):  # it was closed meanwhile
+            with suppress(RuntimeError):  # the loop was closed in the meantime
                 self.loop.call_soon_threadsafe(self._close_in_loop)
         elif not self._users:
             self._close_at_once()
 
     def _close_in_loop(self) -> None:
         if self._users:
-            return  # one has come meanwhile
+            return  # a user was added in the meantime
         if not self._waits_to_close:
             self._close_at_once()
             return
@@ -110,7 +110,7 @@ class LoopClient:
 
 _CLIENTS: weakref.WeakValueDictionary[tuple[int, Proxies], LoopClient] = weakref.WeakValueDictionary()
 _LEFT: set[LoopClient] = set()
-"""Clients behind a proxy that close."""
+"""Clients for proxies that are being closed."""
 
 
 async def _closed_with_loop(client: httpx.AsyncClient) -> AsyncGenerator[None]:
@@ -118,5 +118,5 @@ async def _closed_with_loop(client: httpx.AsyncClient) -> AsyncGenerator[None]:
     try:
         yield
     finally:
-        with suppress(RuntimeError):  # of a client behind a proxy, httpx's own, in a loop that is closed
+        with suppress(RuntimeError):  # httpx's client for proxies, in a closed loop
             await client.aclose()

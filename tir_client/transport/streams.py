@@ -32,8 +32,8 @@ class _Stream:
 
     Args:
         attempt: The call.
-        second: Whether the answer needs a second request.
-        advice: Where advice on the answer is logged.
+        second: Decides whether the answer needs a second request.
+        advice: Logs advice on the answer.
         sender: Sends the call.
         ask: Sends the second request; in an async stream its answer is awaited.
     """
