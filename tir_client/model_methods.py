@@ -21,7 +21,7 @@ class ModelMethods(Closing):
     """Methods that a model passes on to its client."""
 
     if TYPE_CHECKING:
-        _client: TIRClient | None
+        _made: object | None
 
         @property
         def model(self) -> str:
@@ -57,7 +57,7 @@ class ModelMethods(Closing):
 
     def known_window(self) -> int | None:
         """`served_window`, but without asking the server: None if it has not been read."""
-        if self._client is None:
+        if self._made is None:
             return model_info(self.model).context_window
         try:
             return self.client.known_window(self.model)
