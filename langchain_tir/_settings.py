@@ -106,9 +106,10 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
 
     def _set_parameters(self) -> Json:
         """The parameters that are set, sorted by name."""
-        names = sorted(_OF_CALLS & type(self).model_fields.keys())
-        values = {name: getattr(self, name) for name in names}
-        return {name: value for name, value in values.items() if value not in (None, {}, [])}
+        values = {
+            name: value for name, value in self.__dict__.items() if name in _OF_CALLS and value not in (None, {}, [])
+        }
+        return dict(sorted(values.items()))
 
     def _call_parameters(self, call: Json) -> Json:
         """Return the fields of a request. A call's arguments override the constructor's; None unsets them.

@@ -131,7 +131,7 @@ class Instrumentation:
 
     def stream(self, begin: Callable[[], Generator[Response]]) -> Generator[Response]:
         """Begin a stream and report it. Closing the returned stream closes the one that `begin` returned."""
-        with self._begun():
+        with self._callbacks.as_trace(self._kind.trace), self._begun():
             if self._llm.rate_limiter is not None:
                 self._llm.rate_limiter.acquire()
             responses = begin()
@@ -139,7 +139,7 @@ class Instrumentation:
 
     async def astream(self, begin: Callable[[], Awaitable[AsyncGenerator[Response]]]) -> AsyncGenerator[Response]:
         """`stream` for async code."""
-        with self._begun():
+        with self._callbacks.as_trace(self._kind.trace), self._begun():
             if self._llm.rate_limiter is not None:
                 await self._llm.rate_limiter.async_acquire()
             responses = await begin()
@@ -170,35 +170,42 @@ class Instrumentation:
 
     @contextmanager
     def _begun(self) -> Iterator[None]:
-        with self._callbacks.as_trace(self._kind.trace):
-            payload = self._llm.to_payload()
-            question = {self._kind.field: self._question}
-            started = self._kind.start_event(
-                model_dict=payload, additional_kwargs=self._kwargs, span_id=self._span_id, **question
+        self._event_id = self._callbacks.on_event_start(CBEventType.LLM, payload=self._start())
+        try:
+            yield
+        except BaseException as error:
+            self._report({EventPayload.EXCEPTION: error})
+            raise
+
+    def _start(self) -> dict[str, Any]:
+        """Send the first event, and return the payload of the first callback; nothing is made that nobody receives."""
+        is_heard = _has_listener()
+        if not is_heard and not self._callbacks.handlers:
+            return {}
+        model, question = self._llm.to_payload(), self._question
+        if is_heard:
+            event = self._kind.start_event(
+                model_dict=model,
+                additional_kwargs=self._kwargs,
+                span_id=self._span_id,
+                **{self._kind.field: question},
             )
-            dispatcher.event(started)
-            self._event_id = self._callbacks.on_event_start(
-                CBEventType.LLM,
-                payload={
-                    self._kind.question: self._question,
-                    EventPayload.ADDITIONAL_KWARGS: self._kwargs,
-                    EventPayload.SERIALIZED: payload,
-                },
-            )
+            dispatcher.event(event)
             # Reuse the validated messages: validating them again for each chunk is slow.
-            self._question = getattr(started, self._kind.field)
-            try:
-                yield
-            except BaseException as error:
-                self._report({EventPayload.EXCEPTION: error})
-                raise
+            self._question = getattr(event, self._kind.field)
+        return {
+            self._kind.question: question,
+            EventPayload.ADDITIONAL_KWARGS: self._kwargs,
+            EventPayload.SERIALIZED: model,
+        }
 
     def _ended(self, last: Response | None) -> None:
         payload: dict[str, Any] = {self._kind.answer: last}
         self._report(payload | ({self._kind.question: self._question} if self._counted else {}))
-        question = {self._kind.field: self._question}
-        reported = None if last is None else self._to_report(last)
-        dispatcher.event(self._kind.end_event(response=reported, span_id=self._span_id, **question))
+        if _has_listener():
+            question = {self._kind.field: self._question}
+            reported = None if last is None else self._to_report(last)
+            dispatcher.event(self._kind.end_event(response=reported, span_id=self._span_id, **question))
 
     def _to_report(self, response: Response) -> Response:
         """Return the response for an event: without token counts, unless this call reports them."""

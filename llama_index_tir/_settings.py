@@ -36,6 +36,7 @@ TOOL_NAMES = "tool_names"
 """The internal argument of a call with the original names of tools that were renamed to be sent."""
 
 _PARAMETERS = frozenset(ChatRequest.model_fields) - {"messages"}
+_OWN = {"model", *Parameters.model_fields}
 
 
 class ModelSettings(Connection):
@@ -93,8 +94,7 @@ class ChatSettings(ModelSettings, ChatParameters, FunctionCallingLLM):
         return for_text_only(request) if reads_text_only(request.model) else request
 
     def _own_parameters(self) -> Json:
-        values = {name: getattr(self, name) for name in ("model", *Parameters.model_fields)}
-        fields = {name: value for name, value in values.items() if value is not None}
+        fields = {name: value for name, value in self.__dict__.items() if name in _OWN and value is not None}
         further = self._as_parameters(self.additional_kwargs)
         extra = {**(self.extra_body or {}), **(further.get("extra_body") or {})}
         return {**fields, **further, "extra_body": extra}

@@ -57,7 +57,7 @@ class Copyable(BaseModel):
         # a subclass may differ from the original.
         bare = super().__copy__()
         bare.__dict__["api_key"] = token
-        bare.__pydantic_private__ = {**(self.__pydantic_private__ or {}), "_client": None, "_client_settings": {}}
+        bare.__pydantic_private__ = {**(self.__pydantic_private__ or {}), "_made": None}
         return super(Copyable, bare).__getstate__()
 
     def _unpicklable(self) -> dict[str, tuple[str, str]]:

@@ -21,6 +21,7 @@ class ModelMethods(Closing):
     """Methods that call the model's client."""
 
     if TYPE_CHECKING:
+        _made: object | None
 
         @property
         def model(self) -> str:
@@ -55,6 +56,8 @@ class ModelMethods(Closing):
 
     def known_window(self) -> int | None:
         """`served_window` without a request: None if it has not been read."""
+        if self._made is None:
+            return model_info(self.model).context_window
         try:
             return self.client.known_window(self.model)
         except ConfigurationError:  # after a change of the fields

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypedDict
 
 from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, WithJsonSchema
@@ -34,6 +35,7 @@ SECRETS = ("default_headers", "default_query")
 ADDRESS = ("api_key", "project_id", "endpoint_id", "base_url", "host", "model_in_url", *SECRETS, "allow_http")
 CLIENTS = ("http_client", "http_async_client")
 POLICIES = ("timeout", "max_retries", "wait_for_start")
+_client_settings = attrgetter(*ADDRESS, *CLIENTS, *POLICIES)
 NUMBERS = ("max_retries", "wait_for_start")
 MODEL_FIELDS = ("model", "model_name")
 
@@ -109,8 +111,8 @@ class Connection(Copyable, ModelMethods):
         default=None, exclude=True, repr=False, description="An async httpx (or httpx2) client for async calls."
     )
 
-    _client: TIRClient | None = PrivateAttr(default=None)
-    _client_settings: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _made: tuple[TIRClient, tuple[Any, ...]] | None = PrivateAttr(default=None)
+    """The client, and copies of the settings that it was made with."""
 
     def __init__(self, **arguments: Any) -> None:
         with self._framework_errors():
@@ -166,19 +168,19 @@ class Connection(Copyable, ModelMethods):
         Raises:
             ConfigurationError: Token, project or URL are missing or malformed.
         """
-        settings = {name: _snapshot(getattr(self, name)) for name in (*ADDRESS, *CLIENTS, *POLICIES)}
-        if self._client is None or self._client_settings != settings:
+        settings, made = _client_settings(self), self._made
+        if made is None or made[1] != settings:
             with self._framework_errors():
-                self._client = TIRClient(
-                    Config.resolve(**{name: settings[name] for name in ADDRESS}),
+                client = TIRClient(
+                    Config.resolve(**{name: getattr(self, name) for name in ADDRESS}),
                     timeout=self.timeout,
                     retry=RetryPolicy(max_retries=self.max_retries),
                     wait_for_start=self.wait_for_start,
                     http_client=self.http_client,
                     http_async_client=self.http_async_client,
                 )
-            self._client_settings = settings
-        return self._client
+            made = self._made = client, tuple(map(_snapshot, settings))
+        return made[0]
 
 
 class ConnectionArguments(TypedDict, total=False):

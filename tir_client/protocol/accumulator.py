@@ -199,8 +199,7 @@ class Accumulator:
         return usage if self._rescue_usage is None else usage + self._rescue_usage
 
     def _raw_usage(self) -> Json | None:
-        usage = self.usage
-        if self._rescue_usage is None or usage is None:
+        if self._rescue_usage is None or (usage := self.usage) is None:
             return self._usage
         return {**(self._usage or {}), **usage.counts()}
 

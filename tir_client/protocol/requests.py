@@ -177,8 +177,11 @@ def to_bytes(body: Json) -> bytes:
         raise InvalidRequestError(f"The request cannot be written as JSON: {at}{reason}.") from None
 
 
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
 def _encode(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return _JSON.encode(value).encode()
 
 
 def _unwritable(value: Any, place: str = "") -> str:
