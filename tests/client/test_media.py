@@ -195,7 +195,7 @@ def test_large_data_are_a_problem(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize(
     "media_type", ["text/plain", "Text/CSV; charset=utf-8", "application/json", "application/toml"]
 )
-def test_text_has_one_of_these_types(media_type):
+def test_media_types_of_text_are_recognized(media_type):
     assert is_text_type(media_type)
 
 

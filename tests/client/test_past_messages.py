@@ -166,7 +166,7 @@ def test_a_file_stand_in_shows_the_known_details(details: dict[str, Any], line: 
     assert file_stand_in("file", **details) == line
 
 
-def test_a_value_is_shown_without_ids_and_encrypted_content():
+def test_a_stand_in_shows_a_value_without_ids_and_encrypted_content():
     value = {"type": "x", "id": "1", "query": "rain", "encrypted_content": "AA", "data": b"abc", "none": None, 1: [{}]}
 
     assert value_stand_in("web_search", value) == '[web_search: {"query": "rain", "data": "3 bytes", "1": [{}]}]'
@@ -175,7 +175,7 @@ def test_a_value_is_shown_without_ids_and_encrypted_content():
     assert value_stand_in("web_search", {"a": "", "b": "é"}) == '[web_search: {"b": "é"}]'
 
 
-def test_a_long_value_is_shown_shortened():
+def test_a_stand_in_shows_a_long_value_shortened():
     assert len(value_stand_in("search", {"text": "x" * 100_000})) < 600
     assert len(value_stand_in("search", ["x" * 400] * 1_000)) < 2_100
     assert value_stand_in("search", json.loads("[" * 100 + "]" * 100)) == f'[search: {"[" * 7}"…"{"]" * 7}]'

@@ -110,7 +110,7 @@ def test_strict_tools_leave_no_broken_call(make, scenario):
 
 
 @pytest.mark.parametrize(("choice", "name"), [("required", "get_weather"), ("get_time", "get_time")])
-async def test_a_forced_call(make, choice, name):
+async def test_a_forced_call_is_made(make, choice, name):
     llm = make(strict=True)
     whole = llm.chat_with_tools(TOOLS, chat_history=user("hello"), tool_choice=choice)
     streamed = await collect(llm.astream_chat_with_tools(TOOLS, chat_history=user("hello"), tool_choice=choice))
