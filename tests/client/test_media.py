@@ -61,7 +61,7 @@ def test_data_of_another_kind_are_a_problem(media_type):
 
 
 @pytest.mark.parametrize(
-    ("said", "problem"),
+    ("given", "problem"),
     [
         ("image/jpeg", ""),
         ("application/octet-stream", ""),
@@ -71,8 +71,8 @@ def test_data_of_another_kind_are_a_problem(media_type):
         ("imagery/png", "its data are imagery/png, not image"),
     ],
 )
-def test_a_given_media_type_is_checked(said, problem):
-    assert media_problem("image", encoded(HEADS["image/png"]), said) == problem
+def test_a_given_media_type_is_checked(given, problem):
+    assert media_problem("image", encoded(HEADS["image/png"]), given) == problem
 
 
 @pytest.mark.parametrize("found", ["image/png", "audio/wav", "video/x-msvideo"])

@@ -131,13 +131,24 @@ async def test_a_conversation_with_tool_results_and_past_reasoning_is_sent(sandb
     await through_all(Script(turns, TOOLS), sandbox, endpoint, Reply(text="Haze again.", reasoning="Guess."))
 
     asked = sandbox.requests[-1].body["messages"]
-    assert [said["role"] for said in asked] == ["system", "user", "assistant", "tool", "tool", "assistant", "user"]
+    assert [message["role"] for message in asked] == [
+        "system",
+        "user",
+        "assistant",
+        "tool",
+        "tool",
+        "assistant",
+        "user",
+    ]
     assert (
         asked[2]["reasoning"],
         asked[2]["reasoning_content"],
         asked[2]["content"],
     ) == ("Look first.", "Look first.", "")
-    assert [(said["tool_call_id"], said["name"]) for said in asked[3:5]] == [("c1", "get_weather"), ("c2", "get_time")]
+    assert [(message["tool_call_id"], message["name"]) for message in asked[3:5]] == [
+        ("c1", "get_weather"),
+        ("c2", "get_time"),
+    ]
 
 
 async def test_a_conversation_with_unusual_turns_is_sent(sandbox, endpoint):

@@ -60,15 +60,15 @@ def test_a_chat_is_streamed(client, sandbox):
 
 def test_a_tool_is_called_and_its_result_used(client):
     question = [{"role": "user", "content": "How is the weather in Delhi?"}]
-    asked = client.chat.completions.create(model=MODEL, messages=question, tools=[WEATHER]).choices[0]
-    (call,) = asked.message.tool_calls
+    first = client.chat.completions.create(model=MODEL, messages=question, tools=[WEATHER]).choices[0]
+    (call,) = first.message.tool_calls
     result = {"role": "tool", "tool_call_id": call.id, "content": "31 degrees"}
-    messages = [*question, asked.message.model_dump(exclude_none=True), result]
-    told = client.chat.completions.create(model=MODEL, messages=messages, tools=[WEATHER]).choices[0]
+    messages = [*question, first.message.model_dump(exclude_none=True), result]
+    second = client.chat.completions.create(model=MODEL, messages=messages, tools=[WEATHER]).choices[0]
 
     assert (call.function.name, call.function.arguments) == ("get_weather", '{"city": "city"}')
-    assert asked.finish_reason == "tool_calls"
-    assert "31 degrees" in told.message.content
+    assert first.finish_reason == "tool_calls"
+    assert "31 degrees" in second.message.content
 
 
 def test_tool_calls_are_streamed(client, sandbox):

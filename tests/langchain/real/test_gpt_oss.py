@@ -81,8 +81,8 @@ def test_a_broken_call_is_kept_as_invalid_and_can_be_sent_back(model: ChatTIR, s
 
     (call,) = answer.invalid_tool_calls
     assert (call["name"], answer.tool_calls) == ("get_weather", [])
-    told = ToolMessage("The arguments are not JSON.", tool_call_id=call["id"])
-    assert chain.invoke([*question, answer, told]).text == "Recovered after bad arguments."
+    result = ToolMessage("The arguments are not JSON.", tool_call_id=call["id"])
+    assert chain.invoke([*question, answer, result]).text == "Recovered after bad arguments."
 
 
 @pytest.mark.parametrize("scenario", ["badargs", "unknowntool"])
