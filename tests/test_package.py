@@ -126,7 +126,7 @@ def test_an_installed_package_loads_without_frameworks_that_it_does_not_use(
 
 
 def test_pytest_finds_the_sandboxs_fixture_in_the_wheel(installed: Path) -> None:
-    (told,) = installed.glob("*.dist-info/entry_points.txt")
+    (entry_points,) = installed.glob("*.dist-info/entry_points.txt")
 
-    assert "[pytest11]" in told.read_text("utf-8")
+    assert "[pytest11]" in entry_points.read_text("utf-8")
     assert report("import tir_sandbox.pytest_plugin as plugin\nplugin.tir_sandbox", path=installed)

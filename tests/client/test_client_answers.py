@@ -56,8 +56,8 @@ async def test_an_answer_without_choices_is_requested_again(ask: Ask, sandbox: S
 
 @pytest.mark.parametrize("ask", PATHS)
 async def test_an_error_with_status_200_is_requested_again(ask: Ask, sandbox: Sandbox):
-    said = {"error": {"message": "engine died"}}
-    sandbox.script(*[Reply(body=said, chunks=[said])] * 3)
+    error_body = {"error": {"message": "engine died"}}
+    sandbox.script(*[Reply(body=error_body, chunks=[error_body])] * 3)
 
     with pytest.raises((ReportedError, StreamServerError), match="engine died"):
         await ask(client(sandbox), request())

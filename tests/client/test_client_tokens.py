@@ -39,11 +39,11 @@ def test_copies_keep_the_token_and_pickles_never_hold_a_secret(sandbox: Sandbox,
 
 @pytest.mark.parametrize("ask", PATHS)
 async def test_a_token_that_the_server_repeats_is_in_no_error(ask: Ask, sandbox: Sandbox):
-    said = {"error": {"message": f"no {TOKEN}", TOKEN: [TOKEN]}}
+    error_body = {"error": {"message": f"no {TOKEN}", TOKEN: [TOKEN]}}
     faults = [
-        Fault(status=400, body=said, headers={"X-Echo": TOKEN}),
+        Fault(status=400, body=error_body, headers={"X-Echo": TOKEN}),
         Fault(status=302, headers={"Location": f"https://elsewhere/{TOKEN}"}),
-        Fault(status=200, body=said, content_type="application/json"),
+        Fault(status=200, body=error_body, content_type="application/json"),
         Fault(after=Reply(text="one two"), error_chunk=TOKEN),
     ]
     for fault in faults:
@@ -51,5 +51,5 @@ async def test_a_token_that_the_server_repeats_is_in_no_error(ask: Ask, sandbox:
         with pytest.raises(TIRError) as caught:
             await ask(client(sandbox), request())
         sandbox.reset()
-        told = [str(caught.value), repr(caught.value), repr(caught.value.body), repr(caught.value.headers)]
-        assert TOKEN not in "".join(told)
+        texts = [str(caught.value), repr(caught.value), repr(caught.value.body), repr(caught.value.headers)]
+        assert TOKEN not in "".join(texts)

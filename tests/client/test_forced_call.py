@@ -109,7 +109,7 @@ def of_calls(*arguments, finish="tool_calls"):
         ("No.", "{", "{", True),
     ],
 )
-def test_the_call_of_the_second_answer_replaces_it_if_there_is_one(text, arguments, left, lenient):
+def test_a_valid_call_of_the_second_answer_replaces_an_invalid_one(text, arguments, left, lenient):
     first, second = of_calls(arguments), Accumulator()
     second.add({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]})
     forced = ForcedCall(request("required", ADD), lenient=lenient)

@@ -61,7 +61,7 @@ def test_data_of_another_kind_are_a_problem(media_type):
 
 
 @pytest.mark.parametrize(
-    ("said", "problem"),
+    ("given", "problem"),
     [
         ("image/jpeg", ""),
         ("application/octet-stream", ""),
@@ -71,8 +71,8 @@ def test_data_of_another_kind_are_a_problem(media_type):
         ("imagery/png", "its data are imagery/png, not image"),
     ],
 )
-def test_a_given_media_type_is_checked(said, problem):
-    assert media_problem("image", encoded(HEADS["image/png"]), said) == problem
+def test_a_given_media_type_is_checked(given, problem):
+    assert media_problem("image", encoded(HEADS["image/png"]), given) == problem
 
 
 @pytest.mark.parametrize("found", ["image/png", "audio/wav", "video/x-msvideo"])
@@ -195,7 +195,7 @@ def test_large_data_are_a_problem(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.parametrize(
     "media_type", ["text/plain", "Text/CSV; charset=utf-8", "application/json", "application/toml"]
 )
-def test_text_has_one_of_these_types(media_type):
+def test_media_types_of_text_are_recognized(media_type):
     assert is_text_type(media_type)
 
 

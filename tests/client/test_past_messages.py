@@ -37,10 +37,10 @@ def calls(*names: str, ids: tuple[str | None, ...]) -> dict[str, Any]:
 
 
 def test_a_call_without_an_id_gets_the_id_of_its_result():
-    asked, told = as_sent(calls("f", ids=(None,)), tool_message("1", "ok"))
+    call_message, result_message = as_sent(calls("f", ids=(None,)), tool_message("1", "ok"))
 
-    assert asked["tool_calls"][0]["id"] == told["tool_call_id"] == "1"
-    assert told["name"] == "f"
+    assert call_message["tool_calls"][0]["id"] == result_message["tool_call_id"] == "1"
+    assert result_message["name"] == "f"
 
 
 def test_calls_and_results_without_ids_are_matched_by_name_and_then_by_order():
@@ -58,10 +58,10 @@ def test_calls_and_results_without_ids_are_matched_by_name_and_then_by_order():
 
 
 def test_an_unmatched_call_and_an_unmatched_result_get_ids():
-    told, asked = as_sent(tool_message(None, "ok"), calls("f", ids=(None,)))
+    result_message, call_message = as_sent(tool_message(None, "ok"), calls("f", ids=(None,)))
 
-    assert told["tool_call_id"]
-    assert asked["tool_calls"][0]["id"]
+    assert result_message["tool_call_id"]
+    assert call_message["tool_calls"][0]["id"]
 
 
 @pytest.mark.parametrize("ids", [(None, None), ("f", "f")])
@@ -79,10 +79,12 @@ def test_calls_whose_results_have_the_tools_name_as_id_get_unique_ids(ids):
 
 
 def test_parallel_calls_with_the_same_id_get_different_ids():
-    asked, first, second = as_sent(calls("f", "g", ids=("d", "d")), tool_message("d", "1"), tool_message("d", "2"))
+    call_message, first, second = as_sent(
+        calls("f", "g", ids=("d", "d")), tool_message("d", "1"), tool_message("d", "2")
+    )
 
-    assert [call["id"] for call in asked["tool_calls"]] == [first["tool_call_id"], second["tool_call_id"]]
-    assert [(told["name"], told["content"]) for told in (first, second)] == [("f", "1"), ("g", "2")]
+    assert [call["id"] for call in call_message["tool_calls"]] == [first["tool_call_id"], second["tool_call_id"]]
+    assert [(message["name"], message["content"]) for message in (first, second)] == [("f", "1"), ("g", "2")]
     assert first["tool_call_id"] == "d" != second["tool_call_id"]
 
 
@@ -96,16 +98,16 @@ def test_an_id_may_be_used_again_in_a_later_turn():
 
 
 def test_a_result_with_an_empty_id_gets_one():
-    (told,) = as_sent(tool_message("", "ok"))
+    (result_message,) = as_sent(tool_message("", "ok"))
 
-    assert told["tool_call_id"]
+    assert result_message["tool_call_id"]
 
 
 def test_ids_that_are_set_are_kept():
-    asked, told = as_sent(calls("f", "g", ids=("1", "2")), tool_message("2", "ok"))
+    call_message, result_message = as_sent(calls("f", "g", ids=("1", "2")), tool_message("2", "ok"))
 
-    assert [call["id"] for call in asked["tool_calls"]] == ["1", "2"]
-    assert told == {"role": "tool", "tool_call_id": "2", "content": "ok", "name": "g"}
+    assert [call["id"] for call in call_message["tool_calls"]] == ["1", "2"]
+    assert result_message == {"role": "tool", "tool_call_id": "2", "content": "ok", "name": "g"}
 
 
 def test_a_users_text_with_a_lone_surrogate_is_refused_with_its_position():
@@ -166,7 +168,7 @@ def test_a_file_stand_in_shows_the_known_details(details: dict[str, Any], line: 
     assert file_stand_in("file", **details) == line
 
 
-def test_a_value_is_shown_without_ids_and_encrypted_content():
+def test_a_stand_in_shows_a_value_without_ids_and_encrypted_content():
     value = {"type": "x", "id": "1", "query": "rain", "encrypted_content": "AA", "data": b"abc", "none": None, 1: [{}]}
 
     assert value_stand_in("web_search", value) == '[web_search: {"query": "rain", "data": "3 bytes", "1": [{}]}]'
@@ -175,7 +177,7 @@ def test_a_value_is_shown_without_ids_and_encrypted_content():
     assert value_stand_in("web_search", {"a": "", "b": "é"}) == '[web_search: {"b": "é"}]'
 
 
-def test_a_long_value_is_shown_shortened():
+def test_a_stand_in_shows_a_long_value_shortened():
     assert len(value_stand_in("search", {"text": "x" * 100_000})) < 600
     assert len(value_stand_in("search", ["x" * 400] * 1_000)) < 2_100
     assert value_stand_in("search", json.loads("[" * 100 + "]" * 100)) == f'[search: {"[" * 7}"…"{"]" * 7}]'

@@ -85,15 +85,15 @@ CUT = {"vllm-gpt-oss/stop": "How"}
 
 @pytest.mark.parametrize("rec", WHOLE, ids=ids)
 def test_every_whole_answer_has_the_values_of_its_json(rec: Recording):
-    said = json.loads(rec.content)
+    recorded = json.loads(rec.content)
 
     completion = read_answer(request_of(rec), rec.content, "id-1").completion()
 
-    assert said["id"] == completion.id
-    assert said["model"] == completion.model
+    assert recorded["id"] == completion.id
+    assert recorded["model"] == completion.model
     assert completion.request_id == "id-1"
-    assert said["usage"]["completion_tokens"] == completion.usage.completion_tokens
-    for raw, choice in zip(said["choices"], completion.choices, strict=True):
+    assert recorded["usage"]["completion_tokens"] == completion.usage.completion_tokens
+    for raw, choice in zip(recorded["choices"], completion.choices, strict=True):
         assert (raw["message"]["content"] or "") == choice.text + CUT.get(rec.name, "")
         assert (raw["message"].get("reasoning") or raw["message"].get("reasoning_content") or "") == choice.reasoning
         assert raw["finish_reason"] == choice.finish_reason
@@ -229,8 +229,8 @@ def test_every_error_becomes_its_class_and_repeats_the_servers_words(rec: Record
     assert rec.status == error.status_code
     assert rec.headers.get("x-request-id") == error.request_id
     assert json.loads(rec.content) == error.body
-    said = error.body.get("error") or error.body.get("detail") or error.body
-    assert (said["message"] if isinstance(said, dict) else said) in str(error)
+    reported = error.body.get("error") or error.body.get("detail") or error.body
+    assert (reported["message"] if isinstance(reported, dict) else reported) in str(error)
 
 
 @pytest.mark.parametrize("name", ["vllm-generic/00-models", "vllm-gpt-oss/models"])

@@ -109,7 +109,7 @@ def test_the_answers_of_a_real_vllm_are_read(name):
     assert found.usage.total_tokens > 10
 
 
-def test_the_tokens_are_counted():
+def test_the_token_counts_are_read():
     usage = read({"results": rows(1, 2, 3), "usage": {"prompt_tokens": 5, "total_tokens": 5}}).usage
 
     assert usage is not None
@@ -125,7 +125,7 @@ def test_results_belong_to_the_documents_by_their_index():
 
 
 @pytest.mark.parametrize("number", [2, 3])
-def test_the_best_are_kept_if_the_server_returns_all(number):
+def test_top_n_is_applied_if_the_server_returns_all(number):
     assert pairs(read({"results": rows(0.3, 0.2, 0.1)[:number]}, top_n=2)) == [(0, 0.3), (1, 0.2)]
 
 

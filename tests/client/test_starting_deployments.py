@@ -89,8 +89,8 @@ async def test_the_end_of_the_wait_says_how_long_it_was_and_what_failed_last(ask
     with WireServer([NEVER, CLOSE]) as server, pytest.raises(APITimeoutError) as caught:
         await ask(client(server, **waiting), request())
 
-    said = r"did not start within \d+\.\d s \(tries: \d+\).*`wait_for_start`, which is 0\.2 s.*\n.*HTTP 503.*busy"
-    assert re.search(said, str(caught.value))
+    pattern = r"did not start within \d+\.\d s \(tries: \d+\).*`wait_for_start`, which is 0\.2 s.*\n.*HTTP 503.*busy"
+    assert re.search(pattern, str(caught.value))
     assert (caught.value.phase, caught.value.status_code, caught.value.request_id) == ("start", 503, "id-7")
 
 
@@ -143,8 +143,8 @@ def models_answer(data: bytes) -> bytes:
 @pytest.mark.parametrize("ask", PATHS)
 async def test_the_total_timeout_bounds_the_wait(ask: Ask, caplog):
     waiting = {"wait_for_start": StartPolicy(900, base=300, ceiling=300), "timeout": {"total": 0.5}}
-    said = r"`total`.* gave up after \d+\.\d s.*\n.*503"
-    with WireServer([NEVER, CLOSE]) as server, pytest.raises(APITimeoutError, match=said) as caught:
+    pattern = r"`total`.* gave up after \d+\.\d s.*\n.*503"
+    with WireServer([NEVER, CLOSE]) as server, pytest.raises(APITimeoutError, match=pattern) as caught:
         await ask(client(server, **waiting), request())
 
     assert caught.value.phase == "total"

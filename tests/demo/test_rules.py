@@ -61,10 +61,10 @@ def test_a_comparison_calls_the_tool_for_both_cities():
     tools = [tool("get_weather", "The weather in a city today.", city="string")]
     calls = answer(question, tools=tools).tool_calls
     messages = turn("get_weather", "Paris: 9 °C and raining", asked=question)
-    told = answer(*messages, {**messages[-1], "content": "New Delhi: 31 °C and hazy"}, tools=tools)
+    reply = answer(*messages, {**messages[-1], "content": "New Delhi: 31 °C and hazy"}, tools=tools)
 
     assert [call.arguments for call in calls] == [{"city": "Paris"}, {"city": "New Delhi"}]
-    assert told.text == "Yes: Paris has 9 °C, and New Delhi has 31 °C."
+    assert reply.text == "Yes: Paris has 9 °C, and New Delhi has 31 °C."
 
 
 def test_parallel_tool_calls_false_makes_one_call():
@@ -118,9 +118,11 @@ def test_after_a_hand_off_the_tool_is_called():
 
 def test_a_hand_off_is_not_a_result():
     handed = turn("handoff", "Agent Forecaster is now handling the request.")
-    told = [{**message, **({"tool_call_id": "2"} if "tool_call_id" in message else {})} for message in turn("f", "31")]
-    told[1] = {**told[1], "tool_calls": [{**told[1]["tool_calls"][0], "id": "2"}]}
-    assert answer(*handed, *told[1:]).text == "According to `f`: 31."
+    later_turn = [
+        {**message, **({"tool_call_id": "2"} if "tool_call_id" in message else {})} for message in turn("f", "31")
+    ]
+    later_turn[1] = {**later_turn[1], "tool_calls": [{**later_turn[1]["tool_calls"][0], "id": "2"}]}
+    assert answer(*handed, *later_turn[1:]).text == "According to `f`: 31."
 
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}

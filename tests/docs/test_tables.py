@@ -134,7 +134,7 @@ def test_every_exit_code_is_listed() -> None:
     assert [row[0] for row in Page("docs/cli.md").table("exit code")] == sorted(codes, key=int)
 
 
-def test_the_figures_that_pages_repeat_are_those_of_the_measured_pages() -> None:
+def test_figures_on_other_pages_match_the_measured_pages() -> None:
     conformance = Page("docs/measured/llama_index_conformance.md").text
     ((total, ours, others),) = re.findall(r"\*\*of (\d+) promises\*\* \| \*\*(\d+)\*\* \| \*\*(\d+)\*\*", conformance)
     calls = Page("docs/measured/reliability.md").table("Calls that came to")

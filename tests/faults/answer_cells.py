@@ -34,8 +34,8 @@ def _json(name: str, value: Any, expected: Right | Fails) -> Cell:
 
 
 def _choice(message: Any, finish: Any = "stop", **fields: Any) -> dict[str, Any]:
-    told = message and {"role": "assistant", **message}
-    return completion(choices=[{"index": 0, "message": told, "finish_reason": finish, **fields}])
+    full_message = message and {"role": "assistant", **message}
+    return completion(choices=[{"index": 0, "message": full_message, "finish_reason": finish, **fields}])
 
 
 def _no(*mentions: str, error: str = "ResponseError", partial: str | None = None, tries: int = 1) -> Fails:

@@ -39,7 +39,7 @@ class Fails:
 
     Attributes:
         error: Name of the class in `tir_client`.
-        said: Parts of the server's message or of our advice that the error's message must contain.
+        mentions: Parts of the server's message or of our advice that the error's message must contain.
         status: The HTTP status that the error carries.
         phase: The phase of a connection or timeout error.
         partial: The text that had arrived; None if nothing had.

@@ -146,10 +146,10 @@ def test_fork_after_use(sandbox: Sandbox, driver: Driver, fresh: Any) -> None:
             os._exit(0)
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:
-        told = pipe.read().decode()
+        output = pipe.read().decode()
     os.waitpid(pid, 0)
 
-    assert told == f"{expected}|{expected}"
+    assert output == f"{expected}|{expected}"
     assert sandbox.connections == connections + 2
     assert driver.read(driver.whole(model))[0] == expected
     assert sandbox.connections == connections + 2, "the parent had to connect again"

@@ -233,9 +233,9 @@ async def test_nulls_in_the_usage_are_left_out(model: ChatTIR, sandbox: Sandbox)
     answer = {"message": {"content": "Hi"}, "finish_reason": "stop"}
     sandbox.script(Reply(body={"choices": [answer], "usage": {**usage, "a": None, "prompt_tokens_details": details}}))
 
-    told = model.invoke("Hi").response_metadata["token_usage"]
+    reported = model.invoke("Hi").response_metadata["token_usage"]
 
-    assert told == {**usage, "prompt_tokens_details": {"cached_tokens": 0}}
+    assert reported == {**usage, "prompt_tokens_details": {"cached_tokens": 0}}
 
 
 async def test_usage_is_reported_once_with_its_details(model: ChatTIR, sandbox: Sandbox):

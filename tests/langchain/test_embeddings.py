@@ -109,16 +109,16 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("fields", "reply", "said"), WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize(("fields", "reply", "words"), WRONG.values(), ids=WRONG)
 async def test_wrong_vectors_are_an_error(
-    endpoint: dict[str, Any], sandbox: Sandbox, fields: Any, reply: Any, said: str
+    endpoint: dict[str, Any], sandbox: Sandbox, fields: Any, reply: Any, words: str
 ):
     sandbox.script(reply, reply)
     model = TIREmbeddings(**endpoint, **fields)
 
-    with pytest.raises(ResponseError, match=said):
+    with pytest.raises(ResponseError, match=words):
         model.embed_documents(["a", "b"])
-    with pytest.raises(ResponseError, match=said):
+    with pytest.raises(ResponseError, match=words):
         await model.aembed_documents(["a", "b"])
 
 

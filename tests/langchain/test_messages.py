@@ -206,25 +206,27 @@ def test_tool_results_in_a_users_message_become_tool_messages():
     ]
     use = {"type": "tool_use", "id": "1", "name": "get_weather", "input": {}}
 
-    _, *told, asked = to_wire([AIMessage([use]), HumanMessage([*results, {"type": "text", "text": "So?"}])])
+    _, *result_messages, user_message = to_wire(
+        [AIMessage([use]), HumanMessage([*results, {"type": "text", "text": "So?"}])]
+    )
 
-    assert told == [
+    assert result_messages == [
         {"role": "tool", "tool_call_id": "1", "content": "31", "name": "get_weather"},
         {"role": "tool", "tool_call_id": "2", "content": "noon"},
         {"role": "tool", "tool_call_id": "3", "content": ""},
     ]
-    assert asked == {"role": "user", "content": "So?"}
+    assert user_message == {"role": "user", "content": "So?"}
     assert [message["role"] for message in to_wire([HumanMessage(results)])] == ["tool"] * 3
 
 
 def test_past_calls_are_sent_and_name_their_results():
-    asked, told = to_wire([AIMessage("", tool_calls=[CALL]), ToolMessage("31", tool_call_id="1")])
+    call_message, result_message = to_wire([AIMessage("", tool_calls=[CALL]), ToolMessage("31", tool_call_id="1")])
 
-    assert asked["content"] == ""
-    assert asked["tool_calls"] == [
+    assert call_message["content"] == ""
+    assert call_message["tool_calls"] == [
         {"id": "1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "पुणे"}'}}
     ]
-    assert told["name"] == "get_weather"
+    assert result_message["name"] == "get_weather"
 
 
 @pytest.mark.parametrize(
@@ -297,10 +299,10 @@ def test_an_answer_is_sent_back_unchanged(make: Any, sandbox: Sandbox, output_ve
 
     model.invoke([HumanMessage("Hi"), answer, *results])
 
-    _, sent, *told = sandbox.requests[-1].body["messages"]
+    _, sent, *result_messages = sandbox.requests[-1].body["messages"]
     assert (sent["reasoning"], sent["content"]) == ("I think.", "I say.")
     functions = [call["function"] for call in sent["tool_calls"]]
     assert [function["name"] for function in functions] == ["a", "b", "c"]
     assert [json.loads(function["arguments"]) for function in functions[:2]] == [{"x": 1}, {"y": "é"}]
     assert json.loads(functions[2]["arguments"]) == {"invalid_arguments": "{broken"}
-    assert [message["name"] for message in told] == ["a", "b", "c"]
+    assert [message["name"] for message in result_messages] == ["a", "b", "c"]

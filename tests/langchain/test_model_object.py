@@ -80,10 +80,10 @@ def test_secrets_are_in_no_trace_of_a_call(make: Callable[..., ChatTIR], sandbox
     with pytest.raises(APIStatusError) as raised:
         model.invoke("Hi", {"callbacks": [traces]})
 
-    told = "".join(run.model_dump_json() for run in traces.traced_runs) + repr(raised.value.__dict__)
-    assert SECRET not in told
-    assert sandbox.token not in told
-    assert '"status_code":500' in told
+    traced = "".join(run.model_dump_json() for run in traces.traced_runs) + repr(raised.value.__dict__)
+    assert SECRET not in traced
+    assert sandbox.token not in traced
+    assert '"status_code":500' in traced
 
 
 def test_a_trace_has_the_versions_and_parameters_of_the_call(model: ChatTIR):
@@ -419,16 +419,16 @@ def test_the_type_hints_of_public_methods_can_be_read(cls: type):
 
 def test_callbacks_get_an_error_with_the_partial_answer(model: ChatTIR, sandbox: Sandbox):
     class Listener(BaseCallbackHandler):
-        told: Any = None
+        response: Any = None
 
         def on_llm_error(self, error: BaseException, **kwargs: Any) -> None:
-            Listener.told = kwargs["response"]
+            Listener.response = kwargs["response"]
 
     sandbox.script(Fault(after=Reply(text=["Hel", "lo"]), error_chunk=True, at=2))
 
     with pytest.raises(Exception, match="EngineCore"):
         list(model.stream("Hi", {"callbacks": [Listener()]}))
-    assert Listener.told.generations[0][0].text.startswith("Hel")
+    assert Listener.response.generations[0][0].text.startswith("Hel")
 
 
 # Profile and registration

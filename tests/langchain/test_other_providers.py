@@ -185,13 +185,13 @@ def test_a_call_of_another_provider_is_sent_once(block: dict[str, Any], repeated
     answer = AIMessage([TEXT, block], tool_calls=[CALL] if repeated else [])
     result = ToolMessage([{"type": "text", "text": "31"}], tool_call_id="call_1")
 
-    asked, told = to_wire([answer, result])
+    call_message, result_message = to_wire([answer, result])
 
-    (call,) = asked["tool_calls"]
+    (call,) = call_message["tool_calls"]
     assert (call["id"], call["function"]["name"]) == ("call_1", "get_weather")
     assert json.loads(call["function"]["arguments"]) == {"city": "Pune"}
-    assert asked["content"] == "It rained."
-    assert told == {"role": "tool", "tool_call_id": "call_1", "content": "31", "name": "get_weather"}
+    assert call_message["content"] == "It rained."
+    assert result_message == {"role": "tool", "tool_call_id": "call_1", "content": "31", "name": "get_weather"}
 
 
 def test_a_custom_call_of_openai_is_sent_as_langchain_keeps_it():
@@ -205,20 +205,20 @@ def test_a_custom_call_of_openai_is_sent_as_langchain_keeps_it():
 def test_an_old_function_call_and_its_result_are_sent_as_a_tool_call():
     asked = AIMessage("", additional_kwargs={"function_call": {"name": "get_weather", "arguments": '{"city": "Pune"}'}})
 
-    asked_wire, told = to_wire([asked, FunctionMessage("31", name="get_weather")])
+    asked_wire, result_message = to_wire([asked, FunctionMessage("31", name="get_weather")])
 
     (call,) = asked_wire["tool_calls"]
     assert call["function"] == {"name": "get_weather", "arguments": '{"city": "Pune"}'}
-    assert told == {"role": "tool", "tool_call_id": call["id"], "content": "31", "name": "get_weather"}
+    assert result_message == {"role": "tool", "tool_call_id": call["id"], "content": "31", "name": "get_weather"}
 
 
 def test_results_of_bedrock_in_a_users_message_become_separate_messages():
     result = {"toolResult": {"toolUseId": "1", "content": [{"text": "31"}, {"json": {"unit": "C"}}]}}
 
-    told, asked = to_wire([HumanMessage([result, {"text": "So?"}])])
+    result_message, user_message = to_wire([HumanMessage([result, {"text": "So?"}])])
 
-    assert told == {"role": "tool", "tool_call_id": "1", "content": '31\n{"unit": "C"}'}
-    assert asked == {"role": "user", "content": "So?"}
+    assert result_message == {"role": "tool", "tool_call_id": "1", "content": '31\n{"unit": "C"}'}
+    assert user_message == {"role": "user", "content": "So?"}
 
 
 @pytest.mark.parametrize(

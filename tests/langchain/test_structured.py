@@ -506,7 +506,7 @@ def test_the_parser_reads_a_text():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "words"),
     [
         ({"schema": None}, "`schema` is missing"),
         ({"schema": Person, "method": "magic"}, "`method` must be"),
@@ -525,6 +525,6 @@ def test_the_parser_reads_a_text():
         ({"schema": Person, "method": "function_calling", "tool_choice": "auto"}, "`tool_choice` cannot be passed"),
     ],
 )
-def test_an_impossible_request_is_refused_before_any_call(model: ChatTIR, arguments: dict[str, Any], said: str):
-    with pytest.raises(ModelInvalidRequestError, match=said):
+def test_an_impossible_request_is_refused_before_any_call(model: ChatTIR, arguments: dict[str, Any], words: str):
+    with pytest.raises(ModelInvalidRequestError, match=words):
         model.with_structured_output(**arguments)

@@ -126,7 +126,7 @@ def test_a_strict_call_of_a_schema_that_is_not_an_object_allows_no_other_argumen
 
 
 @pytest.mark.parametrize(
-    ("schema", "method", "strict", "said"),
+    ("schema", "method", "strict", "words"),
     [
         (
             Person,
@@ -139,10 +139,10 @@ def test_a_strict_call_of_a_schema_that_is_not_an_object_allows_no_other_argumen
         (Person, "x", None, "`method` is 'json_schema', 'function_calling' or 'json_mode', not 'x'."),
     ],
 )
-def test_a_request_that_cannot_be_sent_is_refused(schema: Any, method: Any, strict: bool | None, said: str):
+def test_a_request_that_cannot_be_sent_is_refused(schema: Any, method: Any, strict: bool | None, words: str):
     with pytest.raises(InvalidRequestError) as raised:
         structured_call(schema, method, strict)
-    assert said in str(raised.value)
+    assert words in str(raised.value)
 
 
 def answer(text: str = "", finish: str | None = "stop", **fields: Any) -> list[Generation]:
@@ -204,7 +204,7 @@ def test_a_broken_call_is_an_error_once_it_has_ended():
 
 
 @pytest.mark.parametrize(
-    ("made", "result", "said", "text"),
+    ("made", "result", "message", "text"),
     [
         (StructuredParser(), answer("[1]"), "The answer is not an object: '[1]'", "[1]"),
         (StructuredParser(), answer(" "), "The answer is not an object: ' '", " "),
@@ -232,16 +232,16 @@ def test_a_broken_call_is_an_error_once_it_has_ended():
     ],
 )
 def test_an_answer_that_is_not_the_object_is_an_error_with_its_text(
-    made: StructuredParser, result: list[Generation], said: str, text: str
+    made: StructuredParser, result: list[Generation], message: str, text: str
 ):
     with pytest.raises(StructuredOutputError) as raised:
         made.parse_result(result)
-    assert str(raised.value).startswith(said)
+    assert str(raised.value).startswith(message)
     assert raised.value.text == raised.value.llm_output == text
 
 
 @pytest.mark.parametrize(
-    ("result", "said", "text"),
+    ("result", "message", "text"),
     [
         (answer(TEXT, additional_kwargs={"refusal": "No."}), "The model refused: 'No.'.", "No."),
         (
@@ -252,10 +252,10 @@ def test_an_answer_that_is_not_the_object_is_an_error_with_its_text(
     ],
 )
 @pytest.mark.parametrize("partial", [False, True])
-def test_a_refusal_is_an_error_with_its_message(result: Any, said: str, text: str, partial: bool):
+def test_a_refusal_is_an_error_with_its_message(result: Any, message: str, text: str, partial: bool):
     with pytest.raises(RefusedOutputError) as raised:
         StructuredParser().parse_result(result, partial=partial)
-    assert (raised.value.message, raised.value.text) == (said, text)
+    assert (raised.value.message, raised.value.text) == (message, text)
     assert raised.value.raw_message is result[0].message
 
 

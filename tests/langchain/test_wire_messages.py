@@ -32,10 +32,10 @@ def one(message: Any) -> dict[str, Any]:
 def test_a_function_message_is_the_result_of_the_call_with_its_name(message: Any):
     call = {"name": "f", "arguments": "{}"}
 
-    asked, told = to_wire([AIMessage("", additional_kwargs={"function_call": call}), message])
+    call_message, result_message = to_wire([AIMessage("", additional_kwargs={"function_call": call}), message])
 
-    assert asked["tool_calls"] == [{"id": "call_1", "type": "function", "function": call}]
-    assert told == {
+    assert call_message["tool_calls"] == [{"id": "call_1", "type": "function", "function": call}]
+    assert result_message == {
         "role": "tool",
         "tool_call_id": "call_1",
         "content": [WIRE_IMAGE, {"type": "text", "text": "[x]"}],

@@ -212,11 +212,11 @@ REFUSED: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize(("form", "said"), REFUSED.values(), ids=REFUSED)
-def test_an_object_that_is_not_a_tool_is_refused_by_name(form: Any, said: str):
+@pytest.mark.parametrize(("form", "words"), REFUSED.values(), ids=REFUSED)
+def test_an_object_that_is_not_a_tool_is_refused_by_name(form: Any, words: str):
     with pytest.raises(InvalidRequestError) as raised:
         to_tool(form)
-    assert said in str(raised.value)
+    assert words in str(raised.value)
 
 
 def test_a_callable_without_a_name_is_refused():

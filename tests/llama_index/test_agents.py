@@ -237,11 +237,13 @@ async def test_an_agent_tells_the_model_that_its_arguments_are_not_json(llm, san
     sandbox.script(Reply(tool_calls=[ToolCall("multiply", '{"a": 6, "b":')]), Reply(text="Sorry, 42."))
     answer = await FunctionAgent(tools=[MULTIPLY], llm=llm, streaming=streaming).run("6 * 7?", memory=memory)
     assert str(answer) == "Sorry, 42."
-    asked, told = sandbox.requests[-1].body["messages"][-2:]
-    assert json.loads(asked["tool_calls"][0]["function"]["arguments"]) == {"invalid_arguments": '{"a": 6, "b":'}
-    assert told["content"].startswith("Tool multiply (its arguments are not a JSON object: Expecting value: line 1")
-    assert told["name"] == "multiply"
-    assert told["tool_call_id"] == asked["tool_calls"][0]["id"]
+    call_message, result_message = sandbox.requests[-1].body["messages"][-2:]
+    assert json.loads(call_message["tool_calls"][0]["function"]["arguments"]) == {"invalid_arguments": '{"a": 6, "b":'}
+    assert result_message["content"].startswith(
+        "Tool multiply (its arguments are not a JSON object: Expecting value: line 1"
+    )
+    assert result_message["name"] == "multiply"
+    assert result_message["tool_call_id"] == call_message["tool_calls"][0]["id"]
 
 
 async def test_the_history_has_the_name_under_which_a_tool_was_offered(llm, sandbox, memory):
@@ -252,10 +254,14 @@ async def test_the_history_has_the_name_under_which_a_tool_was_offered(llm, sand
     assert str(answer) == "Sunny."
     assert answer.tool_calls[0].tool_name == "Weather in: India"
     body = sandbox.requests[-1].body
-    asked, told = body["messages"][-2:]
-    names = [body["tools"][0]["function"]["name"], asked["tool_calls"][0]["function"]["name"], told["name"]]
+    call_message, result_message = body["messages"][-2:]
+    names = [
+        body["tools"][0]["function"]["name"],
+        call_message["tool_calls"][0]["function"]["name"],
+        result_message["name"],
+    ]
     assert names == ["Weather_in__India"] * 3
-    assert told["content"] == "Sunny in Pune."
+    assert result_message["content"] == "Sunny in Pune."
 
 
 @pytest.mark.parametrize("streaming", [True, False])

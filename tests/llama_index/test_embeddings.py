@@ -232,7 +232,7 @@ def test_it_can_be_copied_pickled_and_saved(embedding):
         assert same.get_text_embedding("a") == embedding.get_text_embedding("a")
 
 
-def test_threads_share_it(embedding):
+def test_threads_share_an_embedding_model(embedding):
     found = []
     threads = [threading.Thread(target=lambda: found.append(embedding.get_text_embedding("a"))) for _ in range(4)]
     for thread in threads:

@@ -132,12 +132,12 @@ def test_a_call_that_cannot_be_read_is_shown(calls, shown):
 
 def test_an_old_function_call_is_sent():
     old = {"name": "now", "arguments": "{}"}
-    asked, told = wire(
+    call_message, result_message = wire(
         assistant(additional_kwargs={"function_call": old}),
         ChatMessage(role=MessageRole.FUNCTION, content="noon", additional_kwargs={"name": "now"}),
     )
-    assert asked["tool_calls"][0]["function"] == old
-    assert asked["tool_calls"][0]["id"] == told["tool_call_id"]
+    assert call_message["tool_calls"][0]["function"] == old
+    assert call_message["tool_calls"][0]["id"] == result_message["tool_call_id"]
 
 
 @pytest.mark.parametrize("name", ["reasoning", "reasoning_content", "thinking"])
@@ -181,16 +181,19 @@ def test_a_name_that_is_not_a_string_is_refused():
 
 def test_a_call_without_an_id_gets_the_id_of_its_result():
     result = ChatMessage(role=MessageRole.TOOL, content="noon", additional_kwargs={"tool_call_id": "c9"})
-    asked, told = wire(assistant(CALL.model_copy(update={"tool_call_id": None})), result)
-    assert asked["tool_calls"][0]["id"] == told["tool_call_id"] == "c9"
+    call_message, result_message = wire(assistant(CALL.model_copy(update={"tool_call_id": None})), result)
+    assert call_message["tool_calls"][0]["id"] == result_message["tool_call_id"] == "c9"
 
 
 def test_calls_and_results_without_ids_are_matched_by_their_order():
     calls = [{"function": {"name": name, "arguments": {}}} for name in ("now", "add")]
     results = [ChatMessage(role=MessageRole.TOOL, content=text) for text in ("noon", "3")]
-    asked, *told = wire(assistant(additional_kwargs={"tool_calls": calls}), *results)
-    ids = [call["id"] for call in asked["tool_calls"]]
-    assert [(result["tool_call_id"], result["name"]) for result in told] == [(ids[0], "now"), (ids[1], "add")]
+    call_message, *result_messages = wire(assistant(additional_kwargs={"tool_calls": calls}), *results)
+    ids = [call["id"] for call in call_message["tool_calls"]]
+    assert [(result["tool_call_id"], result["name"]) for result in result_messages] == [
+        (ids[0], "now"),
+        (ids[1], "add"),
+    ]
     assert len(set(ids)) == 2
 
 
@@ -357,12 +360,12 @@ def test_blocks_of_a_tool_result_that_cannot_be_sent_are_named(block, text):
 
 
 def test_a_block_of_an_unknown_class_is_refused_from_a_user_and_shown_from_a_tool():
-    asked, told = ChatMessage(content="Hi"), ChatMessage(role=MessageRole.TOOL, content="Done.")
-    for message in (asked, told):
+    of_user, of_tool = ChatMessage(content="Hi"), ChatMessage(role=MessageRole.TOOL, content="Done.")
+    for message in (of_user, of_tool):
         message.blocks.append(CacheControl(type="ephemeral"))
     with pytest.raises(InvalidRequestError, match="CacheControl"):
-        wire(asked)
-    assert wire(told)[0]["content"] == 'Done.\n[CacheControl: {"ttl": "5m"}]'
+        wire(of_user)
+    assert wire(of_tool)[0]["content"] == 'Done.\n[CacheControl: {"ttl": "5m"}]'
 
 
 def test_text_in_a_data_url_and_of_a_media_type_with_parameters_is_sent():

@@ -57,7 +57,7 @@ def sent_parameters(llm: Any, sandbox: Any, schema: type[BaseModel]) -> Any:
     return sandbox.requests[-1].body["tools"][0]["function"]["parameters"]
 
 
-def test_the_arguments_of_a_tool_are_sent_without_references_and_with_their_limits(llm, sandbox):
+def test_the_schema_of_a_tool_is_sent_closed_and_without_references(llm, sandbox):
     parameters = sent_parameters(llm, sandbox, Trip)
     assert parameters.keys() == {"type", "properties", "required", "additionalProperties"}
     assert parameters["additionalProperties"] is False

@@ -126,8 +126,8 @@ def test_changing_a_response_does_not_change_later_ones():
                     value.clear()
                 elif name != "block_type":
                     setattr(block, name, "changed")
-        for told in item.message.additional_kwargs.get("tool_calls", []):
-            told.clear()
+        for call in item.message.additional_kwargs.get("tool_calls", []):
+            call.clear()
         item.message.blocks.clear()
 
 

@@ -100,9 +100,9 @@ def test_text_that_is_not_the_object_is_a_problem(text: str | None, problem: str
 def test_an_invalid_last_object_is_an_error_with_its_text():
     with pytest.raises(StructuredOutputError) as raised:
         task().finish(answer('{"name": "Ada"}', finish_reason="stop"))
-    said = str(raised.value)
-    assert "Person: age: Field required (finish_reason 'stop')" in said
-    assert said.endswith("""'{"name": "Ada"}'.""")
+    message = str(raised.value)
+    assert "Person: age: Field required (finish_reason 'stop')" in message
+    assert message.endswith("""'{"name": "Ada"}'.""")
     assert (raised.value.text, raised.value.body) == ('{"name": "Ada"}', {"a": 1})
 
 
@@ -142,8 +142,8 @@ def test_the_end_of_a_stream_is_an_object_of_its_class():
 
 
 def test_the_error_names_the_finish_reason():
-    for kwargs, said in (({"finish_reason": "length"}, "max_tokens"), ({"finish_reason": "content_filter"}, "filter")):
-        with pytest.raises(StructuredOutputError, match=said):
+    for kwargs, words in (({"finish_reason": "length"}, "max_tokens"), ({"finish_reason": "content_filter"}, "filter")):
+        with pytest.raises(StructuredOutputError, match=words):
             task().finish(answer(TEXT, **kwargs))
     with pytest.raises(StructuredOutputError, match=r"refused: 'No\.'"):
         task().finish(answer(TEXT, refusal="No."))

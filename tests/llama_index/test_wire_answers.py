@@ -271,8 +271,8 @@ def call_event(arguments: str, **head: Any) -> dict[str, Any]:
 
 
 def test_each_response_holds_the_answer_so_far():
-    told = {"content": [{"token": "a", "logprob": -0.5}]}
-    events = [event({"reasoning": "I "}), event({"reasoning": "look."}), event({"content": "a"}, logprobs=told)]
+    tokens = {"content": [{"token": "a", "logprob": -0.5}]}
+    events = [event({"reasoning": "I "}), event({"reasoning": "look."}), event({"content": "a"}, logprobs=tokens)]
     events += [event({"content": "b"}, "stop")]
 
     first, second, third, fourth, last = responses(*events)

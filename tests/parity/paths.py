@@ -127,7 +127,7 @@ def _langchain(script: Script, endpoint: dict[str, Any]) -> tuple[Any, list[Base
 
 def _from_langchain(message: AIMessage) -> Answer:
     usage = message.usage_metadata
-    said = message.response_metadata
+    metadata = message.response_metadata
     reasoning = "".join(block["reasoning"] for block in message.content_blocks if block["type"] == "reasoning")
     return Answer(
         text=message.text,
@@ -136,7 +136,7 @@ def _from_langchain(message: AIMessage) -> Answer:
             *(Call(call["id"], call["name"], call["args"]) for call in message.tool_calls),
             *(Call(call["id"], call["name"], _broken(call["args"])) for call in message.invalid_tool_calls),
         ),
-        finish_reason=said["finish_reason"],
+        finish_reason=metadata["finish_reason"],
         usage=usage
         and (
             usage["input_tokens"],
@@ -145,8 +145,8 @@ def _from_langchain(message: AIMessage) -> Answer:
             usage.get("input_token_details", {}).get("cache_read"),
             usage.get("output_token_details", {}).get("reasoning"),
         ),
-        model=said["model_name"],
-        id=said["id"],
+        model=metadata["model_name"],
+        id=metadata["id"],
     )
 
 
@@ -188,8 +188,8 @@ def _to_llama_index(turn: Turn) -> ChatMessage:
     blocks += [
         ToolCallBlock(tool_call_id=call.id, tool_name=call.name, tool_kwargs=call.arguments) for call in turn.calls
     ]
-    told = {"tool_call_id": turn.call_id} if turn.call_id else {}
-    return ChatMessage(role=turn.role, blocks=blocks, additional_kwargs=told)
+    extras = {"tool_call_id": turn.call_id} if turn.call_id else {}
+    return ChatMessage(role=turn.role, blocks=blocks, additional_kwargs=extras)
 
 
 def _llama_index_media(media: Media) -> ImageBlock | VideoBlock | AudioBlock:
@@ -216,9 +216,9 @@ def _choice(script: Script) -> dict[str, Any]:
 
 
 def _from_llama_index(response: ChatResponse) -> Answer:
-    blocks, said = response.message.blocks, response.additional_kwargs
-    usage = said.get("total_tokens") and tuple(
-        said.get(name)
+    blocks, extras = response.message.blocks, response.additional_kwargs
+    usage = extras.get("total_tokens") and tuple(
+        extras.get(name)
         for name in ("prompt_tokens", "completion_tokens", "total_tokens", "cached_tokens", "reasoning_tokens")
     )
     return Answer(
@@ -229,7 +229,7 @@ def _from_llama_index(response: ChatResponse) -> Answer:
             for block in blocks
             if isinstance(block, ToolCallBlock)
         ),
-        finish_reason=said["finish_reason"],
+        finish_reason=extras["finish_reason"],
         usage=usage or None,
         model=response.raw["model"],
         id=response.raw["id"],

@@ -69,7 +69,7 @@ FIELDS = ["reasoning", "reasoning_content", "both"]
 
 
 @pytest.mark.parametrize("field", FIELDS)
-async def test_text_and_reasoning(sandbox, endpoint, field):
+async def test_text_and_reasoning_are_separate(sandbox, endpoint, field):
     reply = Reply(text="Haze, 31 °C.\n\nWear 😷.", reasoning="They ask\nabout weather.", reasoning_field=field)
 
     answer = await through_all(Script(ASK), sandbox, endpoint, reply)
@@ -81,7 +81,7 @@ async def test_text_and_reasoning(sandbox, endpoint, field):
     ) == ("Haze, 31 °C.\n\nWear 😷.", "They ask\nabout weather.", "stop")
 
 
-async def test_inline_reasoning_of_a_model_without_a_parser(sandbox, endpoint):
+async def test_inline_reasoning_of_a_model_without_a_parser_is_separated(sandbox, endpoint):
     reply = Reply(text="Haze.", reasoning="Hm. <b>", reasoning_field="think")
 
     answer = await through_all(Script(ASK), sandbox, {**endpoint, "model": "deepseek_r1"}, reply)
@@ -89,7 +89,7 @@ async def test_inline_reasoning_of_a_model_without_a_parser(sandbox, endpoint):
     assert (answer.text, answer.reasoning) == ("Haze.", "Hm. <b>")
 
 
-async def test_parallel_tool_calls_together_with_reasoning_and_text(sandbox, endpoint):
+async def test_parallel_tool_calls_are_read_with_reasoning_and_text(sandbox, endpoint):
     reply = Reply(text="Let me look.", reasoning="Two tools.", tool_calls=TWO_CALLS)
 
     answer = await through_all(Script(ASK, TOOLS), sandbox, endpoint, reply)
@@ -102,7 +102,7 @@ async def test_parallel_tool_calls_together_with_reasoning_and_text(sandbox, end
 
 
 @pytest.mark.parametrize("choice", ["get_time", "required", "none", "auto"])
-async def test_a_tool_choice(sandbox, endpoint, choice):
+async def test_a_tool_choice_is_sent(sandbox, endpoint, choice):
     calls = [] if choice == "none" else [ToolCall("get_time", {"zone": "UTC"})]
 
     await through_all(
@@ -113,7 +113,7 @@ async def test_a_tool_choice(sandbox, endpoint, choice):
     assert wire == sandbox.requests[-1].body["tool_choice"]
 
 
-async def test_a_conversation_with_tool_results_and_past_reasoning(sandbox, endpoint):
+async def test_a_conversation_with_tool_results_and_past_reasoning_is_sent(sandbox, endpoint):
     turns = (
         *ASK,
         Turn(
@@ -131,16 +131,27 @@ async def test_a_conversation_with_tool_results_and_past_reasoning(sandbox, endp
     await through_all(Script(turns, TOOLS), sandbox, endpoint, Reply(text="Haze again.", reasoning="Guess."))
 
     asked = sandbox.requests[-1].body["messages"]
-    assert [said["role"] for said in asked] == ["system", "user", "assistant", "tool", "tool", "assistant", "user"]
+    assert [message["role"] for message in asked] == [
+        "system",
+        "user",
+        "assistant",
+        "tool",
+        "tool",
+        "assistant",
+        "user",
+    ]
     assert (
         asked[2]["reasoning"],
         asked[2]["reasoning_content"],
         asked[2]["content"],
     ) == ("Look first.", "Look first.", "")
-    assert [(said["tool_call_id"], said["name"]) for said in asked[3:5]] == [("c1", "get_weather"), ("c2", "get_time")]
+    assert [(message["tool_call_id"], message["name"]) for message in asked[3:5]] == [
+        ("c1", "get_weather"),
+        ("c2", "get_time"),
+    ]
 
 
-async def test_a_conversation_with_odd_turns(sandbox, endpoint):
+async def test_a_conversation_with_unusual_turns_is_sent(sandbox, endpoint):
     turns = (
         Turn("user", 'naïve 😷 \u2028 "quoted"'),
         Turn("assistant", "", "", (Call("c1", "get_time", {}), Call("c2", "get_time", '{"zone": '))),
@@ -168,7 +179,7 @@ MEDIA = (
 )
 
 
-async def test_images_videos_and_audio_of_a_user(sandbox, endpoint):
+async def test_images_videos_and_audio_of_a_user_are_sent(sandbox, endpoint):
     turns = (ASK[0], Turn("user", "What is it?", media=MEDIA))
 
     await through_all(Script(turns), sandbox, endpoint, Reply(text="A river."))

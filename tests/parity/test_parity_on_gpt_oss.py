@@ -61,13 +61,13 @@ async def answered(asked: Script, endpoint: dict[str, str], paths: tuple[Path, .
         ("leak", "", "Lose the markers."),
     ],
 )
-async def test_text_and_reasoning(endpoint, scenario, text, reasoning):
+async def test_text_and_reasoning_are_separate(endpoint, scenario, text, reasoning):
     answer = await answered(script(scenario), endpoint)
 
     assert (answer.text, answer.reasoning, answer.finish_reason) == (text, reasoning, "stop")
 
 
-async def test_usage(endpoint):
+async def test_usage_is_the_same_on_each_path(endpoint):
     answer = await answered(script("hello"), endpoint)
 
     prompt, completion, total, _, reasoning = answer.usage
@@ -78,7 +78,7 @@ async def test_usage(endpoint):
 @pytest.mark.parametrize(
     ("stop", "text", "finish"), [("reply", "Hello! How can I help you today?", "stop"), ("e", "H", "stop")]
 )
-async def test_a_stop_word_in_the_reasoning(endpoint, stop, text, finish):
+async def test_a_stop_word_in_the_reasoning_does_not_empty_the_answer(endpoint, stop, text, finish):
     """The server ends the first answer in its reasoning; the second one is cut by the client."""
     answer = await answered(script("hello", stop=[stop]), endpoint)
 
@@ -87,7 +87,7 @@ async def test_a_stop_word_in_the_reasoning(endpoint, stop, text, finish):
 
 
 @pytest.mark.parametrize("scenario", ["loop", "thinkloop"])
-async def test_an_answer_that_max_tokens_cuts(endpoint, scenario):
+async def test_an_answer_cut_by_max_tokens_keeps_its_reasoning(endpoint, scenario):
     answer = await answered(script(scenario, max_tokens=20), endpoint)
 
     assert (answer.finish_reason, answer.usage[1]) == ("length", 20)
@@ -104,7 +104,7 @@ async def test_an_answer_that_max_tokens_cuts(endpoint, scenario):
         ("badargs", [Call("", "get_weather", '{"city": "Delhi", "unit":')]),
     ],
 )
-async def test_calls_that_the_model_makes(endpoint, scenario, calls):
+async def test_calls_that_the_model_makes_are_read(endpoint, scenario, calls):
     answer = await answered(with_tools(scenario), endpoint)
 
     assert list(answer.calls) == calls
@@ -126,7 +126,7 @@ async def test_strict_binds_calls_that_the_model_chooses(endpoint, framework, sc
 
 @pytest.mark.parametrize("framework", ["langchain", "llama_index"])
 @pytest.mark.parametrize(("choice", "name"), [("required", "get_weather"), ("get_time", "get_time")])
-async def test_a_forced_call(endpoint, framework, choice, name):
+async def test_a_forced_call_is_made(endpoint, framework, choice, name):
     answer = await answered(with_tools("hello", choice=choice, strict=True), endpoint, of(framework))
 
     assert [call.name for call in answer.calls] == [name]
@@ -140,7 +140,7 @@ def called(*calls: Call, reasoning: str) -> Turn:
 PARIS = Call("c0", "get_weather", {"city": "Paris"})
 
 
-async def test_a_loop_of_calls_with_its_reasoning(endpoint):
+async def test_a_loop_of_calls_is_continued_with_its_reasoning(endpoint):
     first = [called(PARIS, reasoning="First weather, then time."), Turn("tool", "rain", call_id="c0")]
     time = Call("c1", "get_time", {"tz": "UTC"})
     second = [called(time, reasoning="Weather known; now the time."), Turn("tool", "noon", call_id="c1")]
@@ -174,7 +174,7 @@ async def test_a_broken_or_unknown_call_is_sent_back(endpoint, scenario, call, t
     assert (await answered(with_tools(scenario, *turns), endpoint)).text == text
 
 
-async def test_a_stop_word_in_the_text(endpoint):
+async def test_a_stop_word_in_the_text_is_not_part_of_it(endpoint):
     """The server leaves the word in the text, and the rest of its token."""
     for stop in ("How", "Ho"):
         answer = await answered(script("hello", stop=[stop]), endpoint)
@@ -183,14 +183,14 @@ async def test_a_stop_word_in_the_text(endpoint):
 
 
 @pytest.mark.parametrize("word", ["analysis", "final"])
-async def test_a_stop_word_that_names_a_channel(endpoint, word):
+async def test_a_stop_word_that_names_a_channel_does_not_cut_the_text(endpoint, word):
     answer = await answered(script("hello", stop=[word]), endpoint)
 
     assert answer.text == "Hello! How can I help you today?"
 
 
 @pytest.mark.parametrize("path", EVERY)
-async def test_a_stop_word_in_a_tool_call(endpoint, path):
+async def test_a_stop_word_in_a_tool_call_does_not_break_it(endpoint, path):
     asked = script("weather", stop=["unit"])
 
     answer = await path(replace(asked, tools=TOOLS), endpoint)
@@ -200,14 +200,14 @@ async def test_a_stop_word_in_a_tool_call(endpoint, path):
 
 
 @pytest.mark.parametrize("path", EVERY)
-async def test_a_forced_call_of_broken_json(endpoint, path):
+async def test_a_forced_call_of_broken_json_is_replaced(endpoint, path):
     answer = await path(with_tools("badargs", choice="get_weather"), endpoint)
 
     assert [call.name for call in answer.calls if isinstance(call.arguments, dict)] == ["get_weather"]
 
 
 @pytest.mark.parametrize("path", EVERY)
-async def test_errors(endpoint, path):
+async def test_errors_have_the_same_classes(endpoint, path):
     with pytest.raises(BadRequestError, match="minimal"):
         await path(script("hello", extra_body={"reasoning_effort": "minimal"}), endpoint)
     with pytest.raises(ContextOverflowError):

@@ -272,8 +272,8 @@ def test_stream_of_several_answers(http, body):
 def test_stream_of_logprobs(http, body):
     """Streamed log probabilities add up to one per token."""
     stream = chunks(http, body, logprobs=True, top_logprobs=1)
-    told = [choice["logprobs"]["content"] for chunk in stream for choice in chunk["choices"] if choice["logprobs"]]
-    assert sum(map(len, told)) == 8
+    tokens = [choice["logprobs"]["content"] for chunk in stream for choice in chunk["choices"] if choice["logprobs"]]
+    assert sum(map(len, tokens)) == 8
 
 
 def test_error_before_a_stream(http, body):

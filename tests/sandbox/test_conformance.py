@@ -113,10 +113,10 @@ def test_whole_answers_have_the_recorded_keys_in_the_recorded_order(real):
         answer = ask(sandbox, real.body)
 
     assert in_order(skeleton(expected)) == in_order(skeleton(answer.json()))
-    told = expected["choices"][0]["message"], expected["choices"][0]["finish_reason"]
+    recorded = expected["choices"][0]["message"], expected["choices"][0]["finish_reason"]
     ids = re.compile(r"chatcmpl-tool-[0-9a-f]{16}")
     got = answer.json()["choices"][0]["message"], answer.json()["choices"][0]["finish_reason"]
-    assert ids.sub("ID", json.dumps(told)) == ids.sub("ID", json.dumps(got))
+    assert ids.sub("ID", json.dumps(recorded)) == ids.sub("ID", json.dumps(got))
 
 
 @pytest.mark.parametrize("real", list(chats(stream=True)), ids=lambda one: one.name)
@@ -194,8 +194,8 @@ def test_gpt_oss_calls_despite_tool_choice_none_are_streamed_only(name):
         assert shapes(real.content) == shapes(answer.content)
         assert events(answer.content)[-1]["choices"][0]["stop_reason"] == 200012
         return
-    (told,), (got,) = json.loads(real.content)["choices"], answer.json()["choices"]
-    assert told == got
+    (recorded,), (got,) = json.loads(real.content)["choices"], answer.json()["choices"]
+    assert recorded == got
 
 
 def test_a_chat_template_models_context_error_is_as_recorded():

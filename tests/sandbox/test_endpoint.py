@@ -22,7 +22,7 @@ TIR = "/project/p-12345/genai/gpt_oss_120b/v1/chat/completions"
         "/project/p-12345/endpoint/is-678/v1/chat/completions",
     ],
 )
-def test_all_addresses_answer(http, path):
+def test_all_urls_answer(http, path):
     assert http.post(path, json=HELLO).status_code == 200
 
 
@@ -244,7 +244,7 @@ def test_a_body_that_is_not_an_object_is_refused(http):
     assert http.post(CHAT, json={"messages": ["Hello"]}).status_code == 400
 
 
-def test_it_cannot_be_started_twice():
+def test_a_sandbox_cannot_be_started_twice():
     with Sandbox() as sandbox, pytest.raises(RuntimeError, match="already running"):
         sandbox.start()
     sandbox.stop()
@@ -252,7 +252,7 @@ def test_it_cannot_be_started_twice():
         sandbox.host  # noqa: B018
 
 
-def test_it_can_be_started_again():
+def test_a_sandbox_can_be_started_again():
     sandbox = Sandbox()
     for _ in range(2):
         sandbox.start()

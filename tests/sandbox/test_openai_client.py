@@ -36,7 +36,7 @@ def client(sandbox):
         yield one
 
 
-def test_chat(client, sandbox):
+def test_a_chat_has_reasoning_text_and_usage(client, sandbox):
     sandbox.script(Reply(text="Hi", reasoning="Greet."))
     answer = client.chat.completions.create(model=MODEL, messages=HELLO)
 
@@ -46,7 +46,7 @@ def test_chat(client, sandbox):
     assert answer.system_fingerprint == "tir-sandbox-not-a-model"
 
 
-def test_stream(client, sandbox):
+def test_a_chat_is_streamed(client, sandbox):
     sandbox.script(Reply(text="Hi there, you", reasoning=["Gr", "eet."]))
     options = {"include_usage": True}
     chunks = list(client.chat.completions.create(model=MODEL, messages=HELLO, stream=True, stream_options=options))
@@ -58,20 +58,20 @@ def test_stream(client, sandbox):
     assert chunks[-1].usage.total_tokens == chunks[-1].usage.prompt_tokens + chunks[-1].usage.completion_tokens
 
 
-def test_tools(client):
+def test_a_tool_is_called_and_its_result_used(client):
     question = [{"role": "user", "content": "How is the weather in Delhi?"}]
-    asked = client.chat.completions.create(model=MODEL, messages=question, tools=[WEATHER]).choices[0]
-    (call,) = asked.message.tool_calls
+    first = client.chat.completions.create(model=MODEL, messages=question, tools=[WEATHER]).choices[0]
+    (call,) = first.message.tool_calls
     result = {"role": "tool", "tool_call_id": call.id, "content": "31 degrees"}
-    messages = [*question, asked.message.model_dump(exclude_none=True), result]
-    told = client.chat.completions.create(model=MODEL, messages=messages, tools=[WEATHER]).choices[0]
+    messages = [*question, first.message.model_dump(exclude_none=True), result]
+    second = client.chat.completions.create(model=MODEL, messages=messages, tools=[WEATHER]).choices[0]
 
     assert (call.function.name, call.function.arguments) == ("get_weather", '{"city": "city"}')
-    assert asked.finish_reason == "tool_calls"
-    assert "31 degrees" in told.message.content
+    assert first.finish_reason == "tool_calls"
+    assert "31 degrees" in second.message.content
 
 
-def test_streamed_tools(client, sandbox):
+def test_tool_calls_are_streamed(client, sandbox):
     sandbox.script(Reply(tool_calls=[ToolCall("a", {"x": 1}), ToolCall("b", "{broken", id="mine")]))
     with client.chat.completions.stream(model=MODEL, messages=HELLO) as stream:
         calls = stream.get_final_completion().choices[0].message.tool_calls
@@ -80,14 +80,14 @@ def test_streamed_tools(client, sandbox):
     assert calls[1].id == "mine"
 
 
-def test_structured_output(client):
+def test_structured_output_is_parsed(client):
     message = [{"role": "user", "content": "Ada Lovelace, born 1815, was happy."}]
     answer = client.chat.completions.parse(model=MODEL, messages=message, response_format=Person)
 
     assert answer.choices[0].message.parsed == Person(name="name", born=1, mood="happy")
 
 
-def test_logprobs(client, sandbox):
+def test_logprobs_are_returned(client, sandbox):
     sandbox.script(Reply(text="Hi there"))
     answer = client.chat.completions.create(model="qwen3_32b", messages=HELLO, logprobs=True, top_logprobs=2)
 
@@ -97,7 +97,7 @@ def test_logprobs(client, sandbox):
     assert all(token.top_logprobs[0].logprob == token.logprob < 0 for token in tokens)
 
 
-def test_several_choices(client, sandbox):
+def test_several_choices_are_returned(client, sandbox):
     sandbox.script(Reply(choices=[Reply(text="one"), Reply(text="two")]))
     answer = client.chat.completions.create(model=MODEL, messages=HELLO, n=3)
 
@@ -105,7 +105,7 @@ def test_several_choices(client, sandbox):
 
 
 @pytest.mark.parametrize("encoding", ["float", "base64"])
-def test_embeddings(client, encoding):
+def test_embeddings_are_returned(client, encoding):
     data = client.embeddings.create(model="bge-large-en-v1_5", input=["a", "b"], encoding_format=encoding).data
 
     assert [one.index for one in data] == [0, 1]
@@ -120,19 +120,19 @@ def test_embeddings_are_the_same_in_both_encodings(client):
     assert packed == pytest.approx(exact, abs=1e-6)
 
 
-def test_models(client):
+def test_models_are_listed(client):
     assert MODEL in [model.id for model in client.models.list()]
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve(MODEL)
 
 
-def test_refusals(sandbox):
+def test_a_wrong_token_raises_authentication_error(sandbox):
     stranger = openai.OpenAI(base_url=sandbox.base_url, api_key="wrong", max_retries=0)
     with stranger, pytest.raises(openai.AuthenticationError):
         stranger.chat.completions.create(model=MODEL, messages=HELLO)
 
 
-def test_unknown_models(client):
+def test_an_unknown_model_raises_not_found_error(client):
     with pytest.raises(openai.NotFoundError, match="`nope` does not exist"):
         client.chat.completions.create(model="nope", messages=HELLO)
 
@@ -144,7 +144,7 @@ def test_a_prompt_that_is_too_long_is_refused():
             client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "word " * 20}])
 
 
-async def test_async(sandbox):
+async def test_the_async_client_works(sandbox):
     sandbox.script(Reply(text="Hi there"), Reply(text="Hi there"))
     async with openai.AsyncOpenAI(base_url=sandbox.base_url, api_key=sandbox.token) as client:
         whole = await client.chat.completions.create(model=MODEL, messages=HELLO)

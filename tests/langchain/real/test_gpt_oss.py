@@ -81,8 +81,8 @@ def test_a_broken_call_is_kept_as_invalid_and_can_be_sent_back(model: ChatTIR, s
 
     (call,) = answer.invalid_tool_calls
     assert (call["name"], answer.tool_calls) == ("get_weather", [])
-    told = ToolMessage("The arguments are not JSON.", tool_call_id=call["id"])
-    assert chain.invoke([*question, answer, told]).text == "Recovered after bad arguments."
+    result = ToolMessage("The arguments are not JSON.", tool_call_id=call["id"])
+    assert chain.invoke([*question, answer, result]).text == "Recovered after bad arguments."
 
 
 @pytest.mark.parametrize("scenario", ["badargs", "unknowntool"])
@@ -94,7 +94,7 @@ def test_strict_tools_leave_no_broken_call(model: ChatTIR, scenario: str):
 
 
 @pytest.mark.parametrize(("choice", "name"), [("any", "get_weather"), ("get_time", "get_time")])
-async def test_a_forced_call(model: ChatTIR, choice: str, name: str):
+async def test_a_forced_call_is_made(model: ChatTIR, choice: str, name: str):
     chain = model.bind_tools([get_weather, get_time], tool_choice=choice, strict=True)
 
     answers = [await chain.ainvoke(asking("hello")), reduce(add, chain.stream(asking("hello")))]
@@ -107,7 +107,7 @@ STRUCTURED = [("json", *method) for method in METHODS] + [("hello", *method) for
 
 
 @pytest.mark.parametrize(("scenario", "method", "strict"), STRUCTURED)
-async def test_structured_output(model: ChatTIR, method: Any, strict: bool | None, scenario: str):
+async def test_structured_output_returns_the_object(model: ChatTIR, method: Any, strict: bool | None, scenario: str):
     chain = model.with_structured_output(Verdict, method=method, strict=strict)
 
     results = [chain.invoke(asking(scenario)), await chain.ainvoke(asking(scenario))]
@@ -118,7 +118,7 @@ async def test_structured_output(model: ChatTIR, method: Any, strict: bool | Non
 
 
 @pytest.mark.parametrize(("method", "strict"), METHODS)
-def test_structured_output_with_the_raw_message(model: ChatTIR, method: Any, strict: bool | None):
+def test_include_raw_returns_the_object_and_the_message(model: ChatTIR, method: Any, strict: bool | None):
     chain = model.with_structured_output(Verdict, method=method, strict=strict, include_raw=True)
 
     result = chain.invoke(asking("json"))

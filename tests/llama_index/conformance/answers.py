@@ -74,8 +74,8 @@ class AnswerPromises(Promises):
     def test_thinking_deltas_reach_agents(self, llm, sandbox):
         """Agents read them from the response's `additional_kwargs`."""
         sandbox.script(Reply(text="Fine.", reasoning=["first ", "second"]))
-        told = [response.additional_kwargs.get("thinking_delta") for response in llm.stream_chat(question())]
-        assert "".join(filter(None, told)) == "first second"
+        deltas = [response.additional_kwargs.get("thinking_delta") for response in llm.stream_chat(question())]
+        assert "".join(filter(None, deltas)) == "first second"
 
     async def test_the_first_reasoning_of_an_async_stream_is_kept(self, llm, sandbox):
         first = {"role": "assistant", "content": None, "reasoning": "first "}

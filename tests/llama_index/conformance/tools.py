@@ -86,9 +86,9 @@ class ToolPromises(Promises):
     def test_calls_are_plain_dicts_in_additional_kwargs_too(self, llm, sandbox):
         """LlamaIndex's programs read only those."""
         sandbox.script(ONE_CALL)
-        (told,) = llm.chat_with_tools([ADD], "1 + 2?").message.additional_kwargs["tool_calls"]
-        assert isinstance(told, dict)
-        assert told["function"]["name"] == "add"
+        (call,) = llm.chat_with_tools([ADD], "1 + 2?").message.additional_kwargs["tool_calls"]
+        assert isinstance(call, dict)
+        assert call["function"]["name"] == "add"
 
     @pytest.mark.parametrize("sent", AS_SENT.values(), ids=AS_SENT)
     def test_streamed_calls_are_assembled(self, llm, sandbox, sent):

@@ -95,10 +95,10 @@ def test_a_broken_call_is_a_block_and_can_be_sent_back(llm, way):
 
     (call,) = calls(last)
     assert (call.tool_name, call.tool_kwargs) == ("get_weather", '{"city": "Delhi", "unit":')
-    told = ChatMessage(
+    result = ChatMessage(
         role=MessageRole.TOOL, content="Not JSON.", additional_kwargs={"tool_call_id": call.tool_call_id}
     )
-    response = llm.chat_with_tools(TOOLS, chat_history=[*user("badargs"), last.message, told])
+    response = llm.chat_with_tools(TOOLS, chat_history=[*user("badargs"), last.message, result])
     assert response.message.content == "Recovered after bad arguments."
 
 
@@ -110,7 +110,7 @@ def test_strict_tools_leave_no_broken_call(make, scenario):
 
 
 @pytest.mark.parametrize(("choice", "name"), [("required", "get_weather"), ("get_time", "get_time")])
-async def test_a_forced_call(make, choice, name):
+async def test_a_forced_call_is_made(make, choice, name):
     llm = make(strict=True)
     whole = llm.chat_with_tools(TOOLS, chat_history=user("hello"), tool_choice=choice)
     streamed = await collect(llm.astream_chat_with_tools(TOOLS, chat_history=user("hello"), tool_choice=choice))

@@ -117,8 +117,8 @@ def test_a_stream_equals_a_whole_answer(llm):
     whole = llm.chat(question(), temperature=0)
     assert responses[-1].message == whole.message
     assert "".join(response.delta for response in responses) == whole.message.content
-    told = {name: value for name, value in whole.additional_kwargs.items() if name != "cached_tokens"}
-    assert told.items() <= responses[-1].additional_kwargs.items()
+    counts = {name: value for name, value in whole.additional_kwargs.items() if name != "cached_tokens"}
+    assert counts.items() <= responses[-1].additional_kwargs.items()
 
 
 def test_usage_is_counted(make):

@@ -90,7 +90,7 @@ def test_a_result_without_its_call_is_accepted(ask: Ask):
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "words"),
     [
         ({"reasoning_effort": "minimal"}, "Supported values are: high, medium, low"),
         ({"messages": [{"role": "critic", "content": "No."}]}, "1 validation error for Author"),
@@ -98,9 +98,9 @@ def test_a_result_without_its_call_is_accepted(ask: Ask):
     ],
 )
 def test_invalid_conversations_are_refused(
-    http: httpx.Client, body: Callable[..., dict[str, Any]], fields: dict[str, Any], said: str
+    http: httpx.Client, body: Callable[..., dict[str, Any]], fields: dict[str, Any], words: str
 ):
     response = http.post("/chat/completions", json=body("hello", **fields))
 
     assert response.status_code == 400
-    assert said in response.json()["error"]["message"]
+    assert words in response.json()["error"]["message"]
