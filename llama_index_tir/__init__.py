@@ -1,4 +1,4 @@
-"""TIR's models in LlamaIndex: `TIR`, an LLM that calls tools, `TIREmbedding` and `TIRRerank`.
+"""LlamaIndex models for TIR, the inference platform of E2E Networks: `TIR`, `TIREmbedding` and `TIRRerank`.
 
 from llama_index_tir import TIR
 llm = TIR(model="gpt_oss_120b", project_id=123)

@@ -1,4 +1,4 @@
-"""Argument names of `OpenAILike`, and its arguments that have no effect here. Pure."""
+"""Aliases for the argument names of LlamaIndex's other models, and `OpenAILike`'s unsupported arguments. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from tir_client.aliases import ALIASES
 
 EMBEDDING_ALIASES = {**ALIASES, "model": "model_name", "additional_kwargs": "extra_body"}
-"""Other names of arguments of `TIREmbedding`, mapped to the names here."""
+"""Argument names of other embedding models, and their names in `TIREmbedding`."""
 
 MEANINGLESS = {
     "reuse_client": (True, "connections are always reused; see `close` and `http_client`"),

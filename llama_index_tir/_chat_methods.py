@@ -1,4 +1,4 @@
-"""ChatMethods: the mixin with `chat` and `complete` in their eight forms, of `TIR` and of its structured LLMs."""
+"""ChatMethods: the mixin with the eight variants of `chat` and `complete`, for `TIR` and its structured LLMs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class ChatMethods(LLM):
-    """Reports each call, and converts prompts. A subclass has the four methods that get an answer."""
+    """Reports calls and converts prompts. Subclasses implement four methods that request an answer."""
 
     if TYPE_CHECKING:
 

@@ -1,8 +1,7 @@
-"""Converts content blocks to the parts of a message on the wire. Pure, except for reading local files.
+"""Converts content blocks to message parts. Pure, except for reading local files.
 
-A block that cannot be sent raises an error that names it if a person wrote it. In an answer of a model or a result of a
-tool it is replaced by a text that names it (`_stand_ins`): an error would end the conversation, since the same
-history is sent with every later turn.
+A block in a user's message that cannot be sent raises an error. In an answer or a tool result a placeholder replaces it
+(`_stand_ins`), because the history is sent again with each turn, so an error would end the conversation.
 """
 
 from __future__ import annotations
@@ -47,10 +46,10 @@ def to_content(blocks: Sequence[ContentBlock], role: str) -> str | list[Part]:
     """Return the `content` of a message: a string if there is only text, which every server accepts, else parts.
 
     Raises:
-        InvalidRequestError: A block of a person's message cannot be sent; the error names it.
+        InvalidRequestError: A block of a user's message cannot be sent; the error describes it.
     """
     texts = [block.text for block in blocks if isinstance(block, TextBlock)]
-    if len(texts) == len(blocks):  # nearly always, and the rest takes several times as long
+    if len(texts) == len(blocks):  # the usual case; the general one takes several times as long
         return "\n".join(texts)
     return join_content(_to_parts(blocks, role), role)
 
@@ -71,7 +70,7 @@ def _block_parts(block: ContentBlock, role: str) -> list[Part]:
 
 
 def _machines_part(block: ContentBlock, role: str) -> Part:
-    """Return the part for a block of a model or a tool. An assistant message holds nothing but text."""
+    """Return the part for a block of a model or tool. An assistant message has only text."""
     try:
         part = _part(block, role)
     except InvalidRequestError:
@@ -91,7 +90,7 @@ def _part(block: ContentBlock, role: str) -> Part:
 
 
 def _stated_type(block: Any) -> str | None:
-    """What the owner of data says that they are; None if the part says it, which is so for a `data:` URL."""
+    """The stated media type of a block's data; None if the part already has it, as in a `data:` URL."""
     if getattr(block, "url", None) is not None:
         return None
     names = ("image_mimetype", "video_mimetype", "format")

@@ -40,7 +40,7 @@ dispatcher = get_dispatcher("llama_index.core.llms.callbacks")
 
 
 TOKEN_COUNTS = frozenset(field.name for field in fields(Usage))
-"""The `additional_kwargs` of a response that count tokens."""
+"""The token counts in the `additional_kwargs` of a response."""
 
 Response = TypeVar("Response", ChatResponse, CompletionResponse)
 

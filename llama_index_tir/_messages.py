@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from tir_client.protocol.responses import Json
 
 INVALID_CALLS = "invalid_tool_calls"
-"""The key in `additional_kwargs` of a message for calls whose arguments cannot be read. They are no part of a request:
-the calls themselves are in the blocks."""
+"""The key in a message's `additional_kwargs` for calls with unreadable arguments. It is not sent: the calls are also
+in the blocks."""
 
 ROLES = {
     MessageRole.CHATBOT: "assistant",
@@ -46,10 +46,10 @@ ROLES = {
 
 
 def to_wire(messages: Sequence[ChatMessage]) -> list[Json]:
-    """The messages to send, in their order.
+    """Convert messages to the wire form, in order.
 
     Raises:
-        InvalidRequestError: A message, or a block in one, cannot be sent; the error names both.
+        InvalidRequestError: A message or block cannot be sent; the error has its position.
     """
     check_messages(messages)
     return convert_messages(messages, _wire_messages)
@@ -94,7 +94,7 @@ def _assistant(message: ChatMessage) -> Json:
 
 
 def _reasoning(message: ChatMessage) -> str:
-    """Return the reasoning of an answer, from its blocks, or from where other integrations keep it."""
+    """Return the reasoning of an answer, from its blocks or from the fields of other integrations."""
     thoughts = [block.content for block in message.blocks if isinstance(block, ThinkingBlock) and block.content]
     if thoughts or not message.additional_kwargs:
         return "\n".join(thoughts)
@@ -122,7 +122,7 @@ def from_completion(
     Args:
         completion: The answer.
         names: Original tool names by the names sent, for tools that were renamed.
-        price: The price of the model, for the cost, which is in `additional_kwargs` and in `raw`.
+        price: The price of the model, for the cost in `additional_kwargs` and `raw`.
     """
     choice, cost = completion.choice, cost_of(completion.usage, price)
     return ChatResponse(
@@ -150,14 +150,14 @@ def from_choice(choice: Choice, usage: Usage | None, names: Mapping[str, str]) -
 
 
 def _invalid_call(names: Mapping[str, str], call: ToolCall) -> Json | None:
-    """Return a call whose arguments cannot be read, with the model's text of them and the reason; None for others."""
+    """Return a call with unreadable arguments, with their text and the reason; None for other calls."""
     error = call.problem()
     name = names.get(call.name, call.name)
     return {"id": call.id, "name": name, "arguments": call.arguments, "error": error} if error else None
 
 
 def to_message(blocks: list[ContentBlock], calls: list[Json]) -> ChatMessage:
-    """Return an assistant message. `additional_kwargs` repeat the calls for code that reads them only there."""
+    """Return an assistant message. Its `additional_kwargs` repeat the calls for code that reads only those."""
     kwargs = {"tool_calls": calls} if calls else {}
     return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=kwargs)
 

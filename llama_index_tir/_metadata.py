@@ -1,4 +1,4 @@
-"""The limits and abilities of a model in LlamaIndex's form: `TIR.metadata`."""
+"""The limits and features of a model in LlamaIndex's form: `TIR.metadata`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FALLBACK_WINDOW = 8_192
-"""The context window of a model of which neither this library nor the server knows it. LlamaIndex's default of 3,900 is
-that of models from 2023, and would cut prompts and memories far too short."""
+"""The context window if neither this library nor the server has it. LlamaIndex's default of 3,900 dates from 2023, and
+would cut prompts and memories far too short."""
 
 REASONING_OUTPUT = 4_096
 """Tokens to reserve for the answer of a reasoning model, reasoning included."""
@@ -24,19 +24,19 @@ REASONING_OUTPUT = 4_096
 LIMITS = ("context_window", "num_output")
 
 GENERATION = ("temperature", "top_p", "max_tokens", "seed", "reasoning_effort")
-"""The parameters that observers show with the model's name."""
+"""The parameters that observability tools show with the model's name."""
 
 
 class Metadata(LLMMetadata):
-    """LlamaIndex's metadata with the generation parameters that are set, as OpenInference's spans show them."""
+    """LlamaIndex's metadata, with the generation parameters that are set, for OpenInference's spans."""
 
     model_config = ConfigDict(extra="allow")
 
 
 class ServedMetadata(Metadata):
-    """The metadata of a model whose context window only its server knows: it is read when a limit is first used.
+    """The metadata of a model whose context window is read from its server when a limit is first used.
 
-    LlamaIndex reads the other fields in nearly every call, also in async code, where a request would block.
+    LlamaIndex reads the other fields in nearly every call, also in async code, which a request would block.
     """
 
     _read_window: Callable[[], int | None] = PrivateAttr()
@@ -59,7 +59,7 @@ class ServedMetadata(Metadata):
 
 
 def limits(window: int, output: int) -> dict[str, int]:
-    """The fields with the context window and the tokens to reserve for an answer, at most half of it."""
+    """The fields for the context window and for the tokens reserved for an answer, at most half of the window."""
     return {"context_window": window, "num_output": min(output, window // 2)}
 
 
@@ -68,12 +68,12 @@ class MetadataMethods(ChatSettings):
 
     @property
     def metadata(self) -> LLMMetadata:
-        """The limits and abilities that LlamaIndex plans with.
+        """The limits and features of the model, for LlamaIndex.
 
-        For a model that this library does not know, the context window is read from the server's list of models when a
-        limit is first used, once, within 5 seconds; in a running event loop, within one, which
-        `await llm.alist_models()` beforehand avoids. If the server does not say it, a warning is logged, and 8,192
-        tokens are assumed.
+        If this library does not have the model's context window, it is read from the server's list of models when a
+        limit is first used, once, with a timeout of 5 seconds, or 1 second in a running event loop, which it blocks;
+        `await llm.alist_models()` beforehand avoids that. If the server does not report it, a warning is logged, and
+        8,192 tokens are assumed.
         """
         info = model_info(self.model)
         output = self.max_tokens or (REASONING_OUTPUT if info.reasoning else DEFAULT_NUM_OUTPUTS)

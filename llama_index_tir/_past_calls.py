@@ -1,4 +1,4 @@
-"""Converts the tool calls of a past answer, wherever its integration keeps them, to the wire form. Pure."""
+"""Converts the tool calls of past answers, in any integration's form, to the wire form. Pure."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _ARGUMENTS = ("arguments", "args", "input", "parameters")
 
 
 def past_calls(message: ChatMessage) -> tuple[list[Json], list[str]]:
-    """Return the tool calls of a message, and stand-ins for those that cannot be read.
+    """Return the tool calls of a message, and placeholders for unreadable ones.
 
-    A call keeps the model's own text of its arguments, where `additional_kwargs` have it. OpenAI's old function call
-    counts where there is no other.
+    Arguments keep the model's text if `additional_kwargs` has it. OpenAI's old function call is used only if there are
+    no others.
     """
     blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
     if not (blocks or message.additional_kwargs):
@@ -43,7 +43,7 @@ def past_calls(message: ChatMessage) -> tuple[list[Json], list[str]]:
 
 
 def server_steps(message: ChatMessage) -> list[str]:
-    """Return stand-ins for the steps of tools that OpenAI's servers ran, such as web searches."""
+    """Return placeholders for tool steps on OpenAI's servers, such as web searches."""
     steps = message.additional_kwargs.get("built_in_tool_calls")
     return [
         value_stand_in(str(_field(step, "type") or "tool_step"), _plain(step))
@@ -52,12 +52,12 @@ def server_steps(message: ChatMessage) -> list[str]:
 
 
 def wire_name(name: str) -> str:
-    """Return the name of a tool as LlamaIndex offers it to servers, which allow few characters in names."""
+    """Return the name of a tool in requests. Servers allow few characters, so LlamaIndex replaces the others."""
     return re.sub(r"[^a-zA-Z0-9_-]", "_", name)
 
 
 def _read_call(call: Any) -> Json | None:
-    """Read a call of any integration: a dict or an object of an SDK, with or without a `function` inside."""
+    """Convert a call of any integration: a dict or an SDK's object, with or without a nested `function`."""
     function = _field(call, "function")
     function = call if function is None else function
     name = _field(function, "name")

@@ -1,4 +1,4 @@
-"""Builds `raw` and `additional_kwargs` of LlamaIndex's responses: the server's answer as JSON. Pure."""
+"""Builds `raw` of LlamaIndex's responses, and the tool calls in `additional_kwargs`. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Raw(dict[str, Any]):
-    """A JSON object whose fields are attributes, too: `raw.usage.total_tokens`, as with OpenAI's SDK."""
+    """A JSON object with attribute access, as in OpenAI's SDK: `raw.usage.total_tokens`."""
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -32,7 +32,7 @@ def _with_attributes(value: Any) -> Any:
 
 
 def to_raw(completion: Completion, cost: Mapping[str, float] | None = None) -> Raw:
-    """Return an answer as plain JSON in the server's form, the same for streamed and whole answers, with its cost."""
+    """Return an answer as JSON in the server's form, with its cost. Streamed and whole answers are alike."""
     raw = Raw({"object": "chat.completion", "choices": [_raw_choice(choice) for choice in completion.choices]})
     raw.update({name: getattr(completion, name) for name in ("id", "model", "created", "system_fingerprint")})
     usage = completion.usage
@@ -51,6 +51,6 @@ def _raw_choice(choice: Choice) -> Json:
 
 
 def to_wire_call(call: ToolCall, names: Mapping[str, str]) -> Json:
-    """Convert a call to the form in `additional_kwargs`, with the model's own text of the arguments."""
+    """Convert a call to the form in `additional_kwargs`, with the model's text of the arguments."""
     function = {"name": names.get(call.name, call.name), "arguments": call.arguments}
     return {"id": call.id, "type": "function", "function": function}

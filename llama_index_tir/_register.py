@@ -7,7 +7,7 @@ from llama_index_tir.llms import TIR
 
 
 def register() -> None:
-    """Let LlamaIndex find `TIR` and `TIREmbedding` when it loads a saved object, such as an `IngestionPipeline`.
+    """Register `TIR` and `TIREmbedding`, so LlamaIndex can load saved objects, such as an `IngestionPipeline`.
 
     LlamaIndex has no public way to add a class, so this adds them to its dictionaries of recognized classes. Importing
     `llama_index_tir` does not.

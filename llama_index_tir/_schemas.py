@@ -15,7 +15,7 @@ def schema_of_class(cls: Any) -> Json:
     """Return the JSON schema of a pydantic class.
 
     Raises:
-        InvalidRequestError: It is not a pydantic class, or has a field of a type that JSON has no schema for.
+        InvalidRequestError: It is not a pydantic class, or a field's type has no JSON schema.
     """
     if not isinstance(cls, type) or not hasattr(cls, "model_json_schema"):
         raise InvalidRequestError(f"{cls!r} is not a pydantic class. Define a pydantic class that has it as a field.")

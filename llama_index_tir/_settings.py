@@ -40,7 +40,7 @@ _OWN = {"model", *Parameters.model_fields}
 
 
 class ModelSettings(Connection):
-    """The server and the credentials. Fields that are not set come from the environment."""
+    """Server and credentials. Fields that are not set come from the environment."""
 
     @classmethod
     def _fields_from(cls, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -65,22 +65,22 @@ class ChatSettings(ModelSettings, ChatParameters, FunctionCallingLLM):
     )
     context_window: int | None = Field(
         default=None,
-        description="Tokens of prompt and answer. Default: by the model's name, else what the server's list of models "
-        "says, which is read when `metadata` is first used.",
+        description="Tokens of prompt and answer. Default: depends on the model's name, else from the server's list of "
+        "models, which is read when `metadata` is first used.",
     )
-    is_chat_model: bool = Field(default=True, description="Whether LlamaIndex sends messages rather than a text.")
+    is_chat_model: bool = Field(default=True, description="Whether LlamaIndex sends messages, not text.")
     is_function_calling_model: bool | None = Field(
-        default=None, description="Whether the model calls tools. Default: by the model's name."
+        default=None, description="Whether the model calls tools. Default: depends on the model's name."
     )
 
     def to_payload(self) -> Json:
-        """What events and callbacks show of the model, without secrets. Observers read `model`, as OpenAI's has it."""
+        """The model's settings for events and callbacks, without secrets. Observability tools read `model`."""
         return {**super().to_payload(), "model": self.model}
 
     def _request(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatRequest:
-        """Return the request for one call. Its arguments override the constructor's; None sends nothing.
+        """Return the request for one call. Its arguments override the constructor's; None unsets them.
 
-        Of the constructor's, `additional_kwargs` override fields, and `extra_body` overrides both.
+        In the constructor, `additional_kwargs` override fields, and `extra_body` overrides both.
 
         Raises:
             InvalidRequestError: An argument or a message cannot be sent.
@@ -100,7 +100,7 @@ class ChatSettings(ModelSettings, ChatParameters, FunctionCallingLLM):
         return {**fields, **further, "extra_body": extra}
 
     def _as_parameters(self, arguments: Mapping[str, Any]) -> Json:
-        """Return the arguments under their names on the wire."""
+        """Rename arguments to their wire names."""
         parameters = rename(arguments, PARAMETER_ALIASES)
         refuse_unknown_parameters(parameters, _PARAMETERS, type(self).model_fields, self.unsupported)
         return parameters

@@ -1,4 +1,4 @@
-"""Placeholders for LlamaIndex's blocks that cannot be sent, where a model or a tool wrote them. Pure."""
+"""Placeholders for content blocks of models and tools that cannot be sent. Pure."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ FILES: dict[type[Any], tuple[str, str]] = {
     VideoBlock: ("video", "video_mimetype"),
     DocumentBlock: ("data", "document_mimetype"),
 }
-"""Blocks of files, with the names of the fields that hold the data and their media type."""
+"""Block classes for files, with the names of their fields for data and media type."""
 
 
 def stand_in(block: Any) -> str:
-    """Return the text for a block: for a file, a line that names it; for others, a line with their fields."""
+    """Return the placeholder for a block: a line that describes a file, or has the block's fields."""
     fields = next((fields for cls, fields in FILES.items() if isinstance(block, cls)), None)
     if fields is not None:
         return _file(block, *(getattr(block, field) for field in fields))
@@ -43,6 +43,6 @@ def stand_in(block: Any) -> str:
 def _file(block: Any, data: object, media_type: object) -> str:
     name = getattr(block, "title", None) or PurePath(block.path or "").name
     url = None if block.url is None else str(block.url)
-    # A block keeps its bytes in Base64.
+    # Blocks store bytes as Base64.
     size = data_size(data.decode("latin-1")) if isinstance(data, bytes) else 0
     return file_stand_in(block.block_type, name=name, media_type=media_type, url=url, size=size)

@@ -1,4 +1,4 @@
-"""Converts stream deltas to LlamaIndex's responses, each of which holds the whole answer so far. Pure."""
+"""Converts stream deltas to LlamaIndex's responses, each with the whole answer so far. Pure."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 _MESSAGE = to_message([], [])
-"""A template to copy, because the constructor costs more. The other classes cost less to construct than to copy."""
+"""A template to copy, which is faster than the constructor. Other classes are faster to construct."""
 
 
 class DeltaMapper:
-    """Accumulates the deltas of one answer, in linear time.
+    """Converts the deltas of one answer to responses, in linear time.
 
     Args:
         names: Original tool names by the names sent, for tools that were renamed.
@@ -38,9 +38,9 @@ class DeltaMapper:
         self._arguments: dict[str, PartialJson] = {}
 
     def map(self, delta: Delta) -> ChatResponse:
-        """Return the response for one delta. The last one is that of the whole answer, with the usage.
+        """Return the response for one delta. The last one has the usage.
 
-        Its blocks are not shared: changing them does not change later responses.
+        Responses do not share blocks, so changing them does not affect later responses.
         """
         if delta.final:
             whole = from_completion(delta.accumulator.completion(), self._names, self._price)

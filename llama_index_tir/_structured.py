@@ -40,14 +40,14 @@ TOOL_ARGUMENTS = ("tools", "tool_choice", "tool_required", "allow_parallel_tool_
 
 
 class StructuredTask(Generic[Model]):
-    """One request for an object of a pydantic class.
+    """A request for an object of a pydantic class, the parser of its answer, and a possible second request.
 
     Args:
         output_cls: The object's class.
         template: The prompt, for the events.
         messages: The messages to send.
         kwargs: The caller's arguments for the call.
-        strict: Enforce the schema strictly; None leaves that to the server.
+        strict: Enforce the schema strictly. None: the server's default.
 
     Raises:
         InvalidRequestError: `output_cls` is not a pydantic class.
@@ -165,9 +165,9 @@ class StructuredTask(Generic[Model]):
 
 
 class PartialObject:
-    """Parses an object while it arrives: of its own class as soon as it is valid, else of one with optional fields.
+    """Parses an object while it arrives. Until it is valid, its class is one with optional fields.
 
-    This is a preview. The final object is parsed from the whole answer.
+    The final object is parsed from the whole answer.
     """
 
     def __init__(self, output_cls: type[BaseModel]) -> None:
@@ -204,5 +204,5 @@ def check_last(last: Any, output_cls: type[BaseModel]) -> None:
 
 
 def _name(output_cls: type[Any]) -> str:
-    """Return a name for the schema, with the characters and the length that servers allow."""
+    """Return a name for the schema with the characters and length that servers allow."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", output_cls.__name__)[:64]

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 
 class InstrumentedStructuredLLM(ChatMethods, StructuredLLM):
-    """The methods of both structured LLMs, which differ in how they get an object.
+    """The shared base of both structured LLMs.
 
     LlamaIndex's callbacks and events report two calls, this one and that of `llm`. Only the latter reports tokens, so
-    that each handler counts them once.
+    handlers count them once.
     """
 
     llm: SerializeAsAny[ChatSettings]
@@ -57,8 +57,8 @@ class StructuredTIR(InstrumentedStructuredLLM):
     """The LLM that `TIR.as_structured_llm` returns.
 
     The text of an answer is the object's JSON, and `raw` is the object. In a stream, `raw` is the object so far, and
-    the deltas are the model's text. Deltas cannot be taken back, so an invalid answer raises `StructuredOutputError` in
-    a stream, where `chat` sends a second request.
+    the deltas are the model's text. After an invalid answer, `chat` sends a second request; a stream, which has
+    already yielded deltas, raises `StructuredOutputError`.
     """
 
     def _task(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> StructuredTask[BaseModel]:
@@ -87,7 +87,7 @@ class StructuredTIR(InstrumentedStructuredLLM):
 class ProgramTIR(InstrumentedStructuredLLM):
     """The LLM that `TIR.as_structured_llm` returns for other values of `pydantic_program_mode`.
 
-    LlamaIndex's programs get the objects. Their streams have no deltas.
+    It uses LlamaIndex's programs, whose streams have no deltas.
     """
 
     def _chat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
@@ -110,7 +110,7 @@ class ProgramTIR(InstrumentedStructuredLLM):
 
 
 class _GrowingObject:
-    """Accumulates the steps of a stream, and reports them."""
+    """Converts the steps of a stream to responses, and reports them."""
 
     def __init__(self, task: StructuredTask[BaseModel]) -> None:
         self._task = task
@@ -128,7 +128,7 @@ class _GrowingObject:
         return _answer(self._response, self._object, self._text)
 
     def end(self) -> list[ChatResponse]:
-        """Return the last response, with the whole object, unless it was yielded before."""
+        """Return the last response, with the whole object, unless it was already yielded."""
         self._task.finish(self._response)
         self._task.ended()
         whole = self._task.result
@@ -145,7 +145,7 @@ def _template(messages: Sequence[ChatMessage]) -> ChatPromptTemplate:
 
 
 def _to_text(output: BaseModel) -> str:
-    """Return the JSON of an object, with the names of the schema, so that its class can parse it."""
+    """Return the JSON of an object with the schema's names, which its class can parse."""
     return output.model_dump_json(by_alias=True)
 
 

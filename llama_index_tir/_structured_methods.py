@@ -45,8 +45,8 @@ class StructuredMethods(ChatSettings):
     ) -> Model:
         """Answer a prompt with an object of `output_cls`.
 
-        The server enforces its JSON schema. `pydantic_program_mode` selects one of LlamaIndex's programs instead, which
-        make one request and raise a `ValueError` for an invalid answer.
+        The server enforces its JSON schema; an invalid answer is requested once more. `pydantic_program_mode` selects
+        one of LlamaIndex's programs instead, which raise a `ValueError` for an invalid answer.
 
         Raises:
             StructuredOutputError: Both answers are invalid, or one was truncated or refused.
@@ -107,7 +107,7 @@ class StructuredMethods(ChatSettings):
 
         Raises:
             InvalidRequestError: `output_cls` is not a pydantic class, or has no JSON schema.
-            ConfigurationError: `kwargs` has a name that is no field of LlamaIndex's `StructuredLLM`.
+            ConfigurationError: `kwargs` has a name that is not a field of LlamaIndex's `StructuredLLM`.
         """
         schema_of_class(output_cls)
         fields = StructuredLLM.model_fields

@@ -1,4 +1,4 @@
-"""Runs a StructuredTask: whole and streamed, sync and async."""
+"""Runs a `StructuredTask`, whole or streamed, in sync and async versions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Step = tuple["ChatResponse", Any]
 
 
 def predict(llm: LLM, task: StructuredTask[Any]) -> ChatResponse:
-    """Request the object of `task`, at most twice, and return the response that holds it."""
+    """Request the object of `task`, at most twice; return the response with it."""
     task.started()
     response = llm.chat(task.messages, **task.kwargs)
     if not task.accepts(response):
@@ -84,7 +84,7 @@ async def astream_objects(llm: LLM, task: StructuredTask[Any]) -> AsyncGenerator
 
 
 def check_stream(objects: Generator[Any], output_cls: type[BaseModel]) -> Generator[Any]:
-    """Yield the growing objects of LlamaIndex's program, which does not check its last object.
+    """Yield the growing objects of LlamaIndex's program, and check the last one.
 
     Raises:
         StructuredOutputError: The last object is not of the class.

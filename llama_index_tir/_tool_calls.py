@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from llama_index.core.base.llms.types import ChatResponse
 
 MOST = 200
-"""Characters of what is wrong with arguments, in the name of a tool that does not exist."""
+"""Maximum characters of the problem in the name of a selection for invalid arguments."""
 
 
 def to_selections(response: ChatResponse, *, demanded: bool) -> list[ToolSelection]:
-    """The tool calls of a response, in a stream also those that have only begun to arrive.
+    """Convert the tool calls of a response to selections; in a stream, including partial ones.
 
-    A call whose arguments are not a JSON object becomes a selection of a tool that does not exist, whose name says what
-    is wrong: an agent tells the model.
+    A call whose arguments are not a JSON object becomes a selection of an unknown tool whose name describes the
+    problem, which agents report to the model.
 
     Raises:
-        NoToolCallError: There is no call, although one was demanded.
-        ToolArgumentsError: A call was demanded or cut off, and none has arguments that are a JSON object.
+        NoToolCallError: There is no call, although one is required.
+        ToolArgumentsError: A call was required or cut off, and no call has valid arguments.
     """
     blocks = tool_call_blocks(response)
     if demanded and not blocks:
@@ -52,13 +52,13 @@ def tool_call_blocks(response: ChatResponse) -> list[ToolCallBlock]:
 
 
 def _problem(block: ToolCallBlock, *, cut: bool) -> str:
-    """Return why the arguments of a call cannot be read; empty if they can."""
+    """Return why the arguments of a call are invalid; empty if they are valid."""
     return ToolCall("", "", block.tool_kwargs, cut).problem() if isinstance(block.tool_kwargs, str) else ""
 
 
 def _selection(block: ToolCallBlock, problem: str) -> ToolSelection:
     name, kwargs = block.tool_name, block.tool_kwargs
-    if problem:  # LlamaIndex would run the tool, if its function takes any arguments.
+    if problem:  # LlamaIndex would run the tool if its function accepts any arguments.
         name, kwargs = f"{name} (its arguments are not a JSON object: {problem[:MOST]})", {INVALID_ARGUMENTS: kwargs}
     elif isinstance(kwargs, str):
         kwargs = parse_arguments(kwargs) or {}
@@ -66,7 +66,7 @@ def _selection(block: ToolCallBlock, problem: str) -> ToolSelection:
 
 
 def one_call_only(response: ChatResponse) -> ChatResponse:
-    """Return `response` with only one tool call, for a caller without parallel calls: the first that can be read."""
+    """Return `response` with only its first valid tool call, for callers without parallel calls."""
     blocks = tool_call_blocks(response)
     if len(blocks) <= 1:
         return response

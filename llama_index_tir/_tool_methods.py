@@ -1,4 +1,4 @@
-"""ToolMethods: the mixin with the methods of `TIR` that offer tools, and read and run the calls."""
+"""ToolMethods: the mixin with the methods of `TIR` that offer tools, and parse and run the calls."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class ToolMethods(ChatSettings):
     def get_tool_calls_from_response(
         self, response: ChatResponse, error_on_no_tool_call: bool = True, **_: Any
     ) -> list[ToolSelection]:
-        """The tool calls of a response; in a stream, with as much of their arguments as has arrived.
+        """Return the tool calls of a response; in a stream, including partial ones.
 
-        A call whose arguments are not a JSON object becomes a selection of a tool that does not exist, whose name says
-        what is wrong: an agent tells the model.
+        A call whose arguments are not a JSON object becomes a selection of an unknown tool whose name describes the
+        problem, which agents report to the model.
 
         Raises:
             NoToolCallError: There is no call, and `error_on_no_tool_call` is set.
-            ToolArgumentsError: A call was demanded or cut off, and none has arguments that are a JSON object.
+            ToolArgumentsError: A call was required or cut off, and no call has valid arguments.
         """
         return to_selections(response, demanded=error_on_no_tool_call)
 
@@ -74,15 +74,16 @@ class ToolMethods(ChatSettings):
         chat_history: list[ChatMessage] | None = None,
         **kwargs: Any,
     ) -> AgentChatResponse:
-        """Let the model call one of `tools`, and run it. `system_prompt` is put first, unless it is there already.
+        """Let the model call one of `tools`, and run it. `system_prompt` is added unless it is already there.
 
         `error_on_no_tool_call` (the default) also requires a call from the server, unless `tool_required` is False.
-        With `allow_parallel_tool_calls`, `sources` has an output for each call; of one that cannot be run, it says why.
+        With `allow_parallel_tool_calls`, `sources` has an output for each call; for calls that cannot run, it is the
+        reason.
 
         Raises:
             NoToolCallError: There is no call, and `error_on_no_tool_call` is set.
             ToolArgumentsError: No call has arguments that are a JSON object.
-            UnknownToolError: No call is of a tool that is in `tools`.
+            UnknownToolError: No call is of a tool in `tools`.
         """
         history = self._prompted(chat_history)
         if not self.metadata.is_function_calling_model:
@@ -111,7 +112,7 @@ class ToolMethods(ChatSettings):
 
 
 def _to_react(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of `predict_and_call` for the ReAct agent that LlamaIndex uses without tool calls."""
+    """Convert the arguments of `predict_and_call` for the ReAct agent, which LlamaIndex uses without tool calls."""
     # LlamaIndex passes None for these by default, which its agent refuses. Imported here because it is slow.
     from llama_index.core.agent.react import ReActChatFormatter, ReActOutputParser  # noqa: PLC0415
 

@@ -1,7 +1,7 @@
 """ToolRun: runs the tools that a model called, for `predict_and_call`.
 
-LlamaIndex's own form ends with a `KeyError` at a call of an unknown tool, also beside other calls, and does not run a
-tool whose schema begins with a reference, which that of a recursive class does.
+LlamaIndex's own function raises a `KeyError` for a call of an unknown tool, even if there are other calls, and cannot
+run a tool whose schema is a reference at the top level, such as that of a recursive class.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ class ToolRun:
         self.arguments: Json = {"tool_required": self._demanded, **options}
 
     def run(self, response: ChatResponse) -> AgentChatResponse:
-        """Run the calls of a response. One that cannot be run has an output that says so.
+        """Run the calls of a response. The output of a call that cannot run is the reason.
 
         Raises:
-            NoToolCallError: There is no call, although one was demanded.
+            NoToolCallError: There is no call, although one is required.
             ToolArgumentsError: No call has arguments that are a JSON object.
-            UnknownToolError: No call is of a tool that was offered.
+            UnknownToolError: No call is of an offered tool.
             ValueError: A tool failed, and `error_on_tool_error` is set.
         """
         return self._answer(response, [self._call(call) for call in self._calls(response)])
 
     async def arun(self, response: ChatResponse) -> AgentChatResponse:
-        """`run` for async code: the calls run at the same time."""
+        """`run` for async code. The calls run concurrently."""
         outputs = await asyncio.gather(*(self._acall(call) for call in self._calls(response)))
         return self._answer(response, outputs)
 
@@ -106,7 +106,7 @@ def _has_properties(tool: BaseTool) -> bool:
 
 
 def _unknown(call: ToolSelection) -> ToolOutput:
-    """Return the output for a call that cannot be run, in the words of LlamaIndex's agents."""
+    """Return the output for a call of an unknown tool, worded as by LlamaIndex's agents."""
     return _failed(call, f"Tool {call.tool_name} not found. Please select a tool that is available.")
 
 

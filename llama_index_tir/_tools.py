@@ -1,4 +1,4 @@
-"""Converts LlamaIndex's tools, and a call with them, to the wire form. Pure."""
+"""Converts LlamaIndex's tools, and the arguments of calls with tools, to the wire form. Pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def to_tools(tools: Sequence[BaseTool], *, strict: bool | None) -> list[Json]:
     """Convert tools to the wire form.
 
     Raises:
-        InvalidRequestError: One cannot be sent, or two have the same name on the wire.
+        InvalidRequestError: A tool cannot be sent, or two have the same name on the wire.
     """
     if isinstance(tools, BaseTool):
         raise InvalidRequestError(f"`tools` is a {type(tools).__name__}: pass a list of tools.")
@@ -53,8 +53,8 @@ def tool_fields(
     """Return the arguments of `chat` for `tools`.
 
     Args:
-        tools: The tools. Without any, nothing is sent.
-        strict: Enforce the schemas of arguments strictly; None leaves that to the server.
+        tools: The tools. Without tools, the result is empty.
+        strict: Enforce the schemas of arguments strictly. None: the server's default.
         choice: The caller's `tool_choice`; None if it is not set.
         required: The model must call a tool.
         parallel: The model may make several calls in one answer.
@@ -77,11 +77,11 @@ def tool_fields(
 def to_tool(tool: Any) -> Json:
     """Return the wire form of a tool.
 
-    LlamaIndex drops what is next to `properties` in a schema, such as the reference at the top of that of a
-    recursive class. The whole schema is sent, without references, which gpt-oss's prompt would not have.
+    LlamaIndex's own conversion drops parts of a schema, such as the top-level reference of a recursive class. This
+    one keeps the whole schema, with references resolved, because gpt-oss's template omits definitions.
 
     Raises:
-        InvalidRequestError: It is not a tool, or its arguments are not described by the schema of an object.
+        InvalidRequestError: It is not a tool, or the schema of its arguments is not that of an object.
     """
     metadata = getattr(tool, "metadata", None)
     if not isinstance(metadata, ToolMetadata):
@@ -93,8 +93,8 @@ def to_tool(tool: Any) -> Json:
     whole = inline_references(_parameters(metadata, wire))
     if not is_of_object(whole):
         raise InvalidRequestError(
-            f"The tool {metadata.name!r} cannot be offered: arguments are an object, but its schema has the type "
-            f"{resolve_root(whole).get('type', 'any')!r}."
+            f"The tool {metadata.name!r} cannot be offered: its arguments must be an object, but its schema has "
+            f"the type {resolve_root(whole).get('type', 'any')!r}."
         )
     parameters = {key: value for key, value in resolve_root(whole).items() if key not in {"title", "description"}}
     return {**wire, "function": {**wire["function"], "parameters": parameters}}

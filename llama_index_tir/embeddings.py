@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from tir_client.embeddings import Kind
 
 BATCHES_AT_ONCE = 4
-"""The concurrent requests of one async call. LlamaIndex would send all of them at once."""
+"""Default number of concurrent requests of one async call; LlamaIndex's default is no limit."""
 
 
-# LlamaIndex puts each override of these methods into a span of its own, so they call the methods below without theirs.
+# LlamaIndex wraps each override of these methods in a span, so these call the unwrapped methods of the base class.
 _get_query: Any = inspect.unwrap(BaseEmbedding.get_query_embedding)
 _aget_query: Any = inspect.unwrap(BaseEmbedding.aget_query_embedding)
 _aget_texts: Any = inspect.unwrap(BaseEmbedding.aget_text_embedding_batch)
 
 
 class _Places(asyncio.Semaphore):
-    """Limits the concurrent requests of one async call. When one fails, the others are cancelled."""
+    """Limits the concurrent requests of one async call. If one fails, the others are cancelled."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -85,10 +85,10 @@ class TIREmbedding(ModelSettings, EmbeddingSettings, BaseEmbedding):
     vectors = embedding.get_text_embedding_batch(["First text.", "Second text."])
     ```
 
-    Line breaks are kept. `query_instruction` is put before queries, and `text_instruction` before other texts. Their
-    defaults are those of the model's card, if the model has a name of the E5, BGE or Qwen3-Embedding families:
-    e5-mistral wants an instruction for queries and none for documents. A deployment with a name of its own gets none.
-    If the two differ, only texts use the `embeddings_cache`.
+    Line breaks are kept. `query_instruction` is put before queries, and `text_instruction` before other texts. For
+    models named like those of the E5, BGE and Qwen3-Embedding families, the defaults come from the model cards:
+    e5-mistral needs an instruction for queries and none for documents. Other models have none. If the two differ, only
+    texts use the `embeddings_cache`.
 
     Each error of a call is a `tir_client.TIRError`.
     """
@@ -125,7 +125,7 @@ class TIREmbedding(ModelSettings, EmbeddingSettings, BaseEmbedding):
     ) -> list[Embedding]:
         """Embed texts in concurrent batches, and return the vectors in the order of the texts.
 
-        When a batch fails, running ones are cancelled, and waiting ones are not sent.
+        If a batch fails, running ones are cancelled, and waiting ones are not sent.
         """
         own = _Places(self.num_workers or BATCHES_AT_ONCE)
         token = places.set(own)
@@ -147,7 +147,7 @@ class TIREmbedding(ModelSettings, EmbeddingSettings, BaseEmbedding):
         return vector
 
     def _for_queries(self) -> TIREmbedding:
-        """Return this model, without its cache if queries and texts differ: the cache is keyed by the text alone."""
+        """Return this model, without its cache if instructions differ: the cache key is only the text."""
         same = self.embeddings_cache is None or self._instruction("query_instruction") == self._instruction(
             "text_instruction"
         )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 dispatcher = get_dispatcher(__name__)
 
 RETRIEVAL_SCORE = "retrieval_score"
-"""The name of the retriever's score in a node's metadata, as in LlamaIndex's other rerankers."""
+"""The key of the retriever's score in a node's metadata, as in LlamaIndex's other rerankers."""
 
 
 class TIRRerank(ModelSettings, RerankSettings, BaseNodePostprocessor):
@@ -48,13 +48,12 @@ class TIRRerank(ModelSettings, RerankSettings, BaseNodePostprocessor):
 
     Without a query engine, `postprocess_nodes(nodes, query_str=...)` and `apostprocess_nodes` do the same.
 
-    The nodes that are returned are new ones with the reranker's scores, whose range depends on the model;
-    `keep_retrieval_score` puts the retriever's score into their metadata. The text of a node is what LlamaIndex also
-    embeds: its metadata, then its content. Nodes are sent `batch_size` per request and `max_concurrency` requests at a
-    time; `top_n` counts over all of them.
+    The returned nodes are new, with the reranker's scores, whose range depends on the model; `keep_retrieval_score`
+    puts the retriever's score into their metadata. The scored text is the one that LlamaIndex embeds: metadata and
+    content. Nodes are sent `batch_size` per request and `max_concurrency` requests at a time; `top_n` applies to all of
+    them together.
 
-    `query_template` and `document_template` put an instruction around the texts, for models whose cards ask for one
-    that the server does not add:
+    `query_template` and `document_template` add the instructions that some model cards require, if the server does not:
 
     ```python
     task = "Given a web search query, retrieve relevant passages that answer the query"
@@ -66,7 +65,7 @@ class TIRRerank(ModelSettings, RerankSettings, BaseNodePostprocessor):
     )
     ```
 
-    text-embeddings-inference is called with `base_url="https://host", path="/rerank", documents_field="texts"`.
+    For text-embeddings-inference, pass `base_url="https://host", path="/rerank", documents_field="texts"`.
 
     Each error of a call is a `tir_client.TIRError`. An answer without exactly one score for each node raises a
     `ResponseError`.
@@ -107,7 +106,7 @@ class TIRRerank(ModelSettings, RerankSettings, BaseNodePostprocessor):
 
     @contextmanager
     def _reported(self, nodes: list[NodeWithScore], query: QueryBundle) -> Iterator[list[NodeWithScore]]:
-        """Report a call through LlamaIndex's callbacks and events. The body fills the list with the result."""
+        """Report a call through LlamaIndex's callbacks and events. The body adds the result to the list."""
         top_n = min(self.top_n or len(nodes), len(nodes))
         dispatcher.event(ReRankStartEvent(query=query, nodes=nodes, top_n=top_n, model_name=self.model))
         payload: dict[str, Any] = {
@@ -143,7 +142,7 @@ def _node(node: NodeWithScore) -> Any:
 
 
 def _with_retrieval_score(node: NodeWithScore) -> Any:
-    """A copy of the node with the retriever's score in its metadata, which prompts and embeddings do not show."""
+    """A copy of the node with the retriever's score in its metadata, excluded from prompts and embeddings."""
     bare = node.node
     hidden = {
         name: [*getattr(bare, name), RETRIEVAL_SCORE]
