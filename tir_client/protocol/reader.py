@@ -266,9 +266,9 @@ def read_json(content: bytes, request_id: str | None, *, arrays: bool = False) -
     explanation = describe_body(body) or "an empty body"
     details: dict[str, Any] = {"body": body, "request_id": request_id}
     if isinstance(answer, dict):
-        raise ReportedError(f"The answer has status 200, but it reports an error: {explanation}", **details)
+        raise ReportedError(f"The answer has no error status, but it reports an error: {explanation}", **details)
     advice = "Check the URL: it may be a web page's, or a gateway may have answered instead of the server."
-    raise ResponseError(f"The answer has status 200, but it is not a JSON object: {explanation}\n{advice}", **details)
+    raise ResponseError(f"The answer has no error status, but it is not a JSON object: {explanation}\n{advice}", **details)
 
 
 def _is_whole(event: bytes) -> bool:
