@@ -247,6 +247,9 @@ def read_token_count(content: bytes, request_id: str | None) -> int:
     return count
 
 
+_NO_ERROR_STATUS = "The answer has no error status, but it"
+
+
 def read_json(content: bytes, request_id: str | None, *, arrays: bool = False) -> Any:
     """Parse a body: a JSON object, or with `arrays` also an array.
 
@@ -266,9 +269,9 @@ def read_json(content: bytes, request_id: str | None, *, arrays: bool = False) -
     explanation = describe_body(body) or "an empty body"
     details: dict[str, Any] = {"body": body, "request_id": request_id}
     if isinstance(answer, dict):
-        raise ReportedError(f"The answer has no error status, but it reports an error: {explanation}", **details)
+        raise ReportedError(f"{_NO_ERROR_STATUS} reports an error: {explanation}", **details)
     advice = "Check the URL: it may be a web page's, or a gateway may have answered instead of the server."
-    raise ResponseError(f"The answer has no error status, but it is not a JSON object: {explanation}\n{advice}", **details)
+    raise ResponseError(f"{_NO_ERROR_STATUS} is not a JSON object: {explanation}\n{advice}", **details)
 
 
 def _is_whole(event: bytes) -> bool:
