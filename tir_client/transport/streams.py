@@ -6,6 +6,7 @@ A piece of the body is read when its first delta is requested.
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
@@ -145,7 +146,9 @@ class ChatStream(_Stream):
 
     def _hang_up(self) -> None:
         response, self._response = self._response, None
-        if response is not None:
+        # When Python exits, the system closes the connection, and httpx's `close` can crash CPython 3.13 and later:
+        # https://github.com/python/cpython/issues/132413
+        if response is not None and not sys.is_finalizing():
             response.close()
 
     def close(self) -> None:
