@@ -62,6 +62,12 @@ def _schema_v1(cls: Any) -> Json:
     return schema
 
 
+def is_builtin_type(tool: Any) -> bool:
+    """Whether it is `list`, `list[int]` or the like, of which some versions of Python have a signature."""
+    cls = get_origin(tool) or tool
+    return isinstance(cls, type) and cls.__module__ == "builtins"
+
+
 def with_types(function: Any) -> Any:
     """A stand-in for a function whose string annotations (PEP 563) are resolved to types.
 

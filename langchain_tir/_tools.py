@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.tools import BaseTool, Tool, create_schema_from_function
 
-from langchain_tir._schemas import schema_of_class, with_types, without_injected
+from langchain_tir._schemas import is_builtin_type, schema_of_class, with_types, without_injected
 from langchain_tir._tool_forms import (
     OBJECT,
     TEXT_INPUT,
@@ -84,6 +84,8 @@ def _types(arguments: Any) -> Json:
 def _function_of_callable(function: Any) -> Json:
     if not callable(function) or not hasattr(function, "__name__"):
         raise TypeError("it is none of them")
+    if is_builtin_type(function):
+        raise TypeError("it is a built-in type")
     typed = with_types(function) if isroutine(function) else function
     model: Any = create_schema_from_function(
         function.__name__,
