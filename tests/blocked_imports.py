@@ -11,6 +11,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# As in pyproject.toml: langsmith, with Python 3.14.
+ALLOWED = "ignore:'asyncio.iscoroutinefunction' is deprecated:DeprecationWarning:langsmith._internal._beta_decorator"
+
 SCRIPT = """
 import json, sys, threading
 statement, *blocked = sys.argv[1:]
@@ -32,7 +35,7 @@ print(json.dumps({"loaded": loaded, "calls": calls, "threads": threading.active_
 
 def run(statement: str, *blocked: str, path: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Run a statement with our packages from `path` and without those that are blocked."""
-    command = [sys.executable, "-W", "error", "-c", SCRIPT, statement, *blocked]
+    command = [sys.executable, "-W", "error", "-W", ALLOWED, "-c", SCRIPT, statement, *blocked]
     environment = {**os.environ, "PYTHONPATH": str(path)}
     return subprocess.run(command, cwd=path, env=environment, capture_output=True, text=True, timeout=60, check=False)
 

@@ -7,7 +7,8 @@ from importlib.util import find_spec
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.strategies import none
 
 # pytest-httpx cannot be installed with the lowest httpx.
 _HAS_PYTEST_HTTPX = find_spec("pytest_httpx") is not None
@@ -29,6 +30,11 @@ settings.register_profile(
 settings.load_profile("steady")
 
 
+@given(none())
+def _first_example(_: None) -> None:
+    """Let Hypothesis make its random generator, whose owner it looks up among the objects that are not frozen."""
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Exclude imported modules and collected tests from garbage collection: they stay until the end.
@@ -39,6 +45,7 @@ def pytest_collection() -> Generator[None, object, object]:
     try:
         return (yield)
     finally:
+        _first_example()
         gc.freeze()
         gc.enable()
 

@@ -32,7 +32,7 @@ def public_classes() -> list[type]:
 def own_fields(cls: type[BaseModel]) -> dict[str, Any]:
     """The fields that a class has from us, not from its framework."""
     ours = [base for base in cls.__mro__ if base.__module__.partition(".")[0] in PACKAGES]
-    names = {name for base in ours for name in vars(base).get("__annotations__", {})}
+    names = {name for base in ours for name in inspect.get_annotations(base)}
     return {name: field for name, field in cls.model_fields.items() if name in names}
 
 

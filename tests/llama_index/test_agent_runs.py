@@ -120,6 +120,8 @@ class Point(BaseModel):
     x: int
 
 
+# As in pyproject.toml, which names the module: `pytest.warns` repeats other warnings without it.
+@pytest.mark.filterwarnings("ignore:'asyncio.iscoroutinefunction' is deprecated:DeprecationWarning")
 async def test_an_invalid_object_does_not_end_a_run(llm, sandbox, memory):
     sandbox.script(Reply(text="It is at 3."), Reply(text="three"), Reply(text="3?"))
     agent = FunctionAgent(llm=llm, tools=[ADD], output_cls=Point)
