@@ -12,25 +12,25 @@ BARE = "httpx + jiter"
 
 
 def _of(name: str, label: str, metric: str, must: float, goal: float, **more: Any) -> Goal:
-    """ChatTIR as a part of another model of LangChain, or TIR as a part of OpenAILike."""
+    """The ratio of ChatTIR to another LangChain model, or of TIR to OpenAILike."""
     ours = "TIR" if name == "OpenAILike" else "ChatTIR"
     framework = "LlamaIndex" if name == "OpenAILike" else "LangChain"
     return Goal(f"{framework}: {label}, of {name}", (metric, ours), (metric, name), must, goal, **more)
 
 
 def _of_openai(label: str, metric: str, must: float, goal: float, *, more: bool = False) -> list[Goal]:
-    """The same goal for both integrations, beside the client that is built on the openai SDK."""
+    """The ratio of both integrations to the framework's client that uses the openai SDK."""
     return [_of(name, label, metric, must, goal, more=more) for name in ("ChatOpenAI", "OpenAILike")]
 
 
 def _alone(label: str, metric: str, must: float, goal: float, unit: str = "") -> list[Goal]:
-    """A value of both integrations that stands for itself."""
+    """An absolute value of both integrations."""
     pairs = (("LangChain", "ChatTIR"), ("LlamaIndex", "TIR"))
     return [Goal(f"{framework}: {label}", (metric, name), None, must, goal, unit=unit) for framework, name in pairs]
 
 
 def _to_itself(label: str, metric: str, reference: str, must: float, goal: float) -> list[Goal]:
-    """A value of both integrations as a part of another value of theirs."""
+    """The ratio of two values of the same integration, for both integrations."""
     pairs = (("LangChain", "ChatTIR"), ("LlamaIndex", "TIR"))
     return [Goal(f"{framework}: {label}", (metric, name), (reference, name), must, goal) for framework, name in pairs]
 
