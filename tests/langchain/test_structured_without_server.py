@@ -136,7 +136,7 @@ def test_a_strict_call_of_a_schema_that_is_not_an_object_allows_no_other_argumen
         ),
         (None, "json_schema", None, "`schema` is missing: `method='json_schema'` needs one."),
         (None, "function_calling", None, "`schema` is missing: `method='function_calling'` needs one."),
-        (Person, "x", None, "`method` is 'json_schema', 'function_calling' or 'json_mode', not 'x'."),
+        (Person, "x", None, "`method` must be 'json_schema', 'function_calling' or 'json_mode', not 'x'."),
     ],
 )
 def test_a_request_that_cannot_be_sent_is_refused(schema: Any, method: Any, strict: bool | None, words: str):
