@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from demo.rules import calls, documents, judge
-from demo.rules.find import TextHints
+from demo.rules import calls, documents, evaluation
 from demo.rules.prompt import Prompt
 from demo.rules.react import react
+from demo.rules.text_hints import TextHints
 from tir_sandbox.rules import structured
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _reasoning(text: str, effort: str | None) -> str:
     return text + (_MORE if effort == "high" else "")
 
 
-def bound(prompt: Prompt) -> Reply | None:
+def constrained(prompt: Prompt) -> Reply | None:
     """Answer a request for a schema, a list of choices or a pattern."""
     return structured(prompt.request.body, prompt.user, TextHints(prompt.source).suggest)
 
@@ -48,13 +48,13 @@ def bound(prompt: Prompt) -> Reply | None:
 RULES: tuple[Callable[[Prompt], Reply | None], ...] = (
     calls.forced_call,
     calls.offered_call,
-    bound,
+    constrained,
     react,
     calls.comparison,
     calls.after_tools,
-    judge.yes_or_no,
-    judge.score,
-    judge.better_of_two,
+    evaluation.yes_or_no,
+    evaluation.score,
+    evaluation.better_of_two,
     documents.sub_questions,
     documents.choice,
     documents.ranked_documents,

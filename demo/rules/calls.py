@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
-from demo.rules.find import PROPER, TextHints
 from demo.rules.prompt import Prompt, Tool, hands_off
+from demo.rules.text_hints import PROPER, TextHints
 from demo.rules.words import significant
 from tir_sandbox.answers import Reply, ToolCall
 from tir_sandbox.rules import arguments

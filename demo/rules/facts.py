@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from demo import rules
-from demo.rules.find import TextHints
+from demo.rules.text_hints import TextHints
 from tir_sandbox import Reply
 from tir_sandbox.rules import structured
 
