@@ -1,1 +1,1 @@
-"""The benchmark: what a chunk and a request cost with our packages and with others, measured in one run."""
+"""The benchmark: measures the cost of chunks and requests with our packages and with others in one run."""

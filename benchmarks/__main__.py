@@ -1,13 +1,13 @@
-"""Measure what a chunk and a request cost with our packages and with others: `make bench`, or `python -m benchmarks`.
+"""Measures the cost of chunks and requests with our packages and with others: `make bench`.
 
-A whole run writes `benchmarks/results.json`, and the tables and the plots in `docs/measured/`. A run with `--quick`,
-`--only` or `--contenders` only prints what it finds; so does one with `--against`, which also writes what a whole run
-writes.
+`python -m benchmarks` does the same. A whole run writes `benchmarks/results.json`, and the tables and plots in
+`docs/measured/`; `--against` also prints a comparison. A run with `--quick`, `--only` or `--contenders` only prints its
+results.
 
 Examples:
     python -m benchmarks                                      all contenders, all experiments
     python -m benchmarks --quick --only 'streams|tools'       one round of two experiments
-    python -m benchmarks --against main --contenders TIR      our two models, beside themselves on `main`
+    python -m benchmarks --against main --contenders TIR      our two models, compared with those on `main`
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PLOTS = {
 }
 ROUNDS = 5
 BUSY = 0.5
-"""A load average at which the figures are not worth much: other processes take the cores and the caches."""
+"""The load average above which results are not reliable."""
 
 
 def main() -> None:
@@ -66,24 +66,24 @@ def _options() -> argparse.Namespace:
     )
     names = ", ".join(experiment.measure.__name__ for experiment in EXPERIMENTS)
     add = parser.add_argument
-    add("--rounds", type=int, default=ROUNDS, help=f"how often each contender does each job ({ROUNDS})")
-    add("--quick", action="store_true", help="one round, for use while developing; nothing is written")
+    add("--rounds", type=int, default=ROUNDS, help=f"how often each contender does each job (default: {ROUNDS})")
+    add("--quick", action="store_true", help="one round, for development; nothing is written")
     add("--only", default="", metavar="PATTERN", help=f"run the experiments that match this expression: {names}")
     add("--contenders", default="", metavar="PATTERN", help="run the contenders that match this expression")
-    add("--against", metavar="REV", help="measure our packages at this git revision, too, and compare")
+    add("--against", metavar="REV", help="also measure our packages at this git revision, and compare")
     add("--save", type=Path, metavar="FILE", help="write all numbers to this file")
-    add("--report", action="store_true", help="measure nothing: write page and plot of the last whole run again")
+    add("--report", action="store_true", help="measure nothing; rewrite the page and plots from the last whole run")
     add("--environments", type=Path, default=ROOT / ".venvs", metavar="FOLDER", help="where the peers are installed")
     return parser.parse_args()
 
 
 def _measure(environments: Environments, options: argparse.Namespace) -> dict[str, Any]:
-    """Run the experiments; return the numbers and what they depend on."""
+    """Run the experiments; return the results, and the machine and versions."""
     environments.prepare()
     rounds = 1 if options.quick else options.rounds
     load, start = os.getloadavg()[0], time.monotonic()
     if load > BUSY:
-        print(f"The load of this machine is {load:.1f}. Trust the figures only if it is idle.", flush=True)
+        print(f"The load of this machine is {load:.1f}. Results are reliable only if it is idle.", flush=True)
     with Fleet(environments) as fleet:
         bench = Bench(fleet, environments, options.contenders)
         run_all(bench, rounds, options.only)

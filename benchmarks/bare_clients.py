@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class OpenAISDK:
-    """The client that most peers are built on."""
+    """The openai SDK, which most peers use."""
 
     def __init__(self, base_url: str) -> None:
         self._client = imported("openai", "OpenAI")(base_url=base_url, api_key="test")
@@ -42,11 +42,11 @@ class OpenAISDK:
 
 
 class BareHTTP:
-    """The least that a client on httpx can do: split the bytes into events and parse them with jiter.
+    """A minimal client on httpx: it splits the bytes into events and parses them with jiter.
 
     Args:
-        base_url: Where the server is.
-        make_async: Makes the async client, in the loop that uses it.
+        base_url: The URL of the server.
+        make_async: Creates the async client in the loop that uses it.
     """
 
     def __init__(self, base_url: str, make_async: Callable[[], Awaitable[Any]]) -> None:
@@ -101,7 +101,7 @@ def _streamed(prompt: Any, *, tools: bool) -> Any:
 
 
 def _limits() -> Any:
-    """Room for the thousand streams: httpx's default is a hundred connections."""
+    """Limits for a thousand streams; httpx's default is a hundred connections."""
     return imported("httpx", "Limits")(max_connections=1000)
 
 
@@ -119,7 +119,7 @@ _KEPT: list[Any] = []
 
 async def _on_ours() -> Any:
     clients = imported("tir_client.transport.clients", "Clients")()
-    _KEPT.append(clients)  # it closes its clients when it is collected
+    _KEPT.append(clients)  # garbage collection would close its clients
     return await clients.of_loop()
 
 
@@ -128,4 +128,4 @@ TRANSPORTS: dict[str, Callable[[], Awaitable[Any]]] = {
     "httpx on aiohttp + jiter": _on_aiohttp,
     "our transport + jiter": _on_ours,
 }
-"""Async transports under the same httpx client. The sync client is httpx's own in each of them."""
+"""Async transports for the same httpx client. The sync client is always httpx's own."""

@@ -1,4 +1,4 @@
-"""Bench: the contenders, processes and results that an experiment works with."""
+"""Bench: the contenders, processes and results of a run, for experiments."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Bench:
-    """A run.
+    """A run of the benchmark.
 
     Args:
-        fleet: The server and the contenders.
-        environments: Where fresh interpreters come from.
-        pattern: Only contenders whose name contains this regular expression take part.
+        fleet: The processes of the server and the contenders.
+        environments: Starts fresh interpreters.
+        pattern: A regular expression; contenders whose name does not contain it are skipped.
     """
 
     fleet: Fleet
@@ -34,9 +34,9 @@ class Bench:
     round: int = 0
 
     def names(self, names: Sequence[str]) -> list[str]:
-        """Those of `names` that take part, each of ours next to its earlier self.
+        """Those of `names` that take part; our packages also at the earlier revision.
 
-        Every other round goes through them backwards, so that what grows or warms up in a round favours nobody.
+        Every other round uses the reverse order, so effects of the order cancel out.
         """
         chosen = [name for name in names if re.search(self.pattern, name)]
         lineup = [entry for name in chosen for entry in (name, *self._earlier(name))]
@@ -48,14 +48,14 @@ class Bench:
         return [self.fleet.worker(name) for name in self.names(able)]
 
     def note_errors(self, metric: str, worker: Worker, errors: list[str]) -> None:
-        """Keep how many calls failed. The next job gets a new process: a pool may not recover from failures."""
+        """Record the number of failed calls. The next job gets a new process, because pools may not recover."""
         self.samples.note(metric, worker.name, len(errors))
         if errors:
             print(f"{worker.name}: {len(errors)} failed, the first with {errors[0]}", flush=True)
             self.fleet.replace(worker)
 
     def in_fresh_interpreter(self, name: str, program: str) -> Any:
-        """What a program finds out in an interpreter that has imported nothing."""
+        """Run a program in a fresh interpreter; return its output, parsed."""
         return json.loads(self.environments.run(name, program))
 
     def _earlier(self, name: str) -> list[str]:

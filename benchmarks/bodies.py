@@ -1,8 +1,8 @@
-"""What contenders send and what the server answers. The answers are rendered before they are asked for.
+"""The prompts that contenders send, and the server's answers, which are rendered in advance.
 
-A prompt names its answer: `bench:text/4000/1` is a text of 4,000 chunks with one chunk to a write, `bench:tools/1000/1`
-a tool call in 1,000 fragments, `bench:paced/20/400` a text of 20 chunks with 400 ms between them, `bench:whole/1/1` an
-answer in one piece. Chunks look like vLLM's and have its size, about 200 bytes.
+A prompt names its answer: `bench:text/4000/1` is a text of 4,000 chunks with one chunk per write, `bench:tools/1000/1`
+a tool call in 1,000 fragments, `bench:paced/20/400` a text of 20 chunks at intervals of 400 ms, `bench:whole/1/1` a
+whole answer. Chunks have vLLM's form and size, about 200 bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TOOL: dict[str, Any] = {
         "parameters": {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
     },
 }
-"""The tool that a contender may offer."""
+"""The tool that contenders offer."""
 
 Turns = list[tuple[str, str]]
 """A conversation: role and text of each message."""
@@ -33,7 +33,7 @@ _WORDS = (" the", " server", " sends", " what", " it", " has", " rendered", ",",
 _NAMED = re.compile(rb"bench:(\w+)/(\d+)/(\d+)")
 
 TIME = b"%%TIME-OF-DAY-%%"
-"""Stands in a paced chunk for the moment at which it is written, which has the same length."""
+"""Placeholder in a paced chunk for the time at which it is written, which has the same length."""
 
 STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\nserver: uvicorn\r\ncontent-type: text/event-stream; charset=utf-8\r\n"
@@ -44,21 +44,21 @@ END = b"0\r\n\r\n"
 
 @dataclass(frozen=True)
 class Answer:
-    """What one prompt is answered with: `writes` go out one after the other, `pause` seconds apart if it is set."""
+    """An answer: `writes` are sent in order, `pause` seconds apart if it is set."""
 
     writes: tuple[bytes, ...]
     pause: float = 0.0
 
 
 def answer_to(body: bytes) -> Answer:
-    """The answer that the last prompt in `body` names."""
+    """The answer for the last prompt in `body`."""
     *_, (kind, count, detail) = _NAMED.findall(body)
     return rendered(kind.decode(), int(count), int(detail))
 
 
 @cache
 def rendered(kind: str, count: int, detail: int) -> Answer:
-    """The answer of one kind; `detail` is the number of chunks in a write, or the milliseconds between two."""
+    """Render an answer; `detail` is the number of chunks per write, or the milliseconds between chunks."""
     if kind == "whole":
         return Answer((whole(),))
     if kind == "paced":
@@ -69,14 +69,14 @@ def rendered(kind: str, count: int, detail: int) -> Answer:
 
 
 def whole() -> bytes:
-    """A short answer in one piece."""
+    """A short whole answer."""
     message = {"role": "assistant", "content": "It is 31 degrees in Delhi.", "refusal": None, "reasoning": None}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop", "stop_reason": None}
     return as_json({**_HEAD, "object": "chat.completion", "choices": [choice], "usage": _USAGE})
 
 
 def as_json(value: Any) -> bytes:
-    """An HTTP answer that holds `value`."""
+    """An HTTP response with `value` as JSON."""
     body = json.dumps(value).encode()
     return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
 

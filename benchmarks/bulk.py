@@ -1,9 +1,8 @@
-"""Measure bulk runs: `make bench-bulk`, or `python -m benchmarks.bulk`.
+"""Measures bulk runs: `make bench-bulk`, or `python -m benchmarks.bulk`.
 
-Three ways to have many prompts answered, each in a process of its own, in turn: bare concurrent calls of the client,
-a bulk run, and LangChain's `abatch`. Then a bulk run that is killed with SIGKILL at random moments and started again.
-Last, the memory of runs of different sizes that find all rows finished. All talk to a server on loopback that is not
-the bottleneck.
+First, three ways to answer many prompts, in turn, each in its own process: concurrent calls of the client, a bulk run,
+and LangChain's `abatch`. Then a bulk run that is killed with SIGKILL at random times and resumed. Last, the memory of
+resumed runs of several sizes. The server runs on loopback and is not the bottleneck.
 """
 
 from __future__ import annotations
@@ -32,12 +31,12 @@ AT_ONCE = 64
 TOKEN = "eyJ.bench.mark"
 MODEL = "gpt_oss_120b"
 PADDING = "x" * 960
-"""Makes rows of about 1 kB in the files for the measurement of memory."""
+"""Padding that makes rows about 1 kB long, to measure memory."""
 Job = Callable[[str, Path, Path], Awaitable[None]]
 
 
 async def bare(url: str, rows: Path, _: Path) -> None:
-    """Call the client from as many tasks as there may be requests at once; keep nothing."""
+    """Call the client from `AT_ONCE` tasks, and discard the answers."""
     with rows.open() as file:
 
         async def ask() -> None:
@@ -51,14 +50,14 @@ async def bare(url: str, rows: Path, _: Path) -> None:
 
 
 async def bulk(url: str, rows: Path, output: Path) -> None:
-    """Run in bulk, with an output."""
+    """Run a bulk run with an output file."""
     async with _client(url) as client:
         await Bulk(client, Prompts(MODEL), at_once=AT_ONCE).run(rows, output)
 
 
 async def abatch(url: str, rows: Path, output: Path) -> None:
-    """Batch with LangChain, which keeps all answers until the end, and store them then."""
-    from langchain_tir import ChatTIR  # noqa: PLC0415 - only this job pays for the import
+    """Run LangChain's `abatch`, and store the answers at its end."""
+    from langchain_tir import ChatTIR  # noqa: PLC0415 - only this job needs it
 
     model = ChatTIR(model=MODEL, base_url=url, api_key=TOKEN)
     with rows.open() as file, output.open("w") as results:
@@ -87,15 +86,15 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bulk", description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("--rows", type=int, default=100_000, help="rows of a run (100,000)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each way is measured (3)")
-    parser.add_argument("--kills", type=int, default=10, help="how often a run is killed (10)")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each way is measured (default: 3)")
+    parser.add_argument("--kills", type=int, default=10, help="how often a run is killed (default: 10)")
     parser.add_argument("--memory", type=int, nargs="*", metavar="ROWS", help="measure only memory, at these sizes")
     parser.add_argument("--job", nargs=4, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def _print_rates(url: str, folder: Path, size: int, rounds: int) -> None:
-    """Print what each way takes: medians of the rounds, in which they take turns."""
+    """Print the rate, CPU time and memory of each way: medians over the rounds."""
     rows = _write_rows(folder / "in.jsonl", size)
     found: dict[str, list[dict[str, float]]] = {name: [] for name in JOBS}
     for _ in range(rounds):
@@ -113,9 +112,9 @@ def _print_rates(url: str, folder: Path, size: int, rounds: int) -> None:
 
 
 def _print_kills(url: str, folder: Path, size: int, kills: int) -> None:
-    """Kill a run at random moments, and check that it ends with each row once."""
+    """Kill and resume a run at random times, and check that each row is stored once."""
     rows, output = _write_rows(folder / "in.jsonl", size), folder / "killed.jsonl"
-    chance = random.Random(kills)  # the same moments on each run
+    chance = random.Random(kills)  # the same times in each run
     start, moments = time.monotonic(), sorted(chance.randrange(size) for _ in range(kills))
     for moment in moments:
         process = _start("bulk", url, rows, output)
@@ -134,7 +133,7 @@ def _print_kills(url: str, folder: Path, size: int, kills: int) -> None:
 
 
 def _print_memory(url: str, folder: Path, sizes: list[int]) -> None:
-    """Print the peak memory of runs over rows of 1 kB that are all but ten finished."""
+    """Print the peak memory of runs in which all but ten rows of 1 kB are finished."""
     print("| rows of 1 kB | peak memory, MB | seconds |\n|---|---|---|")
     for size in sizes:
         rows, output = _write_rows(folder / "in.jsonl", size, PADDING), folder / "out.jsonl"
@@ -154,7 +153,7 @@ def _row(index: int, padding: str) -> dict[str, str]:
 
 
 def _write_finished(path: Path, size: int) -> None:
-    """Write the output of a run that has all but ten rows, without asking anybody."""
+    """Write an output with results for all but ten rows, without requests."""
     prompts = Prompts(MODEL)
     with path.open("wb") as file:
         for index in range(size - 10):
@@ -180,7 +179,7 @@ def _start(job: str, url: str, rows: Path, output: Path) -> subprocess.Popen[str
 
 
 def _work(job: Job, url: str, rows: str, output: str) -> None:
-    """Do a job in this process, and print what it cost."""
+    """Do a job in this process, and print its cost."""
     start = time.monotonic()
     asyncio.run(job(url, Path(rows), Path(output)))
     used = resource.getrusage(resource.RUSAGE_SELF)

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 TOLERANCE = 0.05
 FEW = 3
-"""With fewer rounds than this no difference is certain."""
+"""With fewer rounds, differences are not significant."""
 
 
 def table(samples: Samples, revision: str) -> Iterator[str]:
-    """Each cost of ours, divided by the earlier one round by round: above 1 is worse."""
+    """The table of our present costs divided by the earlier ones, by round; above 1 is worse."""
     yield f"| what | contender | now | at {revision} | ratio (spread) | |"
     yield "|---|---|---|---|---|---|"
     for metric, label in METRICS.items():
@@ -32,13 +32,13 @@ def table(samples: Samples, revision: str) -> Iterator[str]:
 
 
 def ratios(now: list[float], then: list[float], *, more: bool) -> list[float]:
-    """What now costs of what it cost then, round by round; if more is better, what was got then of what is got now."""
+    """The present values divided by the earlier ones, by round; inverted if more is better."""
     pairs = zip(then, now, strict=True) if more else zip(now, then, strict=True)
     return [1.0 if one == other else one / other if other else float("inf") for one, other in pairs]
 
 
 def verdict(found: list[float]) -> str:
-    """Whether that is a change. With few rounds, or a spread that includes 1, it is not certain."""
+    """Describe a ratio as better, worse, or uncertain if there are few rounds or the spread includes 1."""
     ratio = Measured.of(found)
     if abs(ratio.middle - 1) <= TOLERANCE:
         return "the same"

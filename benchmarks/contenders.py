@@ -1,4 +1,4 @@
-"""The contenders: their names, and one interface for all of them."""
+"""The contenders: the measured clients, their names, and their common interface."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Contender(Protocol):
-    """What the measurements need of a client."""
+    """The interface of all measured clients."""
 
     def prompt(self, turns: Turns) -> Any: ...
     def stream(self, prompt: Any, *, tools: bool = False) -> Iterator[Any]: ...
@@ -33,33 +33,33 @@ FRAMEWORKS = (*LANGCHAIN, *LLAMA_INDEX)
 ALL = (*FRAMEWORKS, *BARE)
 OURS = ("ChatTIR", "TIR", "our transport + jiter")
 ASYNC_ONLY = ("httpx on aiohttp + jiter", "our transport + jiter")
-"""What these do in sync code is what "httpx + jiter" does."""
+"""Contenders whose sync code is the same as that of "httpx + jiter"."""
 
 _AT = " at "
 
 
 def earlier(name: str, revision: str) -> str:
-    """The name of a contender of ours as it was at an earlier revision."""
+    """The name of one of our contenders at an earlier revision."""
     return f"{name}{_AT}{revision}"
 
 
 def present(name: str) -> str:
-    """The name of the contender as it is now; an earlier one loses its revision."""
+    """The name of a contender without a revision."""
     return name.partition(_AT)[0]
 
 
 def is_earlier(name: str) -> bool:
-    """Whether a contender is an earlier version of ours."""
+    """Whether a contender is one of ours at an earlier revision."""
     return _AT in name
 
 
 def model(name: str, base_url: str) -> Any:
-    """The object that a user of a framework builds."""
+    """Build the framework's model object."""
     return (LANGCHAIN | LLAMA_INDEX)[present(name)](base_url)
 
 
 def contender(name: str, base_url: str) -> Contender:
-    """One contender, pointed at the server."""
+    """Build a contender that calls the server."""
     if present(name) in LANGCHAIN:
         return LangChainModel(model(name, base_url))
     if present(name) in LLAMA_INDEX:

@@ -1,4 +1,4 @@
-"""Extracts an earlier revision of our packages, to be measured in the same run."""
+"""Extracts our packages at an earlier revision, to measure them in the same run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OUR_PACKAGES = ("tir_client", "langchain_tir", "llama_index_tir")
 
 @dataclass(frozen=True)
 class Earlier:
-    """Where the packages of a revision are.
+    """Our packages at an earlier revision.
 
     Args:
         revision: The short name of the commit.
@@ -28,7 +28,7 @@ class Earlier:
 
     @classmethod
     def extract(cls, revision: str, repository: Path, folder: Path) -> Self:
-        """Put the packages of a revision, which may be a branch or a tag, into a folder below `folder`."""
+        """Extract the packages of a revision (commit, branch or tag) into a folder below `folder`."""
         name = _git(repository, "rev-parse", "--short", f"{revision}^{{commit}}").decode().strip()
         with tarfile.open(fileobj=io.BytesIO(_git(repository, "archive", name, *OUR_PACKAGES))) as archive:
             archive.extractall(folder / name, filter="data")

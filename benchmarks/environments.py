@@ -1,6 +1,6 @@
-"""The interpreters of the contenders, apart from ours.
+"""The virtual environments of the contenders.
 
-LangChain's and LlamaIndex's peers have one each, for they want different openai SDKs.
+LangChain's and LlamaIndex's peers have one each, because they need different versions of the openai SDK.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ PACKAGES = {
     ),
     "bench-llama-index": ("llama-index-llms-openai-like", *_OURS),
 }
-"""What is installed in each environment: the peers, and what our own packages, taken from the checkout, depend on."""
+"""The packages in each environment: the peers, and the dependencies of ours, which are imported from the checkout."""
 
 LLAMA_INDEX_BASE = "FunctionCallingLLM + httpx"
-"""The least that a client for LlamaIndex imports."""
+"""The name of the minimal imports of a client for LlamaIndex."""
 
 _VERSIONS = """
 import json, platform
@@ -50,11 +50,11 @@ _SHOWN = ("python", "httpx", "httpcore", "pydantic", "openai", "jiter", "aiohttp
 
 
 class Environments:
-    """The interpreters that contenders run in.
+    """The virtual environments that contenders run in.
 
     Args:
-        folder: Where the environments are, or are to be made.
-        earlier: An earlier revision of our packages to measure, too.
+        folder: The folder of the environments.
+        earlier: An earlier revision of our packages to measure as well.
     """
 
     def __init__(self, folder: Path, earlier: Earlier | None = None) -> None:
@@ -62,7 +62,7 @@ class Environments:
         self.earlier = earlier
 
     def prepare(self) -> None:
-        """Make the environments that do not exist yet, and those whose packages have changed."""
+        """Create environments that do not exist or whose packages have changed."""
         for name, packages in PACKAGES.items():
             ready = self._folder / name / ".ready"
             wanted = "\n".join(packages)
@@ -73,7 +73,7 @@ class Environments:
                 ready.write_text(wanted)
 
     def versions(self) -> dict[str, dict[str, str]]:
-        """The versions that matter, of each environment."""
+        """The versions of the relevant packages in each environment."""
         found = {name: json.loads(_output([self._python(name), "-c", _VERSIONS], (ROOT,))) for name in PACKAGES}
         return {
             name: {package: version for package, version in sorted(versions.items()) if package.startswith(_SHOWN)}
@@ -81,7 +81,7 @@ class Environments:
         }
 
     def run(self, contender: str, program: str) -> str:
-        """Run a short program in a contender's environment; return what it prints."""
+        """Run a short program in a contender's environment; return its output."""
         return _output([self._python_for(contender), "-c", program], self._paths(contender))
 
     def start(self, contender: str, *arguments: str) -> subprocess.Popen[str]:
@@ -89,7 +89,7 @@ class Environments:
         return _start([self._python_for(contender), *arguments], self._paths(contender))
 
     def _paths(self, contender: str) -> tuple[Path, ...]:
-        """Where imports are looked for: an earlier revision of our packages hides the present one."""
+        """The import path; an earlier revision of our packages comes before the present one."""
         return (self.earlier.packages, ROOT) if self.earlier and is_earlier(contender) else (ROOT,)
 
     def _python_for(self, contender: str) -> Path:
@@ -101,12 +101,12 @@ class Environments:
 
 
 def start_server() -> subprocess.Popen[str]:
-    """Start the server, in this run's own interpreter."""
+    """Start the server with this run's interpreter."""
     return _start([sys.executable, "-m", "benchmarks.server"], (ROOT,))
 
 
 def _variables(paths: tuple[Path, ...]) -> dict[str, str]:
-    """The environment variables of a process: nothing that traces, proxies, or names another server."""
+    """The environment variables of a process, without those for tracing, proxies or other servers."""
     kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR"}}
     imports = {"PYTHONPATH": os.pathsep.join(map(str, paths)), "PYTHONSAFEPATH": "1"}  # safe: not from this folder
     return {**kept, **imports, "PYTHONWARNINGS": "ignore"}

@@ -1,4 +1,4 @@
-"""The experiments. Each function runs one round: every contender does the same job in turn."""
+"""The experiments. Each function runs one round, in which all contenders do the same job in turn."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmarks.bench import Bench
 
 WRITES = {"one": 1, "many": 32}
-"""How many chunks the server puts into a write."""
+"""Chunks per write of the server."""
 
 CHUNKS = 3000
 FRAGMENTS = 1000
@@ -28,13 +28,13 @@ MICRO, MILLI = 1e6, 1e3
 
 
 class LostChunksError(Exception):
-    """A contender yielded less than the server sent, so its cost means nothing."""
+    """A contender yielded fewer chunks than the server sent, so its cost is invalid."""
 
 
 def server(bench: Bench) -> None:
-    """What the server can deliver, to a reader that does not parse: microseconds per chunk."""
+    """The server's speed with a reader that does not parse: microseconds per chunk."""
     for writes, size in WRITES.items():
-        bench.fleet.read_raw(f"text/{CHUNKS}/{size}")  # which renders it
+        bench.fleet.read_raw(f"text/{CHUNKS}/{size}")  # renders the answer
         seconds = bench.fleet.read_raw(f"text/{CHUNKS}/{size}")
         bench.samples.note(f"server/{writes}", "raw socket", seconds / CHUNKS * MICRO)
 
@@ -97,7 +97,7 @@ def long(bench: Bench) -> None:
 
 
 def connections(bench: Bench) -> None:
-    """How many connections ten streams in a row open, and how many threads all calls start."""
+    """The number of connections that ten streams in a row open, and of threads that all calls start."""
     for name in bench.names(ALL):
         worker = bench.fleet.fresh(name)
         worker("ready")
@@ -112,10 +112,10 @@ def connections(bench: Bench) -> None:
 
 
 def thousand(bench: Bench) -> None:
-    """CPU seconds of 1,000 async streams at a model's pace, all open at once, and how many of them failed."""
+    """CPU seconds of 1,000 concurrent async streams at a model's pace, and the number that failed."""
     for worker in bench.workers(CROWD, is_async=True):
         if CROWD_SIZE in bench.samples.of("thousand/errors", worker.name):
-            continue  # it cannot do this, and takes a minute to fail
+            continue  # fails after a minute
         result = worker("paced", answer="paced/12/400", at_once=CROWD_SIZE, ramp=3, limit=20)
         bench.samples.note("thousand/cpu", worker.name, result["cpu"])
         bench.note_errors("thousand/errors", worker, result["errors"])
@@ -131,7 +131,7 @@ def delays(bench: Bench) -> None:
 
 
 def flight(bench: Bench) -> None:
-    """Calls per second of 1,000 short async calls from 100 callers, and how many of the callers failed."""
+    """Calls per second of 1,000 short async calls from 100 callers, and the number of callers that failed."""
     for worker in bench.workers(CROWD, is_async=True):
         result = worker("flight", answer="whole/1/1", at_once=100, each=10, limit=30)
         bench.samples.note("flight", worker.name, result["per_second"])
@@ -142,14 +142,14 @@ def imports(bench: Bench) -> None:
     """CPU milliseconds and megabytes of an import."""
     for name in bench.names([*startup_programs.IMPORTS]):
         if not bench.round:
-            bench.in_fresh_interpreter(name, startup_programs.importing(name))  # which writes the bytecode
+            bench.in_fresh_interpreter(name, startup_programs.importing(name))  # writes the bytecode
         result = bench.in_fresh_interpreter(name, startup_programs.importing(name))
         bench.samples.note("import/cpu", name, result["cpu"] * MILLI)
         bench.samples.note("import/memory", name, result["memory"])
 
 
 def builds(bench: Bench) -> None:
-    """CPU milliseconds of a model object."""
+    """CPU milliseconds to construct a model object."""
     for name in bench.names(FRAMEWORKS):
         result = bench.in_fresh_interpreter(name, startup_programs.building(name, bench.fleet.base_url))
         bench.samples.note("build/first", name, result["first"] * MILLI)
@@ -164,7 +164,7 @@ def _whole(name: str, result: dict[str, Any], expected: int) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A function above, and how many rounds of it are run for each round that is asked for."""
+    """One of the functions above, and its number of rounds as a share of the requested rounds."""
 
     measure: Callable[[Bench], None]
     share: float = 1.0

@@ -1,4 +1,4 @@
-"""The models of the two frameworks, behind the interface of `benchmarks.contenders.Contender`."""
+"""Adapters from the models of the two frameworks to `benchmarks.contenders.Contender`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class LangChainModel:
-    """A chat model of LangChain."""
+    """A LangChain chat model."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
@@ -39,7 +39,7 @@ class LangChainModel:
 
 
 class LlamaIndexModel:
-    """An LLM of LlamaIndex."""
+    """A LlamaIndex LLM."""
 
     def __init__(self, model: Any) -> None:
         self._model = model

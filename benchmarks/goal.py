@@ -11,23 +11,23 @@ if TYPE_CHECKING:
     from benchmarks.results import Samples
 
 Value = tuple[str, str]
-"""A metric, and the contender whose values are meant."""
+"""A metric, and a contender."""
 
 
 @dataclass(frozen=True)
 class Goal:
-    """One row of the table.
+    """A limit for a ratio, a difference or a value: one row of the table.
 
     Args:
-        label: What is measured, and of what.
+        label: The name of the row.
         ours: Our values.
-        theirs: What they are divided by, round by round; None for values that stand for themselves.
-        must: The least that is wanted.
-        goal: The aim.
-        before: What was measured when the goal was set, if it was set for code that existed.
-        unit: Written behind a value that is no ratio.
-        subtract: Take the difference to `theirs`.
-        more: More is better.
+        theirs: The values to divide ours by, round by round; None for absolute values.
+        must: The required value.
+        goal: The desired value.
+        before: The value when the goal was set, if there was one.
+        unit: The unit of a value that is not a ratio.
+        subtract: Use the difference from `theirs` instead of the ratio.
+        more: Whether more is better.
     """
 
     label: str
@@ -41,7 +41,7 @@ class Goal:
     more: bool = False
 
     def measured(self, samples: Samples) -> Measured | None:
-        """The result of this run, or None if it did not measure this."""
+        """The value in this run, or None if it was not measured."""
         ours = samples.of(*self.ours)
         if self.theirs is None:
             return Measured.of(ours) if ours else None
@@ -50,7 +50,7 @@ class Goal:
         return Measured.of(values) if values else None
 
     def verdict(self, measured: Measured) -> str:
-        """Whether that is enough."""
+        """Describe whether the value meets the goal."""
         sign = -1 if self.more else 1
         if sign * measured.middle <= sign * self.goal:
             return "goal reached"

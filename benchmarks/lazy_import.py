@@ -1,4 +1,4 @@
-"""Imports a module on first use, so that one contender's process does not load the packages of the others."""
+"""Imports modules on first use, so the process of one contender does not load the packages of the others."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from typing import Any
 
 
 def imported(module: str, name: str) -> Any:
-    """Import `module`; return what it calls `name`."""
+    """Import `module`; return its attribute `name`."""
     return getattr(import_module(module), name)

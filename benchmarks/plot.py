@@ -1,7 +1,7 @@
-"""The plot for the README: what a streamed chunk costs each contender, as an SVG without dependencies.
+"""The plot for the README: CPU time per streamed chunk for each contender, as SVG.
 
-It is drawn twice, for light and for dark pages: a page that shows it as an image cannot tell it which one it is. Each
-picture has a background of its own, for pages that show only one of them.
+There is one for light and one for dark pages, because an image does not inherit the page's colours. Each has its own
+background, for pages that show only one.
 """
 
 from __future__ import annotations
@@ -94,6 +94,6 @@ def _bars(values: dict[str, float], top: float, scale: float, kind: str) -> Iter
 
 
 def _values(samples: Samples, name: str) -> dict[str, float]:
-    """The medians of one contender, where it was measured."""
+    """The medians of one contender, if it was measured."""
     found = {metric: samples.of(metric, name) for metric in METRICS}
     return {metric: median(values) for metric, values in found.items() if values}

@@ -36,7 +36,7 @@ class Worker:
         self._process = process
 
     def __call__(self, job: str, **arguments: Any) -> Result:
-        """Do a job; return what it cost."""
+        """Do a job; return its cost."""
         jobs, results = self._process.stdin, self._process.stdout
         if jobs is None or results is None:
             raise WorkerError(f"{self.name} has no pipes.")
@@ -54,7 +54,7 @@ class Worker:
 
 
 class Fleet:
-    """The server, and one worker for each contender, warmed up."""
+    """The server process, and one warmed-up worker per contender."""
 
     def __init__(self, environments: Environments) -> None:
         self._environments = environments
@@ -77,7 +77,7 @@ class Fleet:
         return f"http://127.0.0.1:{self.port}/v1"
 
     def worker(self, name: str) -> Worker:
-        """The worker of a contender, started and warmed up when it is first needed."""
+        """The worker of a contender, started and warmed up on first use."""
         return self._workers.get(name) or self._warm(name)
 
     def replace(self, worker: Worker) -> None:
@@ -85,7 +85,7 @@ class Fleet:
         self._workers.pop(worker.name).end()
 
     def connections(self) -> int:
-        """How many connections the server has seen, those of this method not counted."""
+        """The number of connections to the server so far, without those of this method."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port)
         connection.request("GET", "/connections")
         opened = json.loads(connection.getresponse().read())
@@ -94,7 +94,7 @@ class Fleet:
         return int(opened) - self._looks
 
     def read_raw(self, answer: str) -> float:
-        """Seconds that a reader which does not parse needs for an answer: what the server can deliver."""
+        """Seconds to read an answer without parsing it, which is the server's speed."""
         body = json.dumps({"messages": [{"content": f"bench:{answer}"}]}).encode()
         start = time.perf_counter()
         with socket.create_connection(("127.0.0.1", self.port)) as connection:
@@ -118,7 +118,7 @@ class Fleet:
         return worker
 
     def _watch(self, process: subprocess.Popen[str]) -> subprocess.Popen[str]:
-        """End the process with the fleet."""
+        """Register the process to be ended with the fleet; return it."""
         self._stack.callback(process.wait)
         self._stack.callback(process.kill)
         return process

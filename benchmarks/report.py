@@ -49,7 +49,7 @@ METRICS = {
     "build/first": "first model object, ms",
     "build/later": "later model objects, ms",
 }
-"""What each metric is called. It is CPU time if nothing else is said."""
+"""The labels of the metrics, which are CPU times unless stated otherwise."""
 
 MORE_IS_BETTER = ("flight",)
 
@@ -61,7 +61,7 @@ GROUPS = {
 
 
 def write(results: dict[str, Any], page: Path) -> None:
-    """Put the tables of a run into the page, between the marks that name them."""
+    """Write the tables of a run into the page, between their markers."""
     samples = Samples(results["samples"]).at_present()
     text = page.read_text()
     for name, lines in (("run", run(results)), ("goals", goals(samples)), ("all", everything(samples))):
@@ -72,7 +72,7 @@ def write(results: dict[str, Any], page: Path) -> None:
 
 
 def run(results: dict[str, Any]) -> Iterator[str]:
-    """When and with what it was measured."""
+    """The date, machine and versions of a run."""
     yield (
         f"Measured on {results['date']}, {results['machine']}, load {results['load']} before the run; "
         f"{results['rounds']} rounds in {results['minutes']} minutes."

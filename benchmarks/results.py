@@ -10,18 +10,18 @@ from benchmarks.contenders import is_earlier
 
 
 class Samples(dict[str, dict[str, list[float]]]):
-    """For each metric and contender, one value per round."""
+    """The values by metric and contender, one per round."""
 
     def note(self, metric: str, name: str, value: float) -> None:
-        """Keep the value of one round."""
+        """Add the value of one round."""
         self.setdefault(metric, {}).setdefault(name, []).append(value)
 
     def of(self, metric: str, name: str) -> list[float]:
-        """The values of one contender; none if it was not measured."""
+        """The values of one contender; empty if it was not measured."""
         return self.get(metric, {}).get(name, [])
 
     def at_present(self) -> Samples:
-        """The same without the earlier revisions of ours."""
+        """A copy without earlier revisions."""
         return Samples(
             (metric, {name: values for name, values in by_name.items() if not is_earlier(name)})
             for metric, by_name in self.items()
@@ -30,7 +30,7 @@ class Samples(dict[str, dict[str, list[float]]]):
 
 @dataclass(frozen=True)
 class Measured:
-    """The median over the rounds, and the least and the greatest value."""
+    """The median, minimum and maximum over the rounds."""
 
     middle: float
     low: float
@@ -38,7 +38,7 @@ class Measured:
 
     @classmethod
     def of(cls, values: list[float]) -> Self:
-        """The median of some values and their spread."""
+        """Compute the median, minimum and maximum of values."""
         return cls(median(values), min(values), max(values))
 
     def __str__(self) -> str:
@@ -47,7 +47,7 @@ class Measured:
 
 
 def number(value: float) -> str:
-    """A value with three digits or so."""
+    """Format a value with about three digits."""
     if value == float("inf") or value == int(value):
         return f"{value:.0f}"
     return f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}" if abs(value) < 10 else f"{value:.0f}"  # noqa: PLR2004

@@ -1,7 +1,7 @@
-"""A server that is not the bottleneck: it finds out which answer is wanted, and writes bytes that are ready.
+"""A server that is fast enough not to be the bottleneck: it finds the requested answer, and writes prepared bytes.
 
-It speaks just enough HTTP for the contenders, in a process of its own, and prints its port. `GET /connections` tells
-how many connections were opened so far.
+It supports just enough HTTP for the contenders, runs in its own process, and prints its port. `GET /connections`
+returns the number of connections opened so far.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Exchange(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         Exchange.opened += 1
-        self._transport: Any = transport  # typed as what cannot write
+        self._transport: Any = transport  # its declared type cannot write
         self._ready.set()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
@@ -64,7 +64,7 @@ class Exchange(asyncio.Protocol):
             if answer.pause and TIME in data:
                 due += answer.pause
                 await asyncio.sleep(due - time.monotonic())
-                data = data.replace(TIME, b"%016.6f" % time.monotonic())  # noqa: PLW2901 - the same chunk, dated
+                data = data.replace(TIME, b"%016.6f" % time.monotonic())  # noqa: PLW2901 - the same chunk with its time
             if not self._ready.is_set():
                 await self._ready.wait()
             self._transport.write(data)

@@ -6,7 +6,7 @@ from benchmarks.contenders import present
 from benchmarks.environments import LLAMA_INDEX_BASE
 
 LANGCHAIN_BASE = "BaseChatModel + httpx"
-"""The least that a client for LangChain imports."""
+"""The name of the minimal imports of a client for LangChain."""
 
 IMPORTS = {
     LANGCHAIN_BASE: "from langchain_core.language_models.chat_models import BaseChatModel; import httpx",
@@ -18,7 +18,7 @@ IMPORTS = {
     "TIR": "from llama_index_tir import TIR",
     "OpenAILike": "from llama_index.llms.openai_like import OpenAILike",
 }
-"""What the user of each contender imports."""
+"""The import statement for each contender."""
 
 _IMPORTING = """
 import json, resource, time
@@ -32,7 +32,7 @@ _BUILDING = """
 import gc, json, time
 from benchmarks.contenders import model
 {statement}
-gc.collect()  # else a collection of all that was imported may fall on the first object
+gc.collect()  # else the first object may trigger a collection of everything imported
 start = time.process_time()
 model({name!r}, {base_url!r})
 first = time.process_time()
@@ -43,10 +43,10 @@ print(json.dumps({{"first": first - start, "later": (time.process_time() - first
 
 
 def importing(name: str) -> str:
-    """A program that imports what the user of a contender imports."""
+    """A program that measures the import of a contender."""
     return _IMPORTING.format(statement=IMPORTS[present(name)])
 
 
 def building(name: str, base_url: str) -> str:
-    """A program that builds a model object again and again."""
+    """A program that measures the construction of a model object."""
     return _BUILDING.format(statement=IMPORTS[present(name)], name=name, base_url=base_url)

@@ -1,6 +1,6 @@
-"""One contender in a process of its own: takes jobs on standard input, writes what they cost to standard output.
+"""The process of one contender: reads jobs from standard input, and writes their cost to standard output.
 
-A job is a line of JSON: the name of a method of `Jobs`, and its arguments. A result is a line of JSON, too.
+A job is a line of JSON: the name of a method of `Jobs`, and its arguments. A result is also a line of JSON.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Result = dict[str, Any]
 STEP = 1000
-"""How many chunks lie between two readings of the clock."""
+"""Chunks between two clock readings."""
 
 
 class Jobs:
@@ -39,11 +39,11 @@ class Jobs:
         return self._client.prompt([*history, ("user", f"bench:{answer}")])
 
     def ready(self) -> Result:
-        """Do nothing: the result shows that everything is imported and built."""
+        """Do nothing. The result shows that everything is imported and built."""
         return {}
 
     def stream(self, answer: str, *, turns: int = 1, tools: bool = False) -> Result:
-        """CPU seconds of a stream; of its opening to the first chunk; and at each thousandth chunk."""
+        """CPU seconds of a stream, up to its first chunk, and up to each thousandth chunk."""
         prompt = self._prompt(answer, turns)
         count = 0
         start = time.process_time()
@@ -67,7 +67,7 @@ class Jobs:
         return {"cpu": time.process_time() - start, "count": count, "marks": marks}
 
     def first(self, answer: str, repeat: int) -> Result:
-        """Seconds from the call to the first text, for some streams in a row."""
+        """Seconds from the call to the first text, for several streams in a row."""
         prompt = self._prompt(answer)
         seconds = []
         for _ in range(repeat):
@@ -108,7 +108,7 @@ class Jobs:
         return {"cpu": time.process_time() - start}
 
     async def flight(self, answer: str, *, at_once: int, each: int, limit: float) -> Result:
-        """Calls per second with some of them always in flight, and how many of their callers gave up."""
+        """Calls per second of concurrent callers, and the number of callers that failed."""
         prompt = self._prompt(answer)
 
         async def caller() -> None:
@@ -122,7 +122,7 @@ class Jobs:
         return {"per_second": (at_once - len(errors)) * each / seconds, "errors": errors}
 
     async def paced(self, answer: str, *, at_once: int, ramp: float, limit: float) -> Result:
-        """CPU seconds of many streams at a model's pace, the delays of their chunks, and how many failed."""
+        """CPU seconds of concurrent streams at a model's pace, the delays of chunks, and the number that failed."""
         prompt = self._prompt(answer)
         delays: list[float] = []
         starts = iter(range(at_once))
@@ -146,7 +146,7 @@ async def _errors(task: Callable[[], Awaitable[None]], at_once: int) -> list[str
 
 
 class ThreadCount:
-    """How many threads Python code of this process has started since the object was made."""
+    """Counts the threads that Python code in this process starts after construction."""
 
     def __init__(self) -> None:
         self.started = 0
@@ -161,14 +161,14 @@ class ThreadCount:
 
 def main(name: str, base_url: str) -> None:
     results = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not look like a result
-    logging.getLogger().addHandler(logging.NullHandler())  # some report each retry, and thousands of them
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # output of libraries must not be taken for a result
+    logging.getLogger().addHandler(logging.NullHandler())  # some libraries log thousands of retries
     jobs = Jobs(contender(name, base_url))
     threads = ThreadCount()
     with asyncio.Runner() as runner:
         for line in sys.stdin:
             job = json.loads(line)
-            gc.collect()  # or a job pays for what another has left
+            gc.collect()  # keeps the garbage of earlier jobs out of this one
             before = threads.started
             result = getattr(jobs, job.pop("job"))(**job)
             if inspect.iscoroutine(result):

@@ -45,7 +45,7 @@ def _print_endpoint(endpoint: Endpoint) -> None:
     text = Text.assemble("Calling ", (endpoint.name, "bold"), f", model {endpoint.model}.")
     if not endpoint.is_model:
         text.append(
-            "\nThe sandbox is not a model: it speaks TIR's protocol over real HTTP, but simple rules make its answers. "
+            "\nThe sandbox is not a model: it has TIR's API over real HTTP, but simple rules produce its answers. "
             f"Set {TOKEN} and {PROJECT} to call TIR.",
             style="yellow",
         )

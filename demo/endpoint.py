@@ -21,7 +21,7 @@ PROJECT = "E2E_TIR_PROJECT_ID"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An endpoint; `settings` are the arguments for the demo's models and embeddings."""
+    """An endpoint, and the `settings` for the demo's models and embeddings."""
 
     name: str
     model: str = DEFAULT_MODEL
@@ -33,7 +33,7 @@ class Endpoint:
 
 @contextmanager
 def open_endpoint() -> Iterator[Endpoint]:
-    """Open the endpoint that the environment names, or else the sandbox, which is stopped at the end."""
+    """Open the endpoint in the environment, or else the sandbox, which is stopped at the end."""
     if os.environ.get(BASE_URL):
         yield _server(os.environ[BASE_URL])
     elif (os.environ.get(TOKEN) or os.environ.get(OTHER_TOKEN)) and os.environ.get(PROJECT):

@@ -1,4 +1,4 @@
-"""Adds up tokens for the demo's last table."""
+"""Adds up token counts for the table at the end of the demo."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Counts:
-    """Tokens of one part of the demo."""
+    """The token counts of one part of the demo."""
 
     prompt: int = 0
     completion: int = 0
@@ -15,7 +15,7 @@ class Counts:
 
 @dataclass
 class Tally:
-    """Tokens of each part, by its name."""
+    """The token counts of all parts, by name."""
 
     parts: dict[str, Counts] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""The question to both agents of the demo, and the Python function that they call."""
+"""The question for both agents of the demo, and the Python function that they call."""
 
 from __future__ import annotations
 

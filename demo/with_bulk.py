@@ -1,4 +1,4 @@
-"""The part of the demo that answers each row of a file, in a run that is stopped and started again."""
+"""The part of the demo with a bulk run that is stopped and resumed."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def bulk(endpoint: Endpoint, console: Console, tally: Tally) -> None:
 async def _stop_early(work: Bulk, rows: Path, answers: Path) -> Progress:
     progress = Progress()
     running = asyncio.create_task(work.run(rows, answers, progress=progress))
-    while progress.done < STOP_AFTER and not running.done():  # noqa: ASYNC110 - a run has no event for it
+    while progress.done < STOP_AFTER and not running.done():  # noqa: ASYNC110 - there is no event to wait for
         await asyncio.sleep(0.001)
     running.cancel()
     with suppress(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""The part of the demo that uses LangChain."""
+"""The parts of the demo that use LangChain: a chain and an agent."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def chain(endpoint: Endpoint, console: Console, tally: Tally) -> None:
 
 
 def agent(endpoint: Endpoint, console: Console, tally: Tally) -> None:
-    """Run an agent of `create_agent` and print each step."""
+    """Run a `create_agent` agent and print each step."""
     llm = ChatTIR(model=endpoint.model, **endpoint.settings)
     usage = UsageMetadataCallbackHandler()
     console.print(Text(f"> {QUESTION}", style="cyan"))

@@ -1,4 +1,4 @@
-"""The part of the demo that uses LlamaIndex."""
+"""The parts of the demo that use LlamaIndex: a query engine and an agent."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DOCUMENTS_QUESTION = "Is the sandbox a model, and how are its answers made?"
 
 
 def query_engine(endpoint: Endpoint, console: Console, tally: Tally) -> None:
-    """Ask this repository's documents a question, and print the sources of the answer."""
+    """Answer a question from this repository's documents, and print the sources."""
     llm, counter = _model(endpoint)
     engine = _engine(endpoint, llm, console)
     llm.callback_manager = CallbackManager([counter])  # building the index replaced it

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_tir._aliases import LANGCHAIN_UNSUPPORTED
-from llama_index_tir._aliases import MEANINGLESS
+from llama_index_tir._aliases import IGNORED
 from tir_client.aliases import ALIASES
 from tir_client.models import KNOWN, ModelInfo
 
@@ -62,7 +62,7 @@ def without_effect() -> Iterator[str]:
     """The arguments of OpenAILike that are accepted and do nothing."""
     yield "| argument | accepted silently | why it has no effect |"
     yield "|---|---|---|"
-    for name, (usual, reason) in MEANINGLESS.items():
+    for name, (usual, reason) in IGNORED.items():
         yield f"| `{name}` | `{usual!r}` | {reason} |"
 
 

@@ -4,7 +4,7 @@ Supported are strings, OpenAI's parts (Chat Completions and Responses), LangChai
 `source_type`), and the blocks of Anthropic, Google, Bedrock and MCP.
 
 A block in a user's message that cannot be sent raises an error. In an answer or a tool result a placeholder replaces it
-(`_stand_ins`), because the history is sent again with each turn, so an error would end the conversation.
+(`_placeholders`), because the history is sent again with each turn, so an error would end the conversation.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
-from langchain_tir._stand_ins import all_text, file_problem, file_text, stand_in
+from langchain_tir._placeholders import all_text, file_problem, file_text, placeholder
 from tir_client import InvalidRequestError
 from tir_client.protocol.media import NO_SCHEME, checked_part
 from tir_client.protocol.messages import MACHINES, audio_part, data_url, join_content, media_part, text_part
+from tir_client.protocol.placeholders import decoded_text
 from tir_client.protocol.responses import Json
-from tir_client.protocol.stand_ins import decoded_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,7 +107,7 @@ def answer_text(blocks: list[Block]) -> str:
         if part is not None and part["type"] == "text":
             lines[-1] += part["text"]
         else:
-            lines += [stand_in(block), ""]
+            lines += [placeholder(block), ""]
     return "\n".join(filter(None, lines))
 
 
@@ -116,7 +116,7 @@ def _to_part(block: Block, role: str) -> Part:
     if part is not None:
         return part
     if role in MACHINES:
-        return text_part(stand_in(block))
+        return text_part(placeholder(block))
     text = file_text(block)
     if text is None:
         raise InvalidRequestError(_why_not(block, role, problem or file_problem(block)))

@@ -28,7 +28,7 @@ from langchain_tir._content import (
 )
 from langchain_tir._content_blocks import PROVIDER, standard_blocks
 from langchain_tir._past_calls import past_calls
-from langchain_tir._stand_ins import all_text
+from langchain_tir._placeholders import all_text
 from tir_client import InvalidRequestError
 from tir_client.protocol.cost import cost_of
 from tir_client.protocol.messages import assistant_message, chat_message, convert_messages, tool_message
@@ -136,14 +136,14 @@ def from_completion(
     first = generations[0].message
     if isinstance(first, AIMessage) and completion.usage is not None:
         first.usage_metadata = usage_metadata(completion.usage)
-    first.response_metadata |= {**others(completion), **cost(completion, price)}
+    first.response_metadata |= {**other_choices(completion), **cost_metadata(completion, price)}
     output = set_only(id=completion.id, model_name=completion.model, token_usage=_without_nulls(completion.raw_usage))
     return ChatResult(generations=generations, llm_output=output)
 
 
 def _from_choice(completion: Completion, choice: Choice, output_version: str | None) -> ChatGeneration:
-    message = AIMessage(content=choice.text, additional_kwargs=extras(choice), **_parsed_calls(choice))
-    message.response_metadata = {**head(completion), **of_choice(choice), **tail(completion)}
+    message = AIMessage(content=choice.text, additional_kwargs=additional_kwargs(choice), **_parsed_calls(choice))
+    message.response_metadata = {**start_metadata(completion), **choice_metadata(choice), **end_metadata(completion)}
     if output_version == "v1":
         message.content = [dict(block) for block in standard_blocks(message, indexed=True)]
         message.response_metadata["output_version"] = "v1"
@@ -161,29 +161,29 @@ def _parsed_calls(choice: Choice) -> Json:
     return {"tool_calls": valid, "invalid_tool_calls": invalid}
 
 
-def extras(answer: Choice | Delta) -> Json:
+def additional_kwargs(answer: Choice | Delta) -> Json:
     """The `additional_kwargs` of a message; LangChain reads reasoning from there."""
     return set_only(reasoning_content=answer.reasoning, refusal=answer.refusal)
 
 
-def head(completion: Completion) -> Json:
+def start_metadata(completion: Completion) -> Json:
     """The response metadata that are known at the beginning of an answer."""
     optional = set_only(id=completion.id, created=completion.created, request_id=completion.request_id)
     return {"model_provider": PROVIDER, "model_name": completion.model, **optional}
 
 
-def of_choice(choice: Choice) -> Json:
+def choice_metadata(choice: Choice) -> Json:
     """The response metadata of a choice."""
     logprobs = None if choice.logprobs is None else {"content": choice.logprobs}
-    return {**end(choice), **set_only(logprobs=logprobs, token_ids=choice.token_ids)}
+    return {**finish_metadata(choice), **set_only(logprobs=logprobs, token_ids=choice.token_ids)}
 
 
-def end(choice: Choice) -> Json:
+def finish_metadata(choice: Choice) -> Json:
     """The finish and stop reasons of a choice, as response metadata."""
     return set_only(finish_reason=choice.finish_reason, stop_reason=choice.stop_reason)
 
 
-def tail(completion: Completion) -> Json:
+def end_metadata(completion: Completion) -> Json:
     """The response metadata that may arrive at the end of an answer."""
     return set_only(
         system_fingerprint=completion.system_fingerprint,
@@ -192,19 +192,19 @@ def tail(completion: Completion) -> Json:
     )
 
 
-def others(completion: Completion) -> Json:
+def other_choices(completion: Completion) -> Json:
     """All choices but the first, as response metadata, because LangChain returns one message."""
     return set_only(other_choices=[_other(choice) for choice in completion.choices[1:]] or None)
 
 
-def cost(completion: Completion, price: Price | None) -> Json:
+def cost_metadata(completion: Completion, price: Price | None) -> Json:
     """The cost of an answer, as response metadata. It is not in the usage, where LangChain adds only integers."""
     return set_only(cost=cost_of(completion.usage, price))
 
 
 def _other(choice: Choice) -> Json:
     calls = [{"id": call.id, "name": call.name, "args": call.arguments} for call in choice.tool_calls]
-    return {"content": choice.text, **extras(choice), "tool_calls": calls, **of_choice(choice)}
+    return {"content": choice.text, **additional_kwargs(choice), "tool_calls": calls, **choice_metadata(choice)}
 
 
 def _without_nulls(usage: Json | None) -> Json | None:

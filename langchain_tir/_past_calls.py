@@ -29,7 +29,10 @@ def past_calls(message: AIMessage, blocks: list[Block]) -> list[Json]:
     """
     if not (blocks or message.tool_calls or message.invalid_tool_calls or message.additional_kwargs):
         return []
-    calls = [*map(_call, message.tool_calls), *(_call(_reopened(call, message)) for call in message.invalid_tool_calls)]
+    calls = [
+        *map(_call, message.tool_calls),
+        *(_call(_original_call(call, message)) for call in message.invalid_tool_calls),
+    ]
     ids = {call["id"] for call in calls}
     in_content = [_block_call(block) for block in blocks if block["type"] in CALLS and block.get("name")]
     calls += [call for call in in_content if call["id"] not in ids and (call["id"] or not ids)]
@@ -42,7 +45,7 @@ def _call(call: Mapping[str, Any]) -> Json:
     return tool_call(str(call_id) if call_id else None, str(name or ""), call.get("args"))
 
 
-def _reopened(call: InvalidToolCall, message: AIMessage) -> Mapping[str, Any]:
+def _original_call(call: InvalidToolCall, message: AIMessage) -> Mapping[str, Any]:
     """Return a broken call as the model wrote it."""
     endings = message.response_metadata.get(CLOSED)
     ending = endings.get(call["id"]) if isinstance(endings, dict) else None

@@ -10,7 +10,16 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.utils.json import parse_partial_json
 
 from langchain_tir._content_blocks import PROVIDER
-from langchain_tir._messages import cost, end, extras, head, others, set_only, tail, usage_metadata
+from langchain_tir._messages import (
+    additional_kwargs,
+    cost_metadata,
+    end_metadata,
+    finish_metadata,
+    other_choices,
+    set_only,
+    start_metadata,
+    usage_metadata,
+)
 from langchain_tir._past_calls import CLOSED
 from tir_client.protocol.responses import NO_ARGUMENTS
 
@@ -49,7 +58,7 @@ class DeltaMapper:
             return None
         metadata: Json = {"model_provider": PROVIDER}
         if not self._head:
-            self._head = head(delta.accumulator.completion())
+            self._head = start_metadata(delta.accumulator.completion())
             metadata = {**self._head}
         if delta.logprobs:
             metadata["logprobs"] = {"content": delta.logprobs}
@@ -57,7 +66,7 @@ class DeltaMapper:
             metadata["token_ids"] = delta.token_ids
         return _unchecked(
             delta.text,
-            extras(delta) if delta.reasoning or delta.refusal else {},
+            additional_kwargs(delta) if delta.reasoning or delta.refusal else {},
             metadata,
             [self._arguments.chunk(piece) for piece in delta.tool_calls],
         )
@@ -79,9 +88,9 @@ class DeltaMapper:
 
     def _end(self, completion: Completion) -> Json:
         """The metadata of the last chunk, including fields of `head` that arrived after the first chunk."""
-        late = {name: value for name, value in head(completion).items() if not self._head.get(name)}
-        paid = cost(completion, self._price)
-        last = {**end(completion.choice), **tail(completion), **others(completion), **paid}
+        late = {name: value for name, value in start_metadata(completion).items() if not self._head.get(name)}
+        paid = cost_metadata(completion, self._price)
+        last = {**finish_metadata(completion.choice), **end_metadata(completion), **other_choices(completion), **paid}
         return {"model_provider": PROVIDER, **late, **last}
 
 

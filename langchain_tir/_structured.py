@@ -14,7 +14,7 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from langchain_tir._errors import RefusedOutputError, StructuredOutputError, to_model_error
 from langchain_tir._tool_forms import VALUE, wrapped
-from langchain_tir._tools import closed, json_schema, to_response_format, to_tool, tool_fields
+from langchain_tir._tools import json_schema, to_response_format, to_tool, tool_fields, without_additional_properties
 from tir_client import InvalidRequestError
 from tir_client.protocol.json_text import read_json, read_partial_json
 from tir_client.protocol.schemas import FAILURES, is_of_object, may_fit
@@ -158,7 +158,7 @@ def _call_of_schema(schema: Any, strict: bool | None, target: Any) -> tuple[Json
     whole = json_schema(schema, function)
     of_object = is_of_object(whole)
     if not of_object:
-        function["parameters"] = closed(wrapped(whole)) if strict else wrapped(whole)
+        function["parameters"] = without_additional_properties(wrapped(whole)) if strict else wrapped(whole)
     fields = tool_fields([{**tool, "function": function}], function["name"])
     fields["parallel_tool_calls"] = False
     return fields, StructuredParser(
@@ -175,7 +175,7 @@ def traced_format(schema: Any, method: Method, strict: bool | None) -> Json:
     return {"ls_structured_output_format": {"kwargs": {"method": method, "strict": strict}, "schema": schema}}
 
 
-def check_free(kwargs: Json, fields: Json, method: Method) -> None:
+def check_parameters(kwargs: Json, fields: Json, method: Method) -> None:
     """Check that the caller's parameters do not replace those of the method.
 
     Raises:
@@ -186,7 +186,7 @@ def check_free(kwargs: Json, fields: Json, method: Method) -> None:
             raise InvalidRequestError(f"`{name}` cannot be passed: `method={method!r}` sets it itself.")
 
 
-def beside_raw(
+def with_raw(
     model: Runnable[LanguageModelInput, AIMessage], parser: StructuredParser
 ) -> Runnable[LanguageModelInput, Any]:
     """A chain that returns the message (`raw`), the object (`parsed`) and the error of parsing (`parsing_error`)."""

@@ -10,7 +10,7 @@ from pydantic import PrivateAttr
 
 from langchain_tir._errors import model_errors
 from langchain_tir._settings import ChatSettings
-from langchain_tir._structured import Method, beside_raw, check_free, structured_call, traced_format
+from langchain_tir._structured import Method, check_parameters, structured_call, traced_format, with_raw
 from tir_client.protocol.responses import Json
 
 if TYPE_CHECKING:
@@ -54,11 +54,11 @@ class StructuredMethods(ChatSettings):
         with model_errors():
             self._refuse_unknown_parameters(kwargs, _ARGUMENTS)
             fields, parser = structured_call(schema, method, strict)
-            check_free(kwargs, fields, method)
+            check_parameters(kwargs, fields, method)
         fields |= traced_format(schema, method, strict)
         caller = self._leniently() if method == "function_calling" else self
         model = caller.bind(**{**fields, **kwargs})
-        return beside_raw(model, parser) if include_raw else model | parser
+        return with_raw(model, parser) if include_raw else model | parser
 
     def _leniently(self) -> Self:
         """A copy that accepts answers without the required tool call."""

@@ -46,7 +46,7 @@ def to_tool(tool: Any, *, strict: bool | None = None) -> Json:
     if strict is not None:
         function["strict"] = _agreed(function, strict)
         if strict and isinstance(function.get("parameters"), dict):
-            function["parameters"] = closed(function["parameters"])
+            function["parameters"] = without_additional_properties(function["parameters"])
     return {"type": "function", "function": function}
 
 
@@ -97,7 +97,7 @@ def _function_of_callable(function: Any) -> Json:
     return described(without_injected(schema or {}, getattr(typed, "__annotations__", {})))
 
 
-def closed(schema: Json) -> Json:
+def without_additional_properties(schema: Json) -> Json:
     """Return a schema whose objects allow no additional properties; maps are unchanged."""
     return map_schema(schema, _closed)  # type: ignore[no-any-return]
 
@@ -161,7 +161,9 @@ def to_response_format(schema: Any, *, strict: bool | None = None) -> Json:
         return response_format(schema.get("name", UNNAMED), schema["schema"], strict=_agreed(schema, strict))
     function = to_tool(schema)["function"]
     whole = json_schema(schema, function)
-    return response_format(function["name"], closed(whole) if strict else whole, strict=_agreed(function, strict))
+    return response_format(
+        function["name"], without_additional_properties(whole) if strict else whole, strict=_agreed(function, strict)
+    )
 
 
 def _made_strict(wire: Json, strict: bool) -> Json:

@@ -1,7 +1,7 @@
 """Converts content blocks to message parts. Pure, except for reading local files.
 
 A block in a user's message that cannot be sent raises an error. In an answer or a tool result a placeholder replaces it
-(`_stand_ins`), because the history is sent again with each turn, so an error would end the conversation.
+(`_placeholders`), because the history is sent again with each turn, so an error would end the conversation.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from llama_index.core.base.llms.types import (
     VideoBlock,
 )
 
-from llama_index_tir._stand_ins import stand_in
+from llama_index_tir._placeholders import placeholder
 from tir_client import InvalidRequestError
 from tir_client.protocol.media import LIMIT, checked_part, is_text_type, too_large
 from tir_client.protocol.messages import (
@@ -74,8 +74,8 @@ def _machines_part(block: ContentBlock, role: str) -> Part:
     try:
         part = _part(block, role)
     except InvalidRequestError:
-        return text_part(stand_in(block))
-    return text_part(stand_in(block)) if role == "assistant" and part["type"] != "text" else part
+        return text_part(placeholder(block))
+    return text_part(placeholder(block)) if role == "assistant" and part["type"] != "text" else part
 
 
 def _part(block: ContentBlock, role: str) -> Part:

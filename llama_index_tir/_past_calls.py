@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from tir_client import ToolCall
 from tir_client.protocol.messages import tool_call
-from tir_client.protocol.stand_ins import value_stand_in
+from tir_client.protocol.placeholders import value_placeholder
 
 if TYPE_CHECKING:
     from llama_index.core.base.llms.types import ChatMessage
@@ -37,7 +37,7 @@ def past_calls(message: ChatMessage) -> tuple[list[Json], list[str]]:
     if blocks:
         wording = {call["id"]: call["function"]["arguments"] for call in readable}
         return [_block_call(block, wording.get(block.tool_call_id or "")) for block in blocks], []
-    unreadable = [value_stand_in("tool_call", _plain(call)) for call, read in calls if read is None]
+    unreadable = [value_placeholder("tool_call", _plain(call)) for call, read in calls if read is None]
     old = None if readable else _read_call(message.additional_kwargs.get("function_call"))
     return readable if old is None else [old], unreadable
 
@@ -46,7 +46,7 @@ def server_steps(message: ChatMessage) -> list[str]:
     """Return placeholders for tool steps on OpenAI's servers, such as web searches."""
     steps = message.additional_kwargs.get("built_in_tool_calls")
     return [
-        value_stand_in(str(_field(step, "type") or "tool_step"), _plain(step))
+        value_placeholder(str(_field(step, "type") or "tool_step"), _plain(step))
         for step in (steps if isinstance(steps, list | tuple) else ())
     ]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from pydantic import ConfigDict, Field
 
-from llama_index_tir._aliases import without_meaningless
+from llama_index_tir._aliases import without_ignored
 from llama_index_tir._messages import to_wire
 from tir_client import ChatRequest
 from tir_client.aliases import refuse_unknown_parameters, rename
@@ -44,10 +44,10 @@ class ModelSettings(Connection):
 
     @classmethod
     def _fields_from(cls, arguments: dict[str, Any]) -> dict[str, Any]:
-        meaningful, unusual = without_meaningless(arguments)
-        for warning in unusual:
-            warnings.warn(warning, stacklevel=4)
-        return super()._fields_from(meaningful)
+        used, messages = without_ignored(arguments)
+        for message in messages:
+            warnings.warn(message, stacklevel=4)
+        return super()._fields_from(used)
 
 
 class ChatSettings(ModelSettings, ChatParameters, FunctionCallingLLM):

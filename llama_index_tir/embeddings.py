@@ -33,7 +33,7 @@ _aget_query: Any = inspect.unwrap(BaseEmbedding.aget_query_embedding)
 _aget_texts: Any = inspect.unwrap(BaseEmbedding.aget_text_embedding_batch)
 
 
-class _Places(asyncio.Semaphore):
+class _RequestLimit(asyncio.Semaphore):
     """Limits the concurrent requests of one async call. If one fails, the others are cancelled."""
 
     def __init__(self, number: int) -> None:
@@ -64,7 +64,7 @@ class _Places(asyncio.Semaphore):
                 task.cancel()
 
 
-places: ContextVar[_Places | None] = ContextVar("places", default=None)
+places: ContextVar[_RequestLimit | None] = ContextVar("places", default=None)
 """The limit of the current async call."""
 
 
@@ -127,7 +127,7 @@ class TIREmbedding(ModelSettings, EmbeddingSettings, BaseEmbedding):
 
         If a batch fails, running ones are cancelled, and waiting ones are not sent.
         """
-        own = _Places(self.num_workers or BATCHES_AT_ONCE)
+        own = _RequestLimit(self.num_workers or BATCHES_AT_ONCE)
         token = places.set(own)
         try:
             vectors: list[Embedding] = await _aget_texts(self, texts, show_progress, **kwargs)

@@ -34,7 +34,7 @@ ONLY_IN = {
     "langchain_tir/_register.py": {"langchain"},  # in a function that users of `langchain` call
     "langchain_tir/embeddings.py": {"tqdm"},  # for `show_progress_bar`
     "tir_cli/doctor/network.py": {"httpx"},  # for the TLS context that the client uses
-    "tir_cli/doctor/observed.py": {"httpx"},  # for a client that is observed
+    "tir_cli/doctor/observer.py": {"httpx"},  # for a client whose traffic is recorded
     "tir_cli/sandbox.py": {"tir_sandbox"},  # in the command that starts it
     "tir_client/bulk/schema_check.py": {"jsonschema"},  # if it is installed
     "tir_sandbox/pytest_plugin.py": {"pytest"},  # which pytest imports

@@ -15,7 +15,7 @@ import pytest
 from langchain_core.messages import AIMessage, ToolMessage
 
 from langchain_tir._messages import to_wire
-from langchain_tir._stand_ins import stand_in
+from langchain_tir._placeholders import placeholder
 from langchain_tir._stream import DeltaMapper as ChunkMapper
 from langchain_tir._stream import end_of_broken_call
 from langchain_tir._structured import StructuredParser
@@ -27,7 +27,7 @@ from tir_client.aliases import refuse_unsupported
 from tir_client.bulk import output
 from tir_client.config import check_model
 from tir_client.models import model_info
-from tir_client.protocol import error_responses, json_text, stand_ins
+from tir_client.protocol import error_responses, json_text, placeholders
 from tir_client.protocol.media import media_type_of
 from tir_client.protocol.messages import sendable_arguments
 from tir_client.protocol.reader import AnswerStream, accumulator_for, read_answer
@@ -320,9 +320,11 @@ TEXT_READERS: dict[str, Case] = {
         lambda text: repair_name(text, ("f", "functions.")), (" ", "functions.", "<|", ".", "json", "a ")
     ),
     "cut_at_stop": Case(lambda text: cut_at_stop(text, ["ab", "aac"]), ("a", "aa", "b")),
-    "value_stand_in": Case(lambda text: stand_ins.value_stand_in("a", {"b": [text, *text.split()]}), ("a", "a ")),
-    "decoded_text": Case(lambda text: stand_ins.decoded_text(text, "text/plain"), ("a", "=", "é", "AAAA")),
-    "stand_in": Case(lambda text: stand_in({"type": "file", "url": text}), ("data:", "data:,", "a", "data:|,|")),
+    "value_placeholder": Case(
+        lambda text: placeholders.value_placeholder("a", {"b": [text, *text.split()]}), ("a", "a ")
+    ),
+    "decoded_text": Case(lambda text: placeholders.decoded_text(text, "text/plain"), ("a", "=", "é", "AAAA")),
+    "placeholder": Case(lambda text: placeholder({"type": "file", "url": text}), ("data:", "data:,", "a", "data:|,|")),
 }
 ARRIVING = PIECES * PIECE
 PIECE_READERS: dict[str, Case] = {

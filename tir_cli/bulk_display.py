@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, Progress, TextColumn
 
-from tir_cli.output import drop
+from tir_cli.output import discard
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,7 +25,7 @@ async def show(progress: BulkProgress, console: Console, price: Price | None) ->
     try:
         await _show(progress, console, price)
     except OSError:
-        drop(sys.stderr)
+        discard(sys.stderr)
 
 
 async def _show(progress: BulkProgress, console: Console, price: Price | None) -> None:

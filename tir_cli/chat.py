@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from tir_cli.connection import DEFAULT_MODEL, AllowHTTP, AsJSON, BaseURL, EndpointID, Model, ProjectID, Timeout, connect
-from tir_cli.lines import piped_text
+from tir_cli.input import piped_text
 from tir_cli.output import print_error, print_json, printable, reporting, stderr, stdout
 from tir_client import ChatRequest, Completion, InvalidRequestError, TIRClient, TIRError
 

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from tir_cli.connection import AllowHTTP, AsJSON, BaseURL, EndpointID, Model, ProjectID, connect
-from tir_cli.lines import given_or_piped
+from tir_cli.input import arguments_or_lines
 from tir_cli.output import print_json, printable, reporting, stdout
 from tir_client import EmbeddingRequest
 from tir_client.config import DEFAULT_EMBEDDING_MODEL
@@ -34,7 +34,7 @@ def embed(
     Example: tir embed --json < titles.txt > vectors.jsonl
     """
     with reporting(as_json=as_json):
-        wanted = given_or_piped(texts, "texts")
+        wanted = arguments_or_lines(texts, "texts")
         client = connect(project_id=project_id, endpoint_id=endpoint_id, base_url=base_url, allow_http=allow_http)
         table = Table("text", "numbers", "first", box=None, pad_edge=False)
         for start in range(0, len(wanted), _BATCH):

@@ -54,17 +54,17 @@ def reporting(*, as_json: bool = False) -> Iterator[None]:
     except KeyboardInterrupt:
         raise typer.Exit(exit_codes.INTERRUPTED) from None
     except BrokenPipeError:  # the reader, such as `head`, has exited
-        drop(sys.stdout)
-        drop(sys.stderr)
+        discard(sys.stdout)
+        discard(sys.stderr)
         raise typer.Exit(exit_codes.OK) from None
     except OSError as error:  # input files have a name, the output has none
         if error.filename is None:
-            drop(sys.stdout)
+            discard(sys.stdout)
         stderr.print(f"{type(error).__name__}: {error}", markup=False)
         raise typer.Exit(exit_codes.FAILED if error.filename is None else exit_codes.USAGE) from None
 
 
-def drop(stream: TextIO) -> None:
+def discard(stream: TextIO) -> None:
     """Discard buffered output, which the interpreter would fail to write at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, stream.fileno())
@@ -75,7 +75,7 @@ def describe(error: TIRError) -> dict[str, Any]:
     """The JSON for an error."""
     return {
         "type": type(error).__name__,
-        "message": for_shell(error.message),
+        "message": with_options(error.message),
         "status_code": error.status_code,
         "request_id": error.request_id,
     }
@@ -95,7 +95,7 @@ _NO_OPTION = "`api_key` or "
 """Python's alternative to an environment variable; the commands have none."""
 
 
-def for_shell(message: str) -> str:
+def with_options(message: str) -> str:
     """An error message with command-line options instead of Python arguments."""
     message = message.replace(_NO_OPTION, "")
     return re.sub("`([^`]+)`", lambda term: f"`{_OPTIONS.get(term[1], term[1])}`", message)
@@ -103,7 +103,7 @@ def for_shell(message: str) -> str:
 
 def print_error(error: TIRError) -> None:
     """Print an error as text."""
-    message = printable(f": {for_shell(error.message)}", console=stderr)
+    message = printable(f": {with_options(error.message)}", console=stderr)
     stderr.print(Text.assemble((type(error).__name__, "bold red"), message))
 
 

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from tir_cli.connection import AllowHTTP, AsJSON, BaseURL, EndpointID, Model, ProjectID, connect
-from tir_cli.lines import given_or_piped
+from tir_cli.input import arguments_or_lines
 from tir_cli.output import print_json, printable, reporting, stdout
 from tir_client import RerankRequest
 
@@ -37,7 +37,7 @@ def rerank(
     Example: grep -h "" notes/*.txt | tir rerank "How are invoices corrected?" -m bge-reranker --endpoint-id 45 -n 5
     """
     with reporting(as_json=as_json):
-        wanted = given_or_piped(documents, "documents")
+        wanted = arguments_or_lines(documents, "documents")
         client = connect(project_id=project_id, endpoint_id=endpoint_id, base_url=base_url, allow_http=allow_http)
         request = RerankRequest.of(model=model, query=query, documents=wanted, top_n=top_n, path=path)
         table = Table("score", "document", box=None, pad_edge=False)

@@ -1,4 +1,4 @@
-"""A local endpoint with TIR's protocol for tests and demos. It has no model: scripts and rules give the answers.
+"""A local endpoint with TIR's API for tests and demos. It has no model: scripts and rules produce the answers.
 
 ```python
 from tir_sandbox import Reply, Sandbox

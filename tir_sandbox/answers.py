@@ -1,4 +1,4 @@
-"""`Reply`, `ToolCall` and `Fault`: the answers of a script. pydantic checks their types where a script is written."""
+"""`Reply`, `ToolCall` and `Fault`: the scripted answers, whose types pydantic checks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, field
@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from tir_sandbox.errors import error
 
 Event = Mapping[str, Any] | str | bytes
-"""What a script sends as it is: JSON, or a text or bytes that need not be JSON."""
+"""Data that a script sends unchanged: JSON, or text or bytes of any kind."""
 
 _ENGINE_DEATH = "EngineCore encountered an issue. See stack trace (above) for the root cause."
 _FOREVER = 3600.0
@@ -23,7 +23,7 @@ class ToolCall:
     Args:
         name: The function's name.
         arguments: A string is sent unchanged and may be invalid JSON; anything else, such as a dict, is sent as JSON.
-        id: The call's id; by default a counter.
+        id: The call's id. Default: a counter.
     """
 
     name: str
@@ -36,14 +36,14 @@ class Reply:
     """One scripted answer, sent whole or streamed.
 
     Args:
-        text: The answer. A list holds the exact pieces to stream; a string is cut into words.
-        reasoning: The reasoning before the text; a list or a string, too.
+        text: The answer. A list has the exact pieces to stream; a string is split into words.
+        reasoning: The reasoning before the text; also a list or a string.
         tool_calls: The tool calls, streamed after the text.
         finish_reason: Sent unchanged; `max_tokens` and `stop` then do not cut the answer.
-        stop_reason: vLLM's detail of the finish reason.
+        stop_reason: vLLM's `stop_reason`.
         refusal: The message's `refusal`, streamed after the text.
-        usage: Fields that replace those of the counted usage, `cached_tokens` and `reasoning_tokens` included.
-        reasoning_field: The name under which reasoning is sent; `think` sends it as text in `<think>` tags.
+        usage: Fields that replace counted ones in the usage; also `cached_tokens` and `reasoning_tokens`.
+        reasoning_field: The name of the field for reasoning; `think` sends it as text in `<think>` tags.
         choices: One reply for each of the request's `n` choices.
         chunks: Events to stream unchanged (dicts as JSON) instead of all of the above; `[DONE]` follows, unless one
             of the chunks contains it.
@@ -74,21 +74,21 @@ class Reply:
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """A failed answer. Without `after`, it is applied to the answer of the rules.
+    """A failure. Without `after`, it applies to the answer of the rules.
 
     Args:
         status: Answer with this HTTP status and an error body.
-        body: The body of that error; by default one of vLLM's shape.
+        body: The body of that error. Default: one in vLLM's form.
         headers: Additional response headers, such as `Retry-After`.
         content_type: The response's content type.
-        after: The answer to which the fault is applied.
+        after: The answer to which the fault applies.
         delay: Seconds before the headers.
         reset_before_headers: Reset the connection instead of answering.
-        cut_after: Close the connection after this many events (of a whole answer: bytes).
-        stall_after: Pause after this many events (of a whole answer: bytes).
-        stall: The length of that pause in seconds.
-        error_chunk: End the stream with an error event and `[DONE]`; True is the error of a vLLM engine that died.
-        garbage: A text to send as an event that is not JSON, or bytes to send unchanged.
+        cut_after: Close the connection after this many events (bytes, in a whole answer).
+        stall_after: Pause after this many events (bytes, in a whole answer).
+        stall: The length of the pause in seconds.
+        error_chunk: End the stream with an error event and `[DONE]`. True is the error of a crashed vLLM engine.
+        garbage: Text to send as an event that is not JSON, or bytes to send unchanged.
         at: The number of events before `error_chunk` or `garbage`.
         no_finish: Omit the finish reason.
         no_done: Omit `[DONE]`.
@@ -111,7 +111,7 @@ class Fault:
     no_done: bool = False
 
     def error_body(self) -> Mapping[str, Any]:
-        """Return an error of vLLM's shape for `status` or `error_chunk`."""
+        """Return an error in vLLM's form for `status` or `error_chunk`."""
         if self.status is not None:
             reason = HTTPStatus(self.status).phrase if self.status in set(HTTPStatus) else "Unknown"
             return error(self.status, reason, reason.replace(" ", "") + "Error").body

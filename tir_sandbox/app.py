@@ -1,4 +1,4 @@
-"""The HTTP API: records, checks and answers the requests."""
+"""App: the HTTP API, which records, checks and answers requests."""
 
 import logging
 import re
@@ -52,7 +52,7 @@ class State:
 
 
 class App:
-    """The ASGI application: it records each request, checks its token and project, and answers it."""
+    """The ASGI application. It records each request, checks its token and project, and answers it."""
 
     def __init__(self, state: State, script: Script, connections: Connections) -> None:
         self._state = state
@@ -86,14 +86,14 @@ class App:
             await self._router(scope, receive, send)
         except errors.ApiError as refusal:
             await JSONResponse(refusal.body, refusal.status)(scope, receive, send)
-        except Exception as problem:  # noqa: BLE001 - a bug of the sandbox, answered with HTTP 500, or a reply that is not JSON
+        except Exception as problem:  # noqa: BLE001 - a bug in the sandbox, or a reply that is not JSON
             message = f"The sandbox failed at {scope['path']}: {problem!r}"
             self._script.failed(message)
             _LOG.error(message)
             _LOG.debug("It failed here:", exc_info=True)
 
     def _check(self, seen: Request) -> None:
-        """Refuse a request without the sandbox's token or project, and while the deployment starts."""
+        """Refuse a request with a wrong token or project, or while the deployment is starting."""
         if seen.path.startswith(("/v1", "/project")):
             kind, _, token = seen.headers.get("authorization", "").partition(" ")
             if kind.lower() != "bearer" or not secrets.compare_digest(token.encode(), self._state.token.encode()):
@@ -151,7 +151,7 @@ class App:
         )
 
     def _computed(self, request: HttpRequest, answer: Mapping[str, Any]) -> Delivery:
-        """Send an answer that the sandbox has computed, unless the script has a fault or a body for it."""
+        """Send a computed answer, unless the script has a fault or a body for the request."""
         item = self._script.take(request.scope["tir_request"], is_computed=True) or Reply()
         reply, fault = (Reply(), item) if isinstance(item, Fault) else (item, Fault())
         return Delivery(self._connections, reply, fault, answer)
@@ -171,7 +171,7 @@ class App:
         return self._script.called(lambda one: rules(one) or answer_by_rule(one), seen)
 
     def _model(self, request: HttpRequest, body: Mapping[str, Any]) -> str:
-        """Return the model of the URL or of the body; if both name one, it must be the same."""
+        """Return the model in the URL or the body; if both have one, they must agree."""
         in_url, in_body = request.path_params.get("model"), body.get("model")
         if in_url is not None and in_body is not None and in_url != in_body:
             message = f"The URL has the model `{in_url}`, the body `{in_body}`: use the same in both."
@@ -197,7 +197,7 @@ async def _failed(_: HttpRequest, problem: Exception) -> Response:
 
 
 def _marked(seen: Request, send: Send) -> Send:
-    """Add the request's id to the response's headers, and record when a response is complete."""
+    """Add the request id to the response headers, and record when the response is complete."""
 
     async def marked(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -1,4 +1,4 @@
-"""Refuses the chat requests that vLLM refuses, in the same order."""
+"""Checks chat requests as vLLM does, with the same errors in the same order."""
 
 import json
 import re
@@ -25,7 +25,7 @@ _TWO = 2
 
 
 def check_shape(body: Body) -> dict[str, Any]:
-    """Refuse a malformed chat request; return it with its values converted, and its limit as `max_tokens`."""
+    """Refuse a malformed chat request; return it with converted values, and its token limit as `max_tokens`."""
     _check_tool_choice(body)
     if body.get("top_logprobs") and not body.get("logprobs"):
         raise errors.bad_value("when using `top_logprobs`, `logprobs` must be set to true.", "top_logprobs")
@@ -69,7 +69,7 @@ def _check_named_tool(choice: Body, tools: Any) -> None:
 
 
 def check_values(body: Body, window: int) -> None:
-    """Refuse values that the model does not support, and a prompt that does not fit the context window."""
+    """Refuse values that the model does not support, and a prompt that exceeds the context window."""
     _check_messages(body)
     _check_effort(body)
     _check_limit(body, window)
@@ -92,7 +92,7 @@ def _check_messages(body: Body) -> None:
 
 
 def _check_parts(parts: list[Any], model: str) -> None:
-    """Refuse parts that the model does not read; gpt-oss drops images and other media without an error."""
+    """Refuse parts that the model does not support; for gpt-oss, media are dropped without an error."""
     for part in parts:
         kind = part.get("type") if isinstance(part, Mapping) else None
         if kind not in _PARTS and not (kind == "file" and is_gpt_oss(model)):
@@ -121,7 +121,7 @@ def _check_limit(body: Body, window: int) -> None:
 
 
 def check_prompt(tokens: int, window: int, model: str) -> None:
-    """Refuse a prompt that is longer than the context window; vLLM words it otherwise for gpt-oss."""
+    """Refuse a prompt that exceeds the context window. vLLM has another message for gpt-oss."""
     if tokens <= window:
         return
     if is_gpt_oss(model):
@@ -166,7 +166,7 @@ def _check_numbers(body: Body) -> None:
 
 
 def _check_constraints(body: Body) -> None:
-    """Refuse an invalid schema or pattern for the answer."""
+    """Refuse an invalid schema or pattern."""
     outputs, wanted = body.get("structured_outputs") or {}, body.get("response_format") or {}
     schema = outputs.get("json")
     try:

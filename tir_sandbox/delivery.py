@@ -23,7 +23,7 @@ _DONE = b"data: [DONE]\n\n"
 
 @dataclass
 class Connections:
-    """The TCP connections of a sandbox: how many were accepted, and the open ones, as uvicorn keeps them."""
+    """The TCP connections of a sandbox: the number accepted so far, and uvicorn's open ones."""
 
     accepted: int = 0
     state: ServerState = field(default_factory=ServerState)
@@ -50,12 +50,12 @@ class Connections:
 
 
 def reset_on_close(client: Any) -> None:
-    """Have the socket send a reset when it is closed."""
+    """Make the socket send a reset when it is closed."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def as_body(data: Event) -> bytes:
-    """Return data as JSON in vLLM's form, without spaces and not escaped; text and bytes are sent unchanged."""
+    """Encode data as JSON like vLLM, without spaces and escapes; text and bytes are unchanged."""
     if isinstance(data, bytes):
         return data
     text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
@@ -63,7 +63,7 @@ def as_body(data: Event) -> bytes:
 
 
 def as_event(data: Event) -> bytes:
-    """Return data as a stream event; bytes are sent unchanged."""
+    """Encode data as a stream event; bytes are unchanged."""
     return data if isinstance(data, bytes) else b"data: " + as_body(data) + b"\n\n"
 
 
@@ -73,7 +73,7 @@ class Delivery:
 
     Args:
         connections: The open connections, for faults that break one.
-        reply: The reply whose delays apply, and whose `body` or `chunks` are sent instead of the answer.
+        reply: The reply, for its delays, and its `body` or `chunks`, which are sent instead of the answer.
         fault: The failure to simulate.
         answer: A whole answer, or the events of a stream without `[DONE]`.
     """
@@ -98,7 +98,7 @@ class Delivery:
             watching.cancel()
 
     async def _watch(self, receive: Receive, answering: "asyncio.Task[None]") -> None:
-        """Wait until the client disconnects, and end the answer."""
+        """Wait until the client disconnects, and cancel the answer."""
         while (await receive())["type"] != "http.disconnect":
             pass
         by_us = self._hung_up or self.connections.stopping.is_set()
@@ -165,7 +165,7 @@ class Delivery:
             yield _DONE
 
     def _interruptions(self) -> list[tuple[int, bool]]:
-        """Return the places at which the fault interrupts the answer, and whether it cuts it off there."""
+        """Return the positions at which the fault interrupts the answer, and whether it ends there."""
         places = ((self.fault.stall_after, False), (self.fault.cut_after, True))
         return sorted((at, cuts) for at, cuts in places if at is not None)
 
@@ -175,7 +175,7 @@ class Delivery:
         await asyncio.sleep(self.fault.stall)
 
     async def _hang_up(self, *, reset: bool) -> None:
-        """Close or reset the connection, and wait for the end of this answer."""
+        """Close or reset the connection, and wait until this answer is cancelled."""
         self._hung_up = True
         transport = next(one.transport for one in self.connections.open if one.client == self._client)
         if reset:
@@ -196,7 +196,7 @@ class Delivery:
 
 
 def _without_finish(event: Event) -> Event | None:
-    """Remove the finish reason from a chunk; return None if nothing else is in it."""
+    """Remove the finish reason from a chunk; return None if the chunk has nothing else."""
     if not isinstance(event, Mapping) or not event.get("choices"):
         return event
     choices = [dict(choice) | {"finish_reason": None} for choice in event["choices"]]

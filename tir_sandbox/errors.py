@@ -1,4 +1,4 @@
-"""The error responses of the endpoint, worded as by vLLM."""
+"""The endpoint's error responses, with vLLM's wordings."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +19,7 @@ class ApiError(Exception):
 
 
 def error(status: int, message: str, kind: str, param: str | None = None) -> ApiError:
-    """Build an error of vLLM's shape."""
+    """Build an error in vLLM's form."""
     message = message.encode(errors="replace").decode()  # half a surrogate pair cannot be sent
     return ApiError(status, {"error": {"message": message, "type": kind, "param": param, "code": status}})
 
@@ -30,20 +30,20 @@ def bad_request(message: str, param: str | None = None) -> ApiError:
 
 
 def bad_value(message: str, param: str, value: Any = ...) -> ApiError:
-    """Refuse one parameter; vLLM repeats its name (and value) at the end of the message."""
+    """Refuse one parameter. As in vLLM, its name (and value) is at the end of the message."""
     suffix = f"(parameter={param})" if value is ... else f"(parameter={param}, value={value})"
     return bad_request(f"{message} {suffix}", param)
 
 
 def invalid(*problems: dict[str, Any]) -> ApiError:
-    """Refuse a body that does not fit the request's schema; each problem has `type`, `loc`, `msg`, `input`."""
+    """Refuse a body that is not valid. Each problem has `type`, `loc`, `msg` and `input`."""
     lines = "\n".join(f"  {problem}" for problem in problems)
     heading = "1 validation error" if len(problems) == 1 else f"{len(problems)} validation errors"
     return error(400, f"{heading}:\n{lines}", "Bad Request", problems[0]["loc"])
 
 
 def described(problem: ValidationError) -> Iterator[dict[str, Any]]:
-    """Describe a validation error as vLLM does: without the names of union members, and with short inputs."""
+    """Describe a validation error as vLLM does: without the names of union members, with shortened inputs."""
     for one in problem.errors(include_url=False):
         parts = [str(part) for part in one["loc"]]
         loc = [part for part in parts if part not in _UNION_MEMBERS and not set(part) & set("[](){}")]

@@ -1,4 +1,4 @@
-"""Turns a reply into the pieces that a model would generate; whole answers and streams are built of them."""
+"""Splits a reply into the pieces that a model would generate, for whole answers and streams."""
 
 import json
 from collections import Counter
@@ -14,7 +14,7 @@ _CALL_TOKEN = 200012  # `<|call|>`, with which gpt-oss ends a tool call
 
 
 def is_gpt_oss(model: str) -> bool:
-    """Tell whether a slug names a gpt-oss model; vLLM has separate code for them."""
+    """Whether a slug names a gpt-oss model, for which vLLM has separate code."""
     return "gptoss" in model.lower().replace("-", "").replace("_", "")
 
 
@@ -34,7 +34,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Generation:
-    """All pieces of one choice, and the reason for its end."""
+    """All pieces of one choice, and its finish reason."""
 
     reply: Reply
     pieces: tuple[Piece, ...]
@@ -120,7 +120,7 @@ def _cut_by_length(whole: Generation, body: Mapping[str, Any]) -> Generation:
 
 
 def _cut_by_stop(whole: Generation, body: Mapping[str, Any]) -> Generation:
-    """End the answer at the first stop string; vLLM searches the reasoning, too."""
+    """Cut the answer at the first stop string. vLLM also searches the reasoning."""
     stop = body.get("stop") or []
     text = whole.text("reasoning") + whole.text("content")
     found = [(text.find(one), one) for one in ([stop] if isinstance(stop, str) else stop) if one in text]
@@ -134,7 +134,7 @@ def _cut_by_stop(whole: Generation, body: Mapping[str, Any]) -> Generation:
 
 
 def _first(pieces: Iterable[Piece], room: int, units: Callable[[str], Sequence[str]]) -> tuple[Piece, ...]:
-    """Return the first pieces, as many as have room; their texts are measured in tokens or in characters."""
+    """Return the first pieces up to `room` units of text, which are tokens or characters."""
     kept: list[Piece] = []
     for piece in pieces:
         if room <= 0:

@@ -13,7 +13,7 @@ _MOST_STEPS = 200_000
 
 
 class _Shortest(random.Random):
-    """Makes rstr generate the same short text in every run, and stops it if the text becomes too long."""
+    """A random source that makes rstr generate the same short text in every run, and limits its length."""
 
     def __init__(self, pattern: str) -> None:
         super().__init__(0)
@@ -35,10 +35,10 @@ class _Shortest(random.Random):
 
 
 def example_of(pattern: str) -> str:
-    """Return a text that matches the whole of a pattern.
+    """Return a text that matches a whole pattern.
 
     Raises:
-        ApiError: 400, if the sandbox finds no such text, as for most patterns that look ahead or behind.
+        ApiError: 400, if the sandbox finds no text, as for most patterns with lookaheads or lookbehinds.
     """
     with suppress(re.error, KeyError, IndexError, OverflowError, RecursionError):
         text = rstr.Rstr(_Shortest(pattern)).xeger(pattern)

@@ -1,4 +1,4 @@
-"""The pytest fixture `tir_sandbox`. pytest loads this file wherever `tir-llm` is installed, so its imports are few."""
+"""The pytest fixture `tir_sandbox`. It imports little, because pytest loads it wherever `tir-llm` is installed."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def tir_sandbox(monkeypatch: pytest.MonkeyPatch) -> "Iterator[Sandbox]":
-    """A running sandbox that a plain `ChatTIR()` or `TIR()` calls.
+    """A running sandbox. `ChatTIR()` and `TIR()` without arguments call it.
 
     During the test it sets `E2E_TIR_ACCESS_TOKEN`, `E2E_TIR_PROJECT_ID` and `MODEL_API_CLIENT_HOST`, and
     unsets `TIR_BASE_URL`, which takes precedence over the host, and `TIR_API_TOKEN`.

@@ -1,4 +1,4 @@
-"""The requests of vLLM, as pydantic models of what the sandbox reads in them."""
+"""vLLM's requests as pydantic models, with the fields that the sandbox reads."""
 
 from typing import Annotated, Any, Literal
 
@@ -59,7 +59,7 @@ class _StructuredOutputs(_Model):
 
 
 class Chat(_Model):
-    """A request for an answer, with the fields that the sandbox reads."""
+    """A chat request."""
 
     messages: list[_Message]
     model: str | None = None
@@ -118,10 +118,10 @@ class Tokenize(_Model):
 
 
 def validated(model: type[BaseModel], body: Any) -> Json:
-    """Return a request with its values converted, such as `"0.5"` to a number.
+    """Return a request with converted values, such as the number for `"0.5"`.
 
     Raises:
-        ApiError: 400, if it does not fit the model.
+        ApiError: 400, if the body does not fit the model.
     """
     try:
         valid = model.model_validate(body, from_attributes=True)  # vLLM's error texts depend on this option

@@ -1,4 +1,4 @@
-"""`Request`: a recorded request, and how it is read."""
+"""`Request`: a recorded request."""
 
 import json
 import time
@@ -23,10 +23,10 @@ class Request:
         path: The path without the query.
         query: The query's parameters.
         headers: The headers, names in lower case.
-        raw: The body's bytes.
+        raw: The bytes of the body.
         body: The body parsed as JSON, or None.
         finished: Whether the answer was sent completely.
-        disconnected: Whether the client closed the connection before that.
+        disconnected: Whether the client closed the connection before the answer was complete.
         sent: The number of stream events sent.
         at: When the request was received (`time.monotonic`).
     """
@@ -84,7 +84,7 @@ async def read(scope: Scope, receive: Receive) -> Request:
 
 
 def json_body(request: Request) -> dict[str, Any]:
-    """Return the body of a request, or refuse it as vLLM does."""
+    """Return the JSON body of a request, or refuse it as vLLM does."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         message = "1 validation error:\n  Unsupported Media Type: Only 'application/json' is allowed"
         raise errors.error(400, message, "Bad Request")
@@ -98,4 +98,4 @@ def json_body(request: Request) -> dict[str, Any]:
         details = {"input": "<dict of 0 items>", "ctx": {"error": getattr(problem, "msg", str(problem))}}
         place = {"type": "json_invalid", "loc": f"body.{getattr(problem, 'pos', 0)}", "msg": "JSON decode error"}
         raise errors.invalid(place | details) from problem
-    return body if isinstance(body, dict) else validated(Tokenize, body)  # which refuses anything else
+    return body if isinstance(body, dict) else validated(Tokenize, body)  # raises an error

@@ -1,4 +1,4 @@
-"""Builds whole answers and stream chunks, with the keys of a vLLM 0.32 server in its order."""
+"""Builds whole answers and stream chunks, with the keys and their order of vLLM 0.32."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,10 +48,10 @@ def completion(answer: ChatAnswer) -> Json:
 
 def _choice(answer: ChatAnswer, index: int, choice: Generation) -> Json:
     finish, calls = choice.finish_reason, choice.called()
-    if answer.body.get("tool_choice") == "none":  # vLLM drops the calls of whole answers, but streams them
+    if answer.body.get("tool_choice") == "none":  # vLLM drops calls from whole answers, but streams them
         calls, finish = [], choice.reply.finish_reason or ("stop" if calls else finish)
     elif calls and finish == "length" and choice.reply.finish_reason is None and answer.gpt_oss:
-        finish = "tool_calls"  # vLLM does not report that the arguments were cut; its streams do
+        finish = "tool_calls"  # unlike its streams, vLLM's whole answers do not report truncated arguments
     return {
         "index": index,
         "message": _message(answer, choice, calls),
@@ -91,7 +91,7 @@ def _reasoning_keys(choice: Generation) -> list[str]:
 
 
 def usage(answer: ChatAnswer, made: Counter[Kind] | None = None, *, whole: bool = False) -> Json:
-    """Count the tokens of an answer, or of `made`, its pieces so far; that of a whole answer has more keys."""
+    """Count the tokens of an answer, or of `made`, its pieces so far. Whole answers have more keys."""
     override = dict(answer.choices[0].reply.usage or {}) if answer.choices else {}
     counts = sum((choice.tokens() for choice in answer.choices), Counter[Kind]()) if made is None else made
     cached = {"cached_tokens": override.pop("cached_tokens", 0), "created_cache_tokens": 0}
@@ -109,7 +109,7 @@ def usage(answer: ChatAnswer, made: Counter[Kind] | None = None, *, whole: bool 
 
 
 def chunks(answer: ChatAnswer) -> Iterator[Json]:
-    """Build the chunks of a stream: roles, the pieces of all choices in turn, and usage if the request wants it."""
+    """Build the chunks of a stream: roles, the pieces of all choices in turn, and usage if requested."""
     options = answer.body.get("stream_options") or {}
     with_usage = bool(options.get("include_usage"))
     continuous = with_usage and bool(options.get("continuous_usage_stats"))
@@ -150,7 +150,7 @@ def _steps(answer: ChatAnswer) -> Iterator[tuple[Json, Piece | None]]:
 
 
 def _choice_steps(answer: ChatAnswer, index: int, choice: Generation) -> Iterator[tuple[Json, Piece | None]]:
-    """Yield a delta for each piece, and an empty one for the end unless the last piece holds it."""
+    """Yield a delta for each piece, and an empty one for the finish reason unless the last piece has it."""
     pieces: list[Piece | None] = [*choice.pieces]
     if not (pieces and choice.ends_with_text):
         pieces.append(None)

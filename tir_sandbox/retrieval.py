@@ -17,7 +17,7 @@ _SHORT_WEIGHT = 0.1
 
 
 def embeddings(body: Mapping[str, Any], window: int) -> dict[str, Any]:
-    """Return the answer to a request for embeddings."""
+    """Answer a request for embeddings."""
     texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
     usage = _usage(body, [tokenizer.count(text) for text in texts], window)
     size = body.get("dimensions") or _DIMENSIONS.get(body["model"], _DEFAULT_DIMENSIONS)
@@ -30,7 +30,7 @@ def embeddings(body: Mapping[str, Any], window: int) -> dict[str, Any]:
 
 
 def rerank(body: Mapping[str, Any], window: int) -> dict[str, Any]:
-    """Return the answer to a request to rank documents, the best first."""
+    """Answer a rerank request, the best document first."""
     query, documents = body["query"], body["documents"]
     texts = [documents] if isinstance(documents, str) else documents
     if not texts:
@@ -45,7 +45,7 @@ def rerank(body: Mapping[str, Any], window: int) -> dict[str, Any]:
 
 
 def vector_of(text: str, dimensions: int) -> list[float]:
-    """Return a vector of length one. Each word adds to two places that its hash chooses; short words count less."""
+    """Return a unit vector. Each word adds to two positions chosen by its hash; short words have less weight."""
     vector = [0.0] * dimensions
     for stem in _stems(text) or [""]:
         digest = hashlib.blake2b(stem.encode(), digest_size=16).digest()
@@ -57,24 +57,24 @@ def vector_of(text: str, dimensions: int) -> list[float]:
 
 
 def score(query: str, document: str) -> float:
-    """Return the share of the query's words that a document has, from 0 to 1; short words count less."""
+    """Return the share of the query's words in a document, from 0 to 1; short words have less weight."""
     wanted, found = set(_stems(query)), set(_stems(document))
     total = sum(map(_weight, wanted)) or 1.0
     return round(sum(map(_weight, wanted & found)) / total, 6)
 
 
 def _stems(text: str) -> list[str]:
-    """Return the words of a text without the `s` of a plural."""
+    """Return the words of a text without a plural `s`."""
     return [word.rstrip("s") for word in re.findall(r"\w+", text.lower())]
 
 
 def _weight(stem: str) -> float:
-    """Return how much a word counts: the short ones, which most texts have, little."""
+    """Return the weight of a word: little for short words, which occur in most texts."""
     return 1.0 if len(stem) >= _LONG else _SHORT_WEIGHT
 
 
 def _usage(body: Mapping[str, Any], counts: Sequence[int], window: int) -> dict[str, Any]:
-    """Count the tokens; refuse texts that do not fit the context window, unless they are to be cut."""
+    """Count the tokens; refuse texts that exceed the context window, unless the request truncates them."""
     if body.get("truncate_prompt_tokens") is None:
         checks.check_prompt(max(counts, default=0), window, body["model"])
     return {"prompt_tokens": sum(counts), "total_tokens": sum(counts)}

@@ -1,4 +1,4 @@
-"""The answers without a script: calls of tools, values that fit a schema, or the message repeated."""
+"""The rules for answers without a script: call tools, fill a schema, or repeat the message."""
 
 import json
 import re
@@ -17,12 +17,12 @@ _COMMON_WORDS = frozenset(
 
 
 def answer_by_rule(request: Request) -> Reply:
-    """Return the answer to a chat request."""
+    """Return the answer of the first rule that applies to a chat request."""
     return call(request) or structured(request.body, request.user) or results(request) or echo(request.user)
 
 
 def call(request: Request) -> Reply | None:
-    """Call the tool that `tool_choice` requires, or those whose names share a word with the last user message."""
+    """Call the tool that `tool_choice` requires, or tools whose names share a word with the last user message."""
     choice, results = request.body.get("tool_choice"), _turn(request, "tool")
     functions = {str(one["function"]["name"]): one["function"] for one in request.body.get("tools") or []}
     if isinstance(choice, Mapping):
@@ -39,14 +39,14 @@ def call(request: Request) -> Reply | None:
 
 
 def arguments(function: Mapping[str, Any], suggest: Suggest = lambda *_: None) -> dict[str, Any]:
-    """Return arguments that fit a function's parameters, or none if their schema is invalid, which vLLM accepts."""
+    """Return arguments that fit a function's parameters, or none if the schema is invalid, which vLLM allows."""
     schema = {"type": "object", **(function.get("parameters") or {})}
     filled = {} if problem_of(schema) else fill(schema, suggest, str(function["name"]))
     return filled if isinstance(filled, dict) else {}
 
 
 def structured(body: Mapping[str, Any], user: str, suggest: Suggest = lambda *_: None) -> Reply | None:
-    """Return an answer that fits the requested schema, choices or pattern, or None if there are none."""
+    """Return an answer that fits the requested schema, choices or pattern; None without a constraint."""
     why = "The answer has a fixed form. I fill it in."
     outputs, wanted = body.get("structured_outputs") or {}, body.get("response_format") or {}
     schema = outputs.get("json")
@@ -65,7 +65,7 @@ def structured(body: Mapping[str, Any], user: str, suggest: Suggest = lambda *_:
 
 
 def results(request: Request) -> Reply | None:
-    """Repeat the results of the tools, if the last turn has any."""
+    """Repeat the tool results of the last turn, if any."""
     texts = [text_of(one.get("content")) for one in _turn(request, "tool")]
     return Reply(f"The tools say: {' '.join(texts)}", reasoning="The tools have answered.") if texts else None
 

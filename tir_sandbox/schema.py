@@ -1,4 +1,4 @@
-"""Checks JSON schemas, and builds values that fit them."""
+"""Validates JSON schemas, and builds values that fit them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from tir_sandbox.patterns import example_of
 
 Schema = Mapping[str, Any]
 Suggest = Callable[[str, Schema, bool], Any]
-"""A function of a field's name, its schema and whether it is required; returns the field's value, or None."""
+"""Suggests a value, or None, from a field's name, its schema and whether it is required."""
 
 _DEEPEST_OPTIONAL = 8
 _DEEPEST = 60
@@ -56,7 +56,7 @@ def _references(value: Any) -> Iterator[str]:
 
 
 def _lookup(reference: str, root: Any) -> Any:
-    """Follow a reference within a schema. A reference to another document allows any value, as on vLLM."""
+    """Resolve a reference within a schema. As in vLLM, a reference to another document allows any value."""
     if not reference.startswith("#"):
         return {}
     for part in filter(None, reference.removeprefix("#").split("/")):
@@ -69,18 +69,18 @@ def fill(schema: Schema | bool, suggest: Suggest = lambda *_: None, name: str = 
     """Return a value that fits a schema.
 
     Args:
-        schema: A JSON schema as pydantic, LangChain and LlamaIndex write them.
+        schema: A JSON schema, such as pydantic, LangChain and LlamaIndex generate.
         suggest: Returns values for fields. Optional fields are filled only with a suggestion.
         name: The value's name.
 
     Raises:
-        ApiError: 400, if the value would be too large, or none is found.
+        ApiError: 400, if the value is too large or none is found.
     """
     return _Filler(schema, suggest).value(schema, name)
 
 
 def type_of(schema: Schema) -> str:
-    """Return the type of a schema's values; of several, the first that is not null."""
+    """Return the type of a schema; if there are several, the first that is not null."""
     kind = schema.get("type")
     if isinstance(kind, list):
         return str(next((one for one in kind if one != "null"), "null"))
@@ -113,10 +113,10 @@ class _Filler:
     def _spend(self, cost: int, depth: int = 0) -> None:
         self._left -= cost
         if self._left < 0 or depth > _DEEPEST:
-            raise errors.cannot_fill("does not make values as large or as deep as this schema demands")
+            raise errors.cannot_fill("cannot build values as large or as deep as this schema requires")
 
     def _resolved(self, schema: Schema | bool) -> Schema:
-        """Put the schemas that `$ref` refers to in its place."""
+        """Replace `$ref` by the schemas it refers to."""
         if not isinstance(schema, Mapping):
             return {}
         for _ in range(_DEEPEST_OPTIONAL):
@@ -158,7 +158,7 @@ class _Filler:
         self._spend(wanted)
         values = [self.value(items, name, depth + 1) for _ in range(wanted)]
         if schema.get("uniqueItems") and not _fits(values, {"uniqueItems": True}):
-            raise errors.cannot_fill("does not make several items that differ")
+            raise errors.cannot_fill("cannot build several distinct items")
         return values
 
     def _string(self, schema: Schema, name: str) -> str:
@@ -184,7 +184,7 @@ def _first(candidates: Sequence[Any], schema: Schema) -> Any:
 
 
 def _branch(options: Sequence[Schema | bool], depth: int) -> Schema:
-    """Choose a schema that has a value; deep in a recursive schema, one that ends the recursion."""
+    """Choose a schema that has a value; deep inside a recursive schema, one that ends the recursion."""
     schemas: list[Schema] = [one for one in options if isinstance(one, Mapping)]
     if depth < _DEEPEST_OPTIONAL:
         schemas.sort(key=lambda one: one.get("type") == "null")
@@ -204,7 +204,7 @@ def _merged(schema: Schema, parts: Sequence[Schema]) -> Schema:
 
 
 def _number(schema: Schema, *, whole: bool) -> float:
-    """Return 1, or a number at one of the bounds or between them."""
+    """Return 1 if it fits, else a number at or between the bounds."""
     low = schema.get("minimum", schema.get("exclusiveMinimum"))
     high = schema.get("maximum", schema.get("exclusiveMaximum"))
     step = schema.get("multipleOf", 1)

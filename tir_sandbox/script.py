@@ -1,4 +1,4 @@
-"""The script of a sandbox: the replies to requests, in order."""
+"""Script: the scripted replies of a sandbox, in order."""
 
 import inspect
 import re
@@ -15,19 +15,19 @@ _SHOWN = 200
 
 
 class ScriptError(AssertionError):
-    """The script did not match the requests: no reply was left for one, or replies were not used."""
+    """The script did not match the requests: a request had no reply, or replies were not used."""
 
 
 @dataclass(frozen=True)
 class Match:
-    """The requests that a reply is for, as in `Sandbox.script`."""
+    """A filter for the requests that a reply answers; the arguments are those of `Sandbox.script`."""
 
     model: str | None = None
     user: str | re.Pattern[str] | None = None
     tools: Sequence[str] = ()
 
     def fits(self, request: Request) -> bool:
-        """Tell whether a request matches."""
+        """Whether a request matches."""
         user = re.escape(self.user) if isinstance(self.user, str) else self.user
         return (
             self.model in (None, request.model)
@@ -37,7 +37,7 @@ class Match:
 
 
 class Script:
-    """The unused replies of a sandbox, and the errors so far. Its methods may be called from any thread."""
+    """The unused replies of a sandbox, and the errors so far. It is thread-safe."""
 
     def __init__(self) -> None:
         self._entries: list[tuple[Match, Item]] = []
@@ -55,21 +55,23 @@ class Script:
         for item in items:
             is_function = callable(item) and not isinstance(item, type) and not inspect.iscoroutinefunction(item)
             if not (isinstance(item, Answer | str) or is_function):
-                raise TypeError(f"a script takes a Reply, a Fault, a string or a function of the request, not {item!r}")
+                raise TypeError(
+                    f"a script item must be a Reply, a Fault, a string or a function of the request, not {item!r}"
+                )
         with self._lock:
             self._is_used = self._is_used or bool(items)
             self._entries += [(match, item) for item in items]
 
     def take(self, request: Request, *, strict: bool = False, is_computed: bool = False) -> Answer | None:
-        """Return the first reply for a request, or None if the rules have to answer.
+        """Remove and return the first reply for a request, or return None if the rules must answer.
 
         Args:
             request: The request to answer.
-            strict: Refuse the request if no reply of the script is left for it.
-            is_computed: Whether the answer is embeddings or scores; these take only faults and replies without text.
+            strict: Refuse the request if the script has no reply for it.
+            is_computed: Whether the answer is embeddings or scores, which use only faults and replies without text.
 
         Raises:
-            ApiError: No reply is left for the request, or its function failed.
+            ApiError: There is no reply for the request, or its function failed.
         """
         with self._lock:
             suited = [
@@ -85,7 +87,7 @@ class Script:
         return None
 
     def called(self, item: Item, request: Request) -> Answer:
-        """Return an item as a reply or a fault; a function is called with the request."""
+        """Convert an item to a reply or fault. A function is called with the request."""
         try:
             answer = item if isinstance(item, Answer | str) else item(request)
         except ApiError:  # the rules found no value for a schema
@@ -99,13 +101,13 @@ class Script:
         return answer
 
     def failed(self, problem: str) -> ApiError:
-        """Return a problem as an error response, and record it for the end of the test."""
+        """Record a problem for the end of the test, and return it as an error response."""
         with self._lock:
             self._problems.append(problem)
         return error(400, problem, "ScriptError")
 
     def problems(self, *, strict: bool) -> list[str]:
-        """Return the errors so far, and one for unused replies of a strict script."""
+        """Return the errors so far; for a strict script, also one for unused replies."""
         with self._lock:
             left = [_shown(item) for _, item in self._entries] if strict else []
             more = [f"{len(left)} of the scripted replies were not used: {', '.join(left)}."] if left else []
@@ -133,7 +135,7 @@ def _suits_computed(item: Item) -> bool:
 
 
 def _shown(item: Item) -> str:
-    """Return the repr of an item without the fields that have their defaults."""
+    """Return the repr of an item, without fields that have their defaults."""
     if not isinstance(item, Answer):
         return repr(item)
     values = [(field.name, getattr(item, field.name), field.default) for field in fields(item)]

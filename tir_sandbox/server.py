@@ -1,4 +1,4 @@
-"""`Sandbox`: serves the endpoint with uvicorn in a thread."""
+"""Sandbox: serves the endpoint with uvicorn in a thread."""
 
 import asyncio
 import base64
@@ -20,36 +20,36 @@ from tir_sandbox.requests import Request
 from tir_sandbox.script import Item, Match, Script, ScriptError
 
 OVERRIDES = ("TIR_BASE_URL", "TIR_API_TOKEN")
-"""Environment variables to unset, because clients prefer them to those of `Sandbox.env`."""
+"""Environment variables to unset, because they take precedence over those in `Sandbox.env`."""
 
 _START_SECONDS = 15.0
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - clients need a concrete address
 
 
 def make_token() -> str:
-    """Return an unsigned JWT, which has the shape of TIR's tokens."""
+    """Return an unsigned JWT, which looks like a TIR token."""
     parts = ({"alg": "none", "typ": "JWT"}, {"sub": "tir-sandbox", "note": "not a secret"}, "no signature")
     return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
 
 
 class Sandbox(State):
-    """A local endpoint with TIR's protocol and without a model.
+    """A local endpoint with TIR's API and without a model.
 
     Use it as a context manager, or call `start()`, `stop()` and `check_script()`. `requests` has the requests so far,
-    in order. The arguments from `rules` to `starting` are attributes, too, and may be changed while it runs.
+    in order. The arguments from `rules` to `starting` are also attributes, which may be changed while it runs.
 
     Args:
         replies: The first replies of the script. See `script()`.
-        rules: A function of the request that answers the requests without a scripted reply. If it returns None, the
-            sandbox's own rules answer.
-        strict: Refuse requests for which a script has no reply left, and report unused replies.
-        models: The slugs to serve; by default all but `nope`.
-        context_window: The most tokens of a prompt.
-        starting: How many requests to answer with HTTP 503 at first, as for a deployment that starts.
-        token: The token to accept; by default one is generated.
+        rules: A function that answers requests without a scripted reply. If it returns None, the sandbox's own rules
+            answer.
+        strict: Refuse requests for which the script has no reply, and report unused replies.
+        models: The slugs to serve. Default: all but `nope`.
+        context_window: The context window in tokens.
+        starting: Number of requests to answer with HTTP 503 first, like a starting deployment.
+        token: The token to accept. Default: a generated one.
         project_id: The project to serve.
         host: The address to listen on.
-        port: The port to listen on; 0 takes a free one.
+        port: The port to listen on; 0 for a free one.
     """
 
     def __init__(  # noqa: PLR0913  (settings, each by its name)
@@ -95,8 +95,8 @@ class Sandbox(State):
             *replies: A `Reply`, a `Fault`, a string (a reply with that text), or a function of the `Request` that
                 returns one of them.
             model: Answer only requests to this model.
-            user: Answer only requests whose last user message contains this text, or matches this expression.
-            tools: Answer only requests that offer the tools of these names.
+            user: Answer only requests whose last user message contains this text or matches this regular expression.
+            tools: Answer only requests that offer tools with these names.
 
         Raises:
             TypeError: A reply is something else.
@@ -107,7 +107,7 @@ class Sandbox(State):
         """Check that the script matched the requests. Leaving a `with` block does the same.
 
         Raises:
-            ScriptError: No reply was left for a request, a function failed, or replies were not used.
+            ScriptError: A request had no reply, a function failed, or replies were not used.
         """
         if problems := self._script.problems(strict=self.strict):
             raise ScriptError("\n".join(problems))
@@ -118,7 +118,7 @@ class Sandbox(State):
         self.requests.clear()
 
     def start(self) -> Self:
-        """Start to serve, in a thread."""
+        """Start the server in a thread."""
         if self._thread is not None:
             raise RuntimeError("the sandbox is already running")
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
@@ -169,7 +169,7 @@ class Sandbox(State):
 
     @property
     def env(self) -> dict[str, str]:
-        """Environment variables with which `ChatTIR()` and `TIR()` call the sandbox; unset those in `OVERRIDES`."""
+        """Environment variables that make `ChatTIR()` and `TIR()` call the sandbox. Unset those in `OVERRIDES`, too."""
         return {
             "E2E_TIR_ACCESS_TOKEN": self.token,
             "E2E_TIR_PROJECT_ID": self.project_id,
@@ -188,7 +188,7 @@ class Sandbox(State):
 
 
 async def _serve(app: App, listener: socket.socket, connections: Connections) -> None:
-    """Serve until the sandbox stops; then close all connections at once, for which `uvicorn.Server` would wait."""
+    """Serve until the sandbox stops, then close all connections at once; `uvicorn.Server` would wait for them."""
 
     class Counting(H11Protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

@@ -9,7 +9,7 @@ _PIECE = re.compile(r"\s*(?:\w{1,12}|[^\w\s])|\s+")
 
 
 def pieces(text: str) -> list[str]:
-    """Split a text into words and punctuation marks with their leading space; joined, they are the text."""
+    """Split a text into words and punctuation marks, each with its leading space."""
     return _PIECE.findall(text)
 
 
@@ -27,7 +27,7 @@ def text_of(content: Any) -> str:
 
 
 def prompt_tokens(body: Mapping[str, Any]) -> int:
-    """Count the tokens of a chat request: those of texts and tools, and a few for each message."""
+    """Count the tokens of a chat request: its texts and tools, and a few per message."""
     total = 3
     for message in body.get("messages") or []:
         calls = message.get("tool_calls") or []

@@ -1,7 +1,7 @@
-"""The rules that answer for the sandbox in the demo and the notebooks: `Sandbox(rules=answer)`.
+"""Rules that answer the sandbox's requests in the demo and the notebooks: `Sandbox(rules=answer)`.
 
-They work on plain text, and answer the same in every run. They call tools with fitting arguments, fill schemas with
-the user's words, and answer questions with the sentences of the context.
+They use plain text, and are deterministic. They call tools with arguments from the text, fill schemas with the user's
+words, and answer questions with sentences of the context.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from demo.rules import calls, documents, judge
-from demo.rules.find import TextHints
+from demo.rules import calls, documents, evaluation
 from demo.rules.prompt import Prompt
 from demo.rules.react import react
+from demo.rules.text_hints import TextHints
 from tir_sandbox.rules import structured
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _MORE = " I have read the request from its first to its last message, and no oth
 
 
 def answer(request: Request) -> Reply | None:
-    """Return the answer of the first rule that has one, or None to use the sandbox's own rules."""
+    """Return the answer of the first rule that applies, or None for the sandbox's own rules."""
     prompt = Prompt(request)
     reply = next((found for rule in RULES if (found := rule(prompt)) is not None), None)
     if reply is None:
@@ -34,13 +34,13 @@ def answer(request: Request) -> Reply | None:
 
 
 def _reasoning(text: str, effort: str | None) -> str:
-    """Return a shorter or longer reasoning, by the request's effort."""
+    """Return the reasoning in the length for the request's effort."""
     if effort == "low":
         return text.partition(". ")[0].rstrip(".") + "."
     return text + (_MORE if effort == "high" else "")
 
 
-def bound(prompt: Prompt) -> Reply | None:
+def constrained(prompt: Prompt) -> Reply | None:
     """Answer a request for a schema, a list of choices or a pattern."""
     return structured(prompt.request.body, prompt.user, TextHints(prompt.source).suggest)
 
@@ -48,13 +48,13 @@ def bound(prompt: Prompt) -> Reply | None:
 RULES: tuple[Callable[[Prompt], Reply | None], ...] = (
     calls.forced_call,
     calls.offered_call,
-    bound,
+    constrained,
     react,
     calls.comparison,
     calls.after_tools,
-    judge.yes_or_no,
-    judge.score,
-    judge.better_of_two,
+    evaluation.yes_or_no,
+    evaluation.score,
+    evaluation.better_of_two,
     documents.sub_questions,
     documents.choice,
     documents.ranked_documents,

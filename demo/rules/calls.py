@@ -1,10 +1,10 @@
-"""Rules for tools: which to call, and how to answer with their results."""
+"""Rules for tools: choose a tool to call, and answer with its result."""
 
 import re
 from typing import Any
 
-from demo.rules.find import PROPER, TextHints
 from demo.rules.prompt import Prompt, Tool, hands_off
+from demo.rules.text_hints import PROPER, TextHints
 from demo.rules.words import significant
 from tir_sandbox.answers import Reply, ToolCall
 from tir_sandbox.rules import arguments
@@ -27,7 +27,7 @@ _READING = re.compile(r"(?P<city>[\w -]+): (?P<degrees>-?\d+(?:\.\d+)?) °C")
 
 
 def forced_call(prompt: Prompt) -> Reply | None:
-    """Call the named tool, or the best tool that was not called yet."""
+    """Call the required tool, or the best match that has not been called."""
     if not prompt.forced or not prompt.tools:
         return None
     if prompt.named is not None:
@@ -95,7 +95,7 @@ def _calling(prompt: Prompt, tools: list[Tool]) -> Reply:
 
 
 def _arguments(prompt: Prompt, tool: Tool) -> list[dict[str, Any]]:
-    """Return the arguments of each call: several, if the text has several values for the only field, such as cities."""
+    """Return the arguments of each call. There are several calls if the text has several values for the only field."""
     if tool.hands_off and "to_agent" in tool.fields:
         return [{"to_agent": _best_agent(tool, prompt.user), "reason": f"The user asks: {prompt.user}"}]
     places = dict.fromkeys(_PLACE.findall(prompt.user))
@@ -105,7 +105,7 @@ def _arguments(prompt: Prompt, tool: Tool) -> list[dict[str, Any]]:
 
 
 def _best_agent(tool: Tool, text: str) -> str:
-    """Choose from the agents that LlamaIndex lists in a hand-off's description, as `name: what it does`."""
+    """Choose one of the agents that the description of LlamaIndex's hand-off tool lists as `name: description`."""
     listed = tool.description.partition("available agents:")[2] or tool.description
     agents = re.findall(r"^['\"{\s]*([\w -]+?)['\"]?:\s*(.+)$", listed.replace(", '", "\n'"), re.MULTILINE)
     wanted = significant(text)

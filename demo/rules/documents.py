@@ -36,7 +36,7 @@ _KEYWORDS = 5
 
 
 def standalone_question(prompt: Prompt) -> Reply | None:
-    """Repeat a follow-up question, together with the names the conversation was about."""
+    """Repeat a follow-up question, with the names from the conversation."""
     found = _STANDALONE.search(prompt.user) or _STANDALONE.search(prompt.system)
     return Reply(text=found[1].strip(), reasoning="The question can stand alone.") if found else None
 
@@ -54,7 +54,7 @@ def keywords(prompt: Prompt) -> Reply | None:
 
 
 def frequent_words(text: str, limit: int) -> list[str]:
-    """Return the words of a text that carry meaning, the most frequent first."""
+    """Return the significant words of a text, the most frequent first."""
     meaningful = significant(text)
     counts = Counter(word for word in re.findall(r"[a-z][\w-]+", text.lower()) if stems(word)[-1] in meaningful)
     return [word for word, _ in counts.most_common(limit)]
@@ -91,7 +91,7 @@ def summary(prompt: Prompt) -> Reply | None:
 
 
 def choice(prompt: Prompt) -> Reply | None:
-    """Select from a numbered list, for LlamaIndex's selectors."""
+    """Select an item of a numbered list, for LlamaIndex's selectors."""
     if not prompt.user.startswith("Some choices are given below"):
         return None
     body = _BODY.search(prompt.user)
@@ -117,7 +117,7 @@ def ranked_documents(prompt: Prompt) -> Reply | None:
 
 
 def sub_questions(prompt: Prompt) -> Reply | None:
-    """Ask each tool whose description shares a word with the question."""
+    """Generate a sub-question for each tool whose description shares a word with the question."""
     text = prompt.user.rpartition("# Example 2")[2]
     found = re.search(r"<Tools>\s*```json\s*(\{[\s\S]*?\})\s*```\s*<User Question>\s*([\s\S]+?)\s*<Output>", text)
     if not found:

@@ -1,11 +1,11 @@
-"""The rules of the notebooks: prepared answers to a few general questions, and the demo's rules for all others."""
+"""The rules of the notebooks: prepared answers to a few questions, and the demo's rules for all others."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from demo import rules
-from demo.rules.find import TextHints
+from demo.rules.text_hints import TextHints
 from tir_sandbox import Reply
 from tir_sandbox.rules import structured
 
@@ -26,7 +26,7 @@ _TEXTS = {"Describe Pune.": "Pune is a city; its population is 3124458."}
 
 
 def answer(request: Request) -> Reply | None:
-    """Return a prepared answer, or that of the demo's rules."""
+    """Return a prepared answer, or the answer of the demo's rules."""
     if request.user in _TEXTS:
         filled = structured(request.body, request.user, TextHints(_TEXTS[request.user]).suggest)
         return filled or rules.answer(request)

@@ -1,4 +1,4 @@
-"""Reads the parts of a chat request that the rules need."""
+"""Prompt and Tool: the parts of a chat request that the rules use."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ _HAND_OFF = re.compile(r"hand_?off|transfer_to", re.IGNORECASE)
 
 
 def hands_off(name: str) -> bool:
-    """Tell whether a tool of this name passes the conversation on to another agent."""
+    """Whether a tool of this name hands the conversation off to another agent."""
     return bool(_HAND_OFF.match(name))
 
 
@@ -37,7 +37,7 @@ class Tool:
 
     @property
     def hands_off(self) -> bool:
-        """Tell whether the tool passes the conversation on to another agent."""
+        """Whether the tool hands the conversation off to another agent."""
         return hands_off(self.name)
 
     @property
@@ -47,7 +47,7 @@ class Tool:
         return fields if isinstance(fields, Mapping) else {}
 
     def words(self) -> set[str]:
-        """All words that describe the tool."""
+        """The words of its name, description and fields."""
         fields = [one for one in self.fields.values() if isinstance(one, Mapping)]
         texts = [self.description, *self.fields, *(str(one.get("description", "")) for one in fields)]
         return self.name_words() | significant(_spaced(" ".join(texts)))
@@ -150,7 +150,7 @@ def sentences(text: str) -> list[str]:
 
 
 def best_sentences(text: str, question: str, limit: int = 2) -> list[str]:
-    """Return the sentences that share the most words with a question, at least one word, in the text's order."""
+    """Return the sentences that share the most words with a question, at least one, in their order."""
     wanted = significant(question)
     scored = [(len(wanted & significant(one)), one) for one in dict.fromkeys(sentences(text))]
     best = max((score for score, _ in scored), default=0)

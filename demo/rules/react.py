@@ -1,4 +1,4 @@
-"""The ReAct format of LlamaIndex's `ReActAgent`: thought, action, observation, answer."""
+"""The rule for the text format of LlamaIndex's `ReActAgent`: thought, action, observation, answer."""
 
 import json
 import re
@@ -33,7 +33,7 @@ def react(prompt: Prompt) -> Reply | None:
 
 
 def _with_tools(prompt: Prompt) -> Prompt:
-    """Return the tools that the system prompt lists."""
+    """Add the tools that the system prompt lists to a prompt."""
     functions = [
         {"name": found["name"], "description": found["description"], "parameters": json.loads(found["args"])}
         for found in _TOOL.finditer(prompt.system)

@@ -1,4 +1,4 @@
-"""The words of a text that carry its meaning."""
+"""Splits a text into significant words."""
 
 import re
 
@@ -14,7 +14,7 @@ _COMMON = frozenset(
 
 
 def stems(text: str) -> list[str]:
-    """Return the words of a text in lower case, without their commonest endings."""
+    """Return the words of a text in lower case, without common endings."""
     return [_stem(word) for word in re.findall(r"\w+", text.lower())]
 
 

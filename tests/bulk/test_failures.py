@@ -22,7 +22,7 @@ from tir_client import (
     StreamInterruptedError,
     TIRError,
 )
-from tir_client.bulk.failures import FAILED_ROWS, REJECTED_ROWS, Attempts, CircuitBreaker, Verdict, judge
+from tir_client.bulk.failures import FAILED_ROWS, REJECTED_ROWS, Attempts, CircuitBreaker, Verdict, classify
 
 POLICY = RetryPolicy(max_retries=2, base=0.5, jitter=0)
 UNREACHABLE = APIConnectionError("refused", phase="connect")
@@ -57,21 +57,21 @@ BROKEN = StreamInterruptedError("cut")
 )
 @pytest.mark.parametrize("any_answer", [False, True])
 def test_each_failure_has_its_verdict(failure: TIRError, verdict: Verdict, any_answer: bool):
-    assert judge(failure, any_answer=any_answer) is verdict
+    assert classify(failure, any_answer=any_answer) is verdict
 
 
 def test_a_403_is_about_the_token_until_a_row_is_answered():
     failure = PermissionDeniedError("no", status_code=403)
 
-    assert judge(failure, any_answer=False) is Verdict.END
-    assert judge(failure, any_answer=True) is Verdict.FAILED
+    assert classify(failure, any_answer=False) is Verdict.END
+    assert classify(failure, any_answer=True) is Verdict.FAILED
 
 
 def pauses(failures: list[TIRError], *, any_answer: bool = True, patience: float = 100.0) -> list[float | None]:
     """The pauses after failures, ten seconds apart."""
     attempts, breaker = Attempts(POLICY), CircuitBreaker(patience, any_answer=any_answer)
     return [
-        attempts.pause(failure, judge(failure, any_answer=any_answer), 10.0 * number, breaker)
+        attempts.pause(failure, classify(failure, any_answer=any_answer), 10.0 * number, breaker)
         for number, failure in enumerate(failures)
     ]
 

@@ -1,4 +1,4 @@
-"""Past messages on the wire: ids of calls, lone surrogates, and stand-ins for what cannot be sent."""
+"""Past messages on the wire: ids of calls, lone surrogates, and placeholders for what cannot be sent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tir_client.protocol.messages import (
     tool_call,
     tool_message,
 )
-from tir_client.protocol.stand_ins import data_size, decoded_text, file_stand_in, value_stand_in
+from tir_client.protocol.placeholders import data_size, decoded_text, file_placeholder, value_placeholder
 
 CODE_POINT = "\N{MATHEMATICAL BOLD CAPITAL A}"
 LONE = chr(0xD835)
@@ -164,27 +164,27 @@ def test_arguments_with_any_characters_can_be_sent_and_read_as_they_were(argumen
         ({"url": "data:text/csv;base64,AAAA", "name": 7}, "[file]"),
     ],
 )
-def test_a_file_stand_in_shows_the_known_details(details: dict[str, Any], line: str):
-    assert file_stand_in("file", **details) == line
+def test_a_file_placeholder_shows_the_known_details(details: dict[str, Any], line: str):
+    assert file_placeholder("file", **details) == line
 
 
-def test_a_stand_in_shows_a_value_without_ids_and_encrypted_content():
+def test_a_placeholder_shows_a_value_without_ids_and_encrypted_content():
     value = {"type": "x", "id": "1", "query": "rain", "encrypted_content": "AA", "data": b"abc", "none": None, 1: [{}]}
 
-    assert value_stand_in("web_search", value) == '[web_search: {"query": "rain", "data": "3 bytes", "1": [{}]}]'
-    assert value_stand_in("web_search", {}) == "[web_search]"
-    assert value_stand_in("web_search", "") == "[web_search]"
-    assert value_stand_in("web_search", {"a": "", "b": "é"}) == '[web_search: {"b": "é"}]'
+    assert value_placeholder("web_search", value) == '[web_search: {"query": "rain", "data": "3 bytes", "1": [{}]}]'
+    assert value_placeholder("web_search", {}) == "[web_search]"
+    assert value_placeholder("web_search", "") == "[web_search]"
+    assert value_placeholder("web_search", {"a": "", "b": "é"}) == '[web_search: {"b": "é"}]'
 
 
-def test_a_stand_in_shows_a_long_value_shortened():
-    assert len(value_stand_in("search", {"text": "x" * 100_000})) < 600
-    assert len(value_stand_in("search", ["x" * 400] * 1_000)) < 2_100
-    assert value_stand_in("search", json.loads("[" * 100 + "]" * 100)) == f'[search: {"[" * 7}"…"{"]" * 7}]'
+def test_a_placeholder_shows_a_long_value_shortened():
+    assert len(value_placeholder("search", {"text": "x" * 100_000})) < 600
+    assert len(value_placeholder("search", ["x" * 400] * 1_000)) < 2_100
+    assert value_placeholder("search", json.loads("[" * 100 + "]" * 100)) == f'[search: {"[" * 7}"…"{"]" * 7}]'
     deep = json.loads('{"a":' * 9 + "1" + "}" * 9)
-    assert value_stand_in("search", deep) == "[search: " + '{"a": ' * 7 + '"…"' + "}" * 7 + "]"
-    assert value_stand_in("search", ["x" * 500]) == f'[search: ["{"x" * 500}"]]'
-    assert value_stand_in("search", ["x" * 501]) == f'[search: ["{"x" * 500}… (501 characters)"]]'
+    assert value_placeholder("search", deep) == "[search: " + '{"a": ' * 7 + '"…"' + "}" * 7 + "]"
+    assert value_placeholder("search", ["x" * 500]) == f'[search: ["{"x" * 500}"]]'
+    assert value_placeholder("search", ["x" * 501]) == f'[search: ["{"x" * 500}… (501 characters)"]]'
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from langchain_core.messages.content import KNOWN_BLOCK_TYPES
 from langchain_tir._content import _PARTS, CALLS, REASONING
 from langchain_tir._content_blocks import PROVIDER
 from langchain_tir._past_calls import CLOSED
-from langchain_tir._stand_ins import _FILES
+from langchain_tir._placeholders import _FILES
 from tir_client.protocol.messages import MACHINES
 
 Value = TypeVar("Value")

@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from pydantic.v1 import BaseModel as BaseModelV1
 
 from langchain_tir import RefusedOutputError, StructuredOutputError, TruncatedOutputError
-from langchain_tir._structured import StructuredParser, beside_raw, check_free, structured_call, traced_format
-from langchain_tir._tools import closed
+from langchain_tir._structured import StructuredParser, check_parameters, structured_call, traced_format, with_raw
+from langchain_tir._tools import without_additional_properties
 from tir_client import InvalidRequestError
 
 ADA = {"name": "Ada", "age": 36}
@@ -57,7 +57,11 @@ def test_json_schema_sends_the_schema_as_a_format():
     assert fields == {"response_format": {"type": "json_schema", "json_schema": {"name": "Person", "schema": WHOLE}}}
     assert read(made) == parser(target=Person)
     strict, _ = structured_call(Person, "json_schema", True)
-    assert strict["response_format"]["json_schema"] == {"name": "Person", "schema": closed(WHOLE), "strict": True}
+    assert strict["response_format"]["json_schema"] == {
+        "name": "Person",
+        "schema": without_additional_properties(WHOLE),
+        "strict": True,
+    }
     assert read(structured_call(NUMBERS, "json_schema", None)[1]) == parser(of_object=False)
     assert read(structured_call(WHOLE, "json_schema", None)[1]) == parser()
 
@@ -82,7 +86,7 @@ def test_function_calling_forces_a_call_that_is_strict_unless_it_is_set():
     lax, _ = structured_call(Person, "function_calling", False)
     assert lax["tools"][0]["function"] == {**function, "strict": False}
     strict, _ = structured_call(Person, "function_calling", True)
-    assert strict["tools"][0]["function"] == {**function, "parameters": closed(FIELDS)}
+    assert strict["tools"][0]["function"] == {**function, "parameters": without_additional_properties(FIELDS)}
 
 
 @pytest.mark.parametrize(
@@ -122,7 +126,10 @@ def test_a_strict_call_of_a_schema_that_is_not_an_object_allows_no_other_argumen
     objects = {"type": "array", "items": FIELDS}
     strict, _ = structured_call(objects, "function_calling", True)
 
-    assert strict["tools"][0]["function"]["parameters"]["properties"]["value"] == {**objects, "items": closed(FIELDS)}
+    assert strict["tools"][0]["function"]["parameters"]["properties"]["value"] == {
+        **objects,
+        "items": without_additional_properties(FIELDS),
+    }
 
 
 @pytest.mark.parametrize(
@@ -136,7 +143,7 @@ def test_a_strict_call_of_a_schema_that_is_not_an_object_allows_no_other_argumen
         ),
         (None, "json_schema", None, "`schema` is missing: `method='json_schema'` needs one."),
         (None, "function_calling", None, "`schema` is missing: `method='function_calling'` needs one."),
-        (Person, "x", None, "`method` is 'json_schema', 'function_calling' or 'json_mode', not 'x'."),
+        (Person, "x", None, "`method` must be 'json_schema', 'function_calling' or 'json_mode', not 'x'."),
     ],
 )
 def test_a_request_that_cannot_be_sent_is_refused(schema: Any, method: Any, strict: bool | None, words: str):
@@ -271,9 +278,9 @@ def test_an_answer_that_was_cut_off_is_an_error_with_its_beginning():
 def test_parameters_of_the_request_cannot_be_replaced():
     fields = {"tools": [], "tool_choice": "auto", "parallel_tool_calls": False}
 
-    check_free({"temperature": 0, "parallel_tool_calls": True}, fields, "function_calling")
+    check_parameters({"temperature": 0, "parallel_tool_calls": True}, fields, "function_calling")
     with pytest.raises(InvalidRequestError) as raised:
-        check_free({"parallel_tool_calls": True, "tools": []}, fields, "function_calling")
+        check_parameters({"parallel_tool_calls": True, "tools": []}, fields, "function_calling")
     assert str(raised.value).startswith("`tools` cannot be passed: `method='function_calling'` sets it itself")
 
 
@@ -286,7 +293,7 @@ def test_tracers_see_a_schema_that_langchain_can_convert():
 
 def test_include_raw_returns_the_message_with_the_object_or_the_parsing_error():
     def chain(message: AIMessage) -> Any:
-        return beside_raw(RunnableLambda(lambda _: message), StructuredParser())
+        return with_raw(RunnableLambda(lambda _: message), StructuredParser())
 
     good, bad = AIMessage(TEXT), AIMessage("Hi")
 

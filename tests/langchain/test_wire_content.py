@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from langchain_tir._content import reasoning_of, to_blocks, to_content
 from langchain_tir._messages import to_wire
-from langchain_tir._stand_ins import all_text, stand_in
+from langchain_tir._placeholders import all_text, placeholder
 from tir_client import InvalidRequestError
 
 DATA = base64.b64encode(b"a\nb").decode()
@@ -156,7 +156,7 @@ def test_values_that_are_not_blocks_are_refused_with_their_class():
     assert str(raised.value) == "Content of type int cannot be sent: it is neither text nor a block."
 
 
-def test_content_of_a_model_is_text_with_stand_ins_on_separate_lines():
+def test_content_of_a_model_is_text_with_placeholders_on_separate_lines():
     assert to_content(["a", "b", BLOCK, {"type": "text"}, "c", BLOCK], "assistant") == (
         'ab\n[x: {"n": 1}]\nc\n[x: {"n": 1}]'
     )
@@ -215,7 +215,7 @@ def test_a_block_that_cannot_be_sent_is_shown_with_its_details(block: dict[str, 
 
 @pytest.mark.parametrize("kind", ["text", "input_text", "output_text"])
 def test_a_text_block_without_text_is_left_out(kind: str):
-    assert stand_in({"type": kind}) == ""
+    assert placeholder({"type": kind}) == ""
     assert to_wire([AIMessage([{"type": kind}, "Hi"])])[0]["content"] == "Hi"
 
 

@@ -13,7 +13,7 @@ from pydantic.v1 import BaseModel as BaseModelV1
 
 from langchain_tir._schemas import schema_of_class
 from langchain_tir._tool_forms import function_of_dict, is_json_schema, label
-from langchain_tir._tools import closed, json_schema, to_response_format, to_tool, tool_fields
+from langchain_tir._tools import json_schema, to_response_format, to_tool, tool_fields, without_additional_properties
 from tir_client import InvalidRequestError
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -308,7 +308,9 @@ def test_a_schema_becomes_a_response_format():
 
     assert to_response_format(GetWeather) == wire_format("GetWeather", whole)
     assert to_response_format(GetWeather, strict=False) == wire_format("GetWeather", whole, strict=False)
-    assert to_response_format(GetWeather, strict=True) == wire_format("GetWeather", closed(whole), strict=True)
+    assert to_response_format(GetWeather, strict=True) == wire_format(
+        "GetWeather", without_additional_properties(whole), strict=True
+    )
     assert to_response_format({"name": "t", "schema": CITY}) == wire_format("t", CITY)
     assert to_response_format({"name": "t", "schema": CITY}, strict=True) == wire_format("t", CITY, strict=True)
     assert to_response_format({"name": "t", "schema": CITY, "strict": False}) == wire_format("t", CITY, strict=False)
@@ -344,7 +346,7 @@ def test_a_schema_is_closed_where_it_lists_properties():
     inner = {"type": "object", "properties": {"a": {"type": "string"}}}
     schema = {"type": "object", "properties": {"b": inner, "c": {"type": "object", "additionalProperties": inner}}}
 
-    assert closed(schema) == {
+    assert without_additional_properties(schema) == {
         "type": "object",
         "properties": {
             "b": {**inner, "additionalProperties": False},
@@ -352,8 +354,10 @@ def test_a_schema_is_closed_where_it_lists_properties():
         },
         "additionalProperties": False,
     }
-    assert closed({**inner, "additionalProperties": True})["additionalProperties"] is False
-    assert closed({**inner, "additionalProperties": {"type": "string"}})["additionalProperties"] == {"type": "string"}
+    assert without_additional_properties({**inner, "additionalProperties": True})["additionalProperties"] is False
+    assert without_additional_properties({**inner, "additionalProperties": {"type": "string"}})[
+        "additionalProperties"
+    ] == {"type": "string"}
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from llama_index.core.base.llms.types import (
 )
 
 from llama_index_tir._content import to_content
-from llama_index_tir._stand_ins import stand_in
+from llama_index_tir._placeholders import placeholder
 from tir_client import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -182,5 +182,5 @@ class InvoiceBlock(BaseContentBlock):
         (ImageBlock.model_construct(image=b"\xff\xffA=", path="/tmp/a.png", url=None), "[image: a.png, 2 bytes]"),
     ],
 )
-def test_every_kind_of_block_has_a_stand_in_line(block: Any, line: str):
-    assert stand_in(block) == line
+def test_every_kind_of_block_has_a_placeholder_line(block: Any, line: str):
+    assert placeholder(block) == line

@@ -8,7 +8,7 @@ import pytest
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, MessageRole, TextBlock, ToolCallBlock
 from llama_index.core.tools import FunctionTool
 
-from llama_index_tir._aliases import without_meaningless
+from llama_index_tir._aliases import without_ignored
 from llama_index_tir._errors import NoToolCallError, ToolArgumentsError
 from llama_index_tir._settings import TOOL_NAMES
 from llama_index_tir._tool_calls import one_call_only, to_selections
@@ -219,8 +219,8 @@ def test_a_call_that_was_cut_off_is_not_kept_before_a_good_one():
 
 
 def test_arguments_without_effect_are_left_out_with_a_warning_if_they_have_an_unusual_value():
-    assert without_meaningless({"model": "m", "reuse_client": True, "tokenizer": None}) == ({"model": "m"}, [])
-    assert without_meaningless({"model": "m", "api_version": "v2", "modalities": ["text"]}) == (
+    assert without_ignored({"model": "m", "reuse_client": True, "tokenizer": None}) == ({"model": "m"}, [])
+    assert without_ignored({"model": "m", "api_version": "v2", "modalities": ["text"]}) == (
         {"model": "m"},
         ["`api_version` has no effect on TIR's models: TIR has only one."],
     )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demo.rules.find import TextHints
+from demo.rules.text_hints import TextHints
 from tir_sandbox.errors import ApiError
 from tir_sandbox.patterns import example_of
 from tir_sandbox.schema import fill, problem_of

@@ -45,7 +45,7 @@ async def later(_):
 
 @pytest.mark.parametrize("item", [None, 5, {"text": "Hello"}, ["Hello"], b"Hello", Reply, later])
 def test_anything_else_is_a_type_error_at_once(sandbox, item):
-    with pytest.raises(TypeError, match="a script takes a Reply, a Fault, a string or a function of the request"):
+    with pytest.raises(TypeError, match="a script item must be a Reply, a Fault, a string or a function of"):
         sandbox.script("Hello", item)
     with pytest.raises(TypeError):
         Sandbox(replies=[item])

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from tir_cli import exit_codes
-from tir_cli.output import for_shell
+from tir_cli.output import with_options
 from tir_client import (
     APIConnectionError,
     APITimeoutError,
@@ -72,7 +72,7 @@ def run(step: str, check: Callable[[], Outcome], *, ability: str | None = None) 
         mark, seen, facts = check()
     except TIRError as error:
         if ability and (error.status_code in NO_ABILITY or isinstance(error, ResponseError)):
-            seen, _, remedy = for_shell(error.message).partition("\n")
+            seen, _, remedy = with_options(error.message).partition("\n")
             return Finding(step, Mark.NOTE, f"no: {seen}", remedy, {ability: False})
         return failure(step, error)
     return Finding(step, mark, seen, facts=facts)
@@ -91,6 +91,6 @@ _REMEDIES: tuple[tuple[type[TIRError], str], ...] = (
 
 def failure(step: str, error: TIRError) -> Finding:
     """The finding for a failed step, with advice for its error."""
-    seen, _, advice = for_shell(error.message).partition("\n")
+    seen, _, advice = with_options(error.message).partition("\n")
     remedy = next((text for kind, text in _REMEDIES if isinstance(error, kind)), advice)
     return Finding(step, Mark.FAILED, f"{type(error).__name__}: {seen}", remedy, code=exit_codes.exit_code(error))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tir_cli.connection import own_card
 from tir_cli.doctor.findings import Finding, Mark, Outcome, run
-from tir_cli.doctor.observed import Observer
+from tir_cli.doctor.observer import Observer
 from tir_client import (
     ChatRequest,
     Completion,

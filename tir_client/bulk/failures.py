@@ -42,7 +42,7 @@ class Verdict(Enum):
     FAILED = "the row itself cannot be answered: store its error"
 
 
-def judge(failure: TIRError, *, any_answer: bool) -> Verdict:
+def classify(failure: TIRError, *, any_answer: bool) -> Verdict:
     """Classify a failure.
 
     Args:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tir_client.bulk.controller import Controller
-from tir_client.bulk.failures import Attempts, CircuitBreaker, Verdict, judge
+from tir_client.bulk.failures import Attempts, CircuitBreaker, Verdict, classify
 from tir_client.bulk.gate import Gate
 from tir_client.bulk.output import Output
 from tir_client.bulk.progress import Progress
@@ -96,7 +96,7 @@ class Bulk:
         work.progress.failed_before = work.output.failed
         work.breaker.has_answers = len(work.output.finished) > work.output.failed
         try:
-            await work.finish(_nowhere)
+            await work.finish(_discard)
             work.output.sync()
         finally:
             work.output.close()
@@ -115,9 +115,9 @@ class Bulk:
         """
         work = _Run(self, rows, progress)
         queue: asyncio.Queue[Result | Exception | None] = asyncio.Queue(self.at_once)
-        asking = asyncio.create_task(_into(queue, work))
+        asking = asyncio.create_task(_put_results(queue, work))
         try:
-            yield _from(queue)
+            yield _take_results(queue)
         finally:
             asking.cancel()
             await asyncio.wait([asking])
@@ -224,7 +224,7 @@ class _Run:
         """
         self.progress.last_failure = RowError.of(failure)
         now, breaker = _now(), self.breaker
-        verdict = breaker.check(failure, judge(failure, any_answer=breaker.any_answer), now)
+        verdict = breaker.check(failure, classify(failure, any_answer=breaker.any_answer), now)
         if verdict is Verdict.REFUSED:
             self._controller.refused(sent, failure, now)
         elif verdict is Verdict.SLOW:
@@ -273,11 +273,11 @@ def _first(failure: BaseException) -> BaseException:
     return failure
 
 
-async def _nowhere(_: Result) -> None:
+async def _discard(_: Result) -> None:
     """Discard a result."""
 
 
-async def _into(queue: asyncio.Queue[Result | Exception | None], work: _Run) -> None:
+async def _put_results(queue: asyncio.Queue[Result | Exception | None], work: _Run) -> None:
     """Put each result into a queue; at the end, the error that ended the run, or None."""
     try:
         await work.finish(queue.put)
@@ -287,7 +287,7 @@ async def _into(queue: asyncio.Queue[Result | Exception | None], work: _Run) -> 
         await queue.put(None)
 
 
-async def _from(queue: asyncio.Queue[Result | Exception | None]) -> AsyncIterator[Result]:
+async def _take_results(queue: asyncio.Queue[Result | Exception | None]) -> AsyncIterator[Result]:
     while (item := await queue.get()) is not None:
         if isinstance(item, Exception):
             raise item

@@ -4,7 +4,7 @@ They suit old and new servers: reasoning is sent under both of its names, a tool
 assistant's content is never null, and the arguments of a call are always a JSON object.
 
 A user's content that cannot be sent raises an error with its position. A model's or a tool's content never does: parts
-that cannot be sent are replaced by placeholders (`stand_ins`).
+that cannot be sent are replaced by placeholders (`placeholders`).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from tir_client.protocol.json_text import (
     quote_constants,
     replace_surrogates,
 )
+from tir_client.protocol.placeholders import value_placeholder
 from tir_client.protocol.responses import NO_ARGUMENTS
-from tir_client.protocol.stand_ins import value_stand_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -145,7 +145,7 @@ def _arguments_text(arguments: object) -> str:
     try:
         return json.dumps(arguments, ensure_ascii=False, default=str)
     except (TypeError, ValueError, RecursionError):  # keys that are not strings, or a circular reference
-        return value_stand_in("arguments", arguments)
+        return value_placeholder("arguments", arguments)
 
 
 def join_content(parts: Sequence[Json], role: str) -> str | list[Json]:

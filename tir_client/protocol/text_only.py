@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tir_client.protocol.messages import join_content, text_part
-from tir_client.protocol.stand_ins import data_size, file_stand_in
+from tir_client.protocol.placeholders import data_size, file_placeholder
 
 if TYPE_CHECKING:
     from tir_client.protocol.requests import ChatRequest
@@ -50,7 +50,7 @@ def _as_text(part: Json) -> Json:
     media_type = head.removeprefix("data:").partition(";")[0] if is_inside else ""
     size = data_size(data) if is_inside else 0
     return text_part(
-        file_stand_in(_kind(part), media_type=media_type, url="" if is_inside else fields.get("url"), size=size)
+        file_placeholder(_kind(part), media_type=media_type, url="" if is_inside else fields.get("url"), size=size)
     )
 
 

@@ -11,7 +11,7 @@ import json
 import mimetypes
 from typing import Any
 
-from tir_client.protocol.stand_ins import data_size, decoded_text, file_stand_in, value_stand_in
+from tir_client.protocol.placeholders import data_size, decoded_text, file_placeholder, value_placeholder
 
 Block = dict[str, Any]
 
@@ -47,7 +47,7 @@ _URLS = ("url", "file_url", "file_uri", "uri", "file_id", "fileId", "id")
 _DATA = ("base64", "data", "file_data", "bytes", "blob", "result")
 
 
-def stand_in(block: Block) -> str:
+def placeholder(block: Block) -> str:
     """The placeholder for a block; empty if the block has no information."""
     kind: str = block["type"]
     if kind in {"text", "input_text", "output_text"}:
@@ -60,7 +60,7 @@ def stand_in(block: Block) -> str:
         return _file(block)
     name = block.get("name") if isinstance(block.get("name"), str) else ""
     fields = {key: value for key, value in block.items() if key != "name"}
-    return value_stand_in(f"{kind} {name}".rstrip(), fields.get("value", fields))
+    return value_placeholder(f"{kind} {name}".rstrip(), fields.get("value", fields))
 
 
 def file_text(block: Block) -> str | None:
@@ -103,7 +103,7 @@ def _json(value: object) -> str:
     try:
         return json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
-        return value_stand_in("json", value)
+        return value_placeholder("json", value)
 
 
 def _search_result(block: Block) -> str:
@@ -120,7 +120,7 @@ def _file(block: Block) -> str:
     if text is not None:
         return text
     name = _first(facts, _NAMES)
-    return file_stand_in(block["type"], name=name, media_type=media_type, url=url, size=data_size(data))
+    return file_placeholder(block["type"], name=name, media_type=media_type, url=url, size=data_size(data))
 
 
 def _data(facts: Block, url: str) -> tuple[str | bytes | None, str]:

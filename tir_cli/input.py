@@ -21,7 +21,7 @@ def piped_text() -> str:
         raise InvalidRequestError("Standard input is not UTF-8.") from None
 
 
-def given_or_piped(texts: list[str] | None, name: str) -> list[str]:
+def arguments_or_lines(texts: list[str] | None, name: str) -> list[str]:
     """The arguments, or else the non-blank lines of standard input.
 
     Raises:

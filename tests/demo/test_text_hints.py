@@ -2,7 +2,7 @@
 
 import pytest
 
-from demo.rules.find import TextHints
+from demo.rules.text_hints import TextHints
 from tir_sandbox.schema import fill
 
 TEXT = "Ada Lovelace met Charles Babbage in London in 1833. She was 17. Write to ada@example.org by 2026-02-03."

@@ -19,13 +19,13 @@ _HIDDEN = frozenset({"type", "id", "index", "signature", "cache_control", "calle
 _DEPTH = 6
 
 
-def file_stand_in(kind: str, *, name: object = "", media_type: object = "", url: object = "", size: int = 0) -> str:
+def file_placeholder(kind: str, *, name: object = "", media_type: object = "", url: object = "", size: int = 0) -> str:
     """A line that describes a file: kind, name, media type, URL and size in bytes, as far as known."""
     details = [text for text in (name, media_type, url) if isinstance(text, str) and text and text[:5] != "data:"]
     return f"[{': '.join(filter(None, (kind, ', '.join([*details, *([f'{size:,} bytes'] if size else [])]))))}]"
 
 
-def value_stand_in(kind: str, value: object) -> str:
+def value_placeholder(kind: str, value: object) -> str:
     """A line with a value as JSON; long texts are cut, encrypted and binary data left out."""
     shown = _shown(value)
     text = "" if shown in (None, "", [], {}) else f": {json.dumps(shown, ensure_ascii=False)}"

@@ -36,13 +36,13 @@ _FORMATS = {
 
 @dataclass
 class TextHints:
-    """Suggests values from a text; each number and name is used once before any is used again."""
+    """Suggests values from a text. Each number and name is used once before any is repeated."""
 
     text: str
     _taken: dict[str, int] = field(default_factory=dict)
 
     def suggest(self, name: str, schema: Mapping[str, Any], required: bool) -> Any:
-        """Return the value of a field, or None. An optional field has one only if the text names the field."""
+        """Return the value of a field, or None. Optional fields get a value only if the text names them."""
         kind = type_of(schema)
         if "enum" in schema:
             return next(iter(self.mentioned(schema["enum"])), None)
@@ -78,26 +78,26 @@ class TextHints:
         return int(value) if whole or value.is_integer() else value
 
     def denies(self, name: str) -> bool:
-        """Tell whether the text negates a field's name."""
+        """Whether the text negates a field's name."""
         word = re.escape(_plain(name))
         return bool(word) and bool(
             re.search(rf"\b(?:not|no|without|isn't|never)\s+(?:\w+\s+)?{word}", self.text.lower())
         )
 
     def labelled(self, name: str) -> str | None:
-        """Return what follows a field's name in the text, such as `Ada` in `the name is Ada`."""
+        """Return the text after a field's name, such as `Ada` in `the name is Ada`."""
         word = re.escape(_plain(name))
         pattern = rf"\b{word}\b\s*(?:is|are|was|:|=|of|as)\s*[\"']?(-?[\w.@+-]*\w)"
         found = re.search(pattern, self.text, re.IGNORECASE) if word else None
         return found[1] if found else None
 
     def formatted(self, kind: str) -> str | None:
-        """Return the date, address ... that the text has."""
+        """Return the date, address or other formatted value in the text."""
         found = _FORMATS[kind].search(self.text) if kind in _FORMATS else None
         return found[0] if found else None
 
     def string(self, name: str, description: str) -> str:
-        """Return the part of the text that fits a field best."""
+        """Return the best part of the text for a field."""
         plain = _plain(name)
         if _FORMULA.search(plain) and (found := _SUM.search(self.text)):
             return found[0].strip()
@@ -110,7 +110,7 @@ class TextHints:
         return self._phrase(f"{plain} {description}")
 
     def name(self) -> str | None:
-        """Return the next capitalised name that is not just the first word of a sentence."""
+        """Return the next capitalised name that is not only the first word of a sentence."""
         return self._next("name", _names(self.text))
 
     def _phrase(self, about: str) -> str:

@@ -31,7 +31,7 @@ def yes_or_no(prompt: Prompt) -> Reply | None:
 
 
 def score(prompt: Prompt) -> Reply | None:
-    """Answer with a score in the requested format, by the words that two texts share."""
+    """Answer with a score in the requested format, from the words that two texts share."""
     if "[RESULT]" in prompt.user:
         found = _PARTS.search(prompt.user)
         share = _share(found[1], found[2]) if found else 0.0
@@ -55,6 +55,6 @@ def better_of_two(prompt: Prompt) -> Reply | None:
 
 
 def _share(claim: str, text: str) -> float:
-    """Return the share of a claim's words that a text has."""
+    """Return the share of a claim's words that a text contains."""
     wanted = significant(claim)
     return len(wanted & significant(text)) / len(wanted) if wanted else 0.0
