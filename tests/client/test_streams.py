@@ -131,25 +131,6 @@ def test_calls_work_with_uvloop(sandbox: Sandbox) -> None:
             uvloop.run(read_half(client))
 
 
-LOOP_LEFT = """
-import asyncio, sys
-from tests.client.test_streams import read_whole
-from tir_client import Config, TIRClient
-
-client = TIRClient(Config.resolve(api_key=sys.argv[1], base_url=sys.argv[2]))
-loop = asyncio.new_event_loop()
-loop.run_until_complete(read_whole(client))
-"""
-
-
-@pytest.mark.parametrize("end", ["", "loop.close()"], ids=["open", "closed without a shutdown"])
-def test_a_program_that_leaves_its_loop_prints_nothing_at_its_end(sandbox: Sandbox, end: str) -> None:
-    """aiohttp reports clients that are open when they are collected, and no loop closes this one."""
-    command = [sys.executable, "-c", LOOP_LEFT + end, sandbox.token, sandbox.base_url]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
 EVALUATIONS = """
 import importlib, sys, warnings
 warnings.simplefilter("default")
