@@ -108,7 +108,7 @@ CELLS = [
     _json("no content", _choice({"role": "assistant", "content": None}), Right(text="")),
     _json("no finish reason", _choice({"content": TEXT}, None), _no("finish reason", partial=TEXT)),
     _json("broken off by the engine", _choice({"content": TEXT[:5]}, "abort"), _no("aborted it", partial=TEXT[:5])),
-    _json("a text that is a number", _choice({"content": 5}), _no("not a string")),
+    _json("a text that is a number", _choice({"content": 5}), _no("must be a string")),
     _json("a text in parts", _choice({"content": [{"type": "text", "text": TEXT}]}), Right()),
     _json(
         "unknown fields",

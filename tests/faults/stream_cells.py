@@ -161,7 +161,7 @@ CELLS = [
         stream(*FIRST, {**chunk({}), "choices": [{"index": 0, "delta": "x"}]}),
         _broken("`message` must be an object"),
     ),
-    _cell("a text that is a number", _X, stream(*FIRST, chunk({"content": 5})), _broken("not a string")),
+    _cell("a text that is a number", _X, stream(*FIRST, chunk({"content": 5})), _broken("must be a string")),
     _cell("an event of 10 MB", _X, stream(*chunks("x" * 10_000_000)), Right(text="x" * 10_000_000)),
     _cell("unknown fields", _X, stream(*[{**one, "novelty": {"a": [1]}} for one in chunks()]), Right()),
     _cell(
