@@ -169,7 +169,7 @@ class _Arguments:
 
 
 def end_of_broken_call(call: ToolCall) -> str:
-    """Return what to append to broken arguments so that LangChain does not repair them; empty for valid arguments.
+    """Return what to append to broken arguments to keep LangChain from repairing them; empty for valid arguments.
 
     LangChain closes open brackets and drops what it cannot parse, so a call that was cut off would look complete and be
     executed with half its arguments. Only an unmatched bracket makes it report an invalid call, as `invoke` does.

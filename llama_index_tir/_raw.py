@@ -32,7 +32,7 @@ def _with_attributes(value: Any) -> Any:
 
 
 def to_raw(completion: Completion, cost: Mapping[str, float] | None = None) -> Raw:
-    """Return an answer as JSON in the server's form, with its cost. Streamed and whole answers are alike."""
+    """Return an answer as JSON in the server's form, with its cost. It is the same for streamed and whole answers."""
     raw = Raw({"object": "chat.completion", "choices": [_raw_choice(choice) for choice in completion.choices]})
     raw.update({name: getattr(completion, name) for name in ("id", "model", "created", "system_fingerprint")})
     usage = completion.usage

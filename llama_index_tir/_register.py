@@ -1,4 +1,4 @@
-"""Registers our classes with LlamaIndex, so that saved pipelines can be loaded."""
+"""Registers the classes with LlamaIndex, which can then load saved pipelines."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ MOST = 200
 """Maximum characters of the problem in the name of a selection for invalid arguments."""
 
 
-def to_selections(response: ChatResponse, *, demanded: bool) -> list[ToolSelection]:
+def to_selections(response: ChatResponse, *, required: bool) -> list[ToolSelection]:
     """Convert the tool calls of a response to selections; in a stream, including partial ones.
 
     A call whose arguments are not a JSON object becomes a selection of an unknown tool whose name describes the
@@ -30,14 +30,14 @@ def to_selections(response: ChatResponse, *, demanded: bool) -> list[ToolSelecti
         ToolArgumentsError: A call was required or cut off, and no call has valid arguments.
     """
     blocks = tool_call_blocks(response)
-    if demanded and not blocks:
+    if required and not blocks:
         raise NoToolCallError(
             f"Expected at least one tool call, but the model made none (finish_reason "
             f"{response.additional_kwargs.get('finish_reason')!r}). Its answer is {response.message.content!r}."
         )
     cut = response.additional_kwargs.get("finish_reason") == "length"
     problems = [_problem(block, cut=cut) for block in blocks]
-    if blocks and (demanded or cut) and all(problems):
+    if blocks and (required or cut) and all(problems):
         advice = " The answer was cut off: raise `max_tokens`." if cut else ""
         name, kwargs = blocks[0].tool_name, blocks[0].tool_kwargs
         raise ToolArgumentsError(

@@ -34,7 +34,7 @@ class ToolMethods(ChatSettings):
             NoToolCallError: There is no call, and `error_on_no_tool_call` is set.
             ToolArgumentsError: A call was required or cut off, and no call has valid arguments.
         """
-        return to_selections(response, demanded=error_on_no_tool_call)
+        return to_selections(response, required=error_on_no_tool_call)
 
     def _prepare_chat_with_tools(  # noqa: PLR0913, PLR0917 - LlamaIndex's signature
         self,

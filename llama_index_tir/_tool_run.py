@@ -40,10 +40,10 @@ class ToolRun:
     def __init__(self, tools: Sequence[BaseTool], kwargs: Json) -> None:
         options = dict(kwargs)
         self._tools = {tool.metadata.get_name(): tool for tool in tools}
-        self._demanded = options.pop("error_on_no_tool_call", True)
+        self._required = options.pop("error_on_no_tool_call", True)
         self._raises = options.pop("error_on_tool_error", False)
         self._verbose = options.get("verbose", False)
-        self.arguments: Json = {"tool_required": self._demanded, **options}
+        self.arguments: Json = {"tool_required": self._required, **options}
 
     def run(self, response: ChatResponse) -> AgentChatResponse:
         """Run the calls of a response. The output of a call that cannot run is the reason.
@@ -62,7 +62,7 @@ class ToolRun:
         return self._answer(response, outputs)
 
     def _calls(self, response: ChatResponse) -> list[ToolSelection]:
-        calls = to_selections(response, demanded=self._demanded or bool(tool_call_blocks(response)))
+        calls = to_selections(response, required=self._required or bool(tool_call_blocks(response)))
         if calls and not any(call.tool_name in self._tools for call in calls):
             names = ", ".join(repr(call.tool_name) for call in calls)
             raise UnknownToolError(

@@ -16,7 +16,7 @@ r"""The exceptions of this library, in one tree.
     ├── ResponseError                 HTTP 200 without a usable answer
     │   ├── EmptyAnswerError          an answer without a single choice
     │   ├── ReportedError             a body that reports an error
-    │   ├── ForcedToolError           a tool call was demanded, and the model made none
+    │   ├── ForcedToolError           a required tool call is missing
     │   │   └── RefusedCallError      it refused to
     │   └── StructuredOutputError     not the requested object; `text` has the answer (also a ValueError)
     │       ├── TruncatedOutputError  it was cut off
@@ -153,11 +153,11 @@ class ReportedError(ResponseError):
 
 
 class ForcedToolError(ResponseError):
-    """A tool call was demanded; the model made none, and requesting its arguments as JSON failed, too."""
+    """A required tool call is missing, and the request for its arguments as JSON failed, too."""
 
 
 class RefusedCallError(ForcedToolError):
-    """A tool call was demanded, and the model refused; `partial` has its answer."""
+    """The model refused a required tool call; `partial` has its answer."""
 
 
 class StructuredOutputError(ResponseError, ValueError):

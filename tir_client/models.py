@@ -84,7 +84,7 @@ _FAMILIES = (
 
 @lru_cache(maxsize=256)
 def model_info(model: str) -> ModelInfo:
-    """The facts about `model`; the defaults of `ModelInfo` for an unknown name.
+    """The facts about `model`, or the defaults of `ModelInfo` for an unknown one.
 
     A model is found by its slug on TIR and by its Hugging Face id, such as `openai/gpt-oss-120b`.
     """
@@ -95,14 +95,14 @@ def model_info(model: str) -> ModelInfo:
 
 
 def reads_text_only(model: str) -> bool:
-    """Whether `model` is known to read nothing but text."""
+    """Whether `model` is known to be text-only."""
     slug = nearest_slug(model)
     return slug is not None and not KNOWN[slug].images
 
 
 @lru_cache(maxsize=256)
 def nearest_slug(model: str) -> str | None:
-    """The slug on TIR of a model given by another name, such as `openai/gpt-oss-120b`; None if it is unknown."""
+    """The TIR slug of a model with another name, such as `openai/gpt-oss-120b`; None if it is unknown."""
     return _SLUGS.get(_key(model))
 
 

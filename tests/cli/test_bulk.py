@@ -340,7 +340,7 @@ async def test_a_closed_stderr_does_not_end_a_run(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(bulk_display, "LOG_SECONDS", 0.001)
     dropped: list[Any] = []
-    monkeypatch.setattr(bulk_display, "drop", dropped.append)
+    monkeypatch.setattr(bulk_display, "discard", dropped.append)
     await show(RUNNING, type(stderr)(file=Closed(), force_terminal=is_terminal), None)
 
     assert dropped == [sys.stderr]

@@ -166,7 +166,7 @@ SEVERAL = {"n": 2}
 @pytest.mark.parametrize("choice", ["required", named("add")])
 def test_a_broken_call_that_cannot_be_requested_again_is_an_error(call, finish, fields, words, choice):
     asked = request(choice, ADD).model_copy(update=fields)
-    start = f"The call of 'add' that was demanded has arguments that are not a JSON object: {call.arguments!r} ("
+    start = f"The required call of 'add' has arguments that are not a JSON object: {call.arguments!r} ("
     with pytest.raises(ForcedToolError, match=words) as caught:
         rescue_request(asked, answer(calls=[call], finish=finish))
     assert caught.value.message.startswith(start)

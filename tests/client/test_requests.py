@@ -57,7 +57,7 @@ def test_without_tools_no_tool_fields_are_sent(tools):
     [(None, None), ("required", None), ({"function": {"name": "add"}}, "add"), ({}, None), ({"function": "add"}, None)],
 )
 def test_a_request_has_the_tool_that_it_forces(choice, name):
-    assert request(tools=[TOOL], tool_choice=choice).demanded_tool() == name
+    assert request(tools=[TOOL], tool_choice=choice).required_tool() == name
 
 
 def test_a_request_has_the_names_of_its_tools():

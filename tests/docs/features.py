@@ -34,7 +34,7 @@ FEATURES = {
     "streamed_reasoning": "Reasoning in a stream",
     "returned_reasoning": "Reasoning sent back between two calls of a tool",
     "streamed_usage": "Token usage of a stream, without an option",
-    "demanded_call": "A demanded tool call, where the server ignores `tool_choice`",
+    "demanded_call": "A required tool call, where the server ignores `tool_choice`",
     "stopped_reasoning": "An answer whose reasoning a stop word ended is asked for again",
     "truncated_object": "A truncated object raises an error",
     "interrupted_stream": "A stream without a finish reason raises an error",

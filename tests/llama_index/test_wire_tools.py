@@ -116,19 +116,19 @@ def response(*blocks: Any, finish: str = "stop", **kwargs: Any) -> ChatResponse:
 def test_calls_become_tool_selections():
     made = response(block("f", {"a": 1}), block("g", '{"b": 2}', None), block("h", ""))
 
-    selections = to_selections(made, demanded=True)
+    selections = to_selections(made, required=True)
 
     assert [(each.tool_id, each.tool_name, each.tool_kwargs) for each in selections] == [
         ("1", "f", {"a": 1}),
         ("", "g", {"b": 2}),
         ("1", "h", {}),
     ]
-    assert to_selections(response(), demanded=False) == []
+    assert to_selections(response(), required=False) == []
 
 
 def test_a_required_call_that_is_missing_is_an_error():
     with pytest.raises(NoToolCallError) as raised:
-        to_selections(response(), demanded=True)
+        to_selections(response(), required=True)
     assert str(raised.value) == (
         "Expected at least one tool call, but the model made none (finish_reason 'stop'). Its answer is 'Hm.'."
     )
@@ -144,14 +144,14 @@ def test_a_required_call_that_is_missing_is_an_error():
 )
 def test_arguments_that_are_not_a_json_object_are_an_error(finish: str, arguments: str, advice: str):
     with pytest.raises(ToolArgumentsError) as raised:
-        to_selections(response(block("f", arguments), finish=finish), demanded=finish == "stop")
+        to_selections(response(block("f", arguments), finish=finish), required=finish == "stop")
     assert str(raised.value) == (
         f"The model called 'f' with arguments that are not a JSON object: {arguments!r}.{advice}"
     )
 
 
 def test_a_selection_with_invalid_arguments_names_the_problem_in_place_of_the_tool():
-    (selection,) = to_selections(response(block("f", "[1]")), demanded=False)
+    (selection,) = to_selections(response(block("f", "[1]")), required=False)
 
     assert selection.tool_name == (
         "f (its arguments are not a JSON object: the arguments must be a JSON object, not '[1]')"
@@ -160,7 +160,7 @@ def test_a_selection_with_invalid_arguments_names_the_problem_in_place_of_the_to
 
 
 def test_long_arguments_are_not_repeated_in_the_name_of_the_tool():
-    (selection,) = to_selections(response(block("f", f"[{'1' * 5_000}]")), demanded=False)
+    (selection,) = to_selections(response(block("f", f"[{'1' * 5_000}]")), required=False)
 
     assert len(selection.tool_name) < 300
     assert len(selection.tool_kwargs["invalid_arguments"]) == 5_002
@@ -169,7 +169,7 @@ def test_long_arguments_are_not_repeated_in_the_name_of_the_tool():
 def test_a_broken_call_next_to_a_good_one_has_the_problem_as_its_tool_name():
     made = response(block("f", "[1]"), block("g", {"b": 2}))
 
-    broken, good = to_selections(made, demanded=True)
+    broken, good = to_selections(made, required=True)
 
     assert broken.tool_name.startswith("f (its arguments are not a JSON object")
     assert (good.tool_name, good.tool_kwargs) == ("g", {"b": 2})
@@ -178,7 +178,7 @@ def test_a_broken_call_next_to_a_good_one_has_the_problem_as_its_tool_name():
 def test_a_cut_off_call_next_to_a_good_one_has_the_problem_as_its_tool_name():
     made = response(block("g", {"b": 2}), block("f", ""), finish="length")
 
-    good, cut = to_selections(made, demanded=False)
+    good, cut = to_selections(made, required=False)
 
     assert good.tool_name == "g"
     assert cut.tool_name.startswith("f (its arguments are not a JSON object")

@@ -30,7 +30,7 @@ class Controller:
     """Additive increase and multiplicative decrease, once a round trip, as TCP does it.
 
     A round is as many answers and refusals (429, 502, 503, 504) as the limit, to requests that were sent since the
-    limit changed. During a round each refusal takes one place off the limit, so that a refused request is sent again
+    limit changed. During a round each refusal lowers the limit by one, so a refused request is sent again
     when another one has been answered. At the end of a round:
 
     - If significantly more than a tenth were refused, the limit shrinks by the refused share (as in DCTCP), and at

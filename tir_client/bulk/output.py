@@ -35,7 +35,7 @@ class Output:
 
     Args:
         path: The file, which is created if it does not exist.
-        retry_failed: Remove the results with an error, so that their rows are sent again.
+        retry_failed: Remove the results with an error; their rows are sent again.
 
     Attributes:
         finished: The rows that need not be sent.

@@ -138,7 +138,7 @@ class _Run:
         self._gate = Gate(self._controller)
         self.breaker = CircuitBreaker(bulk.patience)
         self._client = copy(bulk.client)
-        self._client.retry = replace(self._policy, max_retries=0)  # the run retries, so that all rows pause
+        self._client.retry = replace(self._policy, max_retries=0)  # the run retries, and pauses all rows
         self._client.start = StartPolicy()
         self._read = 0
 

@@ -37,7 +37,7 @@ class ForcedCall:
     def __init__(self, request: ChatRequest, *, lenient: bool) -> None:
         self.request = request
         self.second: ChatRequest | None = None
-        self._demanded = request.tool_choice not in (None, "auto", "none")
+        self._required = request.tool_choice not in (None, "auto", "none")
         self._lenient = lenient
 
     def check(self, accumulator: Accumulator) -> bool:
@@ -46,7 +46,7 @@ class ForcedCall:
         Raises:
             ForcedToolError: The answer has no call, and the call cannot be requested again.
         """
-        if self._demanded:
+        if self._required:
             try:
                 self.second = rescue_request(self.request, accumulator.completion())
             except ForcedToolError:
@@ -56,7 +56,7 @@ class ForcedCall:
 
     def pass_through(self, delta: Delta) -> bool:
         """Whether to yield a delta. The end of an answer without the call is held back until the second answer."""
-        if not self._demanded:
+        if not self._required:
             return True
         if delta.final:
             return self.check(delta.accumulator)
@@ -79,7 +79,7 @@ class ForcedCall:
         Raises:
             ForcedToolError: The second answer has no call either, and those of the first one cannot be read.
         """
-        self.second, self._demanded = None, False
+        self.second, self._required = None, False
         first, answer = accumulator.completion(), second.completion()
         try:
             call = rescued_call(self.request, first, answer)
@@ -106,7 +106,7 @@ def rescue_request(request: ChatRequest, answer: Completion) -> ChatRequest | No
     _check_refusal(request, answer, partial=answer)
     if not replaceable:
         raise ForcedToolError(_why_none(request, answer), partial=answer)
-    tools = _demanded_tools(request)
+    tools = _required_tools(request)
     schema = _arguments_schema(tools[0]) if len(tools) == 1 else _any_call(tools)
     name = tools[0]["function"]["name"] if len(tools) == 1 else "tool_call"
     unset = {"tools": None, "tool_choice": None, "parallel_tool_calls": None}
@@ -134,7 +134,7 @@ def _check_refusal(request: ChatRequest, answer: Completion, partial: Completion
     choice = answer.choice
     if refused := choice.refusal or ("a content filter" if choice.finish_reason == "content_filter" else ""):
         raise RefusedCallError(
-            f"The model refused the call that `tool_choice` {request.tool_choice!r} demands: {refused!r}.",
+            f"The model refused the call that `tool_choice` {request.tool_choice!r} requires: {refused!r}.",
             partial=partial,
         )
 
@@ -156,7 +156,7 @@ def _broken_call(answer: Completion) -> ToolCall | None:
 
 def _describe(call: ToolCall) -> str:
     begin = call.arguments[:500]
-    return f"The call of {call.name!r} that was demanded has arguments that are not a JSON object: {begin!r}"
+    return f"The required call of {call.name!r} has arguments that are not a JSON object: {begin!r}"
 
 
 def rescued_call(request: ChatRequest, first: Completion, second: Completion) -> ToolCall:
@@ -168,7 +168,7 @@ def rescued_call(request: ChatRequest, first: Completion, second: Completion) ->
     """
     _check_refusal(request, second, partial=first)
     try:
-        name, arguments = _read_call(second.choice.text, _demanded_tools(request))
+        name, arguments = _read_call(second.choice.text, _required_tools(request))
     except (ValueError, TypeError, KeyError):
         broken = _broken_call(first)
         ignored = f"The server ignored `tool_choice` {request.tool_choice!r}"
@@ -189,9 +189,9 @@ def _read_call(text: str, tools: list[Json]) -> tuple[str, str]:
     return name, json.dumps(arguments, ensure_ascii=False)
 
 
-def _demanded_tools(request: ChatRequest) -> list[Json]:
+def _required_tools(request: ChatRequest) -> list[Json]:
     tools = request.tools or []
-    wanted = request.demanded_tool()
+    wanted = request.required_tool()
     return tools if wanted is None else [tool for tool in tools if tool["function"]["name"] == wanted]
 
 

@@ -42,7 +42,7 @@ def accumulator_for(request: ChatRequest, request_id: str | None = None) -> Accu
         inline_think=model_info(request.model).inline_think,
         expected=request.n,
         tools_allowed=request.tool_choice != "none",
-        only_tool=request.demanded_tool(),
+        only_tool=request.required_tool(),
     )
     accumulator.stop_cutter = partial(stop_cutter, request)
     accumulator.request_id = request_id

@@ -103,7 +103,7 @@ class ChatRequest(Parameters, _Request):
         body.pop("stream_options", None)
         return body
 
-    def demanded_tool(self) -> str | None:
+    def required_tool(self) -> str | None:
         """Name of the tool that must be called, if one is named."""
         function = self.tool_choice.get("function") if isinstance(self.tool_choice, dict) else None
         return function.get("name") if isinstance(function, dict) else None

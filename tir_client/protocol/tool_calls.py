@@ -96,7 +96,7 @@ class ToolCallAssembler:
     def add(self, pieces: list[Any], *, whole: bool = False) -> list[ToolCallDelta]:
         """Add the `tool_calls` of one event, and return one delta for each call in it.
 
-        In a whole answer each entry is a call of its own.
+        In a whole answer each entry is a separate call.
         """
         deltas: dict[int, ToolCallDelta] = {}
         for piece in pieces:

@@ -48,7 +48,7 @@ class Clock:
         finally:
             self._is_expired()
             self._task = None
-        raise TimeoutError  # outside `except`, so that it keeps no reference to the CancelledError
+        raise TimeoutError  # outside `except`, to keep no reference to the CancelledError
 
     @property
     def is_stopped(self) -> bool:
