@@ -159,7 +159,7 @@ class _Arguments:
         held = self._held.setdefault(piece.index, [])
         held.append(piece.arguments)
         word = self._words.get(piece.index, "")
-        if piece.arguments.strip() or word not in NO_ARGUMENTS:  # white space is ignored
+        if piece.arguments.strip() or not word[-1:].isspace():  # more white space after white space changes nothing
             word = (word + piece.arguments).lstrip()
         if any(known.startswith(word.rstrip()) for known in NO_ARGUMENTS):
             self._words[piece.index] = word

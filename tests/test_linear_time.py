@@ -131,7 +131,7 @@ PATTERNS: dict[str, Case] = {
     "tir_client/aliases.py:_CREDENTIAL": Case(
         quietly(lambda text: refuse_unsupported([text], {})), ("api_", "token", "toke", "secre", "a")
     ),
-    "tir_client/models.py:model_info": Case(model_info, ("a", "-", "bge-", "multilingual-e5-|a|", "/")),
+    "tir_client/models.py:model_info": Case(model_info.__wrapped__, ("a", "-", "bge-", "multilingual-e5-|a|", "/")),
     "tir_client/protocol/media.py:media_type_of": Case(
         lambda text: media_type_of(text.encode()), (" ", "<", "\0", "RIFF", "| |<!doctype htm")
     ),
@@ -339,7 +339,7 @@ PIECE_READERS: dict[str, Case] = {
     "a history": Case(lambda text: to_wire([_answer(text), *_results(text)]), ("a", "\ud800"), ARRIVING),
     **{f"a stream of {key}": Case(_read(key), texts, ARRIVING) for key, texts in STREAMS.items()},
     "chunks of content": Case(_to_chunks("content"), ("a",), ARRIVING),
-    "chunks of arguments": Case(_to_chunks("index"), ("a", " ", "{", "null| |"), ARRIVING),
+    "chunks of arguments": Case(_to_chunks("index"), ("a", " ", "{", "null| |", "nu| |"), ARRIVING),
 }
 
 
