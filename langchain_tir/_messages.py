@@ -112,6 +112,8 @@ def _assistant(message: AIMessage) -> Json:
 
 def _text_in_extras(extras: Json) -> str:
     """The text of an answer in its extras: a refusal, or the transcript of OpenAI's audio output."""
+    if not extras:
+        return ""
     audio = extras.get("audio")
     transcript = audio.get("transcript") if isinstance(audio, dict) else None
     return all_text(extras.get("refusal")) + all_text(transcript)
@@ -119,6 +121,8 @@ def _text_in_extras(extras: Json) -> str:
 
 def _reasoning_in_extras(extras: Json) -> str:
     """The reasoning in the extras, under vLLM's name or that of gateways and OpenAI's SDK."""
+    if not extras:
+        return ""
     return all_text(extras.get("reasoning_content")) or all_text(extras.get("reasoning"))
 
 

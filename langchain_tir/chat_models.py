@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tir_client.protocol.responses import Json
 
 
-class ChatTIR(ToolMethods, StructuredMethods, TokenMethods):
+class ChatTIR(ToolMethods, StructuredMethods, TokenMethods, defer_build=False):
     """A chat model on TIR, or on any compatible server.
 
     Setup:

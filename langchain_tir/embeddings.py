@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Done = Callable[[EmbeddingAnswer], object]
 
 
-class TIREmbeddings(ModelSettings, EmbeddingSettings, Embeddings):
+class TIREmbeddings(ModelSettings, EmbeddingSettings, Embeddings, defer_build=False):
     """An embedding model on TIR, or on any compatible server.
 
     Args:

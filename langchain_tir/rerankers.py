@@ -22,7 +22,7 @@ SCORE = "relevance_score"
 """The key of the score in a document's metadata, as in LangChain's other rerankers."""
 
 
-class TIRRerank(ModelSettings, RerankSettings, BaseDocumentCompressor):
+class TIRRerank(ModelSettings, RerankSettings, BaseDocumentCompressor, defer_build=False):
     r"""A reranker on TIR, or on any server with a rerank API: vLLM, SGLang, llama.cpp, text-embeddings-inference.
 
     Args:

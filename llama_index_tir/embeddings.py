@@ -68,7 +68,7 @@ places: ContextVar[_RequestLimit | None] = ContextVar("places", default=None)
 """The limit of the current async call."""
 
 
-class TIREmbedding(ModelSettings, EmbeddingSettings, BaseEmbedding):
+class TIREmbedding(ModelSettings, EmbeddingSettings, BaseEmbedding, defer_build=False):
     """An embedding model on TIR, or any compatible server.
 
     Args:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tir_client import ChatRequest
 
 
-class TIR(ToolMethods, StructuredMethods, MetadataMethods, ChatMethods):
+class TIR(ToolMethods, StructuredMethods, MetadataMethods, ChatMethods, defer_build=False):
     """An LLM on TIR, or any compatible server. It chats, completes and calls tools.
 
     Setup:

@@ -29,7 +29,7 @@ RETRIEVAL_SCORE = "retrieval_score"
 """The key of the retriever's score in a node's metadata, as in LlamaIndex's other rerankers."""
 
 
-class TIRRerank(ModelSettings, RerankSettings, BaseNodePostprocessor):
+class TIRRerank(ModelSettings, RerankSettings, BaseNodePostprocessor, defer_build=False):
     r"""A reranker on TIR, or on any server with a rerank API: vLLM, SGLang, llama.cpp, text-embeddings-inference.
 
     Args:

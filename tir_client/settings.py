@@ -40,9 +40,10 @@ NUMBERS = ("max_retries", "wait_for_start")
 MODEL_FIELDS = ("model", "model_name")
 
 
-class Connection(Copyable, ModelMethods):
+class Connection(Copyable, ModelMethods, defer_build=True):
     """Address and token. Missing values are read from the environment.
 
+    No validator is built for a class that is only inherited from: the import would take longer (`defer_build`).
     `repr`, dumps and pickles contain no secrets (token, headers, query).
     """
 

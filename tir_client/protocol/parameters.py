@@ -23,7 +23,7 @@ PARAMETER_ALIASES = {
 """Other names of parameters, and the names that are sent, which older servers accept, too."""
 
 
-class Parameters(BaseModel):
+class Parameters(BaseModel, defer_build=True):
     """The parameters of a chat request. None is not sent, so the server's default applies."""
 
     temperature: Finite | None = Field(

@@ -57,7 +57,7 @@ class _Request(BaseModel):
         return {**fields, **more, **extra}
 
 
-class ChatRequest(Parameters, _Request):
+class ChatRequest(Parameters, _Request, defer_build=False):
     """A request for a chat completion. None is not sent, so the server's default applies.
 
     The fields are parameters that vLLM documents and the frameworks use. `extra_body` takes any other parameter.
