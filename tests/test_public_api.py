@@ -34,7 +34,7 @@ def documented(package: str) -> Iterator[tuple[str, Any]]:
             yield name, thing
         bases = inspect.getmro(thing) if inspect.isclass(thing) else ()
         for base in (base for base in bases if base.__module__.partition(".")[0] in PACKAGES):
-            for member, value in vars(base).items():
+            for member, value in dict(vars(base)).items():
                 function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
                 if not member.startswith("_") and inspect.isfunction(function):
                     yield f"{name}.{member}", function
