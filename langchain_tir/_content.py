@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from langchain_tir._placeholders import all_text, file_problem, file_text, placeholder
 from tir_client import InvalidRequestError
-from tir_client.protocol.media import NO_SCHEME, checked_part
+from tir_client.protocol.media import NO_SCHEME, checked_part, media_type_of_base64
 from tir_client.protocol.messages import MACHINES, audio_part, data_url, join_content, media_part, text_part
 from tir_client.protocol.placeholders import decoded_text
 from tir_client.protocol.responses import Json
@@ -227,7 +227,7 @@ def _wire_form(kind: str) -> Callable[[Block], Part | None]:
 def _url(block: Block) -> str | None:
     """Return the URL of a block's data, or a `data:` URL with the data."""
     data, media_type = _base64(block)
-    if data is not None and (media_type or not data):
+    if data is not None and (media_type or not data or (media_type := media_type_of_base64(data))):
         return data_url(data, media_type)  # empty data are refused later
     url = _source(block).get("url")
     return url if isinstance(url, str) else None

@@ -23,7 +23,7 @@ from llama_index.core.base.llms.types import (
 
 from llama_index_tir._placeholders import placeholder
 from tir_client import InvalidRequestError
-from tir_client.protocol.media import LIMIT, checked_part, is_text_type, too_large
+from tir_client.protocol.media import LIMIT, checked_part, is_text_type, media_type_of_base64, too_large
 from tir_client.protocol.messages import (
     MACHINES,
     audio_part,
@@ -163,7 +163,8 @@ _DEFAULT_TYPES: dict[type[Any], str] = {ImageBlock: "image/png", VideoBlock: "vi
 
 def _inline(block: ContentBlock, resolve: Callable[[], IOBase], media_type: str | None) -> str:
     """Return a `data:` URL with the data of a block, which may be in a local file."""
-    return data_url(_base64(block, resolve), media_type or _DEFAULT_TYPES[type(block)])
+    data = _base64(block, resolve)
+    return data_url(data, media_type or media_type_of_base64(data) or _DEFAULT_TYPES[type(block)])
 
 
 def _base64(block: Any, resolve: Callable[[], IOBase]) -> str:

@@ -201,7 +201,7 @@ def test_media_parts_have_vllms_form():
     assert data_url("QUI=", "image/png") == "data:image/png;base64,QUI="
 
 
-@pytest.mark.parametrize(("media_type", "kind"), [("audio/mpeg", "mpeg"), ("mp3", "mp3"), ("", "wav"), ("a/b/c", "c")])
+@pytest.mark.parametrize(("media_type", "kind"), [("audio/mpeg", "mp3"), ("mp3", "mp3"), ("", "wav"), ("a/b/c", "c")])
 def test_audio_has_its_format(media_type, kind):
     assert audio_part("QUI=", media_type) == {
         "type": "input_audio",

@@ -134,7 +134,7 @@ UNSENDABLE = {
     "a file": HumanMessage([{"type": "file", "base64": "AA==", "mime_type": "application/pdf"}]),
     "an image by id": HumanMessage([{"type": "image", "file_id": "x"}]),
     "an image as bytes": HumanMessage([{"type": "image", "base64": b"png", "mime_type": "image/png"}]),
-    "an image without its type": HumanMessage([{"type": "image", "base64": PNG}]),
+    "an image of an unknown type": HumanMessage([{"type": "image", "base64": "AAAA"}]),
     "a document as bytes": HumanMessage([{"type": "document", "source": {"type": "base64", "data": PNG}}]),
     "an unknown block": HumanMessage([{"type": "hologram"}]),
     "a block without a type": HumanMessage([{"hologram": 1}]),

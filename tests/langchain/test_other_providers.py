@@ -330,7 +330,7 @@ RESULTS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a text resource of MCP": ({"type": "resource", "resource": {"uri": "file:///a", "text": "Hello."}}, "Hello."),
     "a blob of MCP": ({"type": "resource", "resource": {"uri": "x", "blob": CSV, "mimeType": "text/csv"}}, "a,b"),
-    "an image without its type": ({"type": "image", "base64": PNG}, "[image: 8 bytes]"),
+    "an image of an unknown type": ({"type": "image", "base64": "AAAA"}, "[image: 3 bytes]"),
     "an image by id": ({"type": "image", "file_id": "file_1"}, "[image: file_1]"),
     "a document of texts": ({"type": "document", "source": {"type": "content", "content": [TEXT]}}, "It rained."),
     "an unknown block": ({"type": "hologram", "n": 1}, '[hologram: {"n": 1}]'),

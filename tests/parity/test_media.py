@@ -52,6 +52,40 @@ def test_a_file_is_sent_with_its_type(kind, sandbox, endpoint, tmp_path: Path):
     assert content(sandbox) == [[part]] * 2
 
 
+AUDIO = {
+    "mp3": (b"ID3\x03", "audio/mpeg"),
+    "wav": (b"RIFF\x24\0\0\0WAVEfmt ", "audio/x-wav"),
+    "flac": (b"fLaC\0", "audio/flac"),
+    "ogg": (b"OggS\0", "audio/ogg"),
+    "m4a": (b"\0\0\0\x18ftypM4A ", "audio/mp4"),
+}
+
+
+@pytest.mark.parametrize("audio_format", AUDIO)
+def test_audio_is_sent_with_the_format_that_openai_names(audio_format, sandbox, endpoint, tmp_path: Path):
+    data, media_type = AUDIO[audio_format]
+    path = tmp_path / f"a.{audio_format}"
+    path.write_bytes(data)
+    encoded = base64.b64encode(data).decode()
+    block = {"type": "audio", "base64": encoded}
+
+    langchain(endpoint, media_block(path), {**block, "mime_type": media_type}, block)
+    llama_index(endpoint, AudioBlock(path=path), AudioBlock(audio=data, format=media_type), AudioBlock(audio=data))
+
+    part = {"type": "input_audio", "input_audio": {"data": encoded, "format": audio_format}}
+    assert content(sandbox) == [[part] * 3] * 2
+
+
+def test_the_type_of_a_video_is_detected_if_it_is_not_stated(sandbox, endpoint):
+    data = b"\x1aE\xdf\xa3\x9fB"
+    encoded = base64.b64encode(data).decode()
+
+    langchain(endpoint, {"type": "video", "base64": encoded})
+    llama_index(endpoint, VideoBlock(video=data))
+
+    assert content(sandbox) == [[{"type": "video_url", "video_url": {"url": f"data:video/webm;base64,{encoded}"}}]] * 2
+
+
 @KIND
 def test_data_and_urls_are_sent_in_the_same_form(kind, sandbox, endpoint):
     _, data, media_type = FILES[kind]

@@ -47,6 +47,8 @@ _TEXT_TYPES = ("json", "xml", "yaml", "csv", "javascript", "toml", "sql")
 _UNSAID = "application/octet-stream"
 _CONTAINERS = {"video/mp4", "video/webm", "audio/ogg"}
 """Types whose files may hold audio as well as video."""
+_AUDIO_FORMATS = {"mpeg": "mp3", "mp4": "m4a", "x-m4a": "m4a", "wave": "wav", "x-wav": "wav", "x-flac": "flac"}
+"""Subtypes of audio media types, and the names of OpenAI's API."""
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\f\r\x1b")
 """Control characters that do not occur in text."""
 
@@ -55,6 +57,27 @@ def media_type_of(head: bytes, name: str = "") -> str:
     """The media type of a file by its first bytes, or else by its name; empty if unknown."""
     found = next((kind for pattern, kind in _SIGNATURES if re.match(pattern, head, re.DOTALL | re.IGNORECASE)), "")
     return found or mimetypes.guess_type(name)[0] or ""
+
+
+def media_type_of_base64(data: str) -> str:
+    """The media type of Base64 data by their first bytes; empty if unknown."""
+    start = "".join(data[: 4 * _HEAD].split())[: _HEAD // 3 * 4]
+    try:
+        return media_type_of(base64.b64decode(start))
+    except ValueError:
+        return ""
+
+
+def audio_format(data: str, stated: str) -> str:
+    """The format of audio in the words of OpenAI's API, such as `mp3` for `audio/mpeg`.
+
+    Args:
+        data: The audio in Base64.
+        stated: Its media type or format. If empty, it is detected from the data.
+    """
+    media_type = stated.lower().partition(";")[0].strip() or media_type_of_base64(data) or "wav"
+    subtype = media_type.rpartition("/")[2]
+    return _AUDIO_FORMATS.get(subtype, subtype)
 
 
 def is_text_type(media_type: str) -> bool:

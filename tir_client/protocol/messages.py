@@ -23,6 +23,7 @@ from tir_client.protocol.json_text import (
     quote_constants,
     replace_surrogates,
 )
+from tir_client.protocol.media import audio_format
 from tir_client.protocol.placeholders import value_placeholder
 from tir_client.protocol.responses import NO_ARGUMENTS
 
@@ -180,8 +181,8 @@ def media_part(kind: str, url: str, *, detail: str | None = None) -> Json:
 
 
 def audio_part(data: str, media_type: str) -> Json:
-    """Audio in Base64; of a media type such as `audio/mpeg`, or a format such as `mp3`. Default: `wav`."""
-    return {"type": "input_audio", "input_audio": {"data": data, "format": media_type.rpartition("/")[2] or "wav"}}
+    """Audio in Base64; of a media type such as `audio/mpeg`, or a format such as `mp3`. If empty, it is detected."""
+    return {"type": "input_audio", "input_audio": {"data": data, "format": audio_format(data, media_type)}}
 
 
 def data_url(data: str, media_type: str) -> str:
