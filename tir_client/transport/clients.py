@@ -57,9 +57,14 @@ CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
-@cache
 def _tls() -> ssl.SSLContext:
-    """The TLS context of all clients. It takes longer to create than the rest of a client."""
+    """The TLS context of all clients, with the certificates that the environment names."""
+    return _tls_of(*map(os.environ.get, CERTIFICATE_VARIABLES))
+
+
+@cache
+def _tls_of(*_: str | None) -> ssl.SSLContext:
+    """The context for values of `CERTIFICATE_VARIABLES`. It takes longer to create than the rest of a client."""
     try:
         return httpx.create_ssl_context()
     except OSError as error:
