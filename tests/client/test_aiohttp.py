@@ -218,6 +218,16 @@ async def test_all_connections_are_closed_with_the_client(client, server):
     await server.has_open(0)
 
 
+async def test_closing_the_client_ends_an_answer_that_is_being_read(client, server):
+    server.answers = [BEGUN]
+    (response,) = await opened(client)
+    reading = asyncio.create_task(response.aread())
+    await asyncio.sleep(0)
+    await client._transport.aclose()
+    with pytest.raises(httpx.TransportError, match="closed"):
+        await reading
+
+
 async def test_closing_an_answer_twice_does_not_affect_the_next_call(client, server):
     server.answers = [ANSWER, BEGUN]
     (first,) = await opened(client)

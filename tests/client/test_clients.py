@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import httpcore
 import httpx
 import pytest
@@ -12,6 +16,8 @@ from tests.wire_server import CLOSE, READ, STALL, WireServer
 from tir_client import APIConnectionError, Config, ConfigurationError, RetryPolicy, TIRClient
 from tir_client.transport import clients
 from tir_sandbox import Sandbox
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(("name", "wrong"), [("http_client", httpx.AsyncClient), ("http_async_client", httpx.Client)])
@@ -41,7 +47,6 @@ async def test_proxy_settings_that_cannot_be_used_are_named(monkeypatch, setting
 
 
 async def test_certificates_that_cannot_be_read_are_named(monkeypatch, tmp_path):
-    monkeypatch.setattr(clients, "_tls", clients._tls.__wrapped__)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
     config = Config.resolve(api_key="k", base_url="https://localhost:9/v1")
     for ask in EVERY:
@@ -125,6 +130,30 @@ async def test_a_users_async_client_of_another_loop_is_refused(ask: Ask):
         client = TIRClient(Config.resolve(api_key="k", project_id=1), http_async_client=mine)
         with pytest.raises(ConfigurationError, match="`http_async_client` has connections of another event loop"):
             await ask(client, request())
+
+
+FORK = """
+import asyncio, os, sys
+from tests.client.paths import request
+from tir_client import Config, TIRClient
+
+client = TIRClient(Config.resolve(api_key=sys.argv[1], base_url=sys.argv[2]), timeout=20)
+
+async def main():
+    await client.achat(request())
+    if child := os.fork():
+        os.waitpid(child, 0)
+        await client.achat(request())
+
+asyncio.run(main())
+"""
+
+
+def test_a_forked_child_that_leaves_its_loop_keeps_the_connections_of_its_parent_open(sandbox: Sandbox):
+    command = [sys.executable, "-c", FORK, sandbox.token, sandbox.base_url]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert sandbox.connections == 1
 
 
 @pytest.mark.parametrize(("files", "connections"), [(256, 128), (1024, 768), (20_000, 1_000), (-1, 1_000)])

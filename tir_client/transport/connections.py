@@ -70,6 +70,9 @@ class Handler(ResponseHandler):
             self.transport = None
             _discard(transport)
         else:
+            if self._payload is not None and not self._payload.is_eof():
+                # aiohttp would not wake its reader.
+                self._payload.set_exception(aiohttp.ClientConnectionError("the connection was closed"))
             super().close()
             transport.abort()
 

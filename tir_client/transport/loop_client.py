@@ -45,7 +45,6 @@ class LoopClient:
         self.loop = loop
         self.client = client
         self._users: set[int] = set()
-        self._pid = os.getpid()
         self._waits_to_close = has_proxies()
         self._guard = _closed_with_loop(client)
 
@@ -78,8 +77,6 @@ class LoopClient:
     def _leave(self, user: int) -> None:
         """Remove a user in any thread, whether the loop runs or is closed."""
         self._users.discard(user)
-        if os.getpid() != self._pid:
-            return  # after a fork, the sockets and their registration are the parent's
         if self.loop.is_closed():
             self._close_at_once()
         elif not self._users and (self.loop.is_running() or self._waits_to_close):
@@ -114,9 +111,14 @@ _LEFT: set[LoopClient] = set()
 
 
 async def _closed_with_loop(client: httpx.AsyncClient) -> AsyncGenerator[None]:
-    """Close `client` when its loop shuts down its async generators."""
+    """Close `client` when its loop shuts down its async generators; not in a forked child.
+
+    The child's sockets and their registration with the system are the parent's.
+    """
+    pid = os.getpid()
     try:
         yield
     finally:
-        with suppress(RuntimeError):  # httpx's client for proxies, in a closed loop
-            await client.aclose()
+        if os.getpid() == pid:
+            with suppress(RuntimeError):  # httpx's client for proxies, in a closed loop
+                await client.aclose()
