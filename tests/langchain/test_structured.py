@@ -11,30 +11,14 @@ from langchain_core.exceptions import ModelError, ModelInvalidRequestError, Outp
 from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import JsonOutputParser
 from pydantic import BaseModel, RootModel
-from pydantic.v1 import BaseModel as BaseModelV1
 
 from langchain_tir import ChatTIR, RefusedOutputError, StructuredOutputError, TruncatedOutputError
 from langchain_tir._structured import StructuredParser
+from tests.langchain.person import ADA, TEXT, Person, PersonV1
 from tir_sandbox import Reply, Sandbox, ToolCall
 
 METHODS = ["json_schema", "function_calling", "json_mode"]
 PROMPT = "The name is Ada, her age 36."
-TEXT = '{"name": "Ada", "age": 36}'
-ADA = {"name": "Ada", "age": 36}
-
-
-class Person(BaseModel):
-    """A person."""
-
-    name: str
-    age: int
-
-
-class PersonV1(BaseModelV1):
-    """A person."""
-
-    name: str
-    age: int
 
 
 class PersonDict(TypedDict):

@@ -9,31 +9,12 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.runnables import RunnableLambda
-from pydantic import BaseModel
-from pydantic.v1 import BaseModel as BaseModelV1
 
 from langchain_tir import RefusedOutputError, StructuredOutputError, TruncatedOutputError
 from langchain_tir._structured import StructuredParser, check_parameters, structured_call, traced_format, with_raw
 from langchain_tir._tools import without_additional_properties
+from tests.langchain.person import ADA, TEXT, Person, PersonV1
 from tir_client import InvalidRequestError
-
-ADA = {"name": "Ada", "age": 36}
-TEXT = '{"name": "Ada", "age": 36}'
-
-
-class Person(BaseModel):
-    """A person."""
-
-    name: str
-    age: int
-
-
-class PersonV1(BaseModelV1):
-    """A person."""
-
-    name: str
-    age: int
-
 
 WHOLE = Person.model_json_schema()
 FIELDS = {"type": "object", "required": ["name", "age"]} | {

@@ -1,0 +1,23 @@
+"""A schema that tests of structured output share, and an object of it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+from pydantic.v1 import BaseModel as BaseModelV1
+
+ADA = {"name": "Ada", "age": 36}
+TEXT = '{"name": "Ada", "age": 36}'
+
+
+class Person(BaseModel):
+    """A person."""
+
+    name: str
+    age: int
+
+
+class PersonV1(BaseModelV1):
+    """A person."""
+
+    name: str
+    age: int
