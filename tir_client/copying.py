@@ -53,8 +53,8 @@ class Copyable(BaseModel):
         for name, (reason, remedy) in self._unpicklable().items():
             raise TypeError(f"A {type(self).__name__} with {name} cannot be pickled: {reason}. {remedy}")
         token = self._pickled_token()
-        # On a copy, because LlamaIndex's base class deletes fields that it cannot pickle. It is pydantic's own: that of
-        # a subclass may differ from the original.
+        # On a copy, because LlamaIndex's base class deletes fields that it cannot pickle; made by pydantic, because a
+        # subclass may change its copies.
         bare = super().__copy__()
         bare.__dict__["api_key"] = token
         bare.__pydantic_private__ = {**(self.__pydantic_private__ or {}), "_made": None}

@@ -47,7 +47,7 @@ class ModelMethods(Closing):
     def served_window(self) -> int | None:
         """The context window of `model` from this library's table or the server's list of models, else None.
 
-        `TIRClient.context_window` describes the request. It never raises.
+        `TIRClient.context_window` describes the request. If it fails, the window is None.
         """
         try:
             return self.client.context_window(self.model)
@@ -69,7 +69,7 @@ class ModelMethods(Closing):
             return await self.client.amodels(self.model)
 
     def wait_until_ready(self, seconds: float | None = None) -> list[ModelCard]:
-        """Wait until the endpoint of `model` is ready, which an idle deployment is not, and list its models.
+        """Wait until the endpoint of `model` is ready (an idle deployment starts first), and list its models.
 
         ```python
         model.wait_until_ready()

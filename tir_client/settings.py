@@ -147,7 +147,7 @@ class Connection(Copyable, ModelMethods, defer_build=True):
 
     @classmethod
     def _has_default(cls, name: str) -> bool:
-        """Whether None in the constructor means the field's default, because that is not None."""
+        """Whether None in the constructor stands for the field's default, which is not None."""
         field = cls.model_fields.get(name)
         return field is not None and field.default_factory is None and field.default is not None
 

@@ -49,7 +49,7 @@ def max_connections() -> int:
 
 
 def _limits() -> httpx.Limits:
-    """Limits for sync clients. They keep few idle connections, because httpx checks each one for every request."""
+    """Limits of httpx's pools: few idle connections, because httpx checks each one for every request."""
     return httpx.Limits(max_connections=max_connections(), max_keepalive_connections=20, keepalive_expiry=KEEPALIVE)
 
 
