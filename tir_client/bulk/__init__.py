@@ -20,7 +20,7 @@ What a run promises:
   of the machine loses at most five seconds. The next run removes a half-written line at the end.
 - **A row is identified by its number.** Each result has a fingerprint of the row's id and prompt and of the settings.
   If the input or the settings have changed, the next run raises an error before it sends any row of the block of 64
-      that has changed. `accept_changes` continues and keeps the stored results. Rows may be added at the end.
+  that has changed. `accept_changes` continues and keeps the stored results. Rows may be added at the end.
 - **A row that fails is stored with its error**, and the run continues. The next run removes such results and sends
   their rows again, unless `retry_failed` is False. The run ends if no row can succeed: the token is wrong (401), the
   model is unknown (404), the certificate is not accepted, or the server cannot be reached from the start. It also
