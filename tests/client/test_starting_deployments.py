@@ -148,8 +148,7 @@ async def test_the_total_timeout_bounds_the_wait(ask: Ask, caplog):
         await ask(client(server, **waiting), request())
 
     assert caught.value.phase == "total"
-    assert "not ready (HTTP 503); trying for up to" in caplog.text
-    assert "900" not in caplog.text
+    assert re.search(r"not ready \(HTTP 503\); trying for up to 0\.\d s", caplog.text)
 
 
 @pytest.mark.parametrize("ask", PATHS)
