@@ -159,10 +159,15 @@ def test_the_deadline_of_a_call_does_not_end_the_next_one_on_its_connection(monk
 
 @contextmanager
 def listening(*hosts: str, deaf: tuple[str, ...] = ()) -> Iterator[tuple[int, list[socket.socket]]]:
-    """Listen on one port of several loopback addresses; those in `deaf` drop all packets."""
-    with socket.create_server((hosts[0], 0), backlog=0 if hosts[0] in deaf else 100) as first:
-        port, sockets = first.getsockname()[1], [first]
-        sockets += [socket.create_server((host, port), backlog=0 if host in deaf else 100) for host in hosts[1:]]
+    """Listen on one port of several loopback addresses; those in `deaf` drop all packets.
+
+    The port is held on 127.0.0.1 in any case, because other processes take their ports there.
+    """
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+        sockets = [socket.create_server((host, port), backlog=0 if host in deaf else 100) for host in hosts]
         for server in [one for one in sockets if one.getsockname()[0] in deaf]:
             for _ in range(3):
                 sockets.append(socket.socket())
