@@ -1,7 +1,8 @@
 """Converts answers to standard content blocks, for `content_blocks` and `output_version="v1"`.
 
 LangChain merges streamed blocks by their `index`. Its default index is the position in the chunk, which would merge
-reasoning with text and parallel tool calls with each other; these indices are distinct.
+reasoning with text and parallel tool calls with each other; these indices are distinct. Importing this module registers
+the conversion with LangChain, for `content_blocks`.
 """
 
 from __future__ import annotations

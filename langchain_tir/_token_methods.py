@@ -28,7 +28,7 @@ from tir_client import (
 from tir_client.protocol.responses import Json
 
 _PAUSE_BETWEEN_COUNTS = 60
-"""Seconds for which counts are estimated after the server failed to count."""
+"""Seconds for which counts are estimated after the server failed to count, unless it does not have the path."""
 _NOT_THERE = frozenset({403, 404, 405, 501})
 """Status codes of a gateway that does not forward a path; not 401, which may be an expired token."""
 
@@ -37,7 +37,7 @@ class TokenMethods(ChatSettings):
     """The methods of `ChatTIR` that count tokens."""
 
     _not_counting: tuple[TIRClient, float] | None = PrivateAttr(default=None)
-    """The client whose server failed to count tokens, and the time from which it is asked again."""
+    """The client whose server failed to count tokens, and when it may be called again."""
 
     def count_tokens(self, messages: LanguageModelInput, **kwargs: Any) -> int:
         """Count the tokens of a prompt, on servers that expose vLLM's `/tokenize`.
@@ -62,9 +62,10 @@ class TokenMethods(ChatSettings):
     ) -> int:
         """Count the tokens of a prompt, tools included.
 
-        The server counts with vLLM's `/tokenize`, without retries. If that fails, this and the next minute's counts are
-        estimates: one token per four bytes of UTF-8, three per message, a thousand per image. For gpt-oss the server
-        counts with another template than it uses for prompts, so leave some room.
+        The server counts with vLLM's `/tokenize`, without retries. If that fails, this count and those of the next
+        minute (all further ones if the server lacks the path) are estimates: one token per four bytes of UTF-8, three
+        per message, a thousand per image. For gpt-oss the server counts with another template than it uses for prompts,
+        so leave some room.
         """
         if self.custom_get_token_ids is not None:
             return super().get_num_tokens_from_messages(messages, tools)

@@ -1,4 +1,4 @@
-"""StructuredTask: builds requests for structured output, parses answers, and decides on a second request. Pure."""
+"""StructuredTask: builds requests for structured output, parses answers, and decides on a second request. No I/O."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from tests.faults.response_bytes import TEXT
 from tests.faults.servers import Places
 from tests.wire_server import CLOSE
 
-PATIENCE = 4.0
+PATIENCE = 8.0
 """Seconds beyond its timeouts after which a call counts as hanging."""
 
 TRIES = 3
@@ -76,7 +76,7 @@ def in_time(way: Way, cell: Cell, places: Places) -> Outcome | None:
 
     thread = threading.Thread(target=call, daemon=True)
     thread.start()
-    thread.join(TRIES * min(1.0, *cell.timeouts.values()) + PATIENCE + 4.0)
+    thread.join(TRIES * min(1.0, *cell.timeouts.values()) + PATIENCE)
     return done[0] if done else None
 
 

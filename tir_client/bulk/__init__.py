@@ -27,7 +27,7 @@ What a run promises:
   ends if the server fails 20 rows in a row without an answer for `patience` seconds, or refuses the first 100 rows.
   Rows under way are then not stored, and the next run sends them again.
 - **Results are stored as they arrive.** Each has the `index` of its row; `sort_output` sorts the file by it.
-- **Memory does not grow with the input**, except for two bits per row if the output already exists.
+- **Memory does not grow with the input**, except for two bits per stored row of a resumed run.
 """
 
 from tir_client.bulk.output import sort_output

@@ -1,6 +1,6 @@
-"""Decides how many requests of a bulk run may be under way, from the answers so far; the gate applies it. Pure.
+"""Controller: decides how many requests of a bulk run may be under way, from the answers so far. Pure.
 
-Each method takes the time.
+The gate applies its limit. Methods take the current time.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ IGNORED = 4
 class Controller:
     """Additive increase and multiplicative decrease, once a round trip, as TCP does it.
 
-    A round is as many answers and refusals (429, 502, 503, 504) as the limit, to requests that were sent since the
+    A round is as many answers and refusals (429, 502, 503, 504, 529) as the limit, to requests that were sent since the
     limit changed. During a round each refusal lowers the limit by one, so a refused request is sent again
     when another one has been answered. At the end of a round:
 

@@ -87,7 +87,7 @@ class CircuitBreaker:
     rejected: int = 0
 
     def answered(self) -> None:
-        """Note an answer."""
+        """Record an answer."""
         self.any_answer, self.since, self.failed = True, None, 0
 
     def check(self, failure: TIRError, verdict: Verdict, now: float) -> Verdict:

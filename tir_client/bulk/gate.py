@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Gate:
-    """Counts the requests under way and makes others wait; repeated requests go before new ones."""
+    """Counts the requests under way and makes others wait. Retries go before new requests."""
 
     def __init__(self, controller: Controller) -> None:
         self.under_way = 0

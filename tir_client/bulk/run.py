@@ -41,7 +41,7 @@ class Bulk:
         client: The client; its retry policy says how often a broken request is sent again.
         prompts: Builds the request for each row.
         at_once: Maximum number of requests at once. Fewer are sent if the server refuses some or becomes slower.
-        patience: Seconds for which a row is retried while the server refuses requests (429, 502, 503, 504), and
+        patience: Seconds for which a row is retried while the server refuses requests (429, 502, 503, 504, 529), and
             after which the run ends if none was answered. A large model on an idle deployment takes a quarter of an
             hour to start.
         stream: Stream the answers. This costs more CPU, but prevents gateways from ending long answers.

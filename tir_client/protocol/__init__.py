@@ -1,1 +1,1 @@
-"""Requests, responses and streams as data. No I/O, no clock, no environment."""
+"""Requests, responses and streams as data. No I/O, no environment; only `retry_after` reads the clock."""

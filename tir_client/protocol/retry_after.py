@@ -1,4 +1,4 @@
-"""Reads the `Retry-After` headers. Pure."""
+"""Reads the `Retry-After` headers. No I/O; it reads the clock only for a date."""
 
 from __future__ import annotations
 

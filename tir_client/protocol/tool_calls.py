@@ -1,4 +1,4 @@
-"""Assembles tool calls from streamed pieces. Pure.
+"""Assembles tool calls from streamed pieces. No I/O.
 
 It handles what servers are known to send: several pieces in one event, interleaved calls, an id and name that are
 repeated or missing, no index or one index for all calls, the end of a call's arguments under the next index, a call

@@ -1,4 +1,4 @@
-"""Decides which failures are retried, and when, for a running server and for one that is starting. Pure."""
+"""Decides which failures are retried, and when, for a running server and for one that is starting. No I/O."""
 
 from __future__ import annotations
 
