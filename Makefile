@@ -78,7 +78,7 @@ notebooks: $(READY)  ## runs the notebooks on the sandbox, and stores their outp
 features: $(READY)  ## measures what other clients do, and writes docs/measured/features.md
 	$(BIN)/python -m tests.docs.features
 
-reliability: $(READY)  ## plays the fault matrix against the peers, too, and writes docs/measured/reliability.md
+reliability: $(READY)  ## runs the fault matrix on other clients, too, and writes docs/measured/reliability.md
 	$(BIN)/python -m tests.faults.report
 
 bench: $(READY)  ## what a chunk and a request cost, compared with the peers; ARGS="--quick", "--against REV", "--help"

@@ -137,7 +137,7 @@ def test_every_exit_code_is_listed() -> None:
 def test_figures_on_other_pages_match_the_measured_pages() -> None:
     conformance = Page("docs/measured/llama_index_conformance.md").text
     ((total, ours, others),) = re.findall(r"\*\*of (\d+) promises\*\* \| \*\*(\d+)\*\* \| \*\*(\d+)\*\*", conformance)
-    calls = Page("docs/measured/reliability.md").table("Calls that came to")
+    calls = Page("docs/measured/reliability.md").table("Outcome")
     pages_that_repeat = Page("README.md").text + Page("docs/moving.md").text
 
     assert set(re.findall(r"(\d+) of (\d+) promises", pages_that_repeat)) == {(ours, total)}

@@ -48,7 +48,7 @@ def _passing(*mentions: str, error: str) -> Fails:
 
 
 CELLS = [
-    _json("in good order", completion(), Right()),
+    _json("well-formed", completion(), Right()),
     _whole("compressed", zipped(as_json(completion())), Right()),
     _whole(
         "a compressed body that is cut",
@@ -56,37 +56,37 @@ CELLS = [
         _no(),
     ),
     _whole(
-        "said to be compressed, and is not", answer(as_json(completion()), content_encoding="gzip"), _no("decompressed")
+        "declared as compressed, but plain", answer(as_json(completion()), content_encoding="gzip"), _no("decompressed")
     ),
     _whole("HTML", answer(PAGE, 200, "text/html"), _no("502 Bad Gateway")),
     _whole("empty", answer(b""), _no("empty body")),
-    _whole("half a JSON", answer(as_json(completion())[:100]), _no("not a JSON object")),
+    _whole("truncated JSON", answer(as_json(completion())[:100]), _no("not a JSON object")),
     _whole(
-        "a UTF-8 sequence cut",
+        "a UTF-8 sequence that is cut off",
         answer(as_json(completion()).replace("👋".encode(), b"\xf0\x9f")),
         _no("not a JSON object"),
     ),
     _whole("a byte order mark", answer(b"\xef\xbb\xbf" + as_json(completion())), Right()),
-    _whole("white space around it", answer(b"\r\n  " + as_json(completion()) + b"\n\n"), Right()),
-    _whole("an error in it", answer(as_json(VLLM_ERROR)), _passing("The model broke.", error="ReportedError")),
+    _whole("white space around the JSON", answer(b"\r\n  " + as_json(completion()) + b"\n\n"), Right()),
+    _whole("an error in the body", answer(as_json(VLLM_ERROR)), _passing("The model broke.", error="ReportedError")),
     _whole(
-        "an error that is a text",
+        "a string as the error",
         answer(as_json({"error": "overloaded"})),
         _passing("overloaded", error="ReportedError"),
     ),
     _whole("events for a request without streaming", stream(*chunks()), _no("not a JSON object")),
-    _json("`error: null` in it", completion(error=None), Right()),
+    _json("`error: null`", completion(error=None), Right()),
     _json("an array", [completion()], _no("not a JSON object")),
     _json("null", None, _no("not a JSON object")),
     _json("an empty object", {}, _passing("no choices", error="EmptyAnswerError")),
     _json("`choices: []`", completion(choices=[]), _passing("no choices", error="EmptyAnswerError")),
     _json("`choices: null`", completion(choices=None), _passing("no choices", error="EmptyAnswerError")),
     _json("`choices: [null]`", completion(choices=[None]), _no("`choices[]`")),
-    _json("choices that are an object", completion(choices={"0": {}}), _no("`choices`")),
+    _json("an object as `choices`", completion(choices={"0": {}}), _no("`choices`")),
     _json("`message: null`", _choice(None), Right(text="")),
     _json("a choice without a message", completion(choices=[{"index": 0, "finish_reason": "stop"}]), _no("`message`")),
     _json(
-        "nulls everywhere around the text",
+        "null in every other field",
         {
             **_choice(
                 {"role": None, "content": TEXT, "tool_calls": None, "reasoning": None, "refusal": None},
@@ -107,9 +107,9 @@ CELLS = [
     ),
     _json("no content", _choice({"role": "assistant", "content": None}), Right(text="")),
     _json("no finish reason", _choice({"content": TEXT}, None), _no("finish reason", partial=TEXT)),
-    _json("broken off by the engine", _choice({"content": TEXT[:5]}, "abort"), _no("aborted it", partial=TEXT[:5])),
-    _json("a text that is a number", _choice({"content": 5}), _no("must be a string")),
-    _json("a text in parts", _choice({"content": [{"type": "text", "text": TEXT}]}), Right()),
+    _json("finish reason `abort`", _choice({"content": TEXT[:5]}, "abort"), _no("aborted it", partial=TEXT[:5])),
+    _json("a number as the text", _choice({"content": 5}), _no("must be a string")),
+    _json("a list of parts as the text", _choice({"content": [{"type": "text", "text": TEXT}]}), Right()),
     _json(
         "unknown fields",
         completion(novelty={"a": [1]}, choices=[{**completion()["choices"][0], "x": {}}]),
@@ -117,8 +117,8 @@ CELLS = [
     ),
     _json("10 MB", completion("x" * 10_000_000), Right(text="x" * 10_000_000)),
     _whole("HTTP/1.0", answer(as_json(completion())).replace(b"HTTP/1.1", b"HTTP/1.0"), Right()),
-    _whole("without a length", head() + as_json(completion()), Right()),
-    _whole("longer than it says", answer(as_json(completion())) + b"}}}", Right()),
+    _whole("without a `Content-Length`", head() + as_json(completion()), Right()),
+    _whole("longer than its `Content-Length`", answer(as_json(completion())) + b"}}}", Right()),
     _whole(
         "no content type", answer(as_json(completion())).replace(b"content-type: application/json\r\n", b""), Right()
     ),

@@ -33,10 +33,10 @@ _UNTRUSTED = Fails(
     error="APIConnectionError", phase="certificate", mentions=("certificate", "SSL_CERT_FILE"), identified=False
 )
 _NO_ANSWER = Fails(
-    error="APIConnectionError", phase="first_byte", mentions=("gave no answer",), identified=False, tries=3
+    error="APIConnectionError", phase="first_byte", mentions=("sent no answer",), identified=False, tries=3
 )
-_BROKE_OFF = Fails(error="APIConnectionError", phase="chunk", mentions=("broke off",), tries=3)
-_BROKE_STREAM = Fails(error="StreamInterruptedError", mentions=("broke off",), partial=HALF)
+_BROKE_OFF = Fails(error="APIConnectionError", phase="chunk", mentions=("ended its answer early",), tries=3)
+_BROKE_STREAM = Fails(error="StreamInterruptedError", mentions=("ended its answer early",), partial=HALF)
 _SLOW = Fails(error="APITimeoutError", phase="first_byte", mentions=("`first_byte`", "timeout="), identified=False)
 _SLOW_CONNECT = Fails(
     error="APITimeoutError", phase="connect", mentions=("`connect`", "timeout="), identified=False, tries=3
@@ -55,7 +55,7 @@ CELLS = [
     both("reset before the headers", _G, [RESET], _NO_ANSWER),
     both("closed before the headers", _G, [CLOSE], _NO_ANSWER),
     Cell(
-        name="reset once, then well",
+        name="reset once, then an answer",
         group=_G,
         whole=case([[RESET], [WHOLE, CLOSE]], Right(tries=2)),
         stream=case([[RESET], [STREAM, CLOSE]], Right(tries=2)),
@@ -109,7 +109,7 @@ CELLS = [
         group=_G,
         stream=case(
             [stream(*chunks(), done=False), 0.02, RESET],
-            Fails(error="StreamInterruptedError", mentions=("broke off",), partial="".join(PIECES)),
+            Fails(error="StreamInterruptedError", mentions=("ended its answer early",), partial="".join(PIECES)),
         ),
     ),
     both(
@@ -159,7 +159,7 @@ CELLS = [
         timeouts=hasty("chunk"),
     ),
     Cell(
-        name="a byte now and then, for ever",
+        name="a byte now and then, without end",
         group=_S,
         whole=case([head(content_length="5000"), *[b" ", 0.1] * 600], _TOTAL),
         stream=case([stream_head(), *[b": keep-alive\n\n", 0.1] * 600], _TOTAL),
@@ -173,14 +173,14 @@ CELLS = [
         timeouts=hasty("chunk", 0.6),
     ),
     both(
-        "silence in an error's body until the time is over",
+        "silence in an error's body until the timeout `total`",
         _S,
         [head(503, content_length="5000"), STALL],
         Fails(error="APITimeoutError", status=503, phase="total", mentions=("`total`", "ServerError: HTTP 503")),
         timeouts=hasty("total", 1.0),
     ),
     both(
-        "refused until the time is over",
+        "503 until the timeout `total`",
         _S,
         [answer(b"", 503, retry_after="30"), CLOSE],
         Fails(

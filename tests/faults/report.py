@@ -1,7 +1,7 @@
-"""Writes the table of `docs/measured/reliability.md`: the fault matrix, played against this library and its peers.
+"""Writes the table of `docs/measured/reliability.md`: the outcomes of the fault matrix for this library and its peers.
 
-`python -m tests.faults.report` makes an environment of its own under `.venvs/`, installs the peers there, plays the
-matrix, and puts the result between the markers of the document. `--from FILE` takes outcomes that were written before.
+`python -m tests.faults.report` makes a separate environment under `.venvs/`, installs the peers there, runs the matrix,
+and puts the result between the markers of the document. `--from FILE` reads outcomes that an earlier run wrote.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ Row = dict[str, Any]
 
 
 def main() -> int:
-    """Play, write, and fail if an outcome of ours is not one of the first two words."""
+    """Run the matrix, write the table, and fail if an outcome of ours is neither right nor a typed error."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--from", dest="played", type=Path, help="outcomes that were written before")
+    parser.add_argument("--from", dest="played", type=Path, help="outcomes that an earlier run wrote")
     played = parser.parse_args().played or _play()
     found = json.loads(played.read_text("utf-8"))
     _write(found)
@@ -62,13 +62,13 @@ def _write(found: dict[str, Any]) -> None:
 
 
 def _summary(rows: list[Row]) -> str:
-    """How often each library had each outcome, and how often it should have."""
+    """How often each library had each outcome, and how often it failed where a right answer was possible."""
     names = [driver.name for driver in ALL]
     counts = {name: Counter(row["outcome"] for row in rows if row["library"] == name) for name in names}
-    lines = [_line("Calls that came to", *(_label(name) for name in names)), _line("---", *["---:"] * len(names))]
+    lines = [_line("Outcome", *(_label(name) for name in names)), _line("---", *["---:"] * len(names))]
     lines += [_line(word, *(str(counts[name][word]) for name in names)) for word in WORDS]
     missed = [sum(row["library"] == name and _missed(row) for row in rows) for name in names]
-    return "\n".join([*lines, _line("*an error, where a right answer was to be had*", *map(str, missed))])
+    return "\n".join([*lines, _line("*an error instead of a right answer*", *map(str, missed))])
 
 
 def _missed(row: Row) -> bool:
@@ -80,7 +80,7 @@ def _groups(rows: list[Row]) -> list[str]:
     tables = []
     for group in dict.fromkeys(row["group"] for row in rows):
         mine = [row for row in rows if row["group"] == group]
-        lines = [_line(group, "should be", *(_label(name) for name in names)), _line(*["---"] * (len(names) + 2))]
+        lines = [_line(group, "expected", *(_label(name) for name in names)), _line(*["---"] * (len(names) + 2))]
         alike: dict[str, list[str]] = {}
         for cell in dict.fromkeys(row["cell"] for row in mine):
             played = [row for row in mine if row["cell"] == cell]
@@ -91,12 +91,12 @@ def _groups(rows: list[Row]) -> list[str]:
             lines.append(_line(cell, _outcome(played, "expected"), *outcomes))
         tables.append("\n".join(lines) if len(lines) > LINES_OF_HEAD else f"**{group}**")
         same = (f"*{outcome}* for {'; '.join(cells)}" for outcome, cells in alike.items())
-        tables.append(f"As it should be everywhere: {'. '.join(same)}.")
+        tables.append(f"As expected from all clients: {'. '.join(same)}.")
     return tables
 
 
 def _outcome(rows: list[Row], name: str) -> str:
-    """One word if all ways have the same outcome; else one for each mode, or for its sync and async forms."""
+    """One outcome if all calls have the same; else one for each mode, or for its sync and async forms."""
     values = {(row["mode"], row["world"]): _marked(row[name]) for row in rows}
     if len(set(values.values())) == 1:
         return next(iter(values.values()))

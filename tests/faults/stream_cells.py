@@ -60,12 +60,12 @@ _NOTHING = _broken("no choices", error="StreamInterruptedError", partial=None, t
 _SERVER = "StreamServerError"
 
 CELLS = [
-    _cell("in good order", _E, WELL, Right()),
+    _cell("well-formed", _E, WELL, Right()),
     _cell("without [DONE]", _E, stream(*chunks(), done=False), Right()),
     _cell("without a last empty line", _E, WELL[:-2], Right()),
     _cell("without finish reason and [DONE]", _E, stream(*FIRST, done=False), _INTERRUPTED),
     _cell("[DONE] without a finish reason", _E, stream(*FIRST), _INTERRUPTED),
-    _cell("nothing at all", _E, stream(done=False), _NOTHING),
+    _cell("no event", _E, stream(done=False), _NOTHING),
     _cell("only [DONE]", _E, stream(), _NOTHING),
     _cell("only usage", _E, stream(usage_chunk()), _NOTHING),
     _cell("finish reason `abort`", _E, stream(*FIRST, chunk({}, "abort")), _broken("aborted it", error=_SERVER)),
@@ -75,7 +75,7 @@ CELLS = [
         stream(*chunks()[:-1], chunk({}, "stop"), chunk({}, "length"), usage_chunk()),
         Right(),
     ),
-    _cell("[DONE] twice, and words behind it", _E, WELL + DONE + events(chunk({"content": "more"})), Right()),
+    _cell("[DONE] twice, and text after it", _E, WELL + DONE + events(chunk({"content": "more"})), Right()),
     _cell("no usage", _E, stream(*chunks()[:-1]), Right(usage=None)),
     _cell("usage in every chunk", _E, stream(*CUMULATIVE, usage_chunk()), Right()),
     _cell("usage twice", _E, stream(*chunks(), usage_chunk()), Right()),
@@ -87,7 +87,7 @@ CELLS = [
     ),
     _cell("vLLM's error, after some text", _X, stream(*FIRST, VLLM_ERROR), _reported()),
     _cell(
-        "vLLM's error, at once",
+        "vLLM's error, as the first event",
         _X,
         stream(VLLM_ERROR),
         _reported(partial=None, tries=3),
@@ -98,7 +98,7 @@ CELLS = [
         stream(*FIRST, {"object": "error", "message": "The model broke.", "code": 400}),
         _reported(),
     ),
-    _cell("an error that is a text", _X, stream(*FIRST, {"error": "overloaded"}), _broken("overloaded", error=_SERVER)),
+    _cell("a string as the error", _X, stream(*FIRST, {"error": "overloaded"}), _broken("overloaded", error=_SERVER)),
     _cell(
         "an error after the finish reason",
         _X,
@@ -107,15 +107,15 @@ CELLS = [
     ),
     _cell("`error: null` in every chunk", _X, stream(*[{**one, "error": None} for one in chunks()]), Right()),
     _cell("garbage, after some text", _X, stream(*FIRST, b"<garbage>"), _broken("not a chunk", "<garbage>")),
-    _cell("garbage, at once", _X, stream(b"<garbage>"), _broken("not a chunk", partial=None, tries=3)),
+    _cell("garbage, as the first event", _X, stream(b"<garbage>"), _broken("not a chunk", partial=None, tries=3)),
     _cell(
-        "half a JSON as an event",
+        "truncated JSON as an event",
         _X,
         stream(*FIRST, as_json(chunk({"content": "x"}))[:30], *REST),
         _broken("not a chunk"),
     ),
     _cell(
-        "half a JSON at the end", _X, stream(*FIRST, done=False) + events(chunk({"content": "x"}))[:40], _INTERRUPTED
+        "truncated JSON at the end", _X, stream(*FIRST, done=False) + events(chunk({"content": "x"}))[:40], _INTERRUPTED
     ),
     _cell("an event that is an array", _X, stream(*FIRST, b"[1]"), _broken("not a chunk")),
     _cell("an event that is null", _X, stream(*FIRST, b"null"), _broken("not a chunk")),
@@ -156,23 +156,23 @@ CELLS = [
         Right(),
     ),
     _cell(
-        "a delta that is a text",
+        "a string as the delta",
         _X,
         stream(*FIRST, {**chunk({}), "choices": [{"index": 0, "delta": "x"}]}),
         _broken("`message` must be an object"),
     ),
-    _cell("a text that is a number", _X, stream(*FIRST, chunk({"content": 5})), _broken("must be a string")),
+    _cell("a number as the text", _X, stream(*FIRST, chunk({"content": 5})), _broken("must be a string")),
     _cell("an event of 10 MB", _X, stream(*chunks("x" * 10_000_000)), Right(text="x" * 10_000_000)),
     _cell("unknown fields", _X, stream(*[{**one, "novelty": {"a": [1]}} for one in chunks()]), Right()),
     _cell(
-        "a UTF-8 sequence cut by an event's end",
+        "a UTF-8 sequence that is cut off at the end of an event",
         _B,
         stream(*FIRST, as_json(chunk({"content": "👋"})).replace("👋".encode(), b"\xf0\x9f")),
         _broken("not a chunk"),
     ),
-    _cell("every byte by itself", _B, [stream_head(), *[BODY[i : i + 1] for i in range(len(BODY))]], Right()),
+    _cell("one byte per write", _B, [stream_head(), *[BODY[i : i + 1] for i in range(len(BODY))]], Right()),
     _cell(
-        "chunks of transfer that cut UTF-8 sequences",
+        "HTTP chunks that split UTF-8 sequences",
         _B,
         stream_head(transfer_encoding="chunked") + chunked(*[BODY[i : i + 3] for i in range(0, len(BODY), 3)]),
         Right(),
@@ -186,13 +186,18 @@ CELLS = [
     _cell("CRLF", _B, stream_head() + events(*chunks(), end=b"\r\n\r\n") + b"data: [DONE]\r\n\r\n", Right()),
     _cell("CR alone", _B, stream_head() + events(*chunks(), end=b"\r\r") + b"data: [DONE]\r\r", Right()),
     _cell(
-        "a CRLF cut in two",
+        "a CRLF that is split between two writes",
         _B,
         [stream_head() + events(*FIRST, end=b"\r\n\r\n")[:-1], 0.02, b"\n" + events(*REST, end=b"\r\n\r\n") + DONE],
         Right(),
     ),
     _cell("a byte order mark", _B, stream_head() + b"\xef\xbb\xbf" + WITHOUT_ROLE, Right()),
-    _cell("U+2028, U+0085 and their like in a text", _B, stream(*chunks(LINE_SEPARATORS)), Right(text=LINE_SEPARATORS)),
+    _cell(
+        "U+2028, U+0085 and similar characters in the text",
+        _B,
+        stream(*chunks(LINE_SEPARATORS)),
+        Right(text=LINE_SEPARATORS),
+    ),
     _cell("no space behind `data:`", _B, stream_head() + BODY.replace(b"data: ", b"data:"), Right()),
     _cell(
         "`event`, `id` and `retry` lines",
@@ -208,7 +213,7 @@ CELLS = [
     ),
     _cell("compressed", _B, zipped(BODY, 200, "text/event-stream"), Right()),
     _cell("HTML", _B, answer(PAGE, 200, "text/html"), Fails(error="ResponseError", mentions=("502 Bad Gateway",))),
-    _cell("HTML that says it is a stream", _B, stream_head() + PAGE, _NOTHING),
+    _cell("HTML with the content type of a stream", _B, stream_head() + PAGE, _NOTHING),
     _cell(
         "an error as JSON, with status 200",
         _B,
