@@ -90,7 +90,7 @@ class TruncatedOutputError(StructuredOutputError, tir.TruncatedOutputError):
 
 
 class RefusedOutputError(_Refusal, StructuredOutputError, tir.RefusedOutputError, ModelRefusalError):
-    """The model refused, or a content filter of the server did. `raw_message` is the answer."""
+    """The model refused, or a content filter of the server ended the answer. `raw_message` is the answer."""
 
 
 _MODEL_ERRORS: dict[type[tir.TIRError], tuple[type[_Traced], type[lc.ModelError]]] = {

@@ -67,7 +67,7 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
 
     model: str = Field(
         default=DEFAULT_MODEL,
-        description="Slug of the model. On TIR it is part of the URL, also if a call passes another one.",
+        description="Slug of the model, or its name on your server. On TIR it is part of the URL.",
     )
     n: int | None = Field(
         default=None, description="Number of answers. `generate` returns all of them; `invoke` and `stream` the first."

@@ -1,4 +1,4 @@
-"""Errors of LlamaIndex's tool calls."""
+"""The errors that LlamaIndex's tool calls raise in addition to those of `tir_client`."""
 
 from __future__ import annotations
 

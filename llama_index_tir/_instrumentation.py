@@ -178,12 +178,12 @@ class Instrumentation:
             raise
 
     def _start(self) -> dict[str, Any]:
-        """Send the first event, and return the payload of the first callback; nothing is made that nobody receives."""
-        is_heard = _has_listener()
-        if not is_heard and not self._callbacks.handlers:
+        """Send the first event, and return the payload of the first callback. Without receivers, neither is built."""
+        has_listener = _has_listener()
+        if not has_listener and not self._callbacks.handlers:
             return {}
         model, question = self._llm.to_payload(), self._question
-        if is_heard:
+        if has_listener:
             event = self._kind.start_event(
                 model_dict=model,
                 additional_kwargs=self._kwargs,

@@ -64,7 +64,7 @@ class _RequestLimit(asyncio.Semaphore):
                 task.cancel()
 
 
-places: ContextVar[_RequestLimit | None] = ContextVar("places", default=None)
+_request_limit: ContextVar[_RequestLimit | None] = ContextVar("request_limit", default=None)
 """The limit of the current async call."""
 
 
@@ -98,9 +98,9 @@ class TIREmbedding(ModelSettings, EmbeddingSettings, BaseEmbedding, defer_build=
     model_name: str = Field(
         default=DEFAULT_EMBEDDING_MODEL, description="Slug of the model, or its name on your server."
     )
-    embed_batch_size: int = Field(default=32, gt=0, le=2048, description="Texts in one request.")
+    embed_batch_size: int = Field(default=32, gt=0, le=2048, description="Maximum number of texts in one request.")
     num_workers: int | None = Field(
-        default=None, ge=1, description="Concurrent requests of one async call. Default: 4."
+        default=None, ge=1, description="Maximum number of concurrent requests of one async call. Default: 4."
     )
 
     def __init__(self, model: str | None = None, **fields: Unpack[EmbeddingArguments]) -> None:
@@ -128,12 +128,12 @@ class TIREmbedding(ModelSettings, EmbeddingSettings, BaseEmbedding, defer_build=
         If a batch fails, running ones are cancelled, and waiting ones are not sent.
         """
         own = _RequestLimit(self.num_workers or BATCHES_AT_ONCE)
-        token = places.set(own)
+        token = _request_limit.set(own)
         try:
             vectors: list[Embedding] = await _aget_texts(self, texts, show_progress, **kwargs)
         finally:
             own.end()
-            places.reset(token)
+            _request_limit.reset(token)
         return vectors
 
     def get_query_embedding(self, query: str) -> Embedding:
@@ -175,5 +175,5 @@ class TIREmbedding(ModelSettings, EmbeddingSettings, BaseEmbedding, defer_build=
         return self.client.embed(self._request(self._instructed(texts, kind))).vectors
 
     async def _aembed(self, texts: list[str], kind: Kind) -> list[Embedding]:
-        async with places.get() or nullcontext():
+        async with _request_limit.get() or nullcontext():
             return (await self.client.aembed(self._request(self._instructed(texts, kind)))).vectors

@@ -39,14 +39,14 @@ class TIR(ToolMethods, StructuredMethods, MetadataMethods, ChatMethods, defer_bu
         token, and `E2E_TIR_PROJECT_ID` to the number in your project's URL; or pass `api_key` and `project_id`.
 
     Args:
-        model: Slug of the model; by default "gpt_oss_120b". On TIR it is part of the URL, also if a call
-            passes another one.
+        model: Slug of the model; by default "gpt_oss_120b". It is part of the URL on TIR, so a call with another
+            `model` goes to another URL.
 
     All other arguments are keywords, described in the fields (`TIR.model_fields`). By group:
         Server: `project_id`, `host`; `endpoint_id` for a deployment of your own; `base_url` for another server.
         Credentials: `api_key`, a token or a function that returns it.
         Generation: `temperature`, `max_tokens`, `stop`, `reasoning_effort`, `seed`, `logprobs` and the other
-            parameters of `tir_client.ChatRequest`. `extra_body` takes what has no field.
+            parameters of `tir_client.ChatRequest`. `extra_body` takes parameters without a field.
         Connection: `timeout`, `max_retries`, `http_client`, `http_async_client`, `default_headers`,
             `default_query`.
         Cost: `prices`.

@@ -47,13 +47,13 @@ class TIRClient(Closing):
         config: Token and address; `Config.resolve` fills it from arguments and environment.
         timeout: Seconds, a mapping of phases (`connect`, `first_byte`, `chunk`, `total`), or an httpx timeout.
         retry: How failures are retried.
-        wait_for_start: Seconds for which a call is retried while an idle deployment starts; by default it is not.
+        wait_for_start: Seconds for which a call is retried while an idle deployment starts. Default: no such retries.
             It also bounds the wait for the first byte of a running model. See `wait_until_ready`.
         http_client: An httpx (or httpx2) client for sync calls; it is not closed by this client.
         http_async_client: The same for async calls.
 
     A client may be shared by threads and event loops, pickled (without the token, which is then read from the
-    environment) and copied. All methods raise only `TIRError`s; `tir_client.errors` lists them.
+    environment) and copied. Each error of a call is a `TIRError`; `tir_client.errors` lists them.
     """
 
     def __init__(  # noqa: PLR0913 - one argument per setting

@@ -88,13 +88,13 @@ class Config:
         default_query: Mapping[str, object] | None = None,
         allow_http: bool = False,
     ) -> Config:
-        """Build and check a configuration. Values that are None are read from the environment.
+        """Build and check a configuration. Token, project and address are read from the environment if they are None.
 
         Raises:
             ConfigurationError: Something is missing or malformed; the message names the argument and the variable.
         """
         if base_url and endpoint_id is not None:
-            raise ConfigurationError("Give `base_url` or `endpoint_id`, not both: each says where to call.")
+            raise ConfigurationError("Give `base_url` or `endpoint_id`, not both: each sets the address.")
         if base_url is None and host is None and endpoint_id is None:
             base_url = from_environment(BASE_URL_VARIABLE)
         project = _number(project_from_environment() if project_id is None else project_id, "project_id", "p-")
@@ -154,8 +154,8 @@ class Config:
         """Advice for a 401, chosen by the shape of the token. It does not contain the token."""
         if self.base_url is None and not looks_like_auth_token(token):
             return (
-                "The token given does not look like an Auth Token (a long JWT that begins with `eyJ`). Creating a "
-                "token on TIR shows two values: inference wants the `Auth Token`, not the short `API Key`."
+                "The token does not look like an Auth Token (a long JWT that begins with `eyJ`). Creating a token on "
+                "TIR shows two values: inference needs the `Auth Token`, not the short `API Key`."
             )
         return f"Check the Auth Token in `api_key` or {TOKEN_VARIABLES[0]}: it may have expired."
 
@@ -212,7 +212,7 @@ def _checked_token(api_key: ApiKey) -> ApiKey:
 
 
 def _number(value: object, name: str, prefix: str) -> str | None:
-    """Read an id written as `123`, "123", "p-123" or (seen in the wild) "p-p-123"."""
+    """Read an id written as `123`, "123", "p-123" or (a common mistake) "p-p-123"."""
     if value is None:
         return None
     digits = re.sub(f"^(?:{prefix})+", "", str(value).strip())
@@ -232,7 +232,7 @@ def _base_url(url: str, name: str, *, allow_http: bool) -> str:
         raise ConfigurationError(f"`{name}` has a query or fragment: pass parameters as `default_query`.")
     if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname or ""):
         raise ConfigurationError(
-            f"`{name}`: plain http to {parts.hostname!r} would send your token readable by anyone on the way. "
+            f"`{name}`: plain http to {parts.hostname!r} would send your token unencrypted. "
             "Use https, or pass `allow_http=True` if the network is yours."
         )
     path = parts.path.rstrip("/")

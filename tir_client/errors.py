@@ -14,14 +14,14 @@ r"""The exceptions of this library, in one tree.
     │   ├── RateLimitError            429; `retry_after` in seconds, when the server sends it
     │   └── ServerError               5xx, 408 and 409
     ├── ResponseError                 HTTP 200 without a usable answer
-    │   ├── EmptyAnswerError          an answer without a single choice
+    │   ├── EmptyAnswerError          an answer without a choice
     │   ├── ReportedError             a body that reports an error
     │   ├── ForcedToolError           a required tool call is missing
-    │   │   └── RefusedCallError      it refused to
-    │   └── StructuredOutputError     not the requested object; `text` has the answer (also a ValueError)
+    │   │   └── RefusedCallError      the model refused to make it
+    │   └── StructuredOutputError     an answer that is not the object; `text` has it (also a ValueError)
     │       ├── TruncatedOutputError  it was cut off
-    │       └── RefusedOutputError    the model refused, or a content filter did
-    └── StreamError                   the stream broke after it had begun; `partial` has what arrived
+    │       └── RefusedOutputError    the model refused, or a content filter ended the answer
+    └── StreamError                   a stream with an unreadable event; `partial` has what arrived
         ├── StreamInterruptedError    it ended without a finish reason
         └── StreamServerError         the server reported an error in the middle of it
 
@@ -42,7 +42,7 @@ class TIRError(Exception):
     """Base of all errors of this library.
 
     Args:
-        message: What was wrong and what to do about it.
+        message: What is wrong, and what to do.
         status_code: HTTP status, when there was an answer.
         request_id: The server's id of the request, for a support ticket.
         body: The body of the answer: parsed JSON, or text, truncated if it is long.
@@ -145,7 +145,7 @@ class ResponseError(TIRError):
 
 
 class EmptyAnswerError(ResponseError):
-    """The answer has no choice at all."""
+    """The answer has no choice."""
 
 
 class ReportedError(ResponseError):
@@ -164,7 +164,7 @@ class StructuredOutputError(ResponseError, ValueError):
     """There is an answer, but not the requested object.
 
     Args:
-        message: What was wrong and what to do about it.
+        message: What is wrong, and what to do.
         text: What the model wrote.
         details: As with every `TIRError`; `body` or `partial` has the whole answer.
     """
@@ -183,11 +183,11 @@ class TruncatedOutputError(StructuredOutputError):
 
 
 class RefusedOutputError(StructuredOutputError):
-    """The model refused, or a content filter of the server did."""
+    """The model refused, or a content filter of the server ended the answer."""
 
 
 class StreamError(TIRError):
-    """The stream broke after it had begun; `partial` has what arrived."""
+    """An event of the stream cannot be read, or the stream broke; `partial` has what arrived."""
 
 
 class StreamInterruptedError(StreamError):

@@ -39,7 +39,7 @@ _EPOCH = 1_750_000_000
 
 
 class State:
-    """What a sandbox serves, and the requests that it has had. It may change while it serves."""
+    """The settings of a sandbox, which may change while it runs, and the requests so far."""
 
     token: str
     project_id: str

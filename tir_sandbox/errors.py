@@ -25,18 +25,18 @@ def error(status: int, message: str, kind: str, param: str | None = None) -> Api
 
 
 def bad_request(message: str, param: str | None = None) -> ApiError:
-    """Refuse a request."""
+    """Build the error for an invalid request."""
     return error(400, message, "BadRequestError", param)
 
 
 def bad_value(message: str, param: str, value: Any = ...) -> ApiError:
-    """Refuse one parameter. As in vLLM, its name (and value) is at the end of the message."""
+    """Build the error for a parameter. As in vLLM, its name (and value) is at the end of the message."""
     suffix = f"(parameter={param})" if value is ... else f"(parameter={param}, value={value})"
     return bad_request(f"{message} {suffix}", param)
 
 
 def invalid(*problems: dict[str, Any]) -> ApiError:
-    """Refuse a body that is not valid. Each problem has `type`, `loc`, `msg` and `input`."""
+    """Build the error for an invalid body. Each problem has `type`, `loc`, `msg` and `input`."""
     lines = "\n".join(f"  {problem}" for problem in problems)
     heading = "1 validation error" if len(problems) == 1 else f"{len(problems)} validation errors"
     return error(400, f"{heading}:\n{lines}", "Bad Request", problems[0]["loc"])
@@ -60,5 +60,5 @@ def brief(value: Any) -> str:
 
 
 def cannot_fill(why: str) -> ApiError:
-    """Refuse a request that needs a model's answer."""
+    """Build the error for a schema or pattern for which the sandbox finds no value."""
     return bad_request(f"The sandbox {why}. Script a reply for this request instead.")

@@ -1,4 +1,4 @@
-"""`Request`: a recorded request."""
+"""Request: a recorded request. Also reads requests and their JSON bodies."""
 
 import json
 import time

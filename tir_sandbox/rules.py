@@ -71,7 +71,7 @@ def results(request: Request) -> Reply | None:
 
 
 def echo(user: str) -> Reply:
-    """Say that this is no model, and repeat the message."""
+    """Say that this is not a model, and repeat the message."""
     said = f' You said: "{user.strip()}"' if user.strip() else ""
     return Reply(
         f"Hello from the TIR sandbox. I am not a model, so I repeat your message.{said}",

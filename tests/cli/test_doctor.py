@@ -31,7 +31,7 @@ def jwt(**claims):
 def test_json_has_a_record_of_what_each_model_can_do(tir, tir_sandbox):
     (record,) = tir.json("doctor")
 
-    assert (record["ok"], record["headline"]) == (True, "It works; 1 thing to know (marked !).")
+    assert (record["ok"], record["headline"]) == (True, "It works, with 1 note (marked !).")
     model = record["models"]["gpt_oss_120b"]
     assert {step["mark"] for step in model["steps"]} == {"ok", "note"}
     assert {

@@ -126,7 +126,9 @@ def test_a_failure_to_read_the_window_is_logged_once_and_retried_after_a_minute(
     assert len(requests) == 3
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert "m: its context window is not known: the server's list of models could not be read" in record.getMessage()
+    assert (
+        "m: the context window is unknown, because the server's list of models could not be read" in record.getMessage()
+    )
 
 
 @pytest.mark.parametrize("answer", [401, 403, 404, {"data": [{"id": "m"}]}, {"data": "none"}, {"detail": "odd"}])

@@ -110,7 +110,7 @@ async def test_a_silent_server_is_a_timeout_when_the_wait_ends(ask: Ask):
         await ask(client(server, wait_for_start=0.3), request())
 
     assert caught.value.phase == "start"
-    assert re.search(r"within \d+\.\d s \(tries: 1\).*\n.*sent no answer until then", str(caught.value))
+    assert re.search(r"within \d+\.\d s \(tries: 1\).*\n.*sent no answer when the time was over", str(caught.value))
 
 
 def test_the_wait_for_a_start_does_not_limit_a_running_server(sandbox: Sandbox):

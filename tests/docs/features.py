@@ -35,7 +35,7 @@ FEATURES = {
     "returned_reasoning": "Reasoning sent back between two calls of a tool",
     "streamed_usage": "Token usage of a stream, without an option",
     "demanded_call": "A required tool call, where the server ignores `tool_choice`",
-    "stopped_reasoning": "An answer whose reasoning a stop word ended is asked for again",
+    "stopped_reasoning": "An answer that a stop word ended in its reasoning is requested again",
     "truncated_object": "A truncated object raises an error",
     "interrupted_stream": "A stream without a finish reason raises an error",
     "other_model": "A call that names another model goes to that model's URL",

@@ -32,7 +32,7 @@ _MARKS = {
     Mark.FAILED: ("✗", "bold red"),
     Mark.SKIPPED: ("-", "dim"),
 }
-_GROUND = "the connection"
+_CONNECTION = "the connection"
 
 
 def doctor(
@@ -56,8 +56,8 @@ def doctor(
     """
     models = names or [DEFAULT_MODEL]
     with reporting(as_json=as_json):
-        _agree(len(models) * COST, yes=yes, quiet=as_json)
-        findings: dict[str, list[Finding]] = {_GROUND: []}
+        _confirm(len(models) * COST, yes=yes, quiet=as_json)
+        findings: dict[str, list[Finding]] = {_CONNECTION: []}
         try:
             config = Config.resolve(
                 project_id=project_id, endpoint_id=endpoint_id, base_url=base_url, allow_http=allow_http
@@ -65,7 +65,7 @@ def doctor(
             with stderr.status("Checking ..."), _without_log():
                 _check(findings, config, models, timeout)
         except TIRError as error:
-            findings[_GROUND].append(failure("configuration", error))
+            findings[_CONNECTION].append(failure("configuration", error))
         _show(findings, as_json=as_json)
 
 
@@ -84,14 +84,14 @@ def _drop(_: logging.LogRecord) -> bool:
     return False
 
 
-def _agree(tokens: int, *, yes: bool, quiet: bool) -> None:
+def _confirm(tokens: int, *, yes: bool, quiet: bool) -> None:
     if not quiet:
         stderr.print(Text(f"The checks take at most about {tokens:,} tokens.", style="dim"))
     if tokens <= ASK_ABOVE or yes:
         return
     if quiet or not _on_terminal():
         raise InvalidRequestError(f"The checks take at most about {tokens:,} tokens. Pass --yes to run them.")
-    if not typer.confirm("Go on?", err=True):
+    if not typer.confirm("Run them?", err=True):
         raise typer.Exit(exit_codes.USAGE)
 
 
@@ -105,7 +105,7 @@ def _check(findings: dict[str, list[Finding]], config: Config, models: list[str]
     Raises:
         ConfigurationError: A model's name is not valid in a URL.
     """
-    ground = findings[_GROUND]
+    ground = findings[_CONNECTION]
     for checks in (configuration(config, models[0]), connection(config.url_for(models[0], ""))):
         ground += checks
         if _failed(ground):
@@ -140,8 +140,8 @@ def _show(findings: dict[str, list[Finding]], *, as_json: bool) -> None:
 
 def _works(findings: dict[str, list[Finding]]) -> str:
     notes = sum(one.mark is Mark.NOTE for found in findings.values() for one in found)
-    things = "1 thing" if notes == 1 else f"{notes} things"
-    return f"It works; {things} to know (marked !)." if notes else "All is well."
+    count = "1 note" if notes == 1 else f"{notes} notes"
+    return f"It works, with {count} (marked !)." if notes else "Everything works."
 
 
 def _table(name: str, findings: list[Finding]) -> Table:

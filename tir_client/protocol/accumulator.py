@@ -41,7 +41,7 @@ class Delta(ChoiceDelta):
         accumulator: Everything up to here.
         event: The server's JSON.
         index: Index of the choice, from 0.
-        usage: Token counts, if the server has sent them.
+        usage: Token counts, in the last delta of a stream, if the server reports them.
         final: Whether this is the last delta of the stream.
     """
 
@@ -129,7 +129,7 @@ class Accumulator:
         """Check that the answer is complete, and return the last delta, which has the usage.
 
         Raises:
-            EmptyAnswerError: There was no choice at all.
+            EmptyAnswerError: There was no choice.
             ResponseError: A choice is missing, has no finish reason, or was aborted by the server.
         """
         missing = self.missing()

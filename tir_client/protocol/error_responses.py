@@ -70,7 +70,7 @@ _ADVICE: dict[type[APIStatusError], str] = {
     NotFoundError: "Check the `model` slug, the `project_id` and, for your own deployment, `endpoint_id`.",
     RateLimitError: "Send fewer requests at a time, or raise `max_retries`.",
     ServerError: "The server, or a gateway in front of it, failed: try again later.",
-    ContextOverflowError: "Shorten the messages, or ask for fewer `max_tokens`.",
+    ContextOverflowError: "Shorten the messages, or lower `max_tokens`.",
 }
 
 _LONG_TEXTS = (
@@ -102,7 +102,6 @@ def error_from_response(
         content: Response body, any bytes.
         url: Where the request went, without its query.
         hint: Advice to append to the message, instead of the advice for the class.
-
     """
     body = read_body(content)
     explanation = describe_body(body) or "(no explanation in the body)"
@@ -193,8 +192,8 @@ def describe_body(body: Any) -> str:
         return cut(_text_of_html(body))
     if not isinstance(body, dict):
         return "" if body is None else cut(str(body))
-    said = [describe_body(body[key]) for key in ("error", "message", "detail", "errors") if body.get(key)]
-    return cut("; ".join(dict.fromkeys(said)) or (str(body) if body else ""))
+    parts = [describe_body(body[key]) for key in ("error", "message", "detail", "errors") if body.get(key)]
+    return cut("; ".join(dict.fromkeys(parts)) or (str(body) if body else ""))
 
 
 def _text_of_html(text: str) -> str:

@@ -44,7 +44,7 @@ _SIGNATURES = (
 
 _TEXT_TYPES = ("json", "xml", "yaml", "csv", "javascript", "toml", "sql")
 """Endings of media types that are text, although they do not begin with `text/`."""
-_UNSAID = "application/octet-stream"
+_UNKNOWN = "application/octet-stream"
 _CONTAINERS = {"video/mp4", "video/webm", "audio/ogg"}
 """Types whose files may hold audio as well as video."""
 _AUDIO_FORMATS = {"mpeg": "mp3", "mp4": "m4a", "x-m4a": "m4a", "wave": "wav", "x-wav": "wav", "x-flac": "flac"}
@@ -153,7 +153,7 @@ def too_large(size: int) -> str:
 def _is_kind(media_type: str, kind: str) -> bool:
     if media_type in _CONTAINERS:
         return kind in {"audio", "video"}
-    return media_type.startswith(f"{kind}/") or media_type == _UNSAID
+    return media_type.startswith(f"{kind}/") or media_type == _UNKNOWN
 
 
 def _is_text(data: bytes) -> bool:

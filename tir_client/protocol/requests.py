@@ -1,4 +1,4 @@
-"""Requests as pydantic models, which report mistakes before anything is sent."""
+"""ChatRequest, EmbeddingRequest and RerankRequest: pydantic models that report mistakes before anything is sent."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class EmbeddingRequest(_Request):
     truncate_prompt_tokens: int | None = Field(
         default=None, ge=-1, description="Tokens to which vLLM cuts each text; -1 for the model's context window."
     )
-    user: str | None = Field(default=None, description="Who the request is made for.")
+    user: str | None = Field(default=None, description="An id of the end user.")
 
 
 class RerankRequest(_Request):
@@ -144,7 +144,7 @@ class RerankRequest(_Request):
         ge=-1,
         description="Tokens to which vLLM cuts a query and its document; -1 for the model's context window.",
     )
-    user: str | None = Field(default=None, description="Who the request is made for.")
+    user: str | None = Field(default=None, description="An id of the end user.")
     path: str = Field(
         default="rerank",
         pattern=r"^/?[\w.~-]+(/[\w.~-]+)*$",

@@ -1,7 +1,7 @@
-"""The parts of an answer, streamed or whole.
+"""The classes of answers: completions and their parts, embeddings, rerankings, models.
 
-They are plain slotted classes, filled by `accumulator`, without validation: one unexpected field must not make the rest
-unusable, and validation would cost more per chunk than all other work.
+They are slotted dataclasses without validation: one unexpected field must not make the rest unusable, and validation
+would cost more per chunk than all other work.
 """
 
 from __future__ import annotations

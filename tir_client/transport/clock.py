@@ -85,7 +85,7 @@ class Clock:
             self._task.cancel()
 
     def _is_expired(self) -> bool:
-        """Whether this clock, and nobody else, cancelled the wait."""
+        """Whether this clock, and nothing else, cancelled the wait."""
         if not self._expired or self._task is None:
             return False
         self._expired = False

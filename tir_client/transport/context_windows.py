@@ -76,7 +76,7 @@ class ContextWindows:
             if not _is_final(error):
                 self._ask_again[model] = time.monotonic() + PAUSE
         if model not in self._known and not warned:
-            logger.warning("%s: its context window is not known: %s. Pass it to the constructor.", model, reason)
+            logger.warning("%s: the context window is unknown, because %s. Pass it to the constructor.", model, reason)
 
 
 def window_of(model: str, cards: list[ModelCard]) -> int | None:

@@ -55,16 +55,16 @@ def translate(failure: Exception, phase: str, url: str) -> TIRError:
         )
     if "DecodingError" in names:
         return ResponseError(f"The answer's body could not be decompressed ({said}).")
-    where = {"connect": "could not be reached", "first_byte": "gave no answer"}.get(phase, "broke off its answer")
+    where = {"connect": "could not be reached", "first_byte": "sent no answer"}.get(phase, "ended its answer early")
     return APIConnectionError(f"The server at {url} {where} ({said}). Check the URL and the network.", phase=phase)
 
 
 @contextmanager
 def loop_checked() -> Iterator[None]:
-    """Around a call that a user's async client sends: httpx raises a RuntimeError if it was used in another loop.
+    """Convert the RuntimeError of httpx for a user's async client that was used in another event loop.
 
     Raises:
-        ConfigurationError: It was.
+        ConfigurationError: The block raised such an error.
     """
     try:
         yield
@@ -86,12 +86,12 @@ def timed_out(phase: str) -> APITimeoutError:
 
 def exhausted(failure: TIRError, waited: float) -> APITimeoutError:
     """The error for a call whose `total` would end before the next try; `failure` is the last one."""
-    return _given_up(f"{timed_out('total').message} It gave up after {waited:.1f} s.", failure, "total")
+    return _given_up(f"{timed_out('total').message} The client gave up after {waited:.1f} s.", failure, "total")
 
 
 def silent(failure: TIRError) -> TIRError:
     """The failure of a try that got no answer before `wait_for_start` was over."""
-    return APITimeoutError("The server sent no answer until then.", phase=failure.phase)
+    return APITimeoutError("The server had sent no answer when the time was over.", phase=failure.phase)
 
 
 def not_started(failure: TIRError, tries: int, waited: float, seconds: float) -> APITimeoutError:
@@ -101,7 +101,7 @@ def not_started(failure: TIRError, tries: int, waited: float, seconds: float) ->
         f"`wait_for_start`, which is {seconds:g} s. It also limits the wait for a running model's first byte."
     )
     if failure.retry_after:
-        message += f" The server asked to wait for {failure.retry_after:g} s before the next try."
+        message += f" The server requested a pause of {failure.retry_after:g} s."
     return _given_up(message, failure, "start")
 
 

@@ -105,7 +105,7 @@ class StartWait:
 
     @property
     def tries(self) -> int:
-        """The tries so far."""
+        """The number of tries so far."""
         return self._tries
 
     def _was_silent(self, failure: TIRError) -> bool:

@@ -20,18 +20,18 @@ PACKAGES = ("llama-index-core", "llama-index-llms-openai-like", "llama-index-llm
 
 INTRODUCTION = """\
 ---
-description: What LlamaIndex expects of an LLM, each promise a test, and which of them TIR and OpenAILike keep.
+description: What LlamaIndex expects of an LLM, as tests, and which of them TIR and OpenAILike pass.
 ---
 # LlamaIndex: promises kept
 
-LlamaIndex has no standard tests for LLMs. `tests/llama_index/conformance` is one: each row is a test that runs against
-a real HTTP server on loopback (`tir_sandbox`), which answers as vLLM does. This page is written by
+LlamaIndex has no standard tests for LLMs. `tests/llama_index/conformance` has them: each row is a test that runs
+against a real HTTP server on loopback (`tir_sandbox`), which answers as vLLM does. This page is written by
 `python -m tests.llama_index.conformance.compare`, last with {versions}.
 
-A promise is what callers inside LlamaIndex, or a user, rely on. Some follow from how gpt-oss and vLLM behave, which a
-client for any OpenAI-like server cannot all know; they are counted, too. `OpenAILike` gets the flags that its
-documentation asks for (chat model, function calling) and its better way to objects (`should_use_structured_outputs`),
-except where the defaults are what is tested.
+A promise is a behaviour on which LlamaIndex's own code or a user relies. Some concern gpt-oss and vLLM, and a client
+for all OpenAI-style servers need not keep them; they are counted, too. `OpenAILike` is set up with the flags that its
+documentation names (chat model, function calling) and with `should_use_structured_outputs`, except where a test is
+about the defaults.
 """
 
 
