@@ -44,7 +44,7 @@ class Mutant:
         function: Dotted name of the function that it is in.
         removed: The lines without it.
         added: The lines with it.
-        status: What mutmut says of it, such as "killed".
+        status: The status that mutmut reports, such as "killed".
     """
 
     name: str
@@ -121,7 +121,7 @@ def report(found: list[Mutant], equivalent: set[Key]) -> int:
 
 
 def report_unused(found: list[Mutant], equivalent: set[Key]) -> None:
-    """Print what `tests/mutants.toml` lists although it is not planted any more."""
+    """Print the entries of `tests/mutants.toml` that mutmut no longer generates."""
     for function, removed, added in sorted(equivalent - {mutant.key for mutant in found}):
         sys.stdout.write(f"not planted any more: {function}: {removed} -> {added}\n")
 

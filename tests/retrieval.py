@@ -1,4 +1,4 @@
-"""A search that embeddings get wrong and a reranker gets right.
+"""Documents and a question that embeddings rank wrongly and a reranker ranks correctly.
 
 Short passages that share some words with the question are nearer to it than the long one that answers it.
 """

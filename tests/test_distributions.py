@@ -44,7 +44,7 @@ def built(folder: Path, out: Path) -> Path:
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_each_has_the_version_of_the_project_and_depends_on_exactly_that(folder: Path) -> None:
+def test_each_distribution_has_the_version_of_the_project_and_depends_on_exactly_that(folder: Path) -> None:
     metadata = project(folder)
 
     assert metadata["name"] == folder.name

@@ -13,11 +13,11 @@ TESTS = SETTINGS["pytest_add_cli_args_test_selection"]
 
 
 @pytest.mark.parametrize("pattern", SETTINGS["only_mutate"])
-def test_a_module_is_there(pattern: str):
+def test_each_listed_module_exists(pattern: str):
     assert list(ROOT.glob(pattern))
 
 
-def test_a_test_is_there_and_named_once():
+def test_each_listed_test_exists_and_is_listed_once():
     assert len(set(TESTS)) == len(TESTS)
     for selected in TESTS:
         path, _, name = selected.removeprefix("--deselect=").partition("::")

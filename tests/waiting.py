@@ -1,4 +1,4 @@
-"""Wait for a condition that another thread is about to fulfil."""
+"""Waits for conditions that other threads or tasks fulfil."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def entering(gate: Gate, **again: bool) -> asyncio.Task[None]:
     return asyncio.create_task(gate.enter(**again))
 
 
-async def test_no_more_enter_than_the_limit_and_others_follow_in_order():
+async def test_the_gate_admits_as_many_as_the_limit_and_the_others_in_order():
     gate = gate_for(2)
     tasks = [entering(gate) for _ in range(4)]
 

@@ -150,7 +150,7 @@ async def test_a_connection_that_the_server_closed_is_not_used_again(client, ser
 
 
 @pytest.mark.parametrize("when", ["with the answer", "after it"])
-async def test_a_surplus_answer_is_never_the_next_calls(client, server, when):
+async def test_a_surplus_answer_is_never_the_answer_to_the_next_call(client, server, when):
     """Some gateways send a 408 on idle connections."""
     server.answers = [ANSWER + SURPLUS] if when == "with the answer" else []
     assert (await client.get("/")).content == b"all of it"

@@ -1,4 +1,4 @@
-"""The headers, timeouts and Authorization of one request."""
+"""The requests of a call: headers, timeouts and query; and how much of an error body is read."""
 
 from __future__ import annotations
 

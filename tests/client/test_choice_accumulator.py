@@ -1,4 +1,4 @@
-"""One choice of an answer, streamed and whole."""
+"""The accumulator of one choice of an answer, streamed and whole. No I/O."""
 
 from __future__ import annotations
 

@@ -188,5 +188,5 @@ def test_a_long_object_is_parsed_again_when_it_has_grown_by_an_eighth():
     assert read(2_533, whole=True) == 2_533
 
 
-def test_an_object_may_be_long_from_the_start():
+def test_the_first_piece_may_be_a_long_object():
     assert len(PartialJson().parse(begun(3_000))["a"]) == 2_993

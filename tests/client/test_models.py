@@ -1,4 +1,4 @@
-"""What the library knows about a model from its name."""
+"""The facts about a model, found by its name."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def test_a_connector_closes_at_once():
 
 
 async def test_a_connector_makes_handlers_with_its_factory():
-    """`Connector` sets `_factory` to make handlers of its own."""
+    """`Connector` sets `_factory` to make its own handlers."""
     async with aiohttp.TCPConnector() as connector:
         assert isinstance(connector._factory(), ResponseHandler)
 

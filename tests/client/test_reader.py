@@ -1,4 +1,4 @@
-"""Reading the bodies of answers."""
+"""The bodies of answers: whole answers, streams, embeddings, lists of models, token counts. No I/O."""
 
 from __future__ import annotations
 

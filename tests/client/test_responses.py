@@ -1,4 +1,4 @@
-"""The parts of an answer."""
+"""Token counts, and the advice on answers that have only reasoning. No I/O."""
 
 from __future__ import annotations
 

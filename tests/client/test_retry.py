@@ -120,7 +120,7 @@ def test_errors_of_a_gateway_mean_that_a_deployment_is_starting(status):
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 429, 500, 501, 529])
-def test_other_errors_are_not_waited_for(status):
+def test_after_other_errors_there_is_no_wait_for_a_start(status):
     failure = error_from_response(status, {}, b"")
 
     assert not START.applies(failure)
@@ -128,7 +128,7 @@ def test_other_errors_are_not_waited_for(status):
 
 
 @pytest.mark.parametrize("cls", [APIConnectionError, APITimeoutError])
-def test_no_connection_and_silence_are_waited_for_but_a_broken_answer_is_not(cls):
+def test_a_call_waits_for_a_start_without_a_connection_or_an_answer_but_not_after_a_broken_answer(cls):
     assert [START.applies(cls("x", phase=phase)) for phase in ("connect", "first_byte")] == [True, True]
     assert not any(START.applies(cls("x", phase=phase)) for phase in ("chunk", "total", "certificate", None))
     for failure in (StreamInterruptedError("cut"), ResponseError("x"), ConfigurationError("x")):
@@ -158,7 +158,7 @@ def test_retry_after_is_followed_within_the_wait_for_a_start(wish, pause):
     assert pause == START.delay(1, ServerError("x", status_code=503, retry_after=wish), waited=800)
 
 
-def test_by_default_a_starting_deployment_is_not_waited_for():
+def test_by_default_there_is_no_wait_for_a_start():
     failure = ServerError("x", status_code=503)
 
     for none in (StartPolicy(), StartPolicy.of(None), StartPolicy.of(0)):

@@ -1,4 +1,4 @@
-"""An answer that a stop word ended inside its reasoning is requested again without `stop` and cut by the client."""
+"""Stop words: text is cut at them, and an answer that one ended in its reasoning is requested again without `stop`."""
 
 from __future__ import annotations
 

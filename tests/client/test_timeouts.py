@@ -1,4 +1,4 @@
-"""How long each phase of a call may take."""
+"""`Timeouts`: accepted and refused values. No I/O."""
 
 from __future__ import annotations
 

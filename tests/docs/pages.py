@@ -9,7 +9,7 @@ A comment right before a block says how to run it, and is not shown to a reader:
 `<!-- not run: REASON -->`
     The block cannot be run by a test. Its syntax is checked.
 
-A block of `text` right after a block of Python is what that block prints; `...` stands for anything.
+A block of `text` right after a block of Python is what that block prints; `...` matches any text.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Block:
         page: The path of its page.
         line: The line of its first line of code.
         tab: The title of the tab it is in, or an empty string.
-        language: What stands behind the opening fence.
+        language: The language after the opening fence.
         code: The code, without the page's indentation.
         comments: The comments before it, by their kind.
         output: The text block that follows it, or None.
@@ -54,7 +54,7 @@ class Block:
 
     @property
     def file(self) -> str | None:
-        """The name of a block that is a file of its own."""
+        """The file name of a block that is a whole file."""
         found = _FILE.match(self.code)
         return found and found[1]
 
@@ -111,7 +111,7 @@ class Page:
 
     @property
     def files(self) -> dict[str, str]:
-        """The blocks that are files of their own, by name."""
+        """The blocks that are whole files, by name."""
         return {block.file: block.code for block in self.blocks if block.file}
 
     def table(self, heading: str) -> list[list[str]]:
@@ -128,7 +128,7 @@ def pages() -> list[Page]:
 
 
 def code(cell: str) -> list[str]:
-    """What is set as code in a text."""
+    """The parts of a text that are set as code."""
     return re.findall(r"`([^`]+)`", cell)
 
 

@@ -44,7 +44,7 @@ def draw() -> str:
 
 
 def _stream(llm: ChatTIR) -> tuple[Text, Text, Text]:
-    """The reasoning, the text and the token counts of a streamed answer, in their looks."""
+    """The reasoning, the text and the token counts of a streamed answer, in their styles."""
     reasoning, text, usage = Text(style="dim italic"), Text(style="bold"), Text(style="green")
     for chunk in llm.stream(QUESTION):
         for block in chunk.content_blocks:

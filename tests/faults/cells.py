@@ -1,4 +1,4 @@
-"""All cells of the matrix."""
+"""All cells of the fault matrix."""
 
 from tests.faults import answer_cells, connection_cells, status_cells, stream_cells
 

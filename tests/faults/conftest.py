@@ -1,4 +1,4 @@
-"""The servers of the matrix."""
+"""The fixture with the servers of the fault matrix."""
 
 from __future__ import annotations
 

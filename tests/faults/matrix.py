@@ -1,7 +1,7 @@
 """Classes for the fault matrix: what the server does, and which outcome is right.
 
-Each cell is played against both integrations, sync and async, streamed and whole; `python -m tests.faults.report`
-plays the same cells against other libraries.
+Each cell is run with both integrations, sync and async, streamed and whole; `python -m tests.faults.report` runs the
+same cells with other libraries.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Right:
     Attributes:
         text: The whole text of the answer.
         tries: How many requests are made.
-        pauses: Seconds that the server wants between them.
+        pauses: Seconds between them that the server requests.
         usage: Token counts that are reported; None where the server reports none.
     """
 
@@ -46,7 +46,7 @@ class Fails:
         identified: The error carries the server's id of the request.
         retry_after: The `retry_after` of the error.
         tries: How many requests are made.
-        pauses: Seconds that the server wants between them.
+        pauses: Seconds between them that the server requests.
     """
 
     error: str

@@ -63,7 +63,7 @@ def chunk(delta: dict[str, Any], finish: str | None = None, **fields: Any) -> di
 
 
 def chunks(*pieces: str) -> list[dict[str, Any]]:
-    """The chunks of a whole answer, the usage in one of its own at the end, as `include_usage` wants it."""
+    """The chunks of a whole answer, with the usage in a separate one at the end, as with `include_usage`."""
     spoken = [chunk({"content": piece}) for piece in pieces or PIECES]
     return [chunk({"role": "assistant", "content": ""}), *spoken, chunk({}, "stop"), usage_chunk()]
 

@@ -81,7 +81,7 @@ def in_time(way: Way, cell: Cell, places: Places) -> Outcome | None:
 
 
 def judge(outcome: Outcome | None, case: Case) -> str:
-    """Return one of the five words of the table."""
+    """Return one of the five outcomes of the table."""
     if outcome is None:
         return "hang"
     if outcome.error is not None:

@@ -33,7 +33,7 @@ PLAYED_BY_RERANKERS = [
 
 
 @pytest.mark.parametrize(("way", "cell"), [*PLAYED, *PLAYED_BY_RERANKERS])
-def test_the_outcome_is_that_of_the_table(way: Way, cell: Cell, places: Places, pauses: list[float]) -> None:
+def test_each_cell_has_its_expected_outcome(way: Way, cell: Cell, places: Places, pauses: list[float]) -> None:
     """The outcome is the one in the table, after the number of requests in the table, within the timeouts."""
     case: Case = getattr(cell, way.mode)
     places.play(*case.scripts)

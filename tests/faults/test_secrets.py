@@ -119,7 +119,7 @@ def test_a_truncated_error_has_no_half_of_a_token(way: Way, form: str, places: P
 
 @pytest.mark.parametrize("way", ways(OURS), ids=str)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_token_does_not_follow_a_redirect(way: Way, status: int, places: Places) -> None:
+def test_the_token_is_not_sent_to_the_target_of_a_redirect(way: Way, status: int, places: Places) -> None:
     """A redirect to another host is not followed."""
     with WireServer([WHOLE, CLOSE]) as other:
         places.play([refusal(status, location=f"{other.host}/v1/chat/completions"), CLOSE])
@@ -132,7 +132,7 @@ def test_token_does_not_follow_a_redirect(way: Way, status: int, places: Places)
 
 
 @pytest.mark.parametrize("maker", CHATS)
-def test_token_does_not_follow_a_redirect_of_a_users_client(maker: Callable[..., Any], places: Places) -> None:
+def test_no_redirect_is_followed_with_a_users_client(maker: Callable[..., Any], places: Places) -> None:
     """Not even with a client that is set to follow redirects."""
     with WireServer([WHOLE, CLOSE]) as other, httpx.Client(follow_redirects=True) as client:
         places.play([refusal(307, location=f"{other.host}/v1/chat/completions"), CLOSE])
@@ -294,7 +294,7 @@ def test_an_invalid_token_is_not_in_the_locals_of_the_error(flaw: str, places: P
 
 
 @pytest.mark.parametrize("maker", CHATS)
-def test_cassette_has_the_token_in_the_header_that_is_filtered_and_nowhere_else(
+def test_a_cassette_has_the_token_only_in_the_header_that_is_filtered(
     maker: Callable[..., Any], tmp_path: Path, places: Places
 ) -> None:
     """The settings that LangChain's standard tests use are enough."""

@@ -1,4 +1,4 @@
-"""A schema that tests of structured output share, and an object of it."""
+"""The schema `Person` of the tests of structured output, in each form, and an object of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers in the unusual forms of gateways and routers, whole and streamed."""
+"""Answers in the unusual forms of gateways and routers, whole and streamed, as LangChain's messages."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_token_counts_may_be_texts_or_floats(make: Any, counts: dict[str, Any]):
 
 
 @pytest.mark.parametrize("counts", ["many", "inf", "nan", float("1e400"), True, None, [1]])
-def test_token_counts_that_are_none_count_as_nothing(make: Any, counts: Any):
+def test_invalid_token_counts_count_as_zero(make: Any, counts: Any):
     usage = {"prompt_tokens": counts, "completion_tokens": 2}
 
     answer = model(make, whole({"message": {"content": "Hi"}}, usage)).invoke("Hi")

@@ -1,4 +1,4 @@
-"""The profile of a model that only its server knows: when it is requested, and what copies and pickles contain."""
+"""The profile of an unknown model: when its window is requested, and what copies and pickles contain."""
 
 from __future__ import annotations
 

@@ -279,7 +279,7 @@ class WithCallback(BaseModel):
 
 
 class NoJson:
-    """A class that pydantic knows nothing about."""
+    """A class without a JSON schema."""
 
 
 class WithNoJson(TypedDict):

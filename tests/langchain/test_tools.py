@@ -221,7 +221,7 @@ async def test_a_forced_call_of_broken_json_is_requested_again(
 
 @pytest.mark.parametrize("choice", ["any", "get_time"])
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-async def test_of_a_broken_and_a_good_forced_call_the_good_one_is_used_after_one_request(
+async def test_a_valid_forced_call_next_to_a_broken_one_needs_no_second_request(
     forced: Callable[..., Any], old: Sandbox, choice: str, order: tuple[int, int]
 ):
     calls = [ToolCall("get_time", '{"city": "Pun', id="1"), ToolCall("get_time", '{"city": "Pune"}', id="2")]

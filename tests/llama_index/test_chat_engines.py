@@ -66,7 +66,7 @@ async def test_a_chat_engine_streams_in_async_code(engine, sandbox):
 # LlamaIndex raises the error in its own thread, too.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @simple_engine
-def test_a_stream_that_breaks_off_is_an_error_with_what_arrived(engine, sandbox):
+def test_a_stream_that_ends_early_is_an_error_with_the_partial_answer(engine, sandbox):
     sandbox.script(Fault(cut_after=4, after=Reply(text=["The ", "river ", "rises ", "in ", "Trimbak."])))
     with pytest.raises(StreamInterruptedError) as raised:
         list(engine.stream_chat(QUESTION).response_gen)
@@ -75,7 +75,7 @@ def test_a_stream_that_breaks_off_is_an_error_with_what_arrived(engine, sandbox)
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @simple_engine
-async def test_an_async_stream_that_breaks_off_is_an_error_with_what_arrived(engine, sandbox):
+async def test_an_async_stream_that_ends_early_is_an_error_with_the_partial_answer(engine, sandbox):
     sandbox.script(Fault(cut_after=4, after=Reply(text=["The ", "river ", "rises ", "in ", "Trimbak."])))
     response = await engine.astream_chat(QUESTION)
     with pytest.raises(StreamInterruptedError) as raised:

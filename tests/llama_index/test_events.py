@@ -131,7 +131,7 @@ async def test_events_equal_those_of_the_decorators(sandbox, recorder, way, case
 
 
 @pytest.mark.parametrize("place", ["root", "llama_index.core.llms.callbacks"])
-def test_a_handler_added_in_mid_stream_gets_the_remaining_events(llm, place):
+def test_a_handler_added_in_the_middle_of_a_stream_gets_the_remaining_events(llm, place):
     dispatcher, recorder = get_dispatcher(place), Recorder()
     responses = llm.stream_complete("Hi")
     next(responses)

@@ -1,4 +1,4 @@
-"""The metadata of a model that only its server knows: which uses request them."""
+"""The metadata of an unknown model: which uses request its context window."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def _texts(output: NotebookNode) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of a kernel that has no token, and finds the commands beside its Python."""
+    """Return the environment of a kernel without a token; it finds the commands in the folder of its Python."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("E2E_TIR", "TIR_", "MODEL_API"))}
     path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
     return {**kept, "PATH": path, "PYTHONPATH": str(ROOT)}

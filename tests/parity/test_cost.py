@@ -70,7 +70,7 @@ def test_without_prices_there_is_no_cost_and_a_model_without_a_price_gives_a_war
 
 @pytest.mark.parametrize("cls", [ChatTIR, TIR])
 @pytest.mark.parametrize("price", [(1,), (1, 2, 3), (-1, 2), (1, float("nan")), "free"])
-def test_a_price_that_is_none_is_refused(cls, endpoint, price):
+def test_an_invalid_price_is_refused(cls, endpoint, price):
     with pytest.raises(ValueError, match="prices"):
         cls(**endpoint, prices={"gpt_oss_120b": price})
 

@@ -216,7 +216,7 @@ def test_line_breaks_in_base64_are_removed(kind, sandbox, endpoint):
     assert encoded in str(inline)
 
 
-def test_base64_that_is_none_is_refused(sandbox, endpoint):
+def test_invalid_base64_is_refused(sandbox, endpoint):
     for kind, (_, _, media_type) in FILES.items():
         with pytest.raises(InvalidRequestError, match="its data are not Base64"):
             langchain(endpoint, {"type": kind, "base64": "!!notb64!!", "mime_type": media_type})
@@ -277,7 +277,7 @@ def test_an_image_of_a_tool_is_described_for_models_that_read_text_only(model, i
     assert content(sandbox) == [[part] if is_sent else "[image: image/png, 8 bytes]"] * 2
 
 
-def test_a_profile_says_that_a_model_reads_images_after_all(sandbox, endpoint):
+def test_a_profile_with_image_inputs_replaces_the_known_fact(sandbox, endpoint):
     block = {"type": "image", "url": "https://example.invalid/a.png"}
 
     ChatTIR(**endpoint, profile={"image_inputs": True}).invoke([ToolMessage([block], tool_call_id="c1")])

@@ -118,7 +118,7 @@ def of(framework: str) -> tuple[Path, ...]:
 
 @pytest.mark.parametrize("framework", ["langchain", "llama_index"])
 @pytest.mark.parametrize("scenario", ["badargs", "unknowntool"])
-async def test_strict_binds_calls_that_the_model_chooses(endpoint, framework, scenario):
+async def test_strict_constrains_calls_that_the_model_chooses(endpoint, framework, scenario):
     (call,) = (await answered(with_tools(scenario, strict=True), endpoint, of(framework))).calls
 
     assert (call.name, call.arguments["city"]) == ("get_weather", "Delhi")

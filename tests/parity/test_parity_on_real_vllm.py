@@ -40,7 +40,7 @@ async def test_all_paths_give_the_same_text_usage_and_finish_reason(endpoint):
     assert answers[0].finish_reason == "length"
 
 
-async def test_all_paths_tell_reasoning_from_text(endpoint):
+async def test_all_paths_separate_reasoning_from_text(endpoint):
     settings = {**SEEDED, "extra_body": {"chat_template_kwargs": {"thinking": True}}}
 
     answers = [bare(await path(Script(ASK, settings=settings), endpoint)) for path in EVERY]

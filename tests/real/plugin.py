@@ -16,7 +16,7 @@ import pytest
 from .models import EMBEDDING, GPT_OSS, RERANKER, TINY, Model
 from .vllm_server import API_KEY, START_LIMIT, VLLMServer, termination_interrupts
 
-# The first real test waits for the server, so each may take the time of a start on top of its own.
+# The first real test waits for the server, so each has time for a start in addition to its own.
 REAL_TEST_LIMIT = START_LIMIT + 120
 
 

@@ -38,7 +38,7 @@ def model(endpoint: dict[str, Any]) -> ChatTIR:
 
 
 @pytest.mark.parametrize("output_version", ["v0", "v1"])
-async def test_a_seeded_answer_is_the_same_whichever_way_it_comes(endpoint: dict[str, Any], output_version: str):
+async def test_a_seeded_answer_is_the_same_on_every_path(endpoint: dict[str, Any], output_version: str):
     model = ChatTIR(**endpoint, seed=3, max_tokens=12, output_version=output_version)
 
     answers = [
@@ -77,7 +77,7 @@ async def test_an_object_fits_its_schema(model: ChatTIR, strict: bool | None):
     assert [part async for part in chain.astream("On!")][-1].state in {"on", "off"}
 
 
-async def test_an_object_of_no_schema_is_any(endpoint: dict[str, Any]):
+async def test_json_mode_returns_an_object(endpoint: dict[str, Any]):
     # With a bracket as the likeliest token, the object ends at some point.
     chain = ChatTIR(**endpoint, seed=3).with_structured_output(method="json_mode")
 

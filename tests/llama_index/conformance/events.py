@@ -101,13 +101,13 @@ class EventPromises(Promises):
         ((_, end),) = debug.get_event_pairs(CBEventType.LLM)
         assert end.payload[EventPayload.EXCEPTION] is caught.value
 
-    def test_a_failure_in_mid_stream_is_an_event(self, llm, sandbox, events):
+    def test_a_failure_in_the_middle_of_a_stream_is_an_event(self, llm, sandbox, events):
         sandbox.script(Fault(error_chunk="the engine died", after=Reply(text=["a"] * 8)))
         with pytest.raises(Exception, match="the engine died"):
             list(llm.stream_chat(question()))
         assert "ExceptionEvent" in events.names()
 
-    def test_objects_are_reported(self, llm, events):
+    def test_structured_output_is_reported(self, llm, events):
         llm.structured_predict(City, PROMPT, name="Pune")
         names = [name for name in events.names() if "Structured" in name]
         assert names == ["LLMStructuredPredictStartEvent", "LLMStructuredPredictEndEvent"]

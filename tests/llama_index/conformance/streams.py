@@ -110,7 +110,7 @@ class StreamPromises(Promises):
         with pytest.raises(Exception, match=r"."):
             list(llm.stream_chat(question()))
 
-    def test_an_error_in_mid_stream_is_raised(self, llm, sandbox):
+    def test_an_error_in_the_middle_of_a_stream_is_raised(self, llm, sandbox):
         sandbox.script(Fault(error_chunk="the engine died", after=Reply(text=["a"] * 8)))
         with pytest.raises(Exception, match="the engine died"):
             list(llm.stream_chat(question()))

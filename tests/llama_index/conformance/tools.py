@@ -131,7 +131,7 @@ class ToolPromises(Promises):
             llm.get_tool_calls_from_response(response)
 
     @pytest.mark.parametrize("choice", [{}, {"tool_choice": None}], ids=["not given", "None"])
-    def test_required_is_sent(self, llm, sandbox, choice):
+    def test_a_required_call_is_sent_as_tool_choice_required(self, llm, sandbox, choice):
         """`tool_choice=None`, which LlamaIndex's programs pass, means not set."""
         sandbox.script(ONE_CALL)
         llm.chat_with_tools([ADD], "?", tool_required=True, **choice)
