@@ -43,7 +43,7 @@ ONLY_IN = {
 FRAMEWORKS = {"langchain_tir": "langchain_core", "llama_index_tir": "llama_index"}
 EXTRAS = {"langchain_tir": "langchain", "llama_index_tir": "llama-index"}
 
-TRANSPORTS = ("aiohttp", "attempt", "clients", "connections", "httpcore", "loop_client")
+TRANSPORTS = ("aiohttp", "clients", "connections", "http_call", "httpcore", "loop_client")
 SPEAKS_HTTP = {f"tir_client.transport.{name}" for name in TRANSPORTS}
 BULK = ("bulk", *(f"bulk.{name}" for name in ("gate", "output", "run", "sources")))
 WAITING = ("body", "clock", "concurrency", "context_windows", "sender", "start", "streams", "token")

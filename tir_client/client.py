@@ -18,9 +18,9 @@ from tir_client.protocol.requests import ChatRequest, EmbeddingRequest, RerankRe
 from tir_client.protocol.rerank import read_reranking
 from tir_client.protocol.second_request import SecondRequest
 from tir_client.transport.advice import AdviceLog
-from tir_client.transport.attempt import Attempt
 from tir_client.transport.clients import Clients
 from tir_client.transport.context_windows import ContextWindows
+from tir_client.transport.http_call import HTTPCall
 from tir_client.transport.retry import RetryPolicy, StartPolicy
 from tir_client.transport.sender import Sender
 from tir_client.transport.start import StartWait
@@ -109,15 +109,15 @@ class TIRClient(Closing):
 
     def stream(self, request: ChatRequest, *, lenient: bool = False) -> ChatStream:
         """Stream the answer. The request is sent when iteration begins; the arguments are those of `chat`."""
-        attempt = self._attempt(request.model, CHAT, request.streamed())
+        call = self._call(request.model, CHAT, request.streamed())
         second = self._begin(request, lenient=lenient)
-        return ChatStream(attempt, second, self._advice, self._sender, self._ask)
+        return ChatStream(call, second, self._advice, self._sender, self._ask)
 
     def astream(self, request: ChatRequest, *, lenient: bool = False) -> AsyncChatStream:
         """`stream` for async code."""
-        attempt = self._attempt(request.model, CHAT, request.streamed())
+        call = self._call(request.model, CHAT, request.streamed())
         second = self._begin(request, lenient=lenient)
-        return AsyncChatStream(attempt, second, self._advice, self._sender, self._aask)
+        return AsyncChatStream(call, second, self._advice, self._sender, self._aask)
 
     def _begin(self, request: ChatRequest, *, lenient: bool) -> SecondRequest:
         self._advice.check_request(request)
@@ -127,37 +127,37 @@ class TIRClient(Closing):
 
     def embed(self, request: EmbeddingRequest) -> Embeddings:
         """Embed texts; the vectors come back in the order of the texts."""
-        attempt = self._attempt(request.model, "embeddings", request.body())
-        return self._sender.fetch(attempt, partial(read_embeddings, request))
+        call = self._call(request.model, "embeddings", request.body())
+        return self._sender.fetch(call, partial(read_embeddings, request))
 
     async def aembed(self, request: EmbeddingRequest) -> Embeddings:
         """`embed` for async code."""
-        attempt = self._attempt(request.model, "embeddings", request.body())
-        return await self._sender.afetch(attempt, partial(read_embeddings, request))
+        call = self._call(request.model, "embeddings", request.body())
+        return await self._sender.afetch(call, partial(read_embeddings, request))
 
     def rerank(self, request: RerankRequest) -> Reranking:
         """Score documents by their relevance to a query; the best come first."""
-        attempt = self._attempt(request.model, request.path, request.body())
-        return self._sender.fetch(attempt, partial(read_reranking, request))
+        call = self._call(request.model, request.path, request.body())
+        return self._sender.fetch(call, partial(read_reranking, request))
 
     async def arerank(self, request: RerankRequest) -> Reranking:
         """`rerank` for async code."""
-        attempt = self._attempt(request.model, request.path, request.body())
-        return await self._sender.afetch(attempt, partial(read_reranking, request))
+        call = self._call(request.model, request.path, request.body())
+        return await self._sender.afetch(call, partial(read_reranking, request))
 
     def models(self, model: str = DEFAULT_MODEL) -> list[ModelCard]:
         """List the models that the endpoint of `model` serves."""
-        return self._windows.keep(model, self._sender.fetch(self._attempt(model, "models"), read_models))
+        return self._windows.keep(model, self._sender.fetch(self._call(model, "models"), read_models))
 
     async def amodels(self, model: str = DEFAULT_MODEL) -> list[ModelCard]:
         """`models` for async code."""
-        return self._windows.keep(model, await self._sender.afetch(self._attempt(model, "models"), read_models))
+        return self._windows.keep(model, await self._sender.afetch(self._call(model, "models"), read_models))
 
     def context_window(self, model: str = DEFAULT_MODEL) -> int | None:
         """The context window in tokens, prompt and answer together, or None if it is unknown.
 
         If `model_info` has no window, it is read from the server's list of models, once. This never raises: if the list
-        cannot be read within 5 seconds, a warning is logged, once, and the next attempt is a minute later at the
+        cannot be read within 5 seconds, a warning is logged, once, and the next request is a minute later at the
         earliest. In a running event loop it blocks for at most a second; to avoid that, await `amodels` first.
         """
         return model_info(model).context_window or self._windows.get(model, self._list_for_window)
@@ -169,7 +169,7 @@ class TIRClient(Closing):
     def _list_for_window(self, model: str, seconds: float) -> list[ModelCard]:
         url, timeouts = self.config.url_for(model, "models"), Timeouts(*[seconds] * 4)
         return self._sender.fetch(
-            self._attempt_at(url, timeouts=timeouts, retry=RetryPolicy(max_retries=0), start=StartPolicy()), read_models
+            self._call_to(url, timeouts=timeouts, retry=RetryPolicy(max_retries=0), start=StartPolicy()), read_models
         )
 
     def wait_until_ready(self, model: str = DEFAULT_MODEL, *, seconds: float | None = None) -> list[ModelCard]:
@@ -189,13 +189,13 @@ class TIRClient(Closing):
             APITimeoutError: It was not ready in time; the message has the last failure.
             APIStatusError: The endpoint answered with an error that waiting cannot fix, such as a 401.
         """
-        attempt = self._poll(model, seconds)
-        return self._windows.keep(model, self._sender.fetch(attempt, partial(_read_ready, attempt)))
+        call = self._poll(model, seconds)
+        return self._windows.keep(model, self._sender.fetch(call, partial(_read_ready, call)))
 
     async def await_until_ready(self, model: str = DEFAULT_MODEL, *, seconds: float | None = None) -> list[ModelCard]:
         """`wait_until_ready` for async code."""
-        attempt = self._poll(model, seconds)
-        return self._windows.keep(model, await self._sender.afetch(attempt, partial(_read_ready, attempt)))
+        call = self._poll(model, seconds)
+        return self._windows.keep(model, await self._sender.afetch(call, partial(_read_ready, call)))
 
     def count_tokens(self, request: ChatRequest, *, retry: RetryPolicy | None = None) -> int:
         """Count the tokens of a prompt with vLLM's `/tokenize`, if the server exposes it.
@@ -212,25 +212,25 @@ class TIRClient(Closing):
 
     # Shared by all calls
 
-    def _attempt(self, model: str, path: str, body: Json | None = None) -> Attempt:
+    def _call(self, model: str, path: str, body: Json | None = None) -> HTTPCall:
         content = None if body is None else to_bytes(body)
-        return self._attempt_at(self.config.url_for(model, path), content)
+        return self._call_to(self.config.url_for(model, path), content)
 
-    def _poll(self, model: str, seconds: float | None) -> Attempt:
+    def _poll(self, model: str, seconds: float | None) -> HTTPCall:
         start = StartPolicy.of(self.start if seconds is None else seconds)
         start = start if start.seconds else StartPolicy(READY_SECONDS)
         timeouts = self.timeouts.shortened(min(POLL_SECONDS, start.seconds))
-        attempt = self._attempt_at(self.config.url_for(model, "models"), timeouts=timeouts, start=start)
-        attempt.says_started = False
-        return attempt
+        call = self._call_to(self.config.url_for(model, "models"), timeouts=timeouts, start=start)
+        call.success_means_started = False
+        return call
 
-    def _tokenize(self, request: ChatRequest, retry: RetryPolicy | None) -> Attempt:
+    def _tokenize(self, request: ChatRequest, retry: RetryPolicy | None) -> HTTPCall:
         body: Json = {name: value for name, value in request.body().items() if name in PROMPT}
         url = self.config.url_for(request.model, "/tokenize")
         start = self.start if retry is None else StartPolicy()
-        return self._attempt_at(url, to_bytes(body), retry=retry, start=start)
+        return self._call_to(url, to_bytes(body), retry=retry, start=start)
 
-    def _attempt_at(
+    def _call_to(
         self,
         url: str,
         content: bytes | None = None,
@@ -238,17 +238,17 @@ class TIRClient(Closing):
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
         start: StartPolicy | None = None,
-    ) -> Attempt:
+    ) -> HTTPCall:
         wait = StartWait(start or self.start, url, self._starting)
-        return Attempt(self.config, timeouts or self.timeouts, retry or self.retry, wait, url, content)
+        return HTTPCall(self.config, timeouts or self.timeouts, retry or self.retry, wait, url, content)
 
     def _ask(self, request: ChatRequest) -> Accumulator:
-        attempt = self._attempt(request.model, CHAT, request.whole())
-        return self._sender.fetch(attempt, partial(read_answer, request))
+        call = self._call(request.model, CHAT, request.whole())
+        return self._sender.fetch(call, partial(read_answer, request))
 
     async def _aask(self, request: ChatRequest) -> Accumulator:
         return await self._sender.afetch(
-            self._attempt(request.model, CHAT, request.whole()), partial(read_answer, request)
+            self._call(request.model, CHAT, request.whole()), partial(read_answer, request)
         )
 
     # Lifecycle
@@ -283,10 +283,10 @@ class TIRClient(Closing):
         self.__init__(**state)  # type: ignore[misc]
 
 
-def _read_ready(attempt: Attempt, content: bytes, request_id: str | None) -> list[ModelCard]:
+def _read_ready(call: HTTPCall, content: bytes, request_id: str | None) -> list[ModelCard]:
     """Read a list of models; an empty one means that the deployment has not started."""
     cards = read_models(content, request_id)
     if not cards:
         raise APIConnectionError("The server lists no models yet.", phase="first_byte")
-    attempt.start.note_started()
+    call.start.note_started()
     return cards

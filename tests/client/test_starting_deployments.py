@@ -115,13 +115,13 @@ async def test_a_silent_server_is_a_timeout_when_the_wait_ends(ask: Ask):
 
 def test_the_wait_for_a_start_does_not_limit_a_running_server(sandbox: Sandbox):
     """After an error that a starting deployment does not send, `first_byte` applies again."""
-    attempt = client(sandbox, wait_for_start=60)._attempt("m", "models")
-    assert attempt.opening is not None
-    assert attempt.opening <= 60
+    call = client(sandbox, wait_for_start=60)._call("m", "models")
+    assert call.opening is not None
+    assert call.opening <= 60
 
-    attempt.failure = ServerError("x", status_code=500)
-    assert attempt.pause() is not None
-    assert attempt.opening == 610
+    call.failure = ServerError("x", status_code=500)
+    assert call.pause() is not None
+    assert call.opening == 610
 
 
 async def test_an_empty_list_of_models_is_polled_again_and_any_other_is_ready(caplog):

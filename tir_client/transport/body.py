@@ -13,8 +13,8 @@ from tir_client.transport.failures import transport_errors
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from tir_client.transport.attempt import Attempt
     from tir_client.transport.clock import Clock
+    from tir_client.transport.http_call import HTTPCall
 
 ERROR_BYTES = 64 * 1024
 """Maximum number of bytes of an error body that are read and decompressed."""
@@ -43,33 +43,33 @@ def _is_plain(response: Any) -> bool:
     return "content-encoding" not in response.headers and not response.is_stream_consumed
 
 
-def read_whole(response: Any, attempt: Attempt) -> bytes:
+def read_whole(response: Any, call: HTTPCall) -> bytes:
     """Read a whole body."""
     content = bytearray()
     for data in pieces(response):
         content += data
-        attempt.check_time()
-    attempt.check_time()
+        call.check_time()
+    call.check_time()
     return bytes(content)
 
 
-async def aread_whole(response: Any, attempt: Attempt, clock: Clock) -> bytes:
+async def aread_whole(response: Any, call: HTTPCall, clock: Clock) -> bytes:
     """`read_whole` for an async response."""
     content, chunks = bytearray(), apieces(response)
     with suppress(StopAsyncIteration):
         while True:
-            content += await clock.wait(anext(chunks), attempt.timeouts.chunk)
-    attempt.check_time()
+            content += await clock.wait(anext(chunks), call.timeouts.chunk)
+    call.check_time()
     return bytes(content)
 
 
-def read_refusal(response: Any, attempt: Attempt) -> bytes:
+def read_refusal(response: Any, call: HTTPCall) -> bytes:
     """Read the body of an error response, or its beginning if the rest is late, broken or too long.
 
     It waits for at most the `chunk` timeout.
     """
     raw, encoding = bytearray(), _encoding(response)
-    ends = _ends(attempt)
+    ends = _ends(call)
     with suppress(TIRError, *transport_errors()):
         for data in response.iter_raw() if encoding else pieces(response):
             raw += data
@@ -78,20 +78,20 @@ def read_refusal(response: Any, attempt: Attempt) -> bytes:
     return _inflated(raw, encoding)
 
 
-async def aread_refusal(response: Any, attempt: Attempt, clock: Clock) -> bytes:
+async def aread_refusal(response: Any, call: HTTPCall, clock: Clock) -> bytes:
     """`read_refusal` for an async response."""
     raw, encoding = bytearray(), _encoding(response)
     chunks = response.aiter_raw() if encoding else apieces(response)
-    ends = _ends(attempt)
+    ends = _ends(call)
     with suppress(StopAsyncIteration, TimeoutError, TIRError, *transport_errors()):
         while len(raw) <= ERROR_BYTES:
             raw += await clock.wait(anext(chunks), ends - time.monotonic())
     return _inflated(raw, encoding)
 
 
-def _ends(attempt: Attempt) -> float:
-    seconds = attempt.timeouts.chunk
-    return time.monotonic() + min(attempt.seconds_left, float("inf") if seconds is None else seconds)
+def _ends(call: HTTPCall) -> float:
+    seconds = call.timeouts.chunk
+    return time.monotonic() + min(call.seconds_left, float("inf") if seconds is None else seconds)
 
 
 def _encoding(response: Any) -> str:
@@ -110,7 +110,7 @@ def _inflated(raw: bytearray, encoding: str) -> bytes:
         return bytes(raw)
 
 
-def drain(response: Any, attempt: Attempt) -> None:
+def drain(response: Any, call: HTTPCall) -> None:
     """Read the end of the body after `[DONE]` to make the connection reusable; close it if that takes too long.
 
     Without a network stream, such as in a mock transport, reads have no known limit, so it is closed at once.
@@ -118,7 +118,7 @@ def drain(response: Any, attempt: Attempt) -> None:
     if response.is_closed:
         return  # the body has ended already
     if "network_stream" in response.extensions:
-        attempt.draining(DRAIN_SECONDS)
+        call.draining(DRAIN_SECONDS)
         ends = time.monotonic() + DRAIN_SECONDS
         with suppress(*transport_errors()):
             for _ in response.stream:

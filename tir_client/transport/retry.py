@@ -50,17 +50,17 @@ class RetryPolicy:
         if self.max_retries < 0:
             raise ConfigurationError(f"`max_retries` must be 0 or more; it is {self.max_retries}.")
 
-    def delay(self, attempt: int, failure: TIRError, chance: float | None = None) -> float | None:
+    def delay(self, tries: int, failure: TIRError, chance: float | None = None) -> float | None:
         """Seconds to wait before the next try, or None to give up.
 
         Args:
-            attempt: Number of failed tries, from 1.
+            tries: Number of failed tries, from 1.
             failure: The last failure.
             chance: A number from 0 to 1 instead of a random one.
         """
-        if attempt > self.max_retries or not is_retryable(failure):
+        if tries > self.max_retries or not is_retryable(failure):
             return None
-        pause = _growing(attempt, self.base, self.ceiling, self.jitter, chance)
+        pause = _growing(tries, self.base, self.ceiling, self.jitter, chance)
         retry_after = failure.retry_after
         if retry_after is None:
             return pause
@@ -106,11 +106,11 @@ class StartPolicy:
         """Whether a call is retried after `failure` while there is time."""
         return self.seconds > 0 and is_starting(failure)
 
-    def delay(self, attempt: int, failure: TIRError, waited: float, chance: float | None = None) -> float | None:
+    def delay(self, tries: int, failure: TIRError, waited: float, chance: float | None = None) -> float | None:
         """Seconds to wait before the next try, or None to give up. The last try begins at the end of the time.
 
         Args:
-            attempt: Number of tries that failed because the deployment had not started, from 1.
+            tries: Number of tries that failed because the deployment had not started, from 1.
             failure: The last failure.
             waited: Seconds since the call began.
             chance: A number from 0 to 1 instead of a random one.
@@ -118,12 +118,12 @@ class StartPolicy:
         left = self.seconds - waited
         if left <= 0 or not self.applies(failure):
             return None
-        return min(left, failure.retry_after or _growing(attempt, self.base, self.ceiling, self.jitter, chance))
+        return min(left, failure.retry_after or _growing(tries, self.base, self.ceiling, self.jitter, chance))
 
 
-def _growing(attempt: int, base: float, ceiling: float, jitter: float, chance: float | None) -> float:
-    """The pause after failed try `attempt`: it doubles up to `ceiling`, and is shortened by its random part."""
-    pause = min(ceiling, base * 2.0 ** min(attempt - 1, 1000))  # a larger exponent overflows a float
+def _growing(tries: int, base: float, ceiling: float, jitter: float, chance: float | None) -> float:
+    """The pause after `tries` failed tries: it doubles up to `ceiling`, and is shortened by its random part."""
+    pause = min(ceiling, base * 2.0 ** min(tries - 1, 1000))  # a larger exponent overflows a float
     return pause * (1 - jitter * (random.random() if chance is None else chance))  # noqa: S311 - no secret
 
 

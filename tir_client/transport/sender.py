@@ -14,8 +14,8 @@ from tir_client.transport.clock import Clock
 from tir_client.transport.failures import loop_checked, transport_errors
 
 if TYPE_CHECKING:
-    from tir_client.transport.attempt import Attempt
     from tir_client.transport.clients import Clients
+    from tir_client.transport.http_call import HTTPCall
 
 Result = TypeVar("Result")
 Reader = Callable[[bytes, str | None], Result]
@@ -34,7 +34,7 @@ class Sender:
     def __init__(self, clients: Clients) -> None:
         self.clients = clients
 
-    def fetch(self, attempt: Attempt, read: Reader[Result]) -> Result:
+    def fetch(self, call: HTTPCall, read: Reader[Result]) -> Result:
         """Send a call, wait for the whole answer, and return the result of `read`.
 
         Raises:
@@ -42,74 +42,74 @@ class Sender:
         """
         while True:
             try:
-                with closing(self.open(attempt)) as response:
-                    return read(read_whole(response, attempt), response.headers.get(REQUEST_ID))
+                with closing(self.open(call)) as response:
+                    return read(read_whole(response, call), response.headers.get(REQUEST_ID))
             except TIRError as error:
-                attempt.failure = error
+                call.failure = error
             except transport_errors() as error:
-                attempt.failure = attempt.broken(error)
-            pause = attempt.pause()
+                call.failure = call.broken(error)
+            pause = call.pause()
             if pause is None:
-                raise attempt.reported()
+                raise call.reported()
             time.sleep(pause)
 
-    async def afetch(self, attempt: Attempt, read: Reader[Result]) -> Result:
+    async def afetch(self, call: HTTPCall, read: Reader[Result]) -> Result:
         """`fetch` for async code."""
-        with closing(await self.start_clock(attempt)) as clock:
+        with closing(await self.start_clock(call)) as clock:
             while True:
                 try:
-                    async with aclosing(await self.aopen(attempt, clock)) as response:
-                        return read(await aread_whole(response, attempt, clock), response.headers.get(REQUEST_ID))
+                    async with aclosing(await self.aopen(call, clock)) as response:
+                        return read(await aread_whole(response, call, clock), response.headers.get(REQUEST_ID))
                 except TIRError as error:
-                    attempt.failure = error
+                    call.failure = error
                 except TimeoutError:
-                    attempt.failure = attempt.expired()
+                    call.failure = call.expired()
                 except transport_errors() as error:
-                    attempt.failure = attempt.broken(error)
-                pause = attempt.pause()
+                    call.failure = call.broken(error)
+                pause = call.pause()
                 if pause is None:
-                    raise attempt.reported()
+                    raise call.reported()
                 await asyncio.sleep(pause)
 
-    async def start_clock(self, attempt: Attempt) -> Clock:
+    async def start_clock(self, call: HTTPCall) -> Clock:
         """Start the clock of an async call."""
         await self.clients.of_loop()  # the first call imports aiohttp, which must not count towards the timeouts
-        return Clock(attempt.seconds_left)
+        return Clock(call.seconds_left)
 
-    def open(self, attempt: Attempt, *, streamed: bool = False) -> Any:
+    def open(self, call: HTTPCall, *, streamed: bool = False) -> Any:
         """Send one try, and wait for the response headers.
 
         Raises:
             TIRError: The response has an error status.
         """
         client = self.clients.sync()
-        attempt.fetch_token()
+        call.fetch_token()
         # The request is not in a variable: tracebacks with locals would show its URL and query.
         response = client.send(
-            attempt.request(client, streamed=streamed), stream=True, auth=attempt.authorize, follow_redirects=False
+            call.request(client, streamed=streamed), stream=True, auth=call.authorize, follow_redirects=False
         )
-        attempt.answered(response)
+        call.answered(response)
         if response.is_success:
             return response
         with closing(response):
-            raise attempt.refused(response, read_refusal(response, attempt))
+            raise call.refused(response, read_refusal(response, call))
 
-    async def aopen(self, attempt: Attempt, clock: Clock, *, streamed: bool = False) -> Any:
+    async def aopen(self, call: HTTPCall, clock: Clock, *, streamed: bool = False) -> Any:
         """`open` for async code."""
         client = await self.clients.of_loop()
         clocked = self.clients.given_async is not None
-        await clock.wait(attempt.afetch_token(), None)
+        await clock.wait(call.afetch_token(), None)
         # As in `open`, the request is not in a variable.
         sending = client.send(
-            attempt.request(client, streamed=streamed, clocked=clocked),
+            call.request(client, streamed=streamed, clocked=clocked),
             stream=True,
-            auth=attempt.authorize,
+            auth=call.authorize,
             follow_redirects=False,
         )
         with loop_checked():
-            response = await clock.wait(sending, attempt.opening)
-        attempt.answered(response)
+            response = await clock.wait(sending, call.opening)
+        call.answered(response)
         if response.is_success:
             return response
         async with aclosing(response):
-            raise attempt.refused(response, await aread_refusal(response, attempt, clock))
+            raise call.refused(response, await aread_refusal(response, call, clock))

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from tir_client.protocol.requests import ChatRequest
     from tir_client.protocol.second_request import SecondRequest
     from tir_client.transport.advice import AdviceLog
-    from tir_client.transport.attempt import Attempt
     from tir_client.transport.clock import Clock
+    from tir_client.transport.http_call import HTTPCall
     from tir_client.transport.sender import Sender
 
 
@@ -32,7 +32,7 @@ class _Stream:
     """The shared state of sync and async streams: the response, the answer so far, and parsed deltas.
 
     Args:
-        attempt: The call.
+        call: The call.
         second: Decides whether the answer needs a second request.
         advice: Logs advice on the answer.
         sender: Sends the call.
@@ -41,13 +41,13 @@ class _Stream:
 
     def __init__(
         self,
-        attempt: Attempt,
+        call: HTTPCall,
         second: SecondRequest,
         advice: AdviceLog,
         sender: Sender,
         ask: Callable[[ChatRequest], Any],
     ) -> None:
-        self._attempt = attempt
+        self._call = call
         self._second = second
         self._advice = advice
         self._sender = sender
@@ -80,7 +80,7 @@ class _Stream:
             self._deltas = self._answer.feed(data)
 
     def _fail(self, failure: TIRError) -> None:
-        self._attempt.failure = self._answer.broken_by(failure)
+        self._call.failure = self._answer.broken_by(failure)
 
     def _pause(self) -> float:
         """Seconds to wait before the next try.
@@ -88,10 +88,10 @@ class _Stream:
         Raises:
             TIRError: The failure, if a delta was yielded or it is not retried.
         """
-        pause = None if self._answer.started else self._attempt.pause()
+        pause = None if self._answer.started else self._call.pause()
         if pause is None:
             self._ended = True
-            raise self._attempt.reported()
+            raise self._call.reported()
         self._start()
         return pause
 
@@ -111,7 +111,7 @@ class ChatStream(_Stream):
             except TIRError as error:
                 self._fail(error)
             except transport_errors() as error:
-                self._fail(self._attempt.broken(error))
+                self._fail(self._call.broken(error))
             except BaseException:
                 self.close()
                 raise
@@ -127,13 +127,13 @@ class ChatStream(_Stream):
     def _read(self) -> Delta | None:
         while (delta := self._next_delta()) is None and not self._complete:
             if self._response is None:
-                self._response = self._sender.open(self._attempt, streamed=True)
+                self._response = self._sender.open(self._call, streamed=True)
                 self._answer.begin(self._response.headers)
                 self._pieces = pieces(self._response)
             self._take(next(self._pieces, None))
-            self._attempt.check_time()
+            self._call.check_time()
         if delta is None and self._response is not None:
-            drain(self._response, self._attempt)
+            drain(self._response, self._call)
             self._response = None
         return delta
 
@@ -179,9 +179,9 @@ class AsyncChatStream(_Stream):
             except TIRError as error:
                 self._fail(error)
             except TimeoutError:
-                self._fail(self._attempt.expired())
+                self._fail(self._call.expired())
             except transport_errors() as error:
-                self._fail(self._attempt.broken(error))
+                self._fail(self._call.broken(error))
             except BaseException:
                 await self.aclose()
                 raise
@@ -197,16 +197,16 @@ class AsyncChatStream(_Stream):
     async def _read(self) -> Delta | None:
         while (delta := self._next_delta()) is None and not self._complete:
             if self._clock is None:
-                self._clock = await self._sender.start_clock(self._attempt)
+                self._clock = await self._sender.start_clock(self._call)
             if self._response is None:
-                self._response = await self._sender.aopen(self._attempt, self._clock, streamed=True)
+                self._response = await self._sender.aopen(self._call, self._clock, streamed=True)
                 self._answer.begin(self._response.headers)
                 self._pieces = apieces(self._response)
             try:
-                self._take(await self._clock.wait(anext(self._pieces), self._attempt.timeouts.chunk))
+                self._take(await self._clock.wait(anext(self._pieces), self._call.timeouts.chunk))
             except StopAsyncIteration:
                 self._take(None)
-            self._attempt.check_time()
+            self._call.check_time()
         if delta is None and self._response is not None and self._clock is not None:
             await adrain(self._pieces, self._response, self._clock)
             self._response = None

@@ -1,4 +1,4 @@
-"""Attempt: one call, retries included: its requests, time limits and failures. No I/O."""
+"""HTTPCall: one call, retries included: its requests, time limits and failures. No I/O."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tir_client")
 
 
-class Attempt:
+class HTTPCall:
     """A call, from its first try to its last.
 
     Args:
@@ -44,7 +44,7 @@ class Attempt:
         timeouts: How long each phase may take.
         start: The wait for a deployment that is starting.
         phase: The current phase: "connect", "first_byte" or "chunk".
-        says_started: Whether a response without an error shows that the deployment has started.
+        success_means_started: Whether a response without an error shows that the deployment has started.
         failure: The failure of the last try, until it is reported or retried.
     """
 
@@ -57,7 +57,7 @@ class Attempt:
         self.timeouts = timeouts
         self.start = start
         self.phase = "connect"
-        self.says_started = True
+        self.success_means_started = True
         self._config = config
         self._policy = policy
         self._body = body
@@ -138,7 +138,7 @@ class Attempt:
         self.phase = "chunk"
         self._request_id = response.headers.get("x-request-id")
         self._limits["read"] = None if self._clocked else self._left(self.timeouts.chunk)
-        if self.says_started and response.is_success:
+        if self.success_means_started and response.is_success:
             self.start.note_started()
 
     def draining(self, seconds: float) -> None:
