@@ -69,12 +69,13 @@ class Handler(ResponseHandler):
         if self._loop.is_closed():
             self.transport = None
             _discard(transport)
-        else:
-            if self._payload is not None and not self._payload.is_eof():
-                # aiohttp would not wake its reader.
-                self._payload.set_exception(aiohttp.ClientConnectionError("the connection was closed"))
-            super().close()
-            transport.abort()
+            return
+        if self._payload is not None and not self._payload.is_eof():
+            # aiohttp would not wake its reader.
+            self._payload.set_exception(aiohttp.ClientConnectionError("the connection was closed"))
+        super().close()
+        transport.abort()
+        self._loop.call_soon(_Aborted(self._loop, transport))
 
     def is_clean(self) -> bool:
         """Whether the connection can be reused: it is open and has no unread bytes."""
@@ -150,6 +151,24 @@ def _has_input(sock: Any) -> bool:
     poll = select.poll()
     poll.register(sock, select.POLLIN)
     return bool(poll.poll(0))
+
+
+class _Aborted:
+    """A callback that follows the one with which asyncio closes the socket of an aborted transport.
+
+    A loop that is closed before it runs them drops both; the socket is closed then, too.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, transport: Any) -> None:
+        self._loop = loop
+        self._transport = transport
+
+    def __call__(self) -> None:
+        """Do nothing: asyncio has closed the socket."""
+
+    def __del__(self) -> None:
+        if self._loop.is_closed():
+            _discard(self._transport)
 
 
 def _discard(transport: Any) -> None:
