@@ -94,15 +94,12 @@ class LoopClient:
         # A loop that shuts down cancels tasks first and closes async generators later: keep `self` alive until then.
         _LEFT.difference_update([one for one in _LEFT if one.loop.is_closed()])
         _LEFT.add(self)
-        task = self.loop.create_task(self._aclose())
+        task = self.loop.create_task(self._guard.aclose())
         task.add_done_callback(lambda done: None if done.cancelled() else _LEFT.discard(self))
-
-    async def _aclose(self) -> None:
-        await self._guard.aclose()
 
     def _close_at_once(self) -> None:
         with suppress(StopIteration, RuntimeError):
-            self._guard.aclose().__await__().send(None)
+            self._guard.aclose().send(None)
 
 
 _CLIENTS: weakref.WeakValueDictionary[tuple[int, Proxies], LoopClient] = weakref.WeakValueDictionary()
