@@ -70,13 +70,7 @@ def _is_whole(message: AIMessageChunk) -> bool:
 def _translate(message: AIMessage) -> list[ContentBlock]:
     if not isinstance(message.content, str):
         raise NotImplementedError  # LangChain then converts the list itself
-    return standard_blocks(message, indexed=False)
+    return standard_blocks(message, indexed=isinstance(message, AIMessageChunk) and not _is_whole(message))
 
 
-def _translate_chunk(message: AIMessageChunk) -> list[ContentBlock]:
-    if not isinstance(message.content, str):
-        raise NotImplementedError
-    return standard_blocks(message, indexed=not _is_whole(message))
-
-
-register_translator(PROVIDER, _translate, _translate_chunk)
+register_translator(PROVIDER, _translate, _translate)

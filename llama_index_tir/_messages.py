@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
 from typing import TYPE_CHECKING
 
 from llama_index.core.base.llms.types import (
@@ -20,7 +19,7 @@ from llama_index.core.base.llms.types import (
 )
 
 from llama_index_tir._content import to_content
-from llama_index_tir._past_calls import parse_arguments, past_calls, server_steps, wire_name
+from llama_index_tir._past_calls import past_calls, server_steps, wire_name
 from llama_index_tir._raw import to_raw, to_wire_call
 from tir_client import InvalidRequestError
 from tir_client.protocol.cost import cost_of
@@ -140,20 +139,19 @@ def from_choice(choice: Choice, usage: Usage | None, names: Mapping[str, str]) -
         tokens = usage.reasoning_tokens if usage else None
         blocks.append(ThinkingBlock(content=choice.reasoning, num_tokens=tokens))
     blocks.append(TextBlock(text=choice.text))
-    blocks.extend(to_block(call, names, parse_arguments(call.arguments, cut=call.cut)) for call in choice.tool_calls)
+    calls = [(call, call.problem()) for call in choice.tool_calls]
+    blocks.extend(to_block(call, names, None if problem else call.parsed()) for call, problem in calls)
     message = to_message(blocks, [to_wire_call(call, names) for call in choice.tool_calls])
-    if invalid := [call for call in map(partial(_invalid_call, names), choice.tool_calls) if call is not None]:
+    if invalid := [_invalid_call(call, names, problem) for call, problem in calls if problem]:
         message.additional_kwargs[INVALID_CALLS] = invalid
     if choice.refusal:
         message.additional_kwargs["refusal"] = choice.refusal
     return message
 
 
-def _invalid_call(names: Mapping[str, str], call: ToolCall) -> Json | None:
-    """Return a call with unreadable arguments, with their text and the reason; None for other calls."""
-    error = call.problem()
-    name = names.get(call.name, call.name)
-    return {"id": call.id, "name": name, "arguments": call.arguments, "error": error} if error else None
+def _invalid_call(call: ToolCall, names: Mapping[str, str], error: str) -> Json:
+    """Return a call with unreadable arguments, with their text and the reason."""
+    return {"id": call.id, "name": names.get(call.name, call.name), "arguments": call.arguments, "error": error}
 
 
 def to_message(blocks: list[ContentBlock], calls: list[Json]) -> ChatMessage:

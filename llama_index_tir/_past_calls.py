@@ -82,12 +82,9 @@ def _block_call(block: ToolCallBlock, wording: str | None) -> Json:
     return tool_call(block.tool_call_id, wire_name(block.tool_name), wording if unchanged else arguments)
 
 
-def parse_arguments(text: str, *, cut: bool = False) -> Json | None:
-    """Return the arguments of a finished call, or None if they are not a JSON object.
-
-    An empty text is an empty object, unless the answer was truncated (`cut`): then the arguments are missing.
-    """
+def parse_arguments(text: str) -> Json | None:
+    """Return the arguments of a finished call, or None if they are not a JSON object."""
     try:
-        return ToolCall("", "", text, cut).parsed()
+        return ToolCall("", "", text).parsed()
     except ValueError:
         return None

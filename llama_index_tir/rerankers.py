@@ -123,8 +123,9 @@ class TIRRerank(ModelSettings, RerankSettings, BaseNodePostprocessor, defer_buil
 
     def _scored(self, nodes: list[NodeWithScore], results: list[RerankResult]) -> list[NodeWithScore]:
         ranked = [(nodes[result.index], result.score) for result in results]
-        keep = _with_retrieval_score if self.keep_retrieval_score else _node
-        return [NodeWithScore(node=keep(node), score=score) for node, score in ranked]
+        if self.keep_retrieval_score:
+            return [NodeWithScore(node=_with_retrieval_score(node), score=score) for node, score in ranked]
+        return [NodeWithScore(node=node.node, score=score) for node, score in ranked]
 
 
 def _query(bundle: QueryBundle | None) -> QueryBundle:
@@ -135,10 +136,6 @@ def _query(bundle: QueryBundle | None) -> QueryBundle:
 
 def _texts(nodes: list[NodeWithScore]) -> list[str]:
     return [node.node.get_content(metadata_mode=MetadataMode.EMBED) for node in nodes]
-
-
-def _node(node: NodeWithScore) -> Any:
-    return node.node
 
 
 def _with_retrieval_score(node: NodeWithScore) -> Any:

@@ -144,15 +144,18 @@ async def main():
     if child := os.fork():
         os.waitpid(child, 0)
         await client.achat(request())
+    elif sys.argv[3] == "exit":
+        sys.exit()
 
 asyncio.run(main())
 """
 
 
-def test_a_forked_child_that_leaves_its_loop_keeps_the_connections_of_its_parent_open(sandbox: Sandbox):
-    command = [sys.executable, "-c", FORK, sandbox.token, sandbox.base_url]
+@pytest.mark.parametrize("end", ["return", "exit"])
+def test_a_forked_child_that_leaves_its_loop_keeps_the_connections_of_its_parent_open(sandbox: Sandbox, end: str):
+    command = [sys.executable, "-W", "default::ResourceWarning", "-c", FORK, sandbox.token, sandbox.base_url, end]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     assert sandbox.connections == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ import pytest
 
 from tests.faults.drivers import OURS, Driver
 from tests.faults.matrix import PATIENT
-from tests.faults.response_bytes import chunk, stream
+from tests.faults.response_bytes import answer, as_json, chunk, completion, stream
 from tests.waiting import until
 from tests.wire_server import STALL, WireServer
 
@@ -22,6 +23,8 @@ ROOT = Path(__file__).parents[2]
 WORDS = [chunk({"role": "assistant", "content": ""}), *[chunk({"content": "word "})] * 3]
 ENDLESS = [stream(*WORDS, done=False), STALL]
 WHOLE = [stream(*WORDS, chunk({}, "stop")), STALL]
+KEPT_ALIVE = [answer(as_json(completion("word")), connection="keep-alive"), STALL]
+SHOW_RESOURCES = ["-W", "ignore", "-W", "default::ResourceWarning"]
 KEPT: list[Any] = []
 
 
@@ -45,6 +48,18 @@ def leave_loops(driver: Driver, base_url: str) -> None:
         KEPT.append(loop)
     for loop in KEPT[1:-1]:
         loop.close()
+
+
+def leave_to_the_collector(driver: Driver, base_url: str) -> None:
+    """Free models at the end of a task and while their loop is stopped, then close the loops."""
+    freed_by_task, stopped = asyncio.new_event_loop(), asyncio.new_event_loop()
+    freed_by_task.run_until_complete(driver.awhole(driver.model(base_url, PATIENT)))
+    model = driver.model(base_url, PATIENT)
+    stopped.run_until_complete(driver.awhole(model))
+    del model
+    gc.collect()
+    freed_by_task.close()
+    stopped.close()
 
 
 def begun(driver: Driver, model: Any) -> Any:
@@ -71,8 +86,12 @@ async def read(driver: Driver, model: Any) -> None:
 @pytest.mark.parametrize("number", range(len(OURS)), ids=[driver.name for driver in OURS])
 @pytest.mark.parametrize(
     ("leave", "answer", "options", "connections"),
-    [("everything_open", ENDLESS, ["-W", "ignore", "-W", "default::ResourceWarning"], 4), ("loops", WHOLE, [], 3)],
-    ids=["open_streams", "loops_that_are_not_shut_down"],
+    [
+        ("everything_open", ENDLESS, SHOW_RESOURCES, 4),
+        ("loops", WHOLE, [], 3),
+        ("to_the_collector", KEPT_ALIVE, SHOW_RESOURCES, 2),
+    ],
+    ids=["open_streams", "loops_that_are_not_shut_down", "models_whose_loop_is_stopped"],
 )
 def test_a_program_that_closes_nothing_exits_without_warnings(
     number: int, leave: str, answer: list[Any], options: list[str], connections: int
@@ -91,6 +110,6 @@ def test_a_program_that_closes_nothing_exits_without_warnings(
 
 
 if __name__ == "__main__":
-    leave = {"everything_open": leave_everything_open, "loops": leave_loops}[sys.argv[1]]
-    leave(OURS[int(sys.argv[2])], sys.argv[3])
+    leave = {"everything_open": leave_everything_open, "loops": leave_loops, "to_the_collector": leave_to_the_collector}
+    leave[sys.argv[1]](OURS[int(sys.argv[2])], sys.argv[3])
     sys.stdout.write(str(time.time()))

@@ -19,11 +19,11 @@ from llama_index.core.base.llms.types import (
 from llama_index_tir._messages import (
     from_completion,
     from_logprobs,
-    parse_arguments,
     response_kwargs,
     to_completion,
     to_wire,
 )
+from llama_index_tir._past_calls import parse_arguments
 from llama_index_tir._stream import DeltaMapper
 from tir_client import Choice, Completion, ToolCall, Usage
 from tir_client.protocol.accumulator import Accumulator
@@ -133,19 +133,15 @@ def test_a_call_without_another_name_keeps_its_own():
     assert message.additional_kwargs["tool_calls"][0]["function"]["name"] == "wire_name"
 
 
-@pytest.mark.parametrize(
-    ("text", "cut", "parsed"),
-    [("", False, {}), ("", True, None), ("null", False, {}), ('{"a": 1}', True, {"a": 1}), ("[1]", False, None)],
-)
-def test_arguments_are_an_object_or_none(text: str, cut: bool, parsed: Any):
-    assert parse_arguments(text, cut=cut) == parsed
+@pytest.mark.parametrize(("text", "parsed"), [("", {}), ("null", {}), ('{"a": 1}', {"a": 1}), ("[1]", None)])
+def test_arguments_are_an_object_or_none(text: str, parsed: Any):
+    assert parse_arguments(text) == parsed
 
 
 def test_a_cut_call_without_arguments_has_none():
     response = from_completion(completion(Choice(tool_calls=[ToolCall("1", "f", "", cut=True)])))
 
     assert response.message.blocks[1].tool_kwargs == ""
-    assert parse_arguments("") == {}
 
 
 def test_token_counts_and_finish_reason_are_kept_if_they_are_set():

@@ -31,7 +31,11 @@ class ChoiceDelta:
 
 
 class ChoiceAccumulator:
-    """One choice while it arrives. Text is kept in pieces and joined when it is read."""
+    """One choice while it arrives. Text is kept in pieces and joined when it is read.
+
+    Attributes:
+        tools: The tool calls up to here.
+    """
 
     __slots__ = (
         "_logprobs",
@@ -40,13 +44,13 @@ class ChoiceAccumulator:
         "_text",
         "_think",
         "_token_ids",
-        "_tools",
         "_tools_allowed",
         "error",
         "finish_reason",
         "index",
         "stop_cutter",
         "stop_reason",
+        "tools",
     )
 
     def __init__(
@@ -65,7 +69,7 @@ class ChoiceAccumulator:
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._refusal: list[str] = []
-        self._tools = tools
+        self.tools = tools
         self._tools_allowed = tools_allowed
         self._think = think
         self.stop_cutter = stop_cutter
@@ -82,18 +86,13 @@ class ChoiceAccumulator:
         """The model's reasoning up to here."""
         return _joined(self._reasoning)
 
-    @property
-    def tools(self) -> ToolCallAssembler:
-        """The tool calls up to here."""
-        return self._tools
-
     def choice(self) -> Choice:
         """A copy of what has arrived so far; later events do not change it."""
         return Choice(
             index=self.index,
             text=self.text + (self.stop_cutter.held if self.stop_cutter else ""),
             reasoning=self.reasoning,
-            tool_calls=self._tools.calls(cut=self.finish_reason == "length"),
+            tool_calls=self.tools.calls(cut=self.finish_reason == "length"),
             finish_reason=self.finish_reason,
             stop_reason=self.stop_reason,
             refusal=_joined(self._refusal),
@@ -127,7 +126,7 @@ class ChoiceAccumulator:
             self._reasoning.append(reasoning)
         added.text, added.reasoning, added.finish_reason = text, reasoning, finish
         if (calls := message.get("tool_calls") or _old_call(message)) and self._tools_allowed:
-            added.tool_calls = self._tools.add(as_list(calls, "tool_calls"), whole="message" in raw)
+            added.tool_calls = self.tools.add(as_list(calls, "tool_calls"), whole="message" in raw)
         rare = raw.get("logprobs") or raw.get("token_ids") or message.get("refusal")
         if rare:
             self._add_rare(raw, message, added)

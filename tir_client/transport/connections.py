@@ -7,6 +7,7 @@ response do not corrupt it, and closing takes effect at once, even after the eve
 from __future__ import annotations
 
 import asyncio
+import os
 import select
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,10 @@ class Handler(ResponseHandler):
 
     is_used = False
     _in_headers = False
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._pid = os.getpid()
 
     def set_response_params(self, **options: Any) -> None:
         """Record that a request begins."""
@@ -69,12 +74,16 @@ class Handler(ResponseHandler):
         if self._loop.is_closed():
             self.transport = None
             _discard(transport)
-        else:
-            if self._payload is not None and not self._payload.is_eof():
-                # aiohttp would not wake its reader.
-                self._payload.set_exception(aiohttp.ClientConnectionError("the connection was closed"))
-            super().close()
+            return
+        if os.getpid() != self._pid:
+            _close_socket(transport)  # else `abort` removes it from the selector that a forked child shares
             transport.abort()
+        if self._payload is not None and not self._payload.is_eof():
+            # aiohttp would not wake its reader.
+            self._payload.set_exception(aiohttp.ClientConnectionError("the connection was closed"))
+        super().close()
+        transport.abort()
+        self._loop.call_soon(_Aborted(self._loop, transport))
 
     def is_clean(self) -> bool:
         """Whether the connection can be reused: it is open and has no unread bytes."""
@@ -152,13 +161,39 @@ def _has_input(sock: Any) -> bool:
     return bool(poll.poll(0))
 
 
+class _Aborted:
+    """A callback that follows the one with which asyncio closes the socket of an aborted transport.
+
+    A loop that is closed before it runs them drops both; the socket is closed then, too.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, transport: Any) -> None:
+        self._loop = loop
+        self._transport = transport
+
+    def __call__(self) -> None:
+        """Do nothing: asyncio has closed the socket."""
+
+    def __del__(self) -> None:
+        if self._loop.is_closed():
+            _discard(self._transport)
+
+
 def _discard(transport: Any) -> None:
     """Close the socket of a transport whose event loop is closed; asyncio only warns."""
     with suppress(RuntimeError):
         transport.abort()
+    inner = _close_socket(transport)
+    if inner is not None:
+        inner._sock = None  # noqa: SLF001 - as asyncio does after closing
+
+
+def _close_socket(transport: Any) -> Any:
+    """Close the socket of a transport without its event loop; return the transport below TLS, if it has a socket."""
     tls = getattr(transport, "_ssl_protocol", None)
     inner = getattr(tls, "_transport", transport)
     sock = getattr(inner, "_sock", None)
-    if sock is not None:
-        sock.close()
-        inner._sock = None  # noqa: SLF001 - as asyncio does after closing
+    if sock is None:
+        return None
+    sock.close()
+    return inner

@@ -11,12 +11,10 @@ from tir_client.errors import APIConnectionError, APITimeoutError, Configuration
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_RAISED = {
-    "httpx": ("HTTPError", "StreamError", "InvalidURL"),
-    "httpx2": ("HTTPError", "StreamError", "InvalidURL"),
-}
-"""Base error classes of httpx and httpx2; users may pass a client of either."""
-
+_LIBRARIES = ("httpx", "httpx2")
+"""Users may pass a client of either."""
+_RAISED = ("HTTPError", "StreamError", "InvalidURL")
+"""The base error classes of both."""
 
 CERTIFICATE = "certificate"
 """The phase of a rejected certificate, which is not retried."""
@@ -24,8 +22,7 @@ CERTIFICATE = "certificate"
 
 def transport_errors() -> tuple[type[Exception], ...]:
     """The base error classes of the imported HTTP libraries."""
-    used = {name: sys.modules[name] for name in _RAISED if name in sys.modules}
-    return tuple(getattr(module, cls) for name, module in used.items() for cls in _RAISED[name])
+    return tuple(getattr(sys.modules[name], cls) for name in _LIBRARIES if name in sys.modules for cls in _RAISED)
 
 
 def translate(failure: Exception, phase: str, url: str) -> TIRError:

@@ -99,11 +99,12 @@ class HTTPCall:
         self.start.begin_try(self.timeouts.first_byte)
         self.check_time()
         self._clocked = clocked and self.opening is not None
+        first_byte = self._left(_shorter(self.timeouts.first_byte, self.start.seconds_left))
         self._limits = {
             "connect": self._left(_shorter(self.timeouts.connect, self.start.seconds_left)),
-            "read": None if self._clocked else self._left(_shorter(self.timeouts.first_byte, self.start.seconds_left)),
+            "read": None if self._clocked else first_byte,
             "write": self._left(self.timeouts.chunk),
-            "pool": self._left(_shorter(self.timeouts.first_byte, self.start.seconds_left)),
+            "pool": first_byte,
         }
         headers = {"accept": "text/event-stream", "accept-encoding": "identity"} if streamed else dict(WHOLE)
         headers["user-agent"] = USER_AGENT

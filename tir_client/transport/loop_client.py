@@ -46,7 +46,7 @@ class LoopClient:
         self.client = client
         self._users: set[int] = set()
         self._waits_to_close = has_proxies()
-        self._guard = _closed_with_loop(client)
+        self._guard = _closed_with_loop(client, is_for_proxies=self._waits_to_close)
 
     @classmethod
     async def shared(cls, make: Callable[[], httpx.AsyncClient]) -> LoopClient:
@@ -94,15 +94,12 @@ class LoopClient:
         # A loop that shuts down cancels tasks first and closes async generators later: keep `self` alive until then.
         _LEFT.difference_update([one for one in _LEFT if one.loop.is_closed()])
         _LEFT.add(self)
-        task = self.loop.create_task(self._aclose())
+        task = self.loop.create_task(self._guard.aclose())
         task.add_done_callback(lambda done: None if done.cancelled() else _LEFT.discard(self))
-
-    async def _aclose(self) -> None:
-        await self._guard.aclose()
 
     def _close_at_once(self) -> None:
         with suppress(StopIteration, RuntimeError):
-            self._guard.aclose().__await__().send(None)
+            self._guard.aclose().send(None)
 
 
 _CLIENTS: weakref.WeakValueDictionary[tuple[int, Proxies], LoopClient] = weakref.WeakValueDictionary()
@@ -110,15 +107,15 @@ _LEFT: set[LoopClient] = set()
 """Clients for proxies that are being closed."""
 
 
-async def _closed_with_loop(client: httpx.AsyncClient) -> AsyncGenerator[None]:
-    """Close `client` when its loop shuts down its async generators; not in a forked child.
+async def _closed_with_loop(client: httpx.AsyncClient, *, is_for_proxies: bool) -> AsyncGenerator[None]:
+    """Close `client` when its loop shuts down its async generators.
 
-    The child's sockets and their registration with the system are the parent's.
+    A client for proxies stays open in a forked child, whose sockets' registration with the system is the parent's.
     """
     pid = os.getpid()
     try:
         yield
     finally:
-        if os.getpid() == pid:
+        if not is_for_proxies or os.getpid() == pid:
             with suppress(RuntimeError):  # httpx's client for proxies, in a closed loop
                 await client.aclose()

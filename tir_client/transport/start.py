@@ -29,14 +29,17 @@ class StartWait:
         policy: How long the call is retried.
         url: The URL of the call.
         logged: The URLs that the client's calls wait for; the wait for each is logged once.
+
+    Attributes:
+        tries: The tries so far.
     """
 
     def __init__(self, policy: StartPolicy, url: str, logged: set[str]) -> None:
         self._policy = policy
         self._url = url
+        self.tries = 0
         self._logged = logged
         self._began = math.nan
-        self._tries = 0
         self._runs = False
         self._bounds_try = False
 
@@ -54,7 +57,7 @@ class StartWait:
         if not self._policy.seconds or self._runs:
             return None
         left = self._policy.seconds - self.waited
-        return max(left, min(LAST_TRY, self._policy.seconds)) if self._tries else max(left, 0.001)
+        return max(left, min(LAST_TRY, self._policy.seconds)) if self.tries else max(left, 0.001)
 
     def begin_try(self, first_byte: float | None) -> None:
         """Record that a try begins, which waits for its first byte for at most `first_byte` seconds."""
@@ -74,9 +77,9 @@ class StartWait:
             failure: The failure of the last try.
             seconds_left: Seconds left of `total`. A pause leaves time for the last try.
         """
-        self._tries += 1
+        self.tries += 1
         self._runs = False
-        pause = self._policy.delay(self._tries, failure, self.waited)
+        pause = self._policy.delay(self.tries, failure, self.waited)
         if pause is None or self._was_silent(failure):
             self._logged.discard(self._url)
             return None
@@ -90,7 +93,7 @@ class StartWait:
     def error(self, failure: TIRError) -> TIRError:
         """The error to raise when the time is over, after the failure of the last try."""
         failure = silent(failure) if self._was_silent(failure) else failure
-        return not_started(failure, self._tries, self.waited, self._policy.seconds)
+        return not_started(failure, self.tries, self.waited, self._policy.seconds)
 
     def note_running(self) -> None:
         """Record that the server failed in another way, so it is not starting."""
@@ -98,15 +101,10 @@ class StartWait:
 
     def note_started(self) -> None:
         """Log that the deployment has started, if the call waited for it."""
-        if self._tries and self._url in self._logged:
+        if self.tries and self._url in self._logged:
             self._logged.discard(self._url)
             logger.info("%s: the deployment has started; waited %.1f s", self._url, self.waited)
-        self._tries = 0
-
-    @property
-    def tries(self) -> int:
-        """The number of tries so far."""
-        return self._tries
+        self.tries = 0
 
     def _was_silent(self, failure: TIRError) -> bool:
         """Whether the last try ended because the time was over."""
