@@ -3,15 +3,16 @@
 import httpx
 import pytest
 
-from tests.sandbox.test_faults import HASTY, until
+from tests.waiting import until
 from tests.wire_server import CLOSE, RESET, STALL, WireServer
 
+HASTY = httpx.Timeout(60, read=0.2)
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\ncontent-type: application/json\r\n\r\n"
 
 
 def test_the_wire_server_plays_bytes():
     with WireServer([OK, b"nu", 0.02, b"ll", CLOSE]) as server:
-        answer = httpx.post(f"{server.base_url}/x", json={"a": 1})
+        answer = httpx.post(f"{server.base_url}/x", json={"a": 1}, timeout=60)
 
     assert answer.json() is None
     assert server.connections[0].body == {"a": 1}
@@ -33,14 +34,14 @@ def test_the_wire_server_plays_bytes():
 )
 def test_the_wire_server_fails_at_any_point(script, error):
     with WireServer(script) as server, pytest.raises(error):
-        httpx.post(server.host, json={}, timeout=HASTY if STALL in script else 10)
+        httpx.post(server.host, json={}, timeout=HASTY if STALL in script else 60)
 
 
 def test_the_wire_server_notices_when_the_client_disconnects():
     with WireServer([OK, STALL]) as server:
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(server.host, json={}, timeout=HASTY)
-        until(lambda: server.connections and server.connections[0].disconnected)
+        assert until(lambda: server.connections and server.connections[0].disconnected)
 
     assert server.connections[0].disconnected_at is not None
 
@@ -48,8 +49,8 @@ def test_the_wire_server_notices_when_the_client_disconnects():
 def test_the_wire_server_has_a_script_for_each_connection():
     with WireServer([RESET], [OK, b"null", CLOSE]) as server:
         with pytest.raises(httpx.ReadError):
-            httpx.post(server.host, json={})
-        texts = [httpx.post(server.host, json={}).text for _ in range(2)]
+            httpx.post(server.host, json={}, timeout=60)
+        texts = [httpx.post(server.host, json={}, timeout=60).text for _ in range(2)]
 
     assert texts == ["null", "null"]
     assert len(server.connections) == 3

@@ -9,7 +9,7 @@ from typing import Any
 
 from tir_sandbox import Sandbox
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which to give up. A test that passes takes far less, on any machine."""
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 FOREVER = 3600.0
 
+SEND_SECONDS = 60.0
+"""After which a client that does not read counts as stuck. It includes the time to send 50 MB to a slow client."""
+
 
 class Step(Enum):
     """What a wire script can do besides sending bytes and waiting."""
@@ -46,12 +49,14 @@ class Connection:
         received: All bytes the client sent.
         disconnected: The client closed or reset the connection while the script was running.
         disconnected_at: When that was seen (`time.monotonic`).
+        stalled: The server has sent all that comes before a `STALL`.
         done: The script came to its end.
     """
 
     received: bytes = b""
     disconnected: bool = False
     disconnected_at: float | None = None
+    stalled: bool = False
     done: bool = False
 
     @property
@@ -139,6 +144,7 @@ class WireServer:
             if isinstance(step, bytes):
                 _send(client, step)
             elif step is STALL:
+                seen.stalled = True
                 self._wait(client, seen, FOREVER)
             elif step is READ:
                 self._read_request(client, seen)
@@ -173,7 +179,7 @@ def _receive(client: socket.socket) -> bytes:
 
 
 def _send(client: socket.socket, data: bytes) -> None:
-    client.settimeout(5)
+    client.settimeout(SEND_SECONDS)
     client.sendall(data)
     client.settimeout(0.02)
 

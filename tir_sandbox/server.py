@@ -23,6 +23,8 @@ OVERRIDES = ("TIR_BASE_URL", "TIR_API_TOKEN")
 """Environment variables to unset, because they take precedence over those in `Sandbox.env`."""
 
 _START_SECONDS = 15.0
+_KEEPALIVE_SECONDS = 600
+"""After uvicorn's 5 seconds, an idle connection could be closed just when a slow program sends its next request."""
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - clients need a concrete address
 
 
@@ -195,7 +197,7 @@ async def _serve(app: App, listener: socket.socket, connections: Connections) ->
             connections.accepted += 1
             super().connection_made(transport)
 
-    config = uvicorn.Config(app, ws="none", lifespan="off", log_config=None)
+    config = uvicorn.Config(app, ws="none", lifespan="off", log_config=None, timeout_keep_alive=_KEEPALIVE_SECONDS)
     connections.loop = asyncio.get_running_loop()
     server = await connections.loop.create_server(
         lambda: Counting(config, connections.state, {}), sock=listener, backlog=config.backlog

@@ -13,6 +13,14 @@ from tir_client.bulk.gate import Gate
 BUSY = RateLimitError("busy", status_code=429, retry_after=0.05)
 
 
+@pytest.fixture
+async def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the clock of the running loop, which a busy machine would let run on beyond a short pause."""
+    loop = asyncio.get_running_loop()
+    now = loop.time()
+    monkeypatch.setattr(loop, "time", lambda: now)
+
+
 def gate_for(limit: int) -> Gate:
     return Gate(Controller(limit, RetryPolicy()))
 
@@ -52,6 +60,7 @@ async def test_retries_are_sent_before_new_requests_oldest_first():
     assert order == [[False, False, False], [True, False, False], [True, True, False], [True, True, True]]
 
 
+@pytest.mark.usefixtures("stopped_clock")
 async def test_a_timer_is_set_for_a_pause_and_not_for_a_full_gate(monkeypatch: pytest.MonkeyPatch):
     loop = asyncio.get_running_loop()
     timers = []
@@ -67,7 +76,8 @@ async def test_a_timer_is_set_for_a_pause_and_not_for_a_full_gate(monkeypatch: p
     tasks[1].cancel()
 
 
-async def test_a_pause_stops_all_requests_and_then_ends():
+@pytest.mark.usefixtures("stopped_clock")
+async def test_a_pause_stops_all_requests_and_then_ends(monkeypatch: pytest.MonkeyPatch):
     loop = asyncio.get_running_loop()
     controller = Controller(4, RetryPolicy())
     gate = Gate(controller)
@@ -75,6 +85,7 @@ async def test_a_pause_stops_all_requests_and_then_ends():
     tasks = [entering(gate), entering(gate, again=True)]
 
     assert await started(*tasks) == [False, False]
+    monkeypatch.undo()
     await asyncio.gather(*tasks)
     assert loop.time() >= controller.resume_at
 

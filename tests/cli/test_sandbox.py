@@ -30,14 +30,14 @@ def program(*arguments: str) -> Iterator[tuple[list[str], dict[str, str], subpro
 def ask(env: dict[str, str]) -> httpx.Response:
     url = f"{env['MODEL_API_CLIENT_HOST']}/project/p-{env['E2E_TIR_PROJECT_ID']}/genai/gpt_oss_120b/v1"
     headers = {"Authorization": f"Bearer {env['E2E_TIR_ACCESS_TOKEN']}"}
-    return httpx.post(f"{url}/chat/completions", json=HELLO, headers=headers)
+    return httpx.post(f"{url}/chat/completions", json=HELLO, headers=headers, timeout=60)
 
 
 def test_the_program_serves_until_sigterm():
     with program("--token", "secret", "--model", "gpt_oss_120b") as (lines, env, process):
         answer = ask(env)
         os.kill(process.pid, signal.SIGTERM)
-        _, complaints = process.communicate(timeout=10)
+        _, complaints = process.communicate(timeout=60)
 
     assert answer.json()["choices"][0]["finish_reason"] == "stop"
     assert "not a model" in lines[0]

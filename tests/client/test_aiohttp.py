@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import resource
+import select
 import socket
 import ssl
 import subprocess
@@ -16,6 +17,8 @@ import httpx
 import pytest
 
 from tests.blocked_imports import ROOT
+from tests.ports import held_port
+from tests.waiting import PATIENCE
 from tir_client import ChatRequest, Config, TIRClient, TIRError
 from tir_client.transport.aiohttp import PIECE, AiohttpTransport
 from tir_sandbox import Sandbox
@@ -53,7 +56,7 @@ class Server:
 
     async def has_open(self, count: int) -> None:
         """Wait until so many connections are open."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while len(self.open) != count:
                 self.changed.clear()
                 await self.changed.wait()
@@ -95,6 +98,12 @@ async def server():
 async def client(server):
     async with listening(server.serve) as port, made(port) as client:
         yield client
+
+
+def wait_for_bytes(client):
+    """Wait until something has arrived on the client's one connection, without the loop, which would read it."""
+    (handler,) = client._transport._connector._handlers
+    assert select.select([handler.transport.get_extra_info("socket")], [], [], PATIENCE)[0]
 
 
 async def opened(client, count=1):
@@ -157,7 +166,7 @@ async def test_a_surplus_answer_is_never_the_answer_to_the_next_call(client, ser
     if when == "after it":
         (writer,) = server.open
         writer.write(SURPLUS)
-        await writer.drain()
+        wait_for_bytes(client)
         await asyncio.sleep(0)
     assert (await client.get("/")).content == b"all of it"
     assert server.opened == 2
@@ -172,6 +181,7 @@ async def test_a_connection_that_is_closed_is_noticed_before_the_loop_reports_it
     assert server.opened == 1
     (writer,) = server.open
     writer.transport.get_extra_info("socket")._sock.shutdown(socket.SHUT_WR)
+    wait_for_bytes(client)
     assert (await client.get("/")).content == b"all of it"
     assert server.opened == 2
 
@@ -372,12 +382,11 @@ async def test_a_silent_server_is_a_timeout_in_each_phase():
 
 
 async def test_a_server_that_cannot_be_reached_is_a_connect_error():
-    async with listening(lambda *_: None) as port:
-        pass
-    async with made(port) as client:
+    with held_port() as port:
         for host in ("127.0.0.1", "host.invalid"):
-            with pytest.raises(httpx.ConnectError):
-                await client.get(f"http://{host}:{port}/")
+            async with made(port) as client:
+                with pytest.raises(httpx.ConnectError):
+                    await client.get(f"http://{host}:{port}/")
 
 
 async def test_a_certificate_must_be_trusted(server):

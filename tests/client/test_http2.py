@@ -14,6 +14,7 @@ from h2.events import DataReceived, StreamEnded
 from tests.client.paths import PATHS, Ask, request
 from tests.client.test_aiohttp import listening
 from tests.faults.response_bytes import DONE, TEXT, as_json, chunks, completion, events
+from tests.waiting import PATIENCE
 from tir_client import APITimeoutError, Config, RetryPolicy, TIRClient, TIRError
 
 HTTP2 = {"http1": False, "http2": True}
@@ -63,7 +64,7 @@ class Server:
         writer.write(connection.data_to_send())
 
     async def has_received(self, count: int) -> None:
-        async with asyncio.timeout(30), self.changed:
+        async with asyncio.timeout(PATIENCE), self.changed:
             await self.changed.wait_for(lambda: len(self.requests) >= count)
 
 

@@ -57,6 +57,7 @@ async def test_an_async_stream_is_an_async_context_manager_that_ends_the_request
     assert [delta async for delta in stream] == []
 
 
+@pytest.mark.usefixtures("patient_drain")
 async def test_the_next_call_uses_the_connection_of_a_stream_read_to_its_end(sandbox: Sandbox) -> None:
     async with client_for(sandbox) as client:
         for _ in range(5):

@@ -15,6 +15,8 @@ from weakref import WeakSet
 
 import httpx
 
+from tests.waiting import PATIENCE
+
 
 @dataclass(frozen=True)
 class Held:
@@ -51,7 +53,7 @@ def _sockets() -> Iterator[int]:
 
 
 @contextmanager
-def all_returned(within: float = 20.0) -> Iterator[None]:
+def all_returned(within: float = PATIENCE) -> Iterator[None]:
     """Check that everything the block opens is closed at its end, or as soon as the servers have noticed."""
     before = Held.now()
     yield

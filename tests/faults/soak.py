@@ -22,7 +22,7 @@ import tir_client
 from tests.faults.drivers import LangChain, LlamaIndex
 from tests.faults.resources import Held
 from tests.faults.response_bytes import DONE, TEXT, VLLM_ERROR, chunk, chunks, events, refusal, stream_head
-from tests.waiting import auntil
+from tests.waiting import PATIENCE, auntil
 
 STREAMS = 100
 LONG = 20
@@ -163,7 +163,7 @@ class Soak:
                 await model.aclose()
             await auntil(lambda: not self._server.open)
             self.report.still_open = self._server.open
-            self.report.objects_after = await _objects()
+            await self._count_objects()
         self._account()
         self.report.seconds = time.monotonic() - self._began
         return self.report
@@ -195,6 +195,13 @@ class Soak:
         self.report.requests += tries
         if tries != (2 if fault.endswith("once") else 1):
             self.report.wrong.append(f"{question}: {tries} requests")
+
+    async def _count_objects(self) -> None:
+        """Count the objects that are left, again while connections that were just closed are still being freed."""
+        end = time.monotonic() + PATIENCE
+        self.report.objects_after = await _objects()
+        while self.report.growth() > LEFT_BEHIND and time.monotonic() < end:
+            self.report.objects_after = await _objects()
 
     def _account(self) -> None:
         if self._server.seen:

@@ -73,14 +73,16 @@ async def begin(driver: Driver, model: Any) -> None:
     """Begin streams, one of them in a task that is still running when the loop ends."""
     async for _ in driver.astream(model):
         break
-    KEPT.append(asyncio.create_task(read(driver, model)))
-    await asyncio.sleep(0.1)
+    has_begun = asyncio.Event()
+    KEPT.append(asyncio.create_task(read(driver, model, has_begun)))
+    await has_begun.wait()
 
 
-async def read(driver: Driver, model: Any) -> None:
+async def read(driver: Driver, model: Any, has_begun: asyncio.Event | None = None) -> None:
     """Read a stream to its end, if it has one."""
     async for _ in driver.astream(model):
-        pass
+        if has_begun is not None:
+            has_begun.set()
 
 
 @pytest.mark.parametrize("number", range(len(OURS)), ids=[driver.name for driver in OURS])
@@ -99,7 +101,7 @@ def test_a_program_that_closes_nothing_exits_without_warnings(
     """There is no warning, no traceback and no wait, and the connections are closed."""
     with WireServer(answer) as server:
         command = [sys.executable, *options, "-m", "tests.faults.test_exit", leave, str(number), server.base_url]
-        program = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        program = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
         assert program.stderr == ""
         took = time.time() - float(program.stdout)
         until(lambda: all(one.disconnected for one in server.connections))

@@ -27,6 +27,7 @@ from tests.faults.matrix import PATIENT, hasty
 from tests.faults.response_bytes import answer, as_json, chunk, completion, head, refusal, stream
 from tests.faults.secret_markers import HEADER, MARKS, QUERY, SECRETS, error_texts, found, object_texts
 from tests.faults.servers import Places
+from tests.waiting import until
 from tests.wire_server import CLOSE, RESET, STALL, WireServer
 from tir_client import AuthenticationError, ConfigurationError, TIRError
 from tir_client.protocol.error_responses import BODY_LIMIT
@@ -78,7 +79,8 @@ def test_no_log_and_no_error_has_a_secret(
     outcome = way.call(model)
     model.close()
 
-    assert [mark for mark in MARKS if mark.encode() not in places.received] == []
+    # a slow server reads a request after its client has left
+    assert until(lambda: all(mark.encode() in places.received for mark in MARKS))
     assert [mark for mark in found(caplog.text) if mark != QUERY] == []
     assert {"httpcore", "httpx", "tir_client"} & {record.name.partition(".")[0] for record in caplog.records}
     assert (outcome.error is None) == (trouble == "a whole answer")

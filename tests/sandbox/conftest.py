@@ -18,5 +18,5 @@ def sandbox() -> Iterator[Sandbox]:
 def http(sandbox: Sandbox) -> Iterator[httpx.Client]:
     """A plain HTTP client with the sandbox's token, whose paths start at its host."""
     headers = {"Authorization": f"Bearer {sandbox.token}"}
-    with httpx.Client(base_url=sandbox.host, headers=headers, timeout=10) as client:
+    with httpx.Client(base_url=sandbox.host, headers=headers, timeout=60) as client:
         yield client

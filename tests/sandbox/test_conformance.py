@@ -69,7 +69,7 @@ def chats(*, stream: bool) -> Iterator[Recording]:
 
 def ask(sandbox: Sandbox, body: dict[str, Any]) -> httpx.Response:
     headers = {"Authorization": f"Bearer {sandbox.token}"}
-    return httpx.post(f"{sandbox.base_url}/chat/completions", json=body, headers=headers, timeout=10)
+    return httpx.post(f"{sandbox.base_url}/chat/completions", json=body, headers=headers, timeout=60)
 
 
 def replayed_message(choice: dict[str, Any], parallel: bool | None) -> Reply:
@@ -158,7 +158,7 @@ def test_refusals_have_the_recorded_status_and_body(name):
     method, path, headers, body = raw_request(name)
     models, window = SERVERS.get(name.partition("/")[0], (["gpt_oss_120b"], 131_072))
     with Sandbox(models=models, context_window=window, token="sk-local-test") as sandbox:
-        answer = httpx.request(method, sandbox.host + path, headers=headers, content=body, timeout=10)
+        answer = httpx.request(method, sandbox.host + path, headers=headers, content=body, timeout=60)
 
     real = recording(name)
     assert real.status == answer.status_code
@@ -218,7 +218,7 @@ def test_a_gpt_oss_context_error_is_as_recorded():
 
 def test_models_are_listed_as_recorded():
     with Sandbox(models=["tiny"], context_window=2048, token="sk-local-test") as sandbox:
-        answer = httpx.get(f"{sandbox.base_url}/models", headers={"Authorization": "Bearer sk-local-test"})
+        answer = httpx.get(f"{sandbox.base_url}/models", headers={"Authorization": "Bearer sk-local-test"}, timeout=60)
 
     real = json.loads(recording("vllm-generic/00-models").content)
     real["data"][0]["permission"] = []
@@ -229,7 +229,7 @@ def test_models_are_listed_as_recorded():
 def test_rerankings_have_the_recorded_keys_and_order(name):
     _, path, headers, body = raw_request(f"vllm-reranker/{name}")
     with Sandbox(models=["bge-reranker-tiny"], token="sk-local-test") as sandbox:
-        answer = httpx.post(sandbox.host + path, headers=headers, content=body)
+        answer = httpx.post(sandbox.host + path, headers=headers, content=body, timeout=60)
 
     real, got = json.loads(recording(f"vllm-reranker/{name}").content), answer.json()
     assert in_order(skeleton(real)) == in_order(skeleton(got))
@@ -243,7 +243,7 @@ def test_rerankings_have_the_recorded_keys_and_order(name):
 def test_embeddings_have_the_recorded_keys(name):
     _, path, headers, body = raw_request(f"vllm-embedding/{name}")
     with Sandbox(models=["e5-tiny"], context_window=512, token="sk-local-test") as sandbox:
-        answer = httpx.post(sandbox.host + path, headers=headers, content=body)
+        answer = httpx.post(sandbox.host + path, headers=headers, content=body, timeout=60)
 
     real, got = json.loads(recording(f"vllm-embedding/{name}").content), answer.json()
     assert in_order(skeleton(real)) == in_order(skeleton(got))

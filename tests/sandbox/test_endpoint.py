@@ -72,7 +72,7 @@ def test_only_listed_models_are_served_if_there_is_a_list():
     with Sandbox(models=["a", "b"]) as sandbox:
         assert sandbox.env["E2E_TIR_PROJECT_ID"] == "12345"
         headers = {"Authorization": f"Bearer {sandbox.token}"}
-        answer = httpx.post(f"{sandbox.base_url}/chat/completions", json=HELLO, headers=headers)
+        answer = httpx.post(f"{sandbox.base_url}/chat/completions", json=HELLO, headers=headers, timeout=60)
 
     assert answer.status_code == 404
     assert "Valid aliases: a, b." in answer.text
@@ -115,7 +115,8 @@ def test_answers_are_the_same_in_every_run():
     for _ in range(2):
         with Sandbox() as sandbox:
             headers = {"Authorization": f"Bearer {sandbox.token}"}
-            answers.append(httpx.post(f"{sandbox.base_url}/chat/completions", json=HELLO, headers=headers).content)
+            url = f"{sandbox.base_url}/chat/completions"
+            answers.append(httpx.post(url, json=HELLO, headers=headers, timeout=60).content)
 
     assert answers[0] == answers[1]
 

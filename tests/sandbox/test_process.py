@@ -20,10 +20,10 @@ def python(code: str) -> str:
 
 
 def test_a_connection_is_reset_over_ipv6():
-    with Sandbox(host="::1", replies=[Fault(reset_before_headers=True)]) as sandbox, pytest.raises(httpx.ReadError):
-        httpx.post(
-            f"{sandbox.base_url}/chat/completions", json=HELLO, headers={"Authorization": f"Bearer {sandbox.token}"}
-        )
+    fault = Fault(reset_before_headers=True)
+    headers = {"Authorization": "Bearer token"}
+    with Sandbox(host="::1", token="token", replies=[fault]) as sandbox, pytest.raises(httpx.ReadError):
+        httpx.post(f"{sandbox.base_url}/chat/completions", json=HELLO, headers=headers, timeout=60)
 
 
 def test_uvicorns_loggers_are_unchanged():
@@ -37,7 +37,7 @@ def test_the_fixture_points_clients_to_a_sandbox(tir_sandbox):
     assert os.environ["E2E_TIR_ACCESS_TOKEN"] == tir_sandbox.token
     assert os.environ["MODEL_API_CLIENT_HOST"] == tir_sandbox.host
     headers = {"Authorization": f"Bearer {tir_sandbox.token}"}
-    assert httpx.get(f"{tir_sandbox.base_url}/models", headers=headers).is_success
+    assert httpx.get(f"{tir_sandbox.base_url}/models", headers=headers, timeout=60).is_success
 
 
 def test_with_the_fixture_all_models_call_the_sandbox(monkeypatch, request):

@@ -26,7 +26,8 @@ def text_of(answer):
 
 
 def ask(sandbox, body=HELLO):
-    return httpx.post(f"{sandbox.host}{CHAT}", json=body, headers={"Authorization": f"Bearer {sandbox.token}"})
+    headers = {"Authorization": f"Bearer {sandbox.token}"}
+    return httpx.post(f"{sandbox.host}{CHAT}", json=body, headers=headers, timeout=60)
 
 
 def test_a_script_takes_replies_faults_texts_and_functions(http, sandbox):
