@@ -106,9 +106,9 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
 
     def _set_parameters(self) -> Json:
         """The parameters that are set, sorted by name."""
-        values = {
-            name: value for name, value in self.__dict__.items() if name in _OF_CALLS and value not in (None, {}, [])
-        }
+        values = {name: value for name, value in self.__dict__.items() if name in _OF_CALLS and value is not None}
+        if not self.model_kwargs:
+            values.pop("model_kwargs", None)
         return dict(sorted(values.items()))
 
     def _call_parameters(self, call: Json) -> Json:

@@ -5,7 +5,7 @@ Tools are in `_tool_methods`, structured output in `_structured_methods`, token 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import model_validator
 
@@ -174,14 +174,15 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods, defer_build=False):
         def __setattr__(self, name, value):  # noqa: ANN001, ANN204
             follows = name == "model" and self.profile == profile_for(self)
             super().__setattr__(name, value)
+            _forget_serialized(self)
             if follows:
                 self.profile = profile_for(self)
 
     def __copy__(self) -> Self:
-        return own_profile(super().__copy__())
+        return _forget_serialized(own_profile(super().__copy__()))
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        return own_profile(super().__deepcopy__(memo))
+        return _forget_serialized(own_profile(super().__deepcopy__(memo)))
 
     @model_validator(mode="after")
     def _set_tir_version(self) -> Self:
@@ -217,6 +218,7 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods, defer_build=False):
         return {**super()._get_ls_params(stop=stops, **call), "ls_provider": PROVIDER}
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        _forget_serialized(self)  # a value inside a field may have changed
         return super()._get_llm_string(stop, **kwargs) + self._secret_digest()
 
     def _resolve_model_profile(self) -> ModelProfile | None:
@@ -291,3 +293,12 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods, defer_build=False):
                         if run_manager:
                             await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                         yield chunk
+
+
+Model = TypeVar("Model", bound=ChatTIR)
+
+
+def _forget_serialized(model: Model) -> Model:
+    """Remove the serialized settings that LangChain keeps for its cache and traces; return the model."""
+    model.__dict__.pop("_serialized", None)
+    return model

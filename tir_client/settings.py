@@ -147,7 +147,7 @@ class Connection(Copyable, ModelMethods, defer_build=True):
 
     @classmethod
     def _has_default(cls, name: str) -> bool:
-        """Whether None in the constructor stands for the field's default, which is not None."""
+        """Whether None stands for the field's default, which is not None."""
         field = cls.model_fields.get(name)
         return field is not None and field.default_factory is None and field.default is not None
 
@@ -157,6 +157,8 @@ class Connection(Copyable, ModelMethods, defer_build=True):
             with self._framework_errors():
                 if name in MODEL_FIELDS:
                     check_model(value)
+                if value is None and self._has_default(name):
+                    value = type(self).model_fields[name].default
                 value = storable(name, value)
             super().__setattr__(name, value)
 

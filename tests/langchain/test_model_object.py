@@ -343,6 +343,55 @@ def test_a_cached_answer_costs_no_call_and_depends_on_the_parameters(make: Calla
     assert len(sandbox.requests) == 3
 
 
+def _set_temperature(model: ChatTIR) -> ChatTIR:
+    model.temperature = 0.5
+    return model
+
+
+def _change_value_in_place(model: ChatTIR) -> ChatTIR:
+    assert model.extra_body is not None
+    model.extra_body["detail"] = 2
+    return model
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _set_temperature,
+        _change_value_in_place,
+        lambda model: model.model_copy(update={"temperature": 0.5}),
+        lambda model: _set_temperature(copy.deepcopy(model)),
+    ],
+)
+def test_a_cached_answer_depends_on_settings_that_change_after_a_call(
+    change: Callable[[ChatTIR], ChatTIR], make: Callable[..., ChatTIR], sandbox: Sandbox
+):
+    model = make(cache=InMemoryCache(), extra_body={"detail": 1})
+
+    model.invoke("Hi")
+    change(model).invoke("Hi")
+
+    assert len(sandbox.requests) == 2
+
+
+@pytest.mark.parametrize("change", [_set_temperature, lambda model: model.model_copy(update={"temperature": 0.5})])
+def test_traces_show_settings_that_change_after_a_call(
+    change: Callable[[ChatTIR], ChatTIR], make: Callable[..., ChatTIR]
+):
+    starts: list[dict[str, Any]] = []
+
+    class Starts(BaseCallbackHandler):
+        def on_chat_model_start(self, serialized: dict[str, Any], messages: Any, **kwargs: Any) -> None:
+            starts.append(serialized["kwargs"])
+
+    model = make(temperature=0.1, callbacks=[Starts()])
+
+    model.invoke("Hi")
+    change(model).invoke("Hi")
+
+    assert [settings["temperature"] for settings in starts] == [0.1, 0.5]
+
+
 def test_a_cached_answer_depends_on_headers_and_query_which_are_not_in_its_key(
     make: Callable[..., ChatTIR], sandbox: Sandbox
 ):

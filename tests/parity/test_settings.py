@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import httpx
+import numpy as np
 import pytest
 from langchain_core.documents import Document
 from llama_index.core.llms import ChatMessage
@@ -99,7 +100,19 @@ def test_none_for_the_model_means_the_models_own(cls, sandbox, endpoint):
 
 @ALL
 def test_none_leaves_a_field_at_its_default(cls, endpoint):
-    assert made(cls, **{**endpoint, "max_retries": None, "allow_http": None}).max_retries == 2
+    model = made(cls, **{**endpoint, "max_retries": None, "allow_http": None})
+
+    assert (model.max_retries, model.allow_http) == (2, False)
+
+
+@ALL
+def test_none_set_in_place_restores_the_default_of_a_field(cls, endpoint):
+    model = made(cls, **{**endpoint, "max_retries": 5})
+
+    model.max_retries = model.allow_http = None
+    call(model)
+
+    assert (model.client.retry.max_retries, model.allow_http) == (2, False)
 
 
 @CHAT
@@ -121,6 +134,16 @@ def test_parameters_changed_in_place_are_sent(cls, sandbox, endpoint):
     body = sandbox.requests[-1].body
     assert (body["temperature"], body["max_tokens"], body["model"]) == (0.1, 7, "qwen3_32b")
     assert sandbox.requests[-1].path.endswith("/genai/qwen3_32b/v1/chat/completions")
+
+
+@CHAT
+def test_numbers_and_empty_lists_are_sent_as_they_are_set(cls, sandbox, endpoint):
+    model = cls(**endpoint)
+
+    model.temperature, model.stop = np.float32(0.25), []
+    call(model)
+
+    assert sandbox.requests[-1].body.items() >= {"temperature": 0.25, "stop": []}.items()
 
 
 @pytest.mark.parametrize("cls", RERANKERS)
