@@ -27,7 +27,7 @@ from tir_client.aliases import refuse_unsupported
 from tir_client.bulk import output
 from tir_client.config import check_model
 from tir_client.models import model_info
-from tir_client.protocol import error_responses, json_text, placeholders
+from tir_client.protocol import error_responses, json_text, placeholders, server_json
 from tir_client.protocol.media import media_type_of
 from tir_client.protocol.messages import sendable_arguments
 from tir_client.protocol.reader import AnswerStream, accumulator_for, read_answer
@@ -103,6 +103,10 @@ PATTERNS: dict[str, Case] = {
     "tir_client/protocol/json_text.py:_CONTROL": Case(json_text.escape_controls, ("\n", '"|\n|"', '"|\n"|')),
     "tir_client/protocol/json_text.py:_MARK": Case(
         lambda text: [json_text.ValueEnd().feed(text)], ("{", "}", '"', "\\", "a")
+    ),
+    "tir_client/protocol/server_json.py:_ESCAPE": Case(
+        quietly(lambda text: server_json.load(text.encode())),
+        (*JSON_TEXTS, "\\", "\\ud83d", '"\\ude42', '\\ud83d"', '"|\\ud83d|"'),
     ),
     "tir_client/protocol/error_responses.py:_OVERFLOW": Case(
         error_responses._OVERFLOW.search, ("maximum ", "maximum context lengt", "m", "max_tokens must be at least ")

@@ -247,6 +247,20 @@ def test_a_broken_stream_is_an_error_with_the_partial_answer(piece, error, words
         assert (caught.value.status_code, caught.value.body["error"]["message"]) == (500, "Died.")
 
 
+def test_a_stream_that_ends_with_half_a_character_has_it_in_the_partial_answer():
+    reading = streaming().feed(event("a\ud83d"))
+    assert reading.text == ""
+
+    with pytest.raises(StreamInterruptedError) as caught:
+        reading.close()
+    assert caught.value.partial.choice.text == "a\ufffd"
+
+
+def test_an_event_of_garbage_that_ends_in_half_a_character_is_an_error():
+    with pytest.raises(StreamError, match="not a chunk"):
+        streaming().feed(event("a"), b'data: {"a\\ud83d"\n\n', event("b"))
+
+
 @pytest.mark.parametrize(
     ("cls", "error"),
     [

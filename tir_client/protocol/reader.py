@@ -22,6 +22,7 @@ from tir_client.models import model_info
 from tir_client.protocol.accumulator import Accumulator, Delta
 from tir_client.protocol.error_responses import describe_body, error_from_event, read_body
 from tir_client.protocol.responses import Embeddings, Json, ModelCard, Usage
+from tir_client.protocol.server_json import ends_in_half, join_halves, load
 from tir_client.protocol.sse import BOM, SSEDecoder
 from tir_client.protocol.stop_words import stop_cutter
 
@@ -86,6 +87,7 @@ class AnswerStream:
         self._decoder = SSEDecoder()
         self._is_stream: bool | None = None
         self._body = bytearray()
+        self._half = b""
 
     def begin(self, headers: Mapping[str, str]) -> None:
         """Read the content type, which may be a stream's, a whole answer's or a web page's."""
@@ -125,6 +127,8 @@ class AnswerStream:
         for event in self._decoder.close():
             if _is_whole(event):
                 yield from self._event(event)
+        if self._half:
+            yield from self._after_half(b"")
         if not self.done:
             yield self._finish(is_end_known=False)
 
@@ -149,24 +153,43 @@ class AnswerStream:
     def _event(self, event: bytes) -> list[Delta]:
         if self.done or not event:
             return []
+        if self._half:
+            return self._after_half(event)
         if event.strip() == DONE:
             return [self._finish()]
         try:
-            return self.accumulator.add(self._parse(event))
-        except ResponseError as error:
-            raise self._broken(StreamError, error.message) from None
-
-    def _parse(self, event: bytes) -> Json:
-        try:
             chunk = from_json(event)
         except ValueError:
+            return self._lenient(event)
+        return self._add(chunk, event)
+
+    def _lenient(self, event: bytes, *, is_held: bool = False) -> list[Delta]:
+        """Read an event that is not strict JSON. One that ends in half a character waits for the next event."""
+        if not is_held and ends_in_half(event):
+            self._half = event
+            return []
+        try:
+            chunk = load(event)
+        except ValueError:
             chunk = None
+        return self._add(chunk, event)
+
+    def _after_half(self, event: bytes) -> list[Delta]:
+        """Read the event that ended in half a character, with the other half of it if `event` has it, then `event`."""
+        half, event = join_halves(self._half, event)
+        self._half = b""
+        return [*self._lenient(half, is_held=True), *self._event(event)]
+
+    def _add(self, chunk: Any, event: bytes) -> list[Delta]:
         if not isinstance(chunk, dict):
             raise self._broken(StreamError, f"The stream has an event that is not a chunk: {read_body(event)!r}")
-        error = error_from_event(chunk)
-        if error is not None:
-            raise self._broken(StreamServerError, error.message, error)
-        return chunk
+        reported = error_from_event(chunk)
+        if reported is not None:
+            raise self._broken(StreamServerError, reported.message, reported)
+        try:
+            return self.accumulator.add(chunk)
+        except ResponseError as error:
+            raise self._broken(StreamError, error.message) from None
 
     def _finish(self, *, is_end_known: bool = True) -> Delta:
         missing = self.accumulator.missing(is_end_known=is_end_known)
@@ -258,7 +281,7 @@ def read_json(content: bytes, request_id: str | None, *, arrays: bool = False) -
         ResponseError: The body is something else.
     """
     try:
-        answer = from_json(content.removeprefix(BOM))
+        answer = load(content.removeprefix(BOM))
     except ValueError:
         answer = None
     if isinstance(answer, dict) and error_from_event(answer) is None:
@@ -277,7 +300,7 @@ def read_json(content: bytes, request_id: str | None, *, arrays: bool = False) -
 def _is_whole(event: bytes) -> bool:
     """Whether the last event of a body is complete; if not, the stream was cut inside it."""
     try:
-        from_json(event)
+        load(event)
     except ValueError:
         return event == DONE
     return True

@@ -1,0 +1,59 @@
+r"""Parses the JSON of a server, with characters that a gateway has split. Pure.
+
+JSON writes a character beyond U+FFFF as two escapes, such as `\ud83d\ude42`. A gateway that cuts text by JavaScript's
+lengths sends one half at the end of an event and the other in the next. Neither event is strict JSON.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic_core import from_json
+
+_HIGH, _LOW = rb"\\u[dD][89abAB][0-9a-fA-F]{2}", rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_ESCAPE = re.compile(
+    rb'(?P<pair>%b%b)|(?P<end>%b)(?=")|(?P<start>"%b)|(?P<half>%b|%b)|\\.' % (_HIGH, _LOW, _HIGH, _LOW, _HIGH, _LOW),
+    re.DOTALL,
+)
+"""An escape: of a whole character, of a half at the end or the start of a string or elsewhere, or another one."""
+_REPLACEMENT = rb"\ufffd"
+
+
+def load(content: bytes) -> Any:
+    """Parse a server's JSON. Half a character becomes U+FFFD.
+
+    Raises:
+        ValueError: It is not JSON.
+    """
+    try:
+        return from_json(content)
+    except ValueError:
+        return from_json(_ESCAPE.sub(_replaced, content))
+
+
+def ends_in_half(event: bytes) -> bool:
+    """Whether a string of the event ends in the first half of a character."""
+    return _find(event, "end") is not None
+
+
+def join_halves(event: bytes, following: bytes) -> tuple[bytes, bytes]:
+    """Both events, with the second half of a character moved from the start of a string of the second to the first."""
+    end, start = _find(event, "end"), _find(following, "start")
+    if end is None or start is None:
+        return event, following
+    low = start[0][1:]
+    return (
+        event[: end.end()] + low + event[end.end() :],
+        following[: start.start() + 1] + following[start.end() :],
+    )
+
+
+def _find(event: bytes, kind: str) -> re.Match[bytes] | None:
+    return next((found for found in _ESCAPE.finditer(event) if found.lastgroup == kind), None)
+
+
+def _replaced(found: re.Match[bytes]) -> bytes:
+    if found.lastgroup in {None, "pair"}:
+        return found[0]
+    return (b'"' if found.lastgroup == "start" else b"") + _REPLACEMENT
