@@ -14,12 +14,12 @@ from tir_client.bulk import output as output_module
 from tir_client.bulk import sort_output
 from tir_client.bulk.output import Output
 from tir_client.bulk.prompts import Row
-from tir_client.bulk.results import Result, failed, read_line
+from tir_client.bulk.results import Result, error_result, read_line
 
 
 def line(index: int, *, broken: bool = False) -> bytes:
     if broken:
-        return failed(Row(index, {}), index, ServerError("no")).line()
+        return error_result(Row(index, {}), index, ServerError("no")).line()
     return Result(index, f"{index:016x}", text=f"answer {index}").line()
 
 

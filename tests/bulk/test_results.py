@@ -10,7 +10,16 @@ import pytest
 
 from tir_client import Choice, Completion, RateLimitError, ResponseError, StreamError, ToolCall, Usage
 from tir_client.bulk.prompts import Row
-from tir_client.bulk.results import START, Result, Stored, answered, failed, may_be_cut_off, read_data, read_line
+from tir_client.bulk.results import (
+    START,
+    Result,
+    Stored,
+    answer_result,
+    error_result,
+    may_be_cut_off,
+    read_data,
+    read_line,
+)
 from tir_client.errors import RefusedOutputError, StructuredOutputError, TruncatedOutputError
 
 ROW = Row(7, {"id": "r7", "prompt": "Hi"})
@@ -21,7 +30,7 @@ SCHEMA = {"type": "object", "required": ["a"]}
 
 
 def test_an_answer_is_one_line_with_every_field():
-    line = answered(ROW, 0xAB, ANSWER, None).line()
+    line = answer_result(ROW, 0xAB, ANSWER, None).line()
 
     assert line.startswith(START)
     assert line.count(b"\n") == 1
@@ -48,18 +57,18 @@ def test_an_answer_is_one_line_with_every_field():
 
 def test_a_failed_row_has_the_error_and_what_had_arrived():
     error = StreamError("broke", status_code=500, request_id="q1", partial=ANSWER)
-    row = json.loads(failed(ROW, 1, error).line())
+    row = json.loads(error_result(ROW, 1, error).line())
 
     assert row["error"] == {"type": "StreamError", "message": "broke", "status_code": 500, "request_id": "q1"}
     assert (row["id"], row["text"], row["usage"]["total_tokens"]) == ("r7", "Ho\n", 3)
-    assert failed(ROW, 1, RateLimitError("busy")).text == ""
-    assert failed(ROW, 1, ResponseError("none", partial=Completion())).text == ""
+    assert error_result(ROW, 1, RateLimitError("busy")).text == ""
+    assert error_result(ROW, 1, ResponseError("none", partial=Completion())).text == ""
 
 
 def test_odd_values_do_not_break_a_line():
     row = Row(1, {"id": dt.date(2026, 1, 2)})
     answer = Completion(choices=[Choice(text="\ud800\u2028\x00", tool_calls=[ToolCall("c", "f", "{}")])])
-    found = json.loads(answered(row, 1, answer, None).line())
+    found = json.loads(answer_result(row, 1, answer, None).line())
 
     assert (found["id"], found["text"]) == ("2026-01-02", "\ufffd\u2028\x00")
     assert found["tool_calls"] == [{"id": "c", "name": "f", "arguments": "{}", "cut": False}]
@@ -78,7 +87,7 @@ def test_odd_values_do_not_break_a_line():
 def test_answers_that_do_not_fit_the_schema_are_errors(choice, error, problem):
     with pytest.raises(error, match=problem) as raised:
         read_data(Completion(choices=[choice]), SCHEMA)
-    result = answered(ROW, 1, Completion(choices=[choice]), SCHEMA)
+    result = answer_result(ROW, 1, Completion(choices=[choice]), SCHEMA)
 
     assert type(raised.value) is error
     assert raised.value.text == (choice.refusal or choice.text)
@@ -90,9 +99,9 @@ def test_data_is_read_from_prose_and_fences():
 
 
 def test_a_line_is_read_back():
-    assert read_line(answered(ROW, 0xAB, ANSWER, None).line()) == Stored(7, 0xAB, failed=False)
-    assert read_line(answered(Row(0, {}), 0, ANSWER, None).line()) == Stored(0, 0, failed=False)
-    assert read_line(failed(ROW, 0xAB, RateLimitError("busy")).line()) == Stored(7, 0xAB, failed=True)
+    assert read_line(answer_result(ROW, 0xAB, ANSWER, None).line()) == Stored(7, 0xAB, failed=False)
+    assert read_line(answer_result(Row(0, {}), 0, ANSWER, None).line()) == Stored(0, 0, failed=False)
+    assert read_line(error_result(ROW, 0xAB, RateLimitError("busy")).line()) == Stored(7, 0xAB, failed=True)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from tir_client.protocol.error_responses import (
     describe_body,
     error_from_event,
     error_from_response,
-    mask,
+    mask_error,
     masked,
     read_body,
 )
@@ -227,7 +227,7 @@ def test_a_secret_that_contains_another_is_masked_whole() -> None:
 def test_every_part_of_an_error_is_masked() -> None:
     error = TIRError(f"said {SECRET}", body={"said": SECRET}, headers={"x-said": SECRET})
 
-    assert mask(error, [SECRET]) is error
+    assert mask_error(error, [SECRET]) is error
     assert (error.message, error.args) == (f"said {MASK}", (f"said {MASK}",))
     assert (error.body, error.headers) == ({"said": MASK}, {"x-said": MASK})
     assert SECRET not in str(error) + str(error.args) + repr(error.body) + repr(error.headers)

@@ -84,7 +84,7 @@ class Result:
         return replace_surrogates(text).encode() + b"\n"
 
 
-def answered(row: Row, fingerprint: int, completion: Completion, schema: Json | None) -> Result:
+def answer_result(row: Row, fingerprint: int, completion: Completion, schema: Json | None) -> Result:
     """The result for an answer; it has an error if the answer does not fit `schema`."""
     result = _filled(Result(row.index, f"{fingerprint:016x}", row.id), completion)
     if schema is not None:
@@ -95,7 +95,7 @@ def answered(row: Row, fingerprint: int, completion: Completion, schema: Json | 
     return result
 
 
-def failed(row: Row, fingerprint: int, error: TIRError) -> Result:
+def error_result(row: Row, fingerprint: int, error: TIRError) -> Result:
     """The result for a row without an answer."""
     result = Result(row.index, f"{fingerprint:016x}", row.id, RowError.of(error))
     return result if error.partial is None else _filled(result, error.partial)

@@ -15,7 +15,7 @@ from tir_client.bulk.gate import Gate
 from tir_client.bulk.output import Output
 from tir_client.bulk.progress import Progress
 from tir_client.bulk.prompts import Prompts
-from tir_client.bulk.results import RowError, answered, failed
+from tir_client.bulk.results import RowError, answer_result, error_result
 from tir_client.bulk.sources import open_source
 from tir_client.errors import ConfigurationError, InvalidRequestError, TIRError
 from tir_client.transport.retry import StartPolicy
@@ -191,7 +191,7 @@ class _Run:
         try:
             request = self._prompts.request(row)
         except InvalidRequestError as error:
-            return failed(row, fingerprint, error)
+            return error_result(row, fingerprint, error)
         while True:
             sent = _now()
             try:
@@ -201,9 +201,9 @@ class _Run:
             else:
                 self.breaker.answered()
                 self._controller.answered(sent, first_byte - sent, _now())
-                return answered(row, fingerprint, completion, self._prompts.schema)
+                return answer_result(row, fingerprint, completion, self._prompts.schema)
             if not await self._may_retry(failure, sent, attempts):
-                return failed(row, fingerprint, failure)
+                return error_result(row, fingerprint, failure)
 
     async def _call(self, request: ChatRequest) -> tuple[Completion, float]:
         """The answer, and the time of its first byte."""

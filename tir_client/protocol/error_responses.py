@@ -165,7 +165,7 @@ def error_from_event(event: dict[str, Any]) -> StreamServerError | None:
     )
 
 
-def mask(error: TIRError, secrets: Collection[str]) -> TIRError:
+def mask_error(error: TIRError, secrets: Collection[str]) -> TIRError:
     """Mask `secrets` that the server repeated in `error`; return the same error."""
     error.message = masked(error.message, secrets)
     error.args = (error.message,)

@@ -118,7 +118,7 @@ def drain(response: Any, call: HTTPCall) -> None:
     if response.is_closed:
         return  # the body has ended already
     if "network_stream" in response.extensions:
-        call.draining(DRAIN_SECONDS)
+        call.set_read_timeout(DRAIN_SECONDS)
         ends = time.monotonic() + DRAIN_SECONDS
         with suppress(*transport_errors()):
             for _ in response.stream:

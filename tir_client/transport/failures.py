@@ -37,7 +37,7 @@ def translate(failure: Exception, phase: str, url: str) -> TIRError:
             phase = "connect"
         elif "WriteTimeout" in names:
             phase = "chunk"
-        return timed_out(phase)
+        return timeout_in(phase)
     if "CERTIFICATE_VERIFY_FAILED" in said:
         return APIConnectionError(
             f"The certificate of the server at {url} was not accepted ({said}). If a corporate proxy or a private "
@@ -73,7 +73,7 @@ def loop_checked() -> Iterator[None]:
         ) from None
 
 
-def timed_out(phase: str) -> APITimeoutError:
+def timeout_in(phase: str) -> APITimeoutError:
     """The error for a timeout in `phase`."""
     return APITimeoutError(
         f"The server took longer than the timeout for `{phase}`. Raise it with `timeout={{{phase!r}: seconds}}`.",
@@ -81,17 +81,17 @@ def timed_out(phase: str) -> APITimeoutError:
     )
 
 
-def exhausted(failure: TIRError, waited: float) -> APITimeoutError:
+def total_exceeded(failure: TIRError, waited: float) -> APITimeoutError:
     """The error for a call whose `total` would end before the next try; `failure` is the last one."""
-    return _given_up(f"{timed_out('total').message} The client gave up after {waited:.1f} s.", failure, "total")
+    return _given_up(f"{timeout_in('total').message} The client gave up after {waited:.1f} s.", failure, "total")
 
 
-def silent(failure: TIRError) -> TIRError:
+def no_answer(failure: TIRError) -> TIRError:
     """The failure of a try that got no answer before `wait_for_start` was over."""
     return APITimeoutError("The server had sent no answer when the time was over.", phase=failure.phase)
 
 
-def not_started(failure: TIRError, tries: int, waited: float, seconds: float) -> APITimeoutError:
+def start_exceeded(failure: TIRError, tries: int, waited: float, seconds: float) -> APITimeoutError:
     """The error for a deployment that did not start in time; `failure` is that of the last try."""
     message = (
         f"The deployment did not start within {waited:.1f} s (tries: {tries}). If it takes longer, raise "

@@ -14,8 +14,8 @@ import httpx
 from pydantic import SecretStr
 
 from tir_client._version import __version__
-from tir_client.protocol.error_responses import cut, error_from_response, mask
-from tir_client.transport.failures import exhausted, timed_out, translate
+from tir_client.protocol.error_responses import cut, error_from_response, mask_error
+from tir_client.transport.failures import timeout_in, total_exceeded, translate
 from tir_client.transport.token import fetch_token
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class HTTPCall:
             return self.url, params or None
         return _parsed(self.url, tuple(params.items())), None
 
-    def answered(self, response: Any) -> None:
+    def headers_arrived(self, response: Any) -> None:
         """Record that the headers have arrived, and set the read timeout to `chunk`.
 
         This changes the request's timeout dictionary, which the connection reads again for the body.
@@ -142,7 +142,7 @@ class HTTPCall:
         if self.success_means_started and response.is_success:
             self.start.note_started()
 
-    def draining(self, seconds: float) -> None:
+    def set_read_timeout(self, seconds: float) -> None:
         """Limit the next reads to `seconds`, for the end of the body."""
         self._limits["read"] = seconds
 
@@ -166,13 +166,13 @@ class HTTPCall:
     def check_time(self) -> None:
         """Raise `APITimeoutError` if `total` is over."""
         if self.seconds_left <= 0:
-            raise self._time_is_over()
+            raise self._total_error()
 
-    def expired(self) -> TIRError:
+    def timeout_error(self) -> TIRError:
         """The error for a timeout, in the current phase or of the whole call."""
-        return self._time_is_over() if self.seconds_left <= 0 else self._identified(timed_out(self.phase))
+        return self._total_error() if self.seconds_left <= 0 else self._identified(timeout_in(self.phase))
 
-    def refused(self, response: Any, content: bytes) -> TIRError:
+    def status_error(self, response: Any, content: bytes) -> TIRError:
         """The error for a response with an error status."""
         hint = self._config.token_hint(self._token) if response.status_code == 401 else ""  # noqa: PLR2004 - HTTP
         if response.headers.get("location"):
@@ -180,7 +180,7 @@ class HTTPCall:
         headers = {name.lower(): value for name, value in response.headers.items()}
         return error_from_response(response.status_code, headers, content, url=self.url, hint=hint)
 
-    def reported(self) -> TIRError:
+    def final_error(self) -> TIRError:
         """The failure to raise, with secrets masked.
 
         It is removed from this object, because a reference cycle with the traceback would keep the whole response alive
@@ -188,12 +188,12 @@ class HTTPCall:
         """
         failure = self.failure
         del self.failure
-        return mask(failure, self._config.secrets(self._token))
+        return mask_error(failure, self._config.secrets(self._token))
 
-    def broken(self, failure: Exception) -> TIRError:
+    def transport_error(self, failure: Exception) -> TIRError:
         """The error for an exception of the HTTP client in the current phase."""
         if self.seconds_left <= 0:
-            return self._time_is_over()
+            return self._total_error()
         names = {cls.__name__ for cls in type(failure).__mro__}
         phase = "connect" if names & {"ConnectError", "ConnectTimeout"} else self.phase
         return self._identified(translate(failure, phase, self.url))
@@ -206,10 +206,10 @@ class HTTPCall:
         pause = self._next_pause()
         if pause is not None:
             # A copy: the raised error refers to its frames.
-            self._last = mask(copy.copy(self.failure), self._config.secrets(self._token))
+            self._last = mask_error(copy.copy(self.failure), self._config.secrets(self._token))
             if pause >= self.seconds_left:
                 pause = None
-                self.failure = self._time_is_over()
+                self.failure = self._total_error()
         name, tries = type(self.failure).__name__, self._failures + self.start.tries
         logger.debug("%s: try %d failed (%s), %s", self.url, tries, name, _next(pause))
         if pause is not None:
@@ -226,10 +226,10 @@ class HTTPCall:
         self.start.note_running()
         return self._policy.delay(self._failures, self.failure)
 
-    def _time_is_over(self) -> TIRError:
+    def _total_error(self) -> TIRError:
         """The error for a call that exceeds `total`, with the last failure, if any."""
         failure = self._last
-        return self._identified(timed_out("total")) if failure is None else exhausted(failure, self.start.waited)
+        return self._identified(timeout_in("total")) if failure is None else total_exceeded(failure, self.start.waited)
 
     def _identified(self, error: TIRError) -> TIRError:
         error.request_id = self._request_id

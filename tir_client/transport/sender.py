@@ -47,10 +47,10 @@ class Sender:
             except TIRError as error:
                 call.failure = error
             except transport_errors() as error:
-                call.failure = call.broken(error)
+                call.failure = call.transport_error(error)
             pause = call.pause()
             if pause is None:
-                raise call.reported()
+                raise call.final_error()
             time.sleep(pause)
 
     async def afetch(self, call: HTTPCall, read: Reader[Result]) -> Result:
@@ -63,12 +63,12 @@ class Sender:
                 except TIRError as error:
                     call.failure = error
                 except TimeoutError:
-                    call.failure = call.expired()
+                    call.failure = call.timeout_error()
                 except transport_errors() as error:
-                    call.failure = call.broken(error)
+                    call.failure = call.transport_error(error)
                 pause = call.pause()
                 if pause is None:
-                    raise call.reported()
+                    raise call.final_error()
                 await asyncio.sleep(pause)
 
     async def start_clock(self, call: HTTPCall) -> Clock:
@@ -88,11 +88,11 @@ class Sender:
         response = client.send(
             call.request(client, streamed=streamed), stream=True, auth=call.authorize, follow_redirects=False
         )
-        call.answered(response)
+        call.headers_arrived(response)
         if response.is_success:
             return response
         with closing(response):
-            raise call.refused(response, read_refusal(response, call))
+            raise call.status_error(response, read_refusal(response, call))
 
     async def aopen(self, call: HTTPCall, clock: Clock, *, streamed: bool = False) -> Any:
         """`open` for async code."""
@@ -108,8 +108,8 @@ class Sender:
         )
         with loop_checked():
             response = await clock.wait(sending, call.opening)
-        call.answered(response)
+        call.headers_arrived(response)
         if response.is_success:
             return response
         async with aclosing(response):
-            raise call.refused(response, await aread_refusal(response, call, clock))
+            raise call.status_error(response, await aread_refusal(response, call, clock))

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tir_client.errors import APITimeoutError
-from tir_client.transport.failures import not_started, silent
+from tir_client.transport.failures import no_answer, start_exceeded
 
 if TYPE_CHECKING:
     from tir_client.errors import TIRError
@@ -92,8 +92,8 @@ class StartWait:
 
     def error(self, failure: TIRError) -> TIRError:
         """The error to raise when the time is over, after the failure of the last try."""
-        failure = silent(failure) if self._was_silent(failure) else failure
-        return not_started(failure, self.tries, self.waited, self._policy.seconds)
+        failure = no_answer(failure) if self._was_silent(failure) else failure
+        return start_exceeded(failure, self.tries, self.waited, self._policy.seconds)
 
     def note_running(self) -> None:
         """Record that the server failed in another way, so it is not starting."""

@@ -91,7 +91,7 @@ class _Stream:
         pause = None if self._answer.started else self._call.pause()
         if pause is None:
             self._ended = True
-            raise self._call.reported()
+            raise self._call.final_error()
         self._start()
         return pause
 
@@ -111,7 +111,7 @@ class ChatStream(_Stream):
             except TIRError as error:
                 self._fail(error)
             except transport_errors() as error:
-                self._fail(self._call.broken(error))
+                self._fail(self._call.transport_error(error))
             except BaseException:
                 self.close()
                 raise
@@ -179,9 +179,9 @@ class AsyncChatStream(_Stream):
             except TIRError as error:
                 self._fail(error)
             except TimeoutError:
-                self._fail(self._call.expired())
+                self._fail(self._call.timeout_error())
             except transport_errors() as error:
-                self._fail(self._call.broken(error))
+                self._fail(self._call.transport_error(error))
             except BaseException:
                 await self.aclose()
                 raise
