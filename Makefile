@@ -1,6 +1,6 @@
 # Everything runs in .venv, which is made and kept up to date by the first target that needs it.
 
-# With it, pytest would rewrite the assertions of all tests again, in each process of each run.
+# With this variable, pytest would rewrite the assertions of all tests again, in each process of each run.
 unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= python3

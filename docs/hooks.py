@@ -75,7 +75,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
 
 
 def with_tables(text: str) -> str:
-    """The page with each named table in its place."""
+    """The page with its tables filled in."""
     return _PLACE.sub(lambda found: "\n".join(TABLES[found[1]]()), text)
 
 
@@ -102,7 +102,7 @@ def on_post_build(config: Any, **_: Any) -> None:
     """Write each page as Markdown, and `llms.txt`, which lists them."""
     site = Path(config.site_dir)
     for path, text in _texts.items():
-        if not path.startswith("reference/"):  # whose Markdown names objects only
+        if not path.startswith("reference/"):  # these pages have only the names of objects
             (site / path).write_text(_HOW_TO_RUN.sub("", text), "utf-8")
     (site / "llms.txt").write_text("".join(f"{line}\n" for line in _index(config)), "utf-8")
 

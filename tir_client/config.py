@@ -233,7 +233,7 @@ def _base_url(url: str, name: str, *, allow_http: bool) -> str:
     if parts.scheme == "http" and not allow_http and not _is_loopback(parts.hostname or ""):
         raise ConfigurationError(
             f"`{name}`: plain http to {parts.hostname!r} would send your token unencrypted. "
-            "Use https, or pass `allow_http=True` if the network is yours."
+            "Use https, or pass `allow_http=True` if you trust the network."
         )
     path = parts.path.rstrip("/")
     for call in ("/chat/completions", "/embeddings", "/rerank"):

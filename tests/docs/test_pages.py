@@ -45,7 +45,7 @@ def serving() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def sandbox(serving: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
-    """Where the pages' code calls: the sandbox with the rules of the demo. What a page changes is restored."""
+    """The sandbox that the pages' code calls, with the rules of the demo. Changes that a page makes are undone."""
     for name, value in serving.env.items():
         monkeypatch.setenv(name, value)
     for name in OVERRIDES:

@@ -288,7 +288,7 @@ def test_headers_for_one_call_are_sent_by_a_copy(cls, endpoint, sandbox):
         ({"timeout": True}, "`timeout` must be seconds, a mapping"),
         (
             {"timeout": {"chunk": True}},
-            "`timeout`: `chunk` must be seconds above 0, or None to wait for ever; not True",
+            "`timeout`: `chunk` must be seconds above 0, or None for no limit; not True",
         ),
         ({"timeout": (True, 5)}, "`timeout`: `connect` must be seconds .*; not True"),
         ({"max_retries": True}, "`max_retries` is a number, not True"),

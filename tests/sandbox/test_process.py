@@ -41,7 +41,7 @@ def test_the_fixture_points_clients_to_a_sandbox(tir_sandbox):
 
 
 def test_with_the_fixture_all_models_call_the_sandbox(monkeypatch, request):
-    """A plain `ChatTIR()` and `TIR()` call the sandbox, whatever the environment has set."""
+    """A plain `ChatTIR()` and `TIR()` call the sandbox, regardless of the environment."""
     monkeypatch.setenv("TIR_BASE_URL", "https://somewhere.example/v1")
     monkeypatch.setenv("TIR_API_TOKEN", "a-real-token")
     monkeypatch.setenv("MODEL_API_CLIENT_HOST", "https://somewhere.example")

@@ -34,7 +34,7 @@ def read_reranking(request: RerankRequest, content: bytes, request_id: str | Non
         scores = {}
     if len(scores) not in {number, min(request.top_n or number, number)}:
         raise ResponseError(
-            f"{number} documents were sent, but the answer does not have one score, a number, for each of them.",
+            f"{number} documents were sent, but the answer does not have one numeric score for each.",
             request_id=request_id,
         )
     usage = fields.get("usage")

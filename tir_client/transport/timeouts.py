@@ -34,7 +34,7 @@ class Timeouts:
             seconds = getattr(self, name)
             if seconds is not None and not (_is_number(seconds) and 0 < seconds < math.inf):
                 raise ConfigurationError(
-                    f"`timeout`: `{name}` must be seconds above 0, or None to wait for ever; not {seconds!r}."
+                    f"`timeout`: `{name}` must be seconds above 0, or None for no limit; not {seconds!r}."
                 )
 
     @classmethod
