@@ -37,7 +37,9 @@ def chat(
     ] = None,
     reasoning: Annotated[bool | None, typer.Option(help="Show the reasoning. Default: on a terminal.")] = None,
     reasoning_effort: Annotated[str | None, typer.Option(help="low, medium or high.")] = None,
-    temperature: Annotated[float | None, typer.Option(help="Randomness; 0 for none.")] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Sampling temperature; 0 always chooses the likeliest token.")
+    ] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Maximum number of tokens of an answer.")] = None,
     project_id: ProjectID = None,
     endpoint_id: EndpointID = None,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tir_client.protocol.responses import ModelCard
 
-_PANEL = "Where to call"
+_PANEL = "Server"
 
 Model = Annotated[str, typer.Option("--model", "-m", help="Slug of the model, or its name on the server.")]
 ProjectID = Annotated[

@@ -48,7 +48,7 @@ class TIRError(Exception):
         body: The body of the answer: parsed JSON, or text, truncated if it is long.
         headers: The answer's headers, lower-case names; never the request's, which hold the token.
         partial: The part of the answer that had arrived before the failure.
-        retry_after: Seconds the server asked to wait.
+        retry_after: Seconds to wait before a retry, from the `Retry-After` header.
         phase: Where it failed, and which timeout ran out: "connect", "first_byte", "chunk" or "total"; "start" if
             a deployment did not start within `wait_for_start`; "certificate" if the server's certificate was not
             accepted.

@@ -79,7 +79,7 @@ _FAMILIES = (
     (r"multilingual_e5_large_instruct", ModelInfo(query_instruction=f"{_SEARCH} ")),
     (r"qwen3_embedding_(0_6b|4b|8b)", ModelInfo(query_instruction=_SEARCH)),
 )
-"""Embedding models whose cards tell which instructions they were trained with."""
+"""Families of embedding models, with the instructions in their model cards."""
 
 
 @lru_cache(maxsize=256)

@@ -147,7 +147,7 @@ class Connection(Copyable, ModelMethods, defer_build=True):
 
     @classmethod
     def _has_default(cls, name: str) -> bool:
-        """Whether None stands for the field's default, which is not None."""
+        """Whether the field has a default other than None, which None in the constructor selects."""
         field = cls.model_fields.get(name)
         return field is not None and field.default_factory is None and field.default is not None
 

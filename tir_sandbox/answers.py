@@ -51,7 +51,7 @@ class Reply:
         delay: Seconds before the headers.
         chunk_delay: Seconds before each event.
         final_delta_holds_text: Send the finish reason with the last piece, not with an empty delta after it.
-        continuous_usage: Send usage with every chunk, even if the request does not ask for it.
+        continuous_usage: Send usage with every chunk, even if the request does not set it.
     """
 
     text: str | Sequence[str] | None = None

@@ -60,7 +60,7 @@ class Generation:
 
 
 def generate(reply: Reply, body: Mapping[str, Any], ids: Iterator[int]) -> list[Generation]:
-    """Return the choices that the request asks for."""
+    """Return as many choices as the request sets."""
     n = body.get("n") or 1
     replies = [reply.choices[i % len(reply.choices)] if reply.choices else reply for i in range(n)]
     return [_generation(one, body, ids) for one in replies]

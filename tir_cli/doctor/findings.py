@@ -60,7 +60,7 @@ NO_ABILITY = frozenset({400, 404, 405, 422, 501})
 """Statuses with which a server refuses a feature it lacks."""
 
 
-def run(step: str, check: Callable[[], Outcome], *, ability: str | None = None) -> Finding:
+def run_check(step: str, check: Callable[[], Outcome], *, ability: str | None = None) -> Finding:
     """Run a check and report an error as a failure.
 
     Args:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tir_cli.connection import own_card
-from tir_cli.doctor.findings import Finding, Mark, Outcome, run
+from tir_cli.doctor.findings import Finding, Mark, Outcome, run_check
 from tir_cli.doctor.observer import Observer
 from tir_client import (
     ChatRequest,
@@ -70,7 +70,7 @@ class ModelChecks:
         """Run the checks; the first failure is the last finding."""
         with self._http:
             for step, check, ability in self._steps():
-                finding = run(step, check, ability=ability)
+                finding = run_check(step, check, ability=ability)
                 yield finding
                 if finding.mark is Mark.FAILED:
                     return

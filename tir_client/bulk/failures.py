@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 REFUSING = frozenset({429, 502, 503, 504, 529})
 """Statuses of a server that is overloaded or has not started."""
 
-
 FAILED_ROWS = 20
 """Consecutive failed rows after which the server counts as broken."""
 REJECTED_ROWS = 100

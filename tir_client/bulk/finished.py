@@ -1,4 +1,4 @@
-"""The finished rows of a bulk run, which a resumed run skips. It takes two bits per row. Pure."""
+"""FinishedRows: the finished rows of a bulk run, which a resumed run skips, in two bits per row. Pure."""
 
 from __future__ import annotations
 

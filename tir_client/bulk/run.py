@@ -115,12 +115,12 @@ class Bulk:
         """
         work = _Run(self, rows, progress)
         queue: asyncio.Queue[Result | Exception | None] = asyncio.Queue(self.at_once)
-        asking = asyncio.create_task(_put_results(queue, work))
+        sending = asyncio.create_task(_put_results(queue, work))
         try:
             yield _take_results(queue)
         finally:
-            asking.cancel()
-            await asyncio.wait([asking])
+            sending.cancel()
+            await asyncio.wait([sending])
 
 
 class _Run:

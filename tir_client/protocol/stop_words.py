@@ -87,7 +87,7 @@ def stop_cutter(request: ChatRequest) -> StopCutter | None:
 
 
 def keeps_stop_word(request: ChatRequest) -> bool:
-    """Whether the request asks for the stop word in the text."""
+    """Whether the stop word stays in the text, as the request sets it."""
     return bool((request.extra_body or {}).get("include_stop_str_in_output"))
 
 

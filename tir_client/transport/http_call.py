@@ -1,4 +1,4 @@
-"""HTTPCall: one call, retries included: its requests, time limits and failures. No I/O."""
+"""HTTPCall: one call with all its tries: their requests, time limits and failures. No I/O."""
 
 from __future__ import annotations
 

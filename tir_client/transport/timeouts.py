@@ -41,7 +41,8 @@ class Timeouts:
     def of(cls, value: object) -> Timeouts:
         """Build timeouts from `timeout`: None, seconds, a mapping of phases, or an `httpx.Timeout`.
 
-        Plain seconds limit the wait for the headers and for each piece, as in the openai SDK.
+        Plain seconds limit the wait for the headers and for each piece, as in the openai SDK, and `connect` if they are
+        fewer than its default.
         """
         if value is None:
             return cls()
