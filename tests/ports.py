@@ -1,4 +1,4 @@
-"""Hold a port for a test that needs nobody to listen on it, or that listens on it later."""
+"""A reserved port, on which nothing listens until the test starts a server there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def held_port(host: str = "127.0.0.1") -> Iterator[int]:
-    """Yield a port that refuses connections, and that no other process is given.
+    """Yield a port that refuses connections. The system gives it to no other process.
 
     A server that sets `SO_REUSEADDR`, as `socket.create_server` does, can listen on it.
     """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FOREVER = 3600.0
 
 SEND_SECONDS = 60.0
-"""After which a client that does not read counts as stuck. It includes the time to send 50 MB to a slow client."""
+"""Seconds until a client that does not read counts as stuck: long enough to send 50 MB to a slow client."""
 
 
 class Step(Enum):

@@ -15,7 +15,7 @@ BUSY = RateLimitError("busy", status_code=429, retry_after=0.05)
 
 @pytest.fixture
 async def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stop the clock of the running loop, which a busy machine would let run on beyond a short pause."""
+    """Stop the clock of the running loop; otherwise a short pause may be over on a busy machine."""
     loop = asyncio.get_running_loop()
     now = loop.time()
     monkeypatch.setattr(loop, "time", lambda: now)

@@ -46,7 +46,7 @@ def request(**more) -> ChatRequest:
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
-    """What the library has logged. Other loggers may report what an earlier test has left to the garbage collector."""
+    """What the library has logged. Other loggers may report objects of an earlier test, which are freed only now."""
     return [record for record in caplog.records if record.name == "tir_client"]
 
 

@@ -101,7 +101,7 @@ async def client(server):
 
 
 def wait_for_bytes(client):
-    """Wait until something has arrived on the client's one connection, without the loop, which would read it."""
+    """Wait until bytes have arrived on the client's one connection. The loop does not run, or it would read them."""
     (handler,) = client._transport._connector._handlers
     assert select.select([handler.transport.get_extra_info("socket")], [], [], PATIENCE)[0]
 

@@ -32,7 +32,7 @@ AT_ONCE = 0.4
 """Seconds within which the server must notice: less than any time limit of the library's own."""
 
 PAUSES = [0.15 * 1.2**number for number in range(20)]
-"""Seconds after which each try leaves its call: the first ones may end before a busy machine has sent the request.
+"""Seconds after which each call is left. On a busy machine the first calls may end before the request is sent.
 
 The shortest delay counts, since a busy machine lengthens some of them, but not all.
 """

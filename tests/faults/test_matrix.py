@@ -40,7 +40,7 @@ def test_each_cell_has_its_expected_outcome(way: Way, cell: Cell, places: Places
     case: Case = getattr(cell, way.mode)
     outcome = play(way, cell, case, places)
     if ended_before_the_headers(outcome, cell):
-        until(lambda: places.requests, within=1)  # or it would count as one of the next call
+        until(lambda: places.requests, within=1)  # a late request would count for the next call
         pauses.clear()
         cell = replace(cell, timeouts={**cell.timeouts, "total": SLACK})
         outcome = play(way, cell, case, places)

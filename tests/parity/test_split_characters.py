@@ -1,4 +1,4 @@
-"""A gateway that splits characters, or sends half of one: the same text on all paths."""
+"""A gateway that splits characters or sends half of one: all clients return the same text."""
 
 from __future__ import annotations
 

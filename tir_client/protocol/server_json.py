@@ -16,7 +16,7 @@ _ESCAPE = re.compile(
     rb'(?P<pair>%b%b)|(?P<end>%b)(?=")|(?P<start>"%b)|(?P<half>%b|%b)|\\.' % (_HIGH, _LOW, _HIGH, _LOW, _HIGH, _LOW),
     re.DOTALL,
 )
-"""An escape: of a whole character, of a half at the end or the start of a string or elsewhere, or another one."""
+"""An escape. The groups are a whole character, a half at the end or start of a string, and a half elsewhere."""
 _REPLACEMENT = rb"\ufffd"
 
 
@@ -38,7 +38,7 @@ def ends_in_half(event: bytes) -> bool:
 
 
 def join_halves(event: bytes, following: bytes) -> tuple[bytes, bytes]:
-    """Both events, with the second half of a character moved from the start of a string of the second to the first."""
+    """Return both events; the half at the start of a string of `following` is moved into `event`."""
     end, start = _find(event, "end"), _find(following, "start")
     if end is None or start is None:
         return event, following

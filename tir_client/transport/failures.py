@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LIBRARIES = ("httpx", "httpx2")
-"""Users may pass a client of either."""
+"""The libraries whose client a user may pass."""
 _RAISED = ("HTTPError", "StreamError", "InvalidURL")
-"""The base error classes of both."""
+"""The base error classes, which have the same names in both libraries."""
 
 CERTIFICATE = "certificate"
 """The phase of a rejected certificate, which is not retried."""
