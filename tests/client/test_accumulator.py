@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tir_client import EmptyAnswerError, ResponseError, TIRError, ToolCall, Usage
+from tir_client import NoAnswerError, ResponseError, TIRError, ToolCall, Usage
 from tir_client.protocol.accumulator import Accumulator
 
 
@@ -215,7 +215,7 @@ def test_an_incomplete_answer_is_an_error_with_the_partial_answer(events, expect
 
     with pytest.raises(ResponseError, match=words) as caught:
         accumulator.finish()
-    assert isinstance(caught.value, EmptyAnswerError) == (words == "no choices")
+    assert isinstance(caught.value, NoAnswerError) == (words == "no choices")
     assert caught.value.partial == accumulator.completion()
 
 
