@@ -34,14 +34,7 @@ from tir_client.errors import (
     TruncatedOutputError,
 )
 from tir_client.models import ModelInfo, model_info
-from tir_client.protocol.accumulator import Delta
 from tir_client.protocol.requests import ChatRequest, EmbeddingRequest, RerankRequest
-from tir_client.protocol.responses import (
-    Choice,
-    Completion,
-    ToolCall,
-    Usage,
-)
 from tir_client.transport.retry import RetryPolicy, StartPolicy
 from tir_client.transport.timeouts import Timeouts
 
@@ -52,12 +45,9 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "ChatRequest",
-    "Choice",
-    "Completion",
     "Config",
     "ConfigurationError",
     "ContextOverflowError",
-    "Delta",
     "EmbeddingRequest",
     "ForcedToolError",
     "InvalidRequestError",
@@ -80,9 +70,7 @@ __all__ = [
     "TIRClient",
     "TIRError",
     "Timeouts",
-    "ToolCall",
     "TruncatedOutputError",
-    "Usage",
     "__version__",
     "model_info",
 ]

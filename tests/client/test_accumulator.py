@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tir_client import NoAnswerError, ResponseError, TIRError, ToolCall, Usage
+from tir_client import NoAnswerError, ResponseError, TIRError
 from tir_client.protocol.accumulator import Accumulator
+from tir_client.protocol.responses import ToolCall, Usage
 
 
 def chunk(delta=None, *, index=0, finish=None, **more):

@@ -11,14 +11,12 @@ from tir_client import (
     APIConnectionError,
     APITimeoutError,
     ChatRequest,
-    Completion,
     EmbeddingRequest,
     NoAnswerError,
     ResponseError,
     StreamError,
     StreamInterruptedError,
     StreamServerError,
-    Usage,
 )
 from tir_client.protocol.reader import (
     AnswerStream,
@@ -28,7 +26,7 @@ from tir_client.protocol.reader import (
     read_models,
     read_token_count,
 )
-from tir_client.protocol.responses import Embeddings, ModelCard
+from tir_client.protocol.responses import Completion, Embeddings, ModelCard, Usage
 from tir_client.protocol.sse import BOM
 
 DONE = b"data: [DONE]\n\n"
