@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
     from langchain_core.messages.ai import UsageMetadata
 
-    from tir_client import Choice, Completion, Delta, Usage
+    from tir_client.protocol.accumulator import Delta
     from tir_client.protocol.cost import Price
-    from tir_client.protocol.responses import Json
+    from tir_client.protocol.responses import Choice, Completion, Json, Usage
 
 
 def to_wire(messages: Sequence[BaseMessage]) -> list[Json]:

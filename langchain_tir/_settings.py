@@ -6,7 +6,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import Field
@@ -157,9 +157,14 @@ def _with_model_kwargs(given: Json) -> Json:
     return {**fields, "extra_body": {**rest, **(fields.get("extra_body") or {})}} if rest else fields
 
 
-class FrameworkArguments(TypedDict, total=False):
-    """The fields of LangChain's `BaseChatModel` as keyword arguments, for type checkers."""
+class ChatArguments(SharedChatArguments, total=False):
+    """The fields of `ChatTIR` except `model`, for type checkers."""
 
+    n: int | None
+    parallel_tool_calls: bool | None
+    model_kwargs: dict[str, Any]
+    streaming: bool | None
+    # LangChain's own
     name: str | None
     cache: BaseCache | bool | None
     verbose: bool
@@ -171,15 +176,6 @@ class FrameworkArguments(TypedDict, total=False):
     disable_streaming: bool | str
     output_version: str | None
     profile: ModelProfile | None
-
-
-class ChatArguments(SharedChatArguments, FrameworkArguments, total=False):
-    """The fields of `ChatTIR` except `model`, for type checkers."""
-
-    n: int | None
-    parallel_tool_calls: bool | None
-    model_kwargs: dict[str, Any]
-    streaming: bool | None
 
 
 class EmbeddingArguments(SharedEmbeddingArguments, total=False):

@@ -27,10 +27,9 @@ if TYPE_CHECKING:
     from langchain_core.messages import InvalidToolCall, ToolCallChunk
     from langchain_core.messages import ToolCall as ParsedCall
 
-    from tir_client import Completion, Delta, ToolCall
-    from tir_client.protocol.accumulator import Accumulator
+    from tir_client.protocol.accumulator import Accumulator, Delta
     from tir_client.protocol.cost import Price
-    from tir_client.protocol.responses import Json, ToolCallDelta
+    from tir_client.protocol.responses import Completion, Json, ToolCall, ToolCallDelta
 
 
 class DeltaMapper:

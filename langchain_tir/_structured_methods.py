@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.runnables import Runnable
@@ -12,9 +12,6 @@ from langchain_tir._errors import model_errors
 from langchain_tir._settings import ChatSettings
 from langchain_tir._structured import Method, check_parameters, structured_call, traced_format, with_raw
 from tir_client.protocol.responses import Json
-
-if TYPE_CHECKING:
-    from typing import Self
 
 _ARGUMENTS = ("method", "include_raw", "strict")
 
@@ -56,12 +53,9 @@ class StructuredMethods(ChatSettings):
             fields, parser = structured_call(schema, method, strict)
             check_parameters(kwargs, fields, method)
         fields |= traced_format(schema, method, strict)
-        caller = self._leniently() if method == "function_calling" else self
+        caller = self
+        if method == "function_calling":
+            caller = self.model_copy()
+            caller._lenient = True  # noqa: SLF001 - a copy of this model
         model = caller.bind(**{**fields, **kwargs})
         return with_raw(model, parser) if include_raw else model | parser
-
-    def _leniently(self) -> Self:
-        """A copy that accepts answers without the required tool call."""
-        copy = self.model_copy()
-        copy._lenient = True  # noqa: SLF001 - a copy of this one
-        return copy

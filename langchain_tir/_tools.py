@@ -74,11 +74,8 @@ def _function_of_tool(tool: BaseTool) -> Json:
     schema = arguments if isinstance(arguments, dict) else schema_of_class(arguments)
     if schema is None:
         raise TypeError("its arguments have no JSON schema")
-    return described(without_injected(schema, _types(arguments)), name=tool.name, description=tool.description)
-
-
-def _types(arguments: Any) -> Json:
-    return {name: field.annotation for name, field in getattr(arguments, "model_fields", {}).items()}
+    types = {name: field.annotation for name, field in getattr(arguments, "model_fields", {}).items()}
+    return described(without_injected(schema, types), name=tool.name, description=tool.description)
 
 
 def _function_of_callable(function: Any) -> Json:

@@ -19,8 +19,9 @@ from langchain_tir._stream import DeltaMapper
 from langchain_tir._structured_methods import StructuredMethods
 from langchain_tir._token_methods import TokenMethods
 from langchain_tir._tool_methods import ToolMethods
-from tir_client import Usage, __version__
+from tir_client import __version__
 from tir_client.environment import TOKEN_VARIABLES
+from tir_client.protocol.responses import Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

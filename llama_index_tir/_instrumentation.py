@@ -29,7 +29,7 @@ from llama_index_instrumentation.event_handlers import NullEventHandler
 from llama_index_tir._mapped_streams import AsyncMapped, Mapped
 from llama_index_tir._messages import check_messages
 from llama_index_tir._settings import TOOL_NAMES
-from tir_client import Usage
+from tir_client.protocol.responses import Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator

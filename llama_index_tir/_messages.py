@@ -28,9 +28,8 @@ from tir_client.protocol.messages import assistant_message, chat_message, conver
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tir_client import Choice, Completion, ToolCall, Usage
     from tir_client.protocol.cost import Price
-    from tir_client.protocol.responses import Json
+    from tir_client.protocol.responses import Choice, Completion, Json, ToolCall, Usage
 
 INVALID_CALLS = "invalid_tool_calls"
 """The key in a message's `additional_kwargs` for calls with unreadable arguments. It is not sent: the calls are also

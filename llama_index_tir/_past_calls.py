@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from llama_index.core.base.llms.types import ToolCallBlock
 from pydantic import BaseModel
 
-from tir_client import ToolCall
 from tir_client.protocol.messages import tool_call
 from tir_client.protocol.placeholders import value_placeholder
+from tir_client.protocol.responses import ToolCall
 
 if TYPE_CHECKING:
     from llama_index.core.base.llms.types import ChatMessage

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tir_client import Choice, Completion, ToolCall
-    from tir_client.protocol.responses import Json
+    from tir_client.protocol.responses import Choice, Completion, Json, ToolCall
 
 
 class Raw(dict[str, Any]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from pydantic import ConfigDict, Field
@@ -106,9 +106,15 @@ class ChatSettings(ModelSettings, ChatParameters, FunctionCallingLLM):
         return parameters
 
 
-class FrameworkArguments(TypedDict, total=False):
-    """The fields of LlamaIndex's `LLM` as keyword arguments, for type checkers."""
+class ChatArguments(SharedChatArguments, total=False):
+    """The fields of `TIR` except `model`, for type checkers."""
 
+    strict: bool | None
+    additional_kwargs: dict[str, Any]
+    context_window: int | None
+    is_chat_model: bool
+    is_function_calling_model: bool | None
+    # LlamaIndex's own
     callback_manager: CallbackManager | None
     system_prompt: str | None
     messages_to_prompt: Callable[[Sequence[ChatMessage]], str] | None
@@ -117,16 +123,6 @@ class FrameworkArguments(TypedDict, total=False):
     pydantic_program_mode: PydanticProgramMode
     query_wrapper_prompt: Any
     rate_limiter: Any
-
-
-class ChatArguments(SharedChatArguments, FrameworkArguments, total=False):
-    """The fields of `TIR` except `model`, for type checkers."""
-
-    strict: bool | None
-    additional_kwargs: dict[str, Any]
-    context_window: int | None
-    is_chat_model: bool
-    is_function_calling_model: bool | None
 
 
 class EmbeddingArguments(SharedEmbeddingArguments, total=False):

@@ -13,9 +13,9 @@ from tir_client.protocol.json_text import PartialJson
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tir_client import Delta, ToolCall
+    from tir_client.protocol.accumulator import Delta
     from tir_client.protocol.cost import Price
-    from tir_client.protocol.responses import Json
+    from tir_client.protocol.responses import Json, ToolCall
 
 
 _MESSAGE = to_message([], [])

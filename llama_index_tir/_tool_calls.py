@@ -9,8 +9,8 @@ from llama_index.core.llms.llm import ToolSelection
 
 from llama_index_tir._errors import NoToolCallError, ToolArgumentsError
 from llama_index_tir._past_calls import parse_arguments
-from tir_client import ToolCall
 from tir_client.protocol.messages import INVALID_ARGUMENTS
+from tir_client.protocol.responses import ToolCall
 
 if TYPE_CHECKING:
     from llama_index.core.base.llms.types import ChatResponse

@@ -22,7 +22,7 @@ from langchain_tir._structured import StructuredParser
 from llama_index_tir._past_calls import wire_name
 from llama_index_tir._structured import _name
 from tests.complexity import cost
-from tir_client import ChatRequest, Config, ConfigurationError, ToolCall
+from tir_client import ChatRequest, Config, ConfigurationError
 from tir_client.aliases import refuse_unsupported
 from tir_client.bulk import output
 from tir_client.config import check_model
@@ -32,6 +32,7 @@ from tir_client.protocol.media import media_type_of
 from tir_client.protocol.messages import sendable_arguments
 from tir_client.protocol.reader import AnswerStream, accumulator_for, read_answer
 from tir_client.protocol.reasoning import ThinkSplitter
+from tir_client.protocol.responses import ToolCall
 from tir_client.protocol.sse import SSEDecoder
 from tir_client.protocol.stop_words import StopCutter, cut_at_stop
 from tir_client.protocol.tool_calls import repair_name

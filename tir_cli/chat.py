@@ -14,7 +14,8 @@ from rich.text import Text
 from tir_cli.connection import DEFAULT_MODEL, AllowHTTP, AsJSON, BaseURL, EndpointID, Model, ProjectID, Timeout, connect
 from tir_cli.input import piped_text
 from tir_cli.output import print_error, print_json, printable, reporting, stderr, stdout
-from tir_client import ChatRequest, Completion, InvalidRequestError, TIRClient, TIRError
+from tir_client import ChatRequest, InvalidRequestError, TIRClient, TIRError
+from tir_client.protocol.responses import Completion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,15 +16,14 @@ from tir_client.errors import (
     BadRequestError,
     ConfigurationError,
     ContextOverflowError,
-    EmptyAnswerError,
     ForcedToolError,
     InvalidRequestError,
+    NoAnswerError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
     RefusedCallError,
     RefusedOutputError,
-    ReportedError,
     ResponseError,
     ServerError,
     StreamError,
@@ -35,14 +34,7 @@ from tir_client.errors import (
     TruncatedOutputError,
 )
 from tir_client.models import ModelInfo, model_info
-from tir_client.protocol.accumulator import Delta
 from tir_client.protocol.requests import ChatRequest, EmbeddingRequest, RerankRequest
-from tir_client.protocol.responses import (
-    Choice,
-    Completion,
-    ToolCall,
-    Usage,
-)
 from tir_client.transport.retry import RetryPolicy, StartPolicy
 from tir_client.transport.timeouts import Timeouts
 
@@ -53,23 +45,19 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "ChatRequest",
-    "Choice",
-    "Completion",
     "Config",
     "ConfigurationError",
     "ContextOverflowError",
-    "Delta",
     "EmbeddingRequest",
-    "EmptyAnswerError",
     "ForcedToolError",
     "InvalidRequestError",
     "ModelInfo",
+    "NoAnswerError",
     "NotFoundError",
     "PermissionDeniedError",
     "RateLimitError",
     "RefusedCallError",
     "RefusedOutputError",
-    "ReportedError",
     "RerankRequest",
     "ResponseError",
     "RetryPolicy",
@@ -82,9 +70,7 @@ __all__ = [
     "TIRClient",
     "TIRError",
     "Timeouts",
-    "ToolCall",
     "TruncatedOutputError",
-    "Usage",
     "__version__",
     "model_info",
 ]

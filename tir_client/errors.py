@@ -14,8 +14,7 @@ r"""The exceptions of this library, in one tree.
     │   ├── RateLimitError            429; `retry_after` in seconds, when the server sends it
     │   └── ServerError               5xx, 408 and 409
     ├── ResponseError                 HTTP 200 without a usable answer
-    │   ├── EmptyAnswerError          an answer without a choice
-    │   ├── ReportedError             a body that reports an error
+    │   ├── NoAnswerError             no choice, or a body that reports an error; it is retried
     │   ├── ForcedToolError           a required tool call is missing
     │   │   └── RefusedCallError      the model refused to make it
     │   └── StructuredOutputError     an answer that is not the object; `text` has it (also a ValueError)
@@ -144,12 +143,8 @@ class ResponseError(TIRError):
     """HTTP 200 without a usable answer."""
 
 
-class EmptyAnswerError(ResponseError):
-    """The answer has no choice."""
-
-
-class ReportedError(ResponseError):
-    """The status is 200, but the body reports an error."""
+class NoAnswerError(ResponseError):
+    """HTTP 200 without any answer: there is no choice, or the body reports an error."""
 
 
 class ForcedToolError(ResponseError):

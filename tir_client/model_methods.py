@@ -5,7 +5,7 @@ They list models, wait for a deployment, read context windows, and close connect
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from tir_client.closing import Closing
@@ -49,19 +49,16 @@ class ModelMethods(Closing):
 
         `TIRClient.context_window` describes the request. If it fails, the window is None.
         """
-        try:
+        with suppress(ConfigurationError):  # after a change of the fields
             return self.client.context_window(self.model)
-        except ConfigurationError:  # after a change of the fields
-            return model_info(self.model).context_window
+        return model_info(self.model).context_window
 
     def known_window(self) -> int | None:
         """`served_window` without a request: None if it has not been read."""
-        if self._made is None:
-            return model_info(self.model).context_window
-        try:
-            return self.client.known_window(self.model)
-        except ConfigurationError:  # after a change of the fields
-            return model_info(self.model).context_window
+        with suppress(ConfigurationError):  # after a change of the fields
+            if self._made is not None:
+                return self.client.known_window(self.model)
+        return model_info(self.model).context_window
 
     async def alist_models(self) -> list[ModelCard]:
         """`list_models` for async code."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tir_client import Usage
 from tir_client.bulk import Progress, Result, RowError
+from tir_client.protocol.responses import Usage
 
 
 def test_results_are_counted():

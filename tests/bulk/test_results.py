@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tir_client import Choice, Completion, RateLimitError, ResponseError, StreamError, ToolCall, Usage
+from tir_client import RateLimitError, ResponseError, StreamError
 from tir_client.bulk.prompts import Row
 from tir_client.bulk.results import (
     START,
@@ -21,6 +21,7 @@ from tir_client.bulk.results import (
     read_line,
 )
 from tir_client.errors import RefusedOutputError, StructuredOutputError, TruncatedOutputError
+from tir_client.protocol.responses import Choice, Completion, ToolCall, Usage
 
 ROW = Row(7, {"id": "r7", "prompt": "Hi"})
 ANSWER = Completion(

@@ -24,9 +24,9 @@ from tir_cli.__main__ import main
 from tir_cli.app import app
 from tir_cli.bulk_display import describe, duration, show, summary
 from tir_cli.output import stderr
-from tir_client import Usage
 from tir_client.bulk import Progress, RowError
 from tir_client.bulk.output import Output
+from tir_client.protocol.responses import Usage
 from tir_sandbox import Fault, Reply, Sandbox
 from tir_sandbox.server import OVERRIDES
 

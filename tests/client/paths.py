@@ -10,7 +10,8 @@ from contextlib import aclosing
 import pytest
 
 from tests.wire_server import WireServer
-from tir_client import ChatRequest, Completion, Config, RetryPolicy, TIRClient
+from tir_client import ChatRequest, Config, RetryPolicy, TIRClient
+from tir_client.protocol.responses import Completion
 from tir_sandbox import Sandbox
 
 Ask = Callable[[TIRClient, ChatRequest], Awaitable[Completion]]

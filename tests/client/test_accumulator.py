@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tir_client import EmptyAnswerError, ResponseError, TIRError, ToolCall, Usage
+from tir_client import NoAnswerError, ResponseError, TIRError
 from tir_client.protocol.accumulator import Accumulator
+from tir_client.protocol.responses import ToolCall, Usage
 
 
 def chunk(delta=None, *, index=0, finish=None, **more):
@@ -215,7 +216,7 @@ def test_an_incomplete_answer_is_an_error_with_the_partial_answer(events, expect
 
     with pytest.raises(ResponseError, match=words) as caught:
         accumulator.finish()
-    assert isinstance(caught.value, EmptyAnswerError) == (words == "no choices")
+    assert isinstance(caught.value, NoAnswerError) == (words == "no choices")
     assert caught.value.partial == accumulator.completion()
 
 

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from tir_client import Choice, Completion, ResponseError, ToolCall, Usage
+from tir_client import ResponseError
 from tir_client.protocol.accumulator import Accumulator
+from tir_client.protocol.responses import Choice, Completion, ToolCall, Usage
 
 TOKENS = [
     {"token": "H", "logprob": -0.5, "bytes": [72], "top_logprobs": [{"token": "H", "logprob": -0.5, "bytes": None}]},

@@ -8,7 +8,7 @@ from tests.client.paths import PATHS, Ask, client, request
 from tests.wire_server import WireServer
 from tir_client import (
     ForcedToolError,
-    ReportedError,
+    NoAnswerError,
     ResponseError,
     StreamServerError,
     TIRError,
@@ -59,7 +59,7 @@ async def test_an_error_with_status_200_is_requested_again(ask: Ask, sandbox: Sa
     error_body = {"error": {"message": "engine died"}}
     sandbox.script(*[Reply(body=error_body, chunks=[error_body])] * 3)
 
-    with pytest.raises((ReportedError, StreamServerError), match="engine died"):
+    with pytest.raises((NoAnswerError, StreamServerError), match="engine died"):
         await ask(client(sandbox), request())
     assert len(sandbox.requests) == 3
 

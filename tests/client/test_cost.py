@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tir_client import Usage
 from tir_client.protocol.cost import cost_of
+from tir_client.protocol.responses import Usage
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,11 @@ from tir_client import (
     AuthenticationError,
     BadRequestError,
     ContextOverflowError,
-    EmptyAnswerError,
     InvalidRequestError,
+    NoAnswerError,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
-    ReportedError,
     ResponseError,
     ServerError,
     StreamServerError,
@@ -234,8 +233,7 @@ def test_every_part_of_an_error_is_masked() -> None:
 
 
 def test_the_errors_have_their_base_classes():
-    assert issubclass(EmptyAnswerError, ResponseError)
-    assert issubclass(ReportedError, ResponseError)
+    assert issubclass(NoAnswerError, ResponseError)
     assert issubclass(InvalidRequestError, ValueError)
 
 

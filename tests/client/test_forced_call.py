@@ -9,17 +9,10 @@ import re
 import jsonschema
 import pytest
 
-from tir_client import (
-    ChatRequest,
-    Choice,
-    Completion,
-    ForcedToolError,
-    RefusedCallError,
-    ToolCall,
-    Usage,
-)
+from tir_client import ChatRequest, ForcedToolError, RefusedCallError
 from tir_client.protocol.accumulator import Accumulator
 from tir_client.protocol.forced_call import ForcedCall, rescue_request, rescued_call
+from tir_client.protocol.responses import Choice, Completion, ToolCall, Usage
 from tir_client.protocol.tool_choice import response_format as make_format
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.complexity import growth
-from tir_client import ToolCall
 from tir_client.protocol.json_text import (
     PartialJson,
     ValueEnd,
@@ -22,6 +21,7 @@ from tir_client.protocol.json_text import (
     replace_surrogates,
 )
 from tir_client.protocol.messages import sendable_arguments
+from tir_client.protocol.responses import ToolCall
 
 PUNE = {"name": "Pune", "lines": "a\nb"}
 TEXT = json.dumps(PUNE)

@@ -11,14 +11,12 @@ from tir_client import (
     APIConnectionError,
     APITimeoutError,
     ChatRequest,
-    Completion,
     EmbeddingRequest,
-    ReportedError,
+    NoAnswerError,
     ResponseError,
     StreamError,
     StreamInterruptedError,
     StreamServerError,
-    Usage,
 )
 from tir_client.protocol.reader import (
     AnswerStream,
@@ -28,7 +26,7 @@ from tir_client.protocol.reader import (
     read_models,
     read_token_count,
 )
-from tir_client.protocol.responses import Embeddings, ModelCard
+from tir_client.protocol.responses import Completion, Embeddings, ModelCard, Usage
 from tir_client.protocol.sse import BOM
 
 DONE = b"data: [DONE]\n\n"
@@ -67,9 +65,9 @@ def test_an_answer_that_is_not_complete_is_an_error_that_shows_it():
         (b"[1]", ResponseError, r"not a JSON object: \[1\]\nCheck the URL", [1]),
         (b"null", ResponseError, "not a JSON object: an empty body\nCheck the URL", None),
         (b"<h1>Hello</h1>", ResponseError, "not a JSON object: Hello\nCheck the URL", "<h1>Hello</h1>"),
-        (b'{"error": "No."}', ReportedError, "reports an error: No.$", {"error": "No."}),
-        (b'{"error": {}}', ReportedError, "reports an error: ", {"error": {}}),
-        (BOM + b'{"error": "No."}', ReportedError, "reports an error: No.$", {"error": "No."}),
+        (b'{"error": "No."}', NoAnswerError, "reports an error: No.$", {"error": "No."}),
+        (b'{"error": {}}', NoAnswerError, "reports an error: ", {"error": {}}),
+        (BOM + b'{"error": "No."}', NoAnswerError, "reports an error: No.$", {"error": "No."}),
     ],
 )
 def test_a_body_that_is_not_an_answer_is_an_error_that_shows_it(content, error, words, body):

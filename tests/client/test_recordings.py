@@ -13,15 +13,14 @@ from tir_client import (
     AuthenticationError,
     BadRequestError,
     ChatRequest,
-    Completion,
     ContextOverflowError,
-    Delta,
     NotFoundError,
     ResponseError,
     ServerError,
     StreamError,
     StreamServerError,
 )
+from tir_client.protocol.accumulator import Delta
 from tir_client.protocol.error_responses import error_from_response
 from tir_client.protocol.reader import (
     AnswerStream,
@@ -32,6 +31,7 @@ from tir_client.protocol.reader import (
     read_token_count,
 )
 from tir_client.protocol.requests import EmbeddingRequest
+from tir_client.protocol.responses import Completion
 from tir_client.protocol.sse import SSEDecoder
 
 CHATS = [r for r in recordings() if r.is_chat and r.status == 200]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.recorded import recording
-from tir_client import InvalidRequestError, ReportedError, RerankRequest, ResponseError
+from tir_client import InvalidRequestError, NoAnswerError, RerankRequest, ResponseError
 from tir_client.protocol.rerank import join_rerankings, read_reranking
 from tir_client.protocol.responses import Reranking, RerankResult
 
@@ -182,7 +182,7 @@ def test_an_answer_that_is_not_a_json_object_is_an_error(answer):
 
 
 def test_an_error_in_the_answer_is_reported():
-    with pytest.raises(ReportedError, match="out of memory"):
+    with pytest.raises(NoAnswerError, match="out of memory"):
         read({"error": {"message": "out of memory"}})
 
 

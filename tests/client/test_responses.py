@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tir_client import Choice, ToolCall, Usage
+from tir_client.protocol.responses import Choice, ToolCall, Usage
 
 
 def test_usage_adds_up_where_counts_may_be_missing():

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from tests.client.paths import request
-from tir_client import Choice, ForcedToolError, ToolCall, Usage
+from tir_client import ForcedToolError
 from tir_client.protocol.accumulator import Accumulator, Delta
+from tir_client.protocol.responses import Choice, ToolCall, Usage
 from tir_client.protocol.second_request import SecondRequest
 from tir_client.protocol.stop_words import request_without_stop
 from tir_client.protocol.stopped_answer import StoppedAnswer, continuation

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from tir_client import ResponseError, ToolCall
-from tir_client.protocol.responses import ToolCallDelta
+from tir_client import ResponseError
+from tir_client.protocol.responses import ToolCall, ToolCallDelta
 from tir_client.protocol.tool_calls import ToolCallAssembler, repair_name
 
 

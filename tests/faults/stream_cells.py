@@ -218,7 +218,7 @@ CELLS = [
         "an error as JSON, with status 200",
         _B,
         answer(as_json(VLLM_ERROR)),
-        Fails(error="ReportedError", mentions=("The model broke.",), tries=3),
+        Fails(error="NoAnswerError", mentions=("The model broke.",), tries=3),
     ),
     _cell("a whole answer instead", _B, answer(as_json(completion())), Right()),
     _cell("no content type", _B, WELL.replace(b"content-type: text/event-stream; charset=utf-8\r\n", b""), Right()),

@@ -29,7 +29,8 @@ from tests.faults.strategies import (
     rich_chunks,
     rich_completion,
 )
-from tir_client import APIStatusError, ChatRequest, Delta, EmbeddingRequest, RerankRequest, TIRError
+from tir_client import APIStatusError, ChatRequest, EmbeddingRequest, RerankRequest, TIRError
+from tir_client.protocol.accumulator import Delta
 from tir_client.protocol.error_responses import error_from_response
 from tir_client.protocol.reader import (
     AnswerStream,

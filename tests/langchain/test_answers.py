@@ -17,8 +17,8 @@ from langchain_core.outputs import LLMResult
 from langchain_tir import ChatTIR, _content_blocks
 from langchain_tir._messages import to_wire
 from langchain_tir._stream import end_of_broken_call
-from tir_client import ToolCall as WireCall
 from tir_client.protocol.messages import sendable_arguments
+from tir_client.protocol.responses import ToolCall as WireCall
 from tir_sandbox import Reply, Sandbox, ToolCall
 
 pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning")

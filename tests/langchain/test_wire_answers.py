@@ -13,8 +13,8 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_tir._content_blocks import standard_blocks
 from langchain_tir._messages import from_completion, set_only, usage_metadata
 from langchain_tir._stream import DeltaMapper, end_of_broken_call
-from tir_client import Choice, Completion, ToolCall, Usage
 from tir_client.protocol.accumulator import Accumulator
+from tir_client.protocol.responses import Choice, Completion, ToolCall, Usage
 
 RAW_USAGE = {
     "prompt_tokens": 3,

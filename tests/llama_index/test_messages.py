@@ -30,7 +30,8 @@ from pydantic import BaseModel
 
 from llama_index_tir._messages import from_completion, to_completion, to_wire
 from tests.llama_index.conformance.structured import City
-from tir_client import Choice, Completion, InvalidRequestError, ToolCall, Usage
+from tir_client import InvalidRequestError
+from tir_client.protocol.responses import Choice, Completion, ToolCall, Usage
 from tir_sandbox import Reply
 
 

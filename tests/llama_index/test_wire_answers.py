@@ -25,8 +25,8 @@ from llama_index_tir._messages import (
 )
 from llama_index_tir._past_calls import parse_arguments
 from llama_index_tir._stream import DeltaMapper
-from tir_client import Choice, Completion, ToolCall, Usage
 from tir_client.protocol.accumulator import Accumulator
+from tir_client.protocol.responses import Choice, Completion, ToolCall, Usage
 
 USAGE = Usage(3, 4, 7, 2, 1)
 RAW_USAGE = {"prompt_tokens": 0, "more": 1}

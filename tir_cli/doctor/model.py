@@ -12,7 +12,6 @@ from tir_cli.doctor.findings import Finding, Mark, Outcome, run_check
 from tir_cli.doctor.observer import Observer
 from tir_client import (
     ChatRequest,
-    Completion,
     Config,
     EmbeddingRequest,
     ForcedToolError,
@@ -21,11 +20,12 @@ from tir_client import (
     TIRClient,
     model_info,
 )
+from tir_client.protocol.responses import Completion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tir_client import Delta
+    from tir_client.protocol.accumulator import Delta
 
 Json = dict[str, Any]
 

@@ -10,7 +10,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tir_client.errors import EmptyAnswerError, ResponseError
+from tir_client.errors import NoAnswerError, ResponseError
 from tir_client.protocol.choice_accumulator import ChoiceAccumulator, ChoiceDelta
 from tir_client.protocol.json_fields import as_dict, as_list, as_str
 from tir_client.protocol.reasoning import ThinkSplitter
@@ -129,12 +129,12 @@ class Accumulator:
         """Check that the answer is complete, and return the last delta, which has the usage.
 
         Raises:
-            EmptyAnswerError: There was no choice.
+            NoAnswerError: There was no choice.
             ResponseError: A choice is missing, has no finish reason, or was aborted by the server.
         """
         missing = self.missing()
         if missing:
-            error = ResponseError if self._states else EmptyAnswerError
+            error = ResponseError if self._states else NoAnswerError
             raise error(f"The answer is not complete: {missing}.", partial=self.completion())
         if len(self._states) < self._expected:
             warnings.warn(

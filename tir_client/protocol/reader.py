@@ -11,7 +11,7 @@ from pydantic_core import from_json
 from tir_client.errors import (
     APIConnectionError,
     APITimeoutError,
-    ReportedError,
+    NoAnswerError,
     ResponseError,
     StreamError,
     StreamInterruptedError,
@@ -277,7 +277,7 @@ def read_json(content: bytes, request_id: str | None, *, arrays: bool = False) -
     """Parse a body: a JSON object, or with `arrays` also an array.
 
     Raises:
-        ReportedError: The object reports an error.
+        NoAnswerError: The object reports an error.
         ResponseError: The body is something else.
     """
     try:
@@ -292,7 +292,7 @@ def read_json(content: bytes, request_id: str | None, *, arrays: bool = False) -
     explanation = describe_body(body) or "an empty body"
     details: dict[str, Any] = {"body": body, "request_id": request_id}
     if isinstance(answer, dict):
-        raise ReportedError(f"{_NO_ERROR_STATUS} reports an error: {explanation}", **details)
+        raise NoAnswerError(f"{_NO_ERROR_STATUS} reports an error: {explanation}", **details)
     advice = "Check the URL: it may be a web page's, or a gateway may have answered instead of the server."
     raise ResponseError(f"{_NO_ERROR_STATUS} is not a JSON object: {explanation}\n{advice}", **details)
 

@@ -98,14 +98,11 @@ def is_of_object(schema: Json) -> bool:
     top = resolve_root(schema)
     if "type" in top or "properties" in top:
         return bool(top.get("type", "object") == "object")
+    places = {place: schema[place] for place in _DEFINITIONS if place in schema}
     branches = [branch for key in ("anyOf", "oneOf") for branch in top.get(key, ())]
     if branches:
-        return all(is_of_object({**branch, **_places(schema)}) for branch in branches if isinstance(branch, dict))
+        return all(is_of_object({**branch, **places}) for branch in branches if isinstance(branch, dict))
     return not _NOT_OF_OBJECTS & top.keys()
-
-
-def _places(schema: Json) -> Json:
-    return {place: schema[place] for place in _DEFINITIONS if place in schema}
 
 
 def _definitions(schema: Json) -> dict[str, Json]:

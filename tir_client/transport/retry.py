@@ -11,8 +11,7 @@ from tir_client.errors import (
     APIStatusError,
     APITimeoutError,
     ConfigurationError,
-    EmptyAnswerError,
-    ReportedError,
+    NoAnswerError,
     StreamError,
     TIRError,
 )
@@ -143,4 +142,4 @@ def is_retryable(failure: TIRError) -> bool:
         return failure.status_code in RETRIED
     if failure.phase == CERTIFICATE:
         return False
-    return isinstance(failure, APIConnectionError | StreamError | EmptyAnswerError | ReportedError)
+    return isinstance(failure, APIConnectionError | StreamError | NoAnswerError)
