@@ -2,9 +2,11 @@
 
 import asyncio
 import gc
+import socket
 from collections.abc import Generator
 from importlib.util import find_spec
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -48,6 +50,21 @@ def pytest_collection() -> Generator[None, object, object]:
         _first_example()
         gc.freeze()
         gc.enable()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_lookup_of_names_that_never_exist() -> Generator[None]:
+    """Fail at once for hosts in `.invalid`: a slow or unusual DNS server would give another error, or none."""
+    real = socket.getaddrinfo
+
+    def lookup(host: Any, *args: Any, **options: Any) -> Any:
+        if str(host).endswith(".invalid"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return real(host, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", lookup)
+        yield
 
 
 @pytest.fixture

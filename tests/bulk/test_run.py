@@ -30,7 +30,7 @@ from tir_client import (
 )
 from tir_client.bulk import Bulk, Progress, Prompts, RowError, sort_output
 from tir_client.bulk.failures import FAILED_ROWS, REJECTED_ROWS
-from tir_sandbox import Fault, Reply, Sandbox
+from tir_sandbox import Fault, Reply, Request, Sandbox
 
 SCHEMA = {"type": "object", "properties": {"mood": {"type": "string"}}, "required": ["mood"]}
 
@@ -258,13 +258,16 @@ async def test_a_connection_that_is_reset_is_a_failure_of_its_row(tmp_path: Path
     assert len(server.connections) == 3
 
 
-async def test_an_answer_that_does_not_come_in_time_fails_its_row_at_once(sandbox: Sandbox, tmp_path: Path):
-    config = Config.resolve(api_key=TOKEN, base_url=sandbox.base_url)
+async def test_an_answer_that_does_not_come_in_time_fails_its_row_at_once(tmp_path: Path):
+    def rules(request: Request) -> Reply:
+        return Reply(request.user, delay=60 if request.user == "slow" else 0)
+
     for seconds in (0.2, 3, 20):  # a slow machine needs longer for any answer
-        sandbox.reset()
-        sandbox.script(Fault(delay=60), user="slow")
-        client = TIRClient(config, retry=NO_PAUSE, timeout=Timeouts(first_byte=seconds))
-        progress = await bulk(client).run(["slow", "fast"], tmp_path / f"{seconds}.jsonl")
+        with Sandbox(rules=rules, token=TOKEN) as sandbox:
+            config = Config.resolve(api_key=TOKEN, base_url=sandbox.base_url)
+            client = TIRClient(config, retry=NO_PAUSE, timeout=Timeouts(first_byte=seconds))
+            progress = await bulk(client).run(["slow", "fast"], tmp_path / f"{seconds}.jsonl")
+            assert await auntil(lambda: len(sandbox.requests) == 2)
         if progress.answered:
             break
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from tir_cli import output
 from tir_cli.app import app
 from tir_sandbox import Sandbox
 
@@ -23,6 +24,14 @@ class Command:
         done = self(*arguments, "--json", piped=piped)
         assert done.exit_code == 0, done.output
         return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture(autouse=True)
+def width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The width of tables, in this process and in others, whatever the terminal that runs the tests has."""
+    monkeypatch.setenv("COLUMNS", "80")
+    for console in (output.stdout, output.stderr):
+        monkeypatch.setattr(console, "_width", 80)
 
 
 @pytest.fixture

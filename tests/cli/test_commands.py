@@ -268,7 +268,7 @@ def run_into(tir_sandbox, output, *arguments, **variables):
         stdout=output,
         stderr=subprocess.PIPE,
         env=environment,
-        timeout=60,
+        timeout=200,
         check=False,
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
@@ -44,11 +43,6 @@ NO_PAUSE = RetryPolicy(base=0, jitter=0)
 
 def request(**more) -> ChatRequest:
     return ChatRequest.of(**{"model": "m", "messages": [{"role": "user", "content": "Hi"}], **more})
-
-
-def logged(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
-    """What the library has logged. Other loggers may report objects of an earlier test, which are freed only now."""
-    return [record for record in caplog.records if record.name == "tir_client"]
 
 
 def client(server: Sandbox | WireServer, **options) -> TIRClient:

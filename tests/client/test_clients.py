@@ -154,7 +154,7 @@ asyncio.run(main())
 @pytest.mark.parametrize("end", ["return", "exit"])
 def test_a_forked_child_that_leaves_its_loop_keeps_the_connections_of_its_parent_open(sandbox: Sandbox, end: str):
     command = [sys.executable, "-W", "default::ResourceWarning", "-c", FORK, sandbox.token, sandbox.base_url, end]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert sandbox.connections == 1
 

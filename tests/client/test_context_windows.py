@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.client.paths import TOKEN, client, logged
+from tests.client.paths import TOKEN, client
+from tests.logs import ours
 from tests.wire_server import STALL, WireServer
 from tir_client import Config, TIRClient
 from tir_client.protocol.reader import read_models
@@ -126,7 +127,7 @@ def test_a_failure_to_read_the_window_is_logged_once_and_retried_after_a_minute(
     clock.now += 61
     assert [asking.context_window("m") for _ in range(2)] == [8_192] * 2
     assert len(requests) == 3
-    (record,) = logged(caplog)
+    (record,) = ours(caplog)
     assert record.levelno == logging.WARNING
     assert (
         "m: the context window is unknown, because the server's list of models could not be read" in record.getMessage()
@@ -140,7 +141,7 @@ def test_a_server_that_lists_no_window_gets_one_request(answer, clock, caplog):
     assert asking.context_window("m") is None
     clock.now += 100_000
     assert asking.context_window("m") is None
-    assert len(requests) == len(logged(caplog)) == 1
+    assert len(requests) == len(ours(caplog)) == 1
 
 
 async def test_a_silent_server_is_waited_for_briefly_and_less_in_an_event_loop(monkeypatch, caplog):

@@ -7,10 +7,12 @@ import copy
 import logging
 import pickle
 import re
+from contextlib import suppress
 
 import pytest
 
-from tests.client.paths import NO_PAUSE, PATHS, TOKEN, Ask, client, logged, request
+from tests.client.paths import NO_PAUSE, PATHS, TOKEN, Ask, client, request
+from tests.logs import ours
 from tests.ports import held_port
 from tests.waiting import auntil
 from tests.wire_server import CLOSE, STALL, WireServer
@@ -62,11 +64,11 @@ async def test_a_call_waits_for_a_deployment_and_says_so_once(ask: Ask, caplog):
 
     assert answer.choice.finish_reason == "stop"
     assert len(sandbox.requests) == 6
-    begin, end = [record.getMessage() for record in logged(caplog)]
+    begin, end = [record.getMessage() for record in ours(caplog)]
     assert "not ready (HTTP 503); trying for up to 60 s" in begin
     assert "the deployment has started" in end
     assert TOKEN not in begin + end
-    assert [record.levelname for record in logged(caplog)] == ["WARNING", "INFO"]
+    assert [record.levelname for record in ours(caplog)] == ["WARNING", "INFO"]
 
 
 @pytest.mark.parametrize("ask", OTHERS)
@@ -101,16 +103,11 @@ async def test_the_end_of_the_wait_says_how_long_it_was_and_what_failed_last(ask
 
 
 @pytest.mark.parametrize("ask", PATHS)
-async def test_a_retry_after_beyond_the_wait_is_cut_to_the_time_left(ask: Ask, sandbox: Sandbox):
+async def test_a_retry_after_beyond_the_wait_is_cut_to_the_time_left(ask: Ask):
+    replies = Fault(status=503, headers={"Retry-After": "120"}), Reply(text="Awake.")
     for seconds in SECONDS:
-        sandbox.reset()
-        sandbox.script(Fault(status=503, headers={"Retry-After": "120"}), Reply(text="Awake."))
-        try:
+        with suppress(APITimeoutError), Sandbox(token=TOKEN, replies=replies) as sandbox:
             answer = await ask(client(sandbox, wait_for_start=seconds), request())
-        except APITimeoutError:
-            if seconds == SECONDS[-1]:
-                raise
-        else:
             break
 
     assert answer.choice.text == "Awake."
@@ -144,7 +141,7 @@ async def test_an_empty_list_of_models_is_polled_again_and_any_other_is_ready(ca
         caplog.clear()
         with WireServer([empty, CLOSE], [empty, CLOSE], [other, CLOSE]) as server:
             assert await wait(client(server)) == 1
-        assert [record.levelname for record in logged(caplog)] == ["WARNING", "INFO"]
+        assert [record.levelname for record in ours(caplog)] == ["WARNING", "INFO"]
 
 
 def models_answer(data: bytes) -> bytes:

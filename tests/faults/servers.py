@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.faults.status_cells import IN_30_SECONDS
+from tests.waiting import PATIENCE
 from tests.wire_server import WireServer
 
 CERTIFICATE = Path(__file__).with_name("self_signed.pem")
@@ -90,7 +91,7 @@ def _accept(listener: socket.socket, serve: Any) -> None:
         while True:
             client, _ = listener.accept()
             with client, suppress(OSError):
-                client.settimeout(5)
+                client.settimeout(PATIENCE)
                 serve(client)
 
 

@@ -402,7 +402,7 @@ def test_a_model_works_after_its_streams_were_abandoned(driver: Driver) -> None:
         model = driver.model(server.base_url, PATIENT)
         for _ in range(100):
             close(Call(driver, model, server, 0.0))
-        until(lambda: all(one.disconnected for one in server.connections), NOTICE)
+        until(lambda: all(one.disconnected for one in server.connections))
         model.close()
 
         assert [one.disconnected for one in server.connections] == [True] * 100

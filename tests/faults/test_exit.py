@@ -101,7 +101,7 @@ def test_a_program_that_closes_nothing_exits_without_warnings(
     """There is no warning, no traceback and no wait, and the connections are closed."""
     with WireServer(answer) as server:
         command = [sys.executable, *options, "-m", "tests.faults.test_exit", leave, str(number), server.base_url]
-        program = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+        program = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
         assert program.stderr == ""
         took = time.time() - float(program.stdout)
         until(lambda: all(one.disconnected for one in server.connections))
