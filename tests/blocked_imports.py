@@ -37,7 +37,7 @@ def run(statement: str, *blocked: str, path: Path = ROOT) -> subprocess.Complete
     """Run a statement with our packages from `path` and without those that are blocked."""
     command = [sys.executable, "-W", "error", "-W", ALLOWED, "-c", SCRIPT, statement, *blocked]
     environment = {**os.environ, "PYTHONPATH": str(path)}
-    return subprocess.run(command, cwd=path, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=path, env=environment, capture_output=True, text=True, check=False)
 
 
 def report(statement: str, *blocked: str, path: Path = ROOT) -> dict[str, Any]:

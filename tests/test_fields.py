@@ -26,7 +26,7 @@ PACKAGES = ("tir_client", "langchain_tir", "llama_index_tir")
 def public_classes() -> list[type]:
     modules = map(import_module, PACKAGES)
     shown = {getattr(module, name) for module in modules for name in module.__all__}
-    return sorted((thing for thing in shown if inspect.isclass(thing)), key=lambda cls: cls.__name__)
+    return sorted((thing for thing in shown if inspect.isclass(thing)), key=lambda cls: (cls.__name__, cls.__module__))
 
 
 def own_fields(cls: type[BaseModel]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from langchain_tir._stream import end_of_broken_call
 from langchain_tir._structured import StructuredParser
 from llama_index_tir._past_calls import wire_name
 from llama_index_tir._structured import _name
-from tests.complexity import cost
+from tests.complexity import cost, growth_between
 from tir_client import ChatRequest, Config, ConfigurationError
 from tir_client.aliases import refuse_unsupported
 from tir_client.bulk import output
@@ -367,8 +367,8 @@ def limit() -> float:
 
 @pytest.mark.parametrize(("case", "text"), CASES)
 def test_each_case_takes_linear_time(case: Case, text: str, limit: float):
-    allowed = 3 * 8 * cost(case.run, text_of(text, case.size // 8))
-    if case.size <= SIZE:
-        allowed = min(allowed, limit)
+    short, long = text_of(text, case.size // 8), text_of(text, case.size)
 
-    assert cost(case.run, text_of(text, case.size), allowed) < allowed
+    assert growth_between(case.run, short, long, enough=3) < 3
+    if case.size <= SIZE:
+        assert cost(case.run, long, enough=limit) < limit

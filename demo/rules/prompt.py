@@ -104,16 +104,19 @@ class Prompt:
 
     @cached_property
     def results(self) -> list[str]:
-        """The tools' results since the last user message, without hand-offs."""
-        names = {
-            call.get("id"): str(call.get("function", {}).get("name", ""))
-            for message in self.turn
-            for call in message.get("tool_calls") or []
-        }
+        """The tools' results since the last user message, in the order of their calls and without hand-offs.
+
+        Agents that run tools at the same time send the results in the order in which the tools have ended.
+        """
+        ids = [call.get("id") for message in self.turn for call in message.get("tool_calls") or []]
+        names = dict(zip(ids, self.called, strict=True))
+        places = {call_id: place for place, call_id in reversed([*enumerate(ids)])}
+        results = [message for message in self.turn if message.get("role") == "tool"]
+        results.sort(key=lambda message: places.get(message.get("tool_call_id"), len(places)))
         return [
             text_of(message.get("content"))
-            for message in self.turn
-            if message.get("role") == "tool" and not hands_off(names.get(message.get("tool_call_id"), ""))
+            for message in results
+            if not hands_off(names.get(message.get("tool_call_id"), ""))
         ]
 
     @cached_property

@@ -11,8 +11,9 @@ from tests.blocked_imports import ROOT
 
 def test_agents_compare_both_cities_and_a_bulk_run_is_resumed():
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("E2E_TIR", "TIR_", "MODEL_API"))}
+    wide = {**kept, "COLUMNS": "100"}
     shown = subprocess.run(
-        [sys.executable, "-m", "demo"], env=kept, cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "demo"], env=wide, cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
 
     assert shown.count("> Is it colder in Paris than in Delhi?") == 2

@@ -67,6 +67,16 @@ def test_a_comparison_calls_the_tool_for_both_cities():
     assert reply.text == "Yes: Paris has 9 °C, and New Delhi has 31 °C."
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_results_are_read_in_the_order_of_their_calls(order):
+    calls = [{"id": str(place), "type": "function", "function": {"name": "get_weather"}} for place in range(2)]
+    texts = ("Paris: 9 °C and raining", "Delhi: 31 °C and hazy")
+    results = [{"role": "tool", "tool_call_id": str(place), "content": texts[place]} for place in order]
+    reply = answer("Is it colder in Paris than in Delhi?", {"role": "assistant", "tool_calls": calls}, *results)
+
+    assert reply.text == "Yes: Paris has 9 °C, and Delhi has 31 °C."
+
+
 def test_parallel_tool_calls_false_makes_one_call():
     reply = answer("The weather and the time in Pune?", tools=[WEATHER, TIME], parallel_tool_calls=False)
     assert list(called(reply)) == ["get_weather"]

@@ -11,6 +11,7 @@ from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import tir_sandbox
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from tests.docs.pages import Block, Program
@@ -27,11 +28,18 @@ def run(program: Program, sandbox: Sandbox) -> None:
     with asyncio.Runner() as runner:
         for block in program.blocks:
             sandbox.reset()
-            sandbox.script(*_replies(block))
+            replies = _replies(block)
+            sandbox.script(*replies)
             printed = _run(block, namespace, runner)
+            _wait_for_requests(sandbox, len(replies))
             sandbox.check_script()
             _check(block, printed)
     sandbox.reset()
+
+
+def _wait_for_requests(sandbox: Sandbox, expected: int) -> None:
+    """Wait for the requests of a block: if its call has timed out, the sandbox may read the request later."""
+    until(lambda: len(sandbox.requests) >= expected)
 
 
 def compiled(block: Block) -> Any:

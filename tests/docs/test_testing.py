@@ -11,6 +11,8 @@ import pytest
 import vcr
 
 import langchain_tir
+import tir_client.transport.aiohttp
+import tir_client.transport.httpcore
 from tests.blocked_imports import ROOT
 from tir_sandbox import Sandbox
 from tir_sandbox.server import OVERRIDES
@@ -18,13 +20,14 @@ from tir_sandbox.server import OVERRIDES
 if TYPE_CHECKING:
     from pathlib import Path
 
-LOADED = (langchain.agents, langchain_tir, vcr)
+LOADED = (langchain.agents, langchain_tir, tir_client.transport.aiohttp, tir_client.transport.httpcore, vcr)
 PAGE = (ROOT / "docs" / "guides" / "testing.md").read_text("utf-8")
 FILES = dict(re.findall(r"^```python\n# (\w+\.py)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE))
 RECORDED = ("conftest.py", "test_recorded.py")
 TESTS = [name for name in FILES if name.startswith("test_") and name not in RECORDED]
 TOKEN = "eyJ-a-secret-token"
-PROJECT = "987654"
+PROJECT = "98765432109876543210"
+"""Longer than any other number of a cassette, such as a time."""
 
 
 @pytest.fixture

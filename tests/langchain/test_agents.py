@@ -261,6 +261,8 @@ def test_an_agent_that_ends_with_its_loop_logs_nothing(caplog: pytest.LogCapture
                 if leaves:
                     break
 
+    gc.collect()  # what other tests have left
+    caplog.clear()
     asyncio.run(run())
     gc.collect()
 

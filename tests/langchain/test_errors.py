@@ -13,6 +13,7 @@ from langchain_core.messages import AIMessage
 
 import tir_client as tir
 from langchain_tir import ChatTIR, TIREmbeddings, _errors
+from tests.waiting import auntil
 from tir_sandbox import Fault, Reply, Sandbox
 
 ALL = sorted((cls for cls in _errors._COMBINED.values()), key=lambda cls: cls.__name__)
@@ -164,9 +165,10 @@ async def test_a_failed_connection_is_a_connection_error_without_a_response():
 async def test_a_slow_answer_is_a_timeout(make: Callable[..., ChatTIR], sandbox: Sandbox):
     sandbox.script(*[Reply(text="late", delay=5)] * 4)
 
-    errors = await four_ways(make(timeout=0.1))
+    errors = await four_ways(make(timeout={"first_byte": 0.1}))
 
     assert len(errors) == 4
+    assert await auntil(lambda: len(sandbox.requests) == 4)  # which it may read only after the timeouts
     for error in errors:
         assert isinstance(error, tir.APITimeoutError)
         assert isinstance(error, lc.ModelTimeoutError)

@@ -11,6 +11,7 @@ import pytest
 from langchain.agents.middleware import SummarizationMiddleware
 
 from langchain_tir import ChatTIR
+from tests.logs import ours
 from tir_sandbox import Sandbox
 
 
@@ -78,7 +79,7 @@ def test_a_profile_has_no_window_if_the_server_does_not_answer(own: Sandbox, cap
 
     assert profile.get("max_input_tokens", 7) == 7
     assert profile["max_input_tokens"] is None
-    assert len(caplog.records) == 1
+    assert len(ours(caplog)) == 1
 
 
 def test_a_profile_that_is_set_is_not_requested(own: Sandbox):

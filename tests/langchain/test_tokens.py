@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from time import time
 
 import httpx
 import pytest
@@ -81,9 +80,10 @@ def test_a_failed_count_is_an_estimate_for_a_minute_and_without_the_path_for_goo
     server: Server, monkeypatch: pytest.MonkeyPatch, status: int, asked: int
 ):
     server.status = status
+    monkeypatch.setattr(_token_methods, "time", lambda: 1_000.0)
     counts = [server.model.get_num_tokens_from_messages(MESSAGES) for _ in range(3)]
     assert len(server.requests) == 1
-    monkeypatch.setattr(_token_methods, "time", lambda: time() + 61)
+    monkeypatch.setattr(_token_methods, "time", lambda: 1_061.0)
     counts.append(server.model.get_num_tokens_from_messages(MESSAGES))
 
     assert counts == [estimate(to_wire(MESSAGES))] * 4 == [10] * 4

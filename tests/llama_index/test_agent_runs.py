@@ -62,7 +62,9 @@ async def test_two_handoffs_at_once_have_two_results(team, sandbox, memory):
     assert str(await team.run("1 and 2, and a joke?", memory=memory)) == "Ha."
     question, calls, *results = sandbox.requests[-1].body["messages"]
     assert question["role"] == "user"
-    assert [call["id"] for call in calls["tool_calls"]] == [result["tool_call_id"] for result in results]
+    ids = [call["id"] for call in calls["tool_calls"]]
+    assert len(set(ids)) == 2
+    assert sorted(ids) == sorted(result["tool_call_id"] for result in results)  # the tools run at the same time
 
 
 @pytest.mark.filterwarnings("ignore:Skipping serialization of known unserializable key")  # the memory

@@ -24,7 +24,7 @@ from pydantic import BaseModel
 from llama_index_tir import ToolArgumentsError
 from tir_sandbox import Reply, ToolCall
 
-from .conformance.streams import wait_for_leaving
+from .conformance.streams import LONG, wait_for_leaving
 
 # LlamaIndex's workflows read every attribute of an agent, including deprecated ones of pydantic.
 pytestmark = [
@@ -199,7 +199,7 @@ async def test_a_context_and_its_messages_can_be_saved_as_json(llm, sandbox, mem
 
 
 async def test_a_cancelled_run_stops_the_server(llm, sandbox, memory):
-    sandbox.script(Reply(text=["word "] * 400, chunk_delay=0.01))
+    sandbox.script(LONG)
     handler = FunctionAgent(tools=[MULTIPLY], llm=llm).run("Tell me a story.", memory=memory)
     async for event in handler.stream_events():
         if isinstance(event, AgentStream):

@@ -14,7 +14,7 @@ from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle, TextNode
 
 from llama_index_tir import TIRRerank
-from tests.llama_index.conformance.events import Recorder
+from tests.llama_index.conformance.events import Recorder, pairs
 from tests.retrieval import ANSWER, PASSAGES, QUESTION
 from tir_client import InvalidRequestError, ServerError
 from tir_sandbox import Fault
@@ -117,7 +117,7 @@ def test_events_and_callbacks_have_the_query_the_nodes_and_the_result(reranker, 
     assert [(event.query.query_str, event.top_n, event.model_name) for event in started] == [(QUESTION, 2, MODEL)] * 2
     assert [event.nodes for event in started] == [given, given]
     assert [event.nodes for event in ended] == results
-    for (start, end), result in zip(debug.get_event_pairs(CBEventType.RERANKING), results, strict=True):
+    for (start, end), result in zip(pairs(debug, CBEventType.RERANKING), results, strict=True):
         assert start.payload == {
             EventPayload.NODES: given,
             EventPayload.MODEL_NAME: MODEL,

@@ -155,7 +155,7 @@ def test_pickling_is_silent(cls, sandbox, caplog):
     made = cls(temperature=0.5) if cls is TIR else cls()
     with caplog.at_level(logging.WARNING):
         assert pickle.loads(pickle.dumps(made)).max_retries == made.max_retries
-    assert not caplog.records
+    assert [record for record in caplog.records if record.name.startswith(("tir_", "llama_index"))] == []
 
 
 def test_unpickled_objects_read_the_token_from_the_environment(llm, sandbox):

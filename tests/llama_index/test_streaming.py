@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from typing import Any
 
 import pytest
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ToolCallBlock
@@ -11,6 +11,7 @@ from llama_index.core.llms import MockLLM
 
 from llama_index_tir._instrumentation import CHAT, Instrumentation
 from llama_index_tir._stream import DeltaMapper
+from tests.complexity import growth_between
 from tir_client import StreamInterruptedError
 from tir_client.protocol.accumulator import Accumulator
 from tir_sandbox import Fault, Reply, ToolCall
@@ -149,41 +150,35 @@ def test_the_error_has_the_partial_answer(llm, sandbox):
     assert set(caught.value.partial.choice.text) == {"a"}
 
 
-def seconds_for(chunks: int) -> float:
-    """CPU time to convert a call whose arguments come in this many pieces."""
+def pieces_of_a_call(number: int) -> list[dict[str, Any]]:
+    """The events of a call whose arguments come in this many pieces."""
+    begun = chunk({"tool_calls": [piece(0, '{"a": "', name="write", id="c1")]})
+    return [begun, *(chunk({"tool_calls": [piece(0, "word ")]}) for _ in range(number - 1))]
+
+
+def convert(events: list[dict[str, Any]]) -> list[ChatResponse]:
     accumulator, mapper = Accumulator(), DeltaMapper()
-    events = [chunk({"tool_calls": [piece(0, '{"a": "', name="write", id="c1")]})]
-    events += [chunk({"tool_calls": [piece(0, "word ")]}) for _ in range(chunks)]
-    began = time.process_time()
-    for event in events:
-        for delta in accumulator.add(event):
-            mapper.map(delta)
-    return time.process_time() - began
+    return [mapper.map(delta) for event in events for delta in accumulator.add(event)]
 
 
 def test_a_long_call_takes_linear_time():
-    """Eight times as many pieces take far less than sixty-four times as long."""
-    seconds_for(100)
-    short = min(seconds_for(300) for _ in range(3))
-    assert min(seconds_for(2_400) for _ in range(2)) < 24 * short
-
-
-def seconds_with(history: int, chunks: int = 200) -> float:
-    llm = MockLLM()
-    messages = [ChatMessage(content="Hi")] * history
-    accumulator, mapper = Accumulator(), DeltaMapper()
-    responses = [mapper.map(delta) for _ in range(chunks) for delta in accumulator.add(chunk({"content": "a"}))]
-    began = time.process_time()
-    for _ in Instrumentation(CHAT, llm, messages, {}).stream(lambda: (response for response in responses)):
-        pass
-    return time.process_time() - began
+    assert growth_between(convert, pieces_of_a_call(300), pieces_of_a_call(2_400), enough=3) < 3
 
 
 def test_a_long_history_costs_nothing_at_each_chunk(recorder):
     """With an event handler; each event holds the whole history."""
-    short = min(seconds_with(1) for _ in range(5))
-    assert min(seconds_with(1_000) for _ in range(5)) < 2 * short
-    assert all(len(event.messages) in {1, 1_000} for event in recorder.seen)
+    responses = convert([chunk({"content": "a"})] * 200)
+
+    def stream(history: list[ChatMessage]) -> None:
+        recorder.seen.clear()
+        for _ in Instrumentation(CHAT, MockLLM(), history, {}).stream(lambda: (response for response in responses)):
+            pass
+
+    short, long = ([ChatMessage(content="Hi")] * length for length in (1, 1_000))
+    assert (
+        growth_between(stream, short, long, enough=0.003) < 0.003
+    )  # three times the time for a thousand times the history
+    assert {len(event.messages) for event in recorder.seen} <= {1, 1_000}
 
 
 def test_blocks_of_a_call_have_the_original_names(llm, sandbox):

@@ -23,7 +23,7 @@ from llama_index_tir import StructuredOutputError
 from tir_sandbox import Reply, ToolCall
 
 from .conformance.base import collect, question
-from .conformance.events import Limiter, Recorder
+from .conformance.events import Limiter, Recorder, pairs
 from .conformance.structured import JSON, City
 
 WAYS = ["chat", "complete", "stream_chat", "stream_complete", "achat", "acomplete", "astream_chat", "astream_complete"]
@@ -127,7 +127,7 @@ def test_a_handler_on_both_llms_gets_both_calls(make_llm, sandbox):
     sandbox.script(ANSWER)
     debug = LlamaDebugHandler(print_trace_on_end=False)
     on_both_llms(make_llm, debug).chat(question())
-    outer, inner = sorted(debug.get_event_pairs(CBEventType.LLM), key=lambda pair: pair[0].time)
+    outer, inner = pairs(debug, CBEventType.LLM)
     assert [start.payload[EventPayload.MESSAGES][0].content for start, _ in (outer, inner)] == ["How are you?"] * 2
     assert isinstance(outer[1].payload[EventPayload.RESPONSE].raw, City)
     assert inner[1].payload[EventPayload.RESPONSE].raw["usage"]["total_tokens"] == 110
@@ -139,7 +139,7 @@ async def test_both_llms_report_a_failure(make_llm, sandbox, way):
     debug = LlamaDebugHandler(print_trace_on_end=False)
     with pytest.raises(StructuredOutputError) as caught:
         await answer(on_structured_llm(make_llm, debug), way)
-    (outer, _) = sorted(debug.get_event_pairs(CBEventType.LLM), key=lambda pair: pair[0].time)
+    (outer, *_) = pairs(debug, CBEventType.LLM)
     assert outer[1].payload == {EventPayload.EXCEPTION: caught.value}
 
 

@@ -6,10 +6,12 @@ import os
 import re
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import nbformat
 from nbclient import NotebookClient
+from traitlets.config import Config
 
 from tests.blocked_imports import ROOT
 
@@ -23,6 +25,8 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 
+_PATIENCE = 250
+"""Seconds to wait for the kernel, and for the last output of a cell: on a busy machine, more than a few."""
 _ID_OR_PORT = r"\b[0-9a-f]{32}\b|(?<=127\.0\.0\.1:)\d+"
 _VARIES = "varies"
 """The tag of a cell whose numbers differ between runs."""
@@ -36,15 +40,21 @@ def load(name: str) -> NotebookNode:
 def executed(name: str) -> NotebookNode:
     """Return a notebook with the outputs of a new run, without a token."""
     notebook = load(name)
-    client = NotebookClient(
-        notebook,
-        timeout=90,
-        kernel_name="python3",
-        record_timing=False,
-        coalesce_streams=True,
-        resources={"metadata": {"path": str(FOLDER)}},
-    )
-    client.execute(env=_environment())
+    with TemporaryDirectory() as folder:
+        # Unix sockets: the ports that Jupyter chooses are free until another process takes them before the kernel does.
+        sockets = Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
+        client = NotebookClient(
+            notebook,
+            config=sockets,
+            kernel_name="python3",
+            timeout=None,  # pytest has one
+            startup_timeout=_PATIENCE,
+            iopub_timeout=_PATIENCE,
+            record_timing=False,
+            coalesce_streams=True,
+            resources={"metadata": {"path": str(FOLDER)}},
+        )
+        client.execute(env=_environment())
     notebook.metadata = nbformat.from_dict(METADATA)
     return notebook
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.logs import ours
 from tests.parity.paths import EVERY, Answer, Call, Media, Script, Turn, plain
 from tir_client import (
     AuthenticationError,
@@ -208,7 +209,7 @@ async def test_an_image_for_a_model_that_reads_text_only_is_logged(sandbox, endp
     for model in ("gpt_oss_120b", "qwen2_vl_72b_instruct"):
         await path(Script((Turn("user", "Look.", media=MEDIA[:1]),)), {**endpoint, "model": model})
 
-    (record,) = caplog.records
+    (record,) = ours(caplog)
     assert record.getMessage().startswith("gpt_oss_120b: this model reads text only. The server ignores images")
     assert sandbox.requests[-1].body["messages"][0]["content"][1]["type"] == "image_url"
 
@@ -218,7 +219,7 @@ async def test_advice_on_an_answer_with_only_reasoning_is_logged(sandbox, endpoi
     sandbox.script(Reply(text="", reasoning="Hm.", finish_reason="length"))
     await path(Script(ASK), endpoint)
 
-    (record,) = caplog.records
+    (record,) = ours(caplog)
     assert record.getMessage().endswith(
         "The answer was cut off in its reasoning: raise `max_tokens`, or lower `reasoning_effort`."
     )

@@ -238,14 +238,22 @@ async def test_the_number_of_concurrent_requests_in_threads_is_limited(
     cls, rerank, sandbox, endpoint, monkeypatch: pytest.MonkeyPatch
 ):
     reranker = cls(**endpoint, batch_size=1, max_concurrency=2)
-    send, lock, seen = reranker.client.rerank, threading.Barrier(2, timeout=20), []
+    send, two = reranker.client.rerank, threading.Barrier(2, timeout=20)
+    seen: list[str] = []
+    busy: list[Any] = []
+    most: list[int] = []
 
     def counted(request: Any) -> Any:
         """Two calls wait for each other here; the fifth is alone."""
         seen.append(RUN.get())
+        busy.append(request)
+        most.append(len(busy))
         if request.documents != TEXTS[-1:]:
-            lock.wait()
-        return send(request)
+            two.wait()
+        try:
+            return send(request)
+        finally:
+            busy.remove(request)
 
     monkeypatch.setattr(reranker.client, "rerank", counted)
     token = RUN.set("mine")
@@ -256,6 +264,7 @@ async def test_the_number_of_concurrent_requests_in_threads_is_limited(
 
     assert len(ranked) == 5
     assert seen == ["mine"] * 5
+    assert max(most) == 2
 
 
 @ASYNC
@@ -305,7 +314,8 @@ async def test_a_silent_server_is_a_timeout(cls, rerank, sandbox, endpoint):
     sandbox.script(Reply(delay=30))
 
     with pytest.raises(TimeoutError):
-        await rerank(cls(**endpoint, timeout=0.1), TEXTS)
+        await rerank(cls(**endpoint, timeout={"first_byte": 0.1}), TEXTS)
+    assert await auntil(lambda: sandbox.requests)  # which it may read only after the timeout
 
 
 @BOTH

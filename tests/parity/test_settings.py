@@ -16,6 +16,7 @@ from langchain_tir import ChatTIR, TIREmbeddings
 from langchain_tir import TIRRerank as LangChainRerank
 from llama_index_tir import TIR, TIREmbedding
 from llama_index_tir import TIRRerank as LlamaIndexRerank
+from tests.logs import ours
 from tir_client import APITimeoutError, ConfigurationError, InvalidRequestError, ServerError, TIRError
 from tir_sandbox import Fault
 
@@ -370,7 +371,7 @@ def test_a_window_that_cannot_be_read_is_not_an_error(cls, sandbox, endpoint, ca
     model = cls("/mnt/models", **{**endpoint, "host": None, "base_url": "http://127.0.0.1:1/v1"})
 
     assert [window_of(model) for _ in range(2)] == [None if cls is ChatTIR else 8_192] * 2
-    assert len(caplog.records) == 1
+    assert len(ours(caplog)) == 1
     model.base_url, model.api_key = None, ""
     assert window_of(model) in {None, 8_192}
 
@@ -380,7 +381,7 @@ def window_of(model) -> int | None:
 
 
 @ALL
-async def test_every_model_waits_for_a_deployment_that_starts(cls, sandbox, endpoint, caplog):
+async def test_every_model_waits_for_a_deployment_that_starts(cls, sandbox, endpoint):
     waiting = made(cls, **endpoint, wait_for_start=60)
     sandbox.strict = False
     starting = [Fault(status=503, headers={"Retry-After": "0.01"})] * 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload, LlamaDebugHandler
+from llama_index.core.callbacks import CallbackManager, CBEvent, CBEventType, EventPayload, LlamaDebugHandler
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.rate_limiter import BaseRateLimiter
@@ -27,6 +27,11 @@ class Recorder(BaseEventHandler):
 
     def names(self) -> list[str]:
         return [event.class_name() for event in self.seen]
+
+
+def pairs(debug: LlamaDebugHandler, kind: CBEventType) -> list[list[CBEvent]]:
+    """The starts and ends of a kind, in the order of the starts; the handler sorts them by the time of day."""
+    return [pair for pair in debug.events_pairs_by_id.values() if pair[0].event_type == kind]
 
 
 class Limiter(BaseRateLimiter):
