@@ -247,6 +247,13 @@ def test_a_broken_stream_is_an_error_with_the_partial_answer(piece, error, words
         assert (caught.value.status_code, caught.value.body["error"]["message"]) == (500, "Died.")
 
 
+def test_the_partial_answer_of_a_stream_without_choices_has_an_empty_choice():
+    with pytest.raises(StreamInterruptedError) as caught:
+        streaming().feed(DONE)
+
+    assert (caught.value.partial.choices, caught.value.partial.choice.text) == ([], "")
+
+
 @pytest.mark.parametrize(
     ("cls", "error"),
     [
