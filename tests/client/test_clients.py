@@ -34,6 +34,8 @@ async def test_a_client_of_the_wrong_kind_is_refused(name, wrong):
         ({"ALL_PROXY": "socks5://127.0.0.1:9"}, "ALL_PROXY"),
         ({"https_proxy": "nonsense://x", "HTTP_PROXY": "http://127.0.0.1:9"}, "https_proxy"),
         ({"HTTP_PROXY": "http://host:port"}, "HTTP_PROXY"),
+        ({"HTTP_PROXY": "http://host:99999"}, "HTTP_PROXY"),
+        ({"all_proxy": "host:99999"}, "all_proxy"),
         ({"NO_PROXY": "[::1]", "HTTP_PROXY": "127.0.0.1:9"}, "NO_PROXY"),
     ],
 )
@@ -44,6 +46,15 @@ async def test_proxy_settings_that_cannot_be_used_are_named(monkeypatch, setting
     for ask in EVERY:
         with pytest.raises(ConfigurationError, match=f"^{named}, one of the environment's proxy settings"):
             await ask(TIRClient(config), request())
+
+
+async def test_the_password_of_a_proxy_is_in_no_error(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://ada:a-secret/word@host:8080")
+    config = Config.resolve(api_key="k", project_id=1)
+    for ask in EVERY:
+        with pytest.raises(ConfigurationError, match=r"^HTTPS_PROXY, .* it is not a URL") as raised:
+            await ask(TIRClient(config), request())
+        assert "a-secret" not in str(raised.value)
 
 
 async def test_certificates_that_cannot_be_read_are_named(monkeypatch, tmp_path):

@@ -259,6 +259,13 @@ def test_an_event_of_garbage_that_ends_in_half_a_character_is_an_error():
         streaming().feed(event("a"), b'data: {"a\\ud83d"\n\n', event("b"))
 
 
+def test_the_partial_answer_of_a_stream_without_choices_has_an_empty_choice():
+    with pytest.raises(StreamInterruptedError) as caught:
+        streaming().feed(DONE)
+
+    assert (caught.value.partial.choices, caught.value.partial.choice.text) == ([], "")
+
+
 @pytest.mark.parametrize(
     ("cls", "error"),
     [

@@ -202,8 +202,8 @@ class Completion:
 
     @property
     def choice(self) -> Choice:
-        """The first choice: the only one unless `n` was set."""
-        return self.choices[0]
+        """The first choice: the only one unless `n` was set. It is empty if a stream broke before any had arrived."""
+        return self.choices[0] if self.choices else Choice()
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ import httpx
 
 from tir_client.config import LOOPBACK
 from tir_client.errors import ConfigurationError
-from tir_client.transport.loop_client import LoopClient, has_proxies
+from tir_client.transport.loop_client import LoopClient, has_proxies, proxies
 
 try:
     import resource
@@ -55,6 +55,7 @@ def _limits() -> httpx.Limits:
 
 CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+LAST_PORT = 65_535
 
 
 def _tls() -> ssl.SSLContext:
@@ -148,9 +149,10 @@ def _made(make: Callable[[], Client]) -> Client:
     except ConfigurationError:
         raise
     except _UNUSABLE as error:
+        name = _unusable_variable()
+        reason = "it is not a URL" if "@" in os.environ.get(name, "") else error  # httpx may quote the password
         raise ConfigurationError(
-            f"{_unusable_variable()}, one of the environment's proxy settings, cannot be used: {error}. Correct or "
-            "unset it."
+            f"{name}, one of the environment's proxy settings, cannot be used: {reason}. Correct or unset it."
         ) from None
 
 
@@ -162,14 +164,29 @@ def _unusable_variable() -> str:
     for name in os.environ:
         if name.upper() in PROXY_VARIABLES and (proxy := os.environ[name]):
             try:
-                httpx.HTTPTransport(verify=_tls(), proxy=proxy if "://" in proxy else f"http://{proxy}").close()
+                httpx.HTTPTransport(verify=_tls(), proxy=_proxy_url(proxy)).close()
             except _UNUSABLE:
                 return name
     return "no_proxy" if os.environ.get("no_proxy") else "NO_PROXY"
 
 
+def _proxy_url(proxy: str) -> httpx.URL:
+    """The URL of a proxy, which may lack its scheme. Ports above 65535, which httpx accepts, are a ValueError."""
+    url = httpx.URL(proxy if "://" in proxy else f"http://{proxy}")
+    if url.port is not None and url.port > LAST_PORT:
+        raise ValueError(f"There is no port {url.port}")
+    return url
+
+
+def _check_proxies() -> None:
+    for scheme, proxy in proxies():
+        if scheme != "no":
+            _proxy_url(proxy)
+
+
 def _sync_client() -> httpx.Client:
     if has_proxies():
+        _check_proxies()
         return httpx.Client(verify=_tls(), limits=_limits(), mounts=DIRECT)
     from tir_client.transport.httpcore import HttpcoreTransport  # noqa: PLC0415 - importing models does not pay for it
 
@@ -178,6 +195,7 @@ def _sync_client() -> httpx.Client:
 
 def _async_client() -> httpx.AsyncClient:
     if has_proxies():
+        _check_proxies()
         return httpx.AsyncClient(verify=_tls(), limits=_limits(), mounts=DIRECT)
     from tir_client.transport.aiohttp import AiohttpTransport  # noqa: PLC0415 - sync code does not pay for aiohttp
 
