@@ -83,7 +83,7 @@ def _types(arguments: Any) -> Json:
 
 def _function_of_callable(function: Any) -> Json:
     if not callable(function) or not hasattr(function, "__name__"):
-        raise TypeError("it is none of them")
+        raise TypeError(f"its type is {type(function).__name__}")
     if is_builtin_type(function):
         raise TypeError("it is a built-in type")
     typed = with_types(function) if isroutine(function) else function
