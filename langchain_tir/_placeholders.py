@@ -11,6 +11,8 @@ import json
 import mimetypes
 from typing import Any
 
+from langchain_core.utils.utils import LC_AUTO_PREFIX
+
 from tir_client.protocol.placeholders import data_size, decoded_text, file_placeholder, value_placeholder
 
 Block = dict[str, Any]
@@ -141,6 +143,8 @@ def _facts(block: Block) -> Block:
             facts |= inner
         elif name == block["type"] and isinstance(inner, str):
             facts["url"] = inner
+    if str(facts.get("id")).startswith(LC_AUTO_PREFIX):  # LangChain's own id, which says nothing of the file
+        del facts["id"]
     return facts
 
 

@@ -80,7 +80,7 @@ def _function_of_tool(tool: BaseTool) -> Json:
 
 def _function_of_callable(function: Any) -> Json:
     if not callable(function) or not hasattr(function, "__name__"):
-        raise TypeError("it is not a function")
+        raise TypeError(f"its type is {type(function).__name__}")
     if is_builtin_type(function):
         raise TypeError("it is a built-in type")
     typed = with_types(function) if isroutine(function) else function

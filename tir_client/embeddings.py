@@ -49,8 +49,10 @@ class EmbeddingSettings(Connection):
         """Prepend the instruction to each text.
 
         Raises:
-            InvalidRequestError: A text is not a string.
+            InvalidRequestError: A text is not a string, or `texts` is one.
         """
+        if isinstance(texts, str):
+            raise InvalidRequestError("The texts to embed are one string: pass a list of strings.")
         instruction = self._instruction(kind)
         for text in texts:
             if not isinstance(text, str):

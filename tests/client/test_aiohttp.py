@@ -384,7 +384,10 @@ async def test_a_silent_server_is_a_timeout_in_each_phase():
 async def test_a_server_that_cannot_be_reached_is_a_connect_error():
     with held_port() as port:
         async with made(port) as client:
-            for host, reason in {"127.0.0.1": r"\[Errno \d+\] Connect call failed", "host.invalid": r"\[Errno "}.items():
+            for host, reason in {
+                "127.0.0.1": r"\[Errno \d+\] Connect call failed",
+                "host.invalid": r"\[Errno ",
+            }.items():
                 for scheme in ("http", "https"):
                     with pytest.raises(httpx.ConnectError, match=f"^{reason}"):
                         await client.get(f"{scheme}://{host}:{port}/")

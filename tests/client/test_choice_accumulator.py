@@ -181,6 +181,26 @@ def test_reasoning_may_be_among_the_parts_of_the_content(parts, reasoning, text)
     assert (accumulator.choice().reasoning, accumulator.choice().text) == (reasoning, text)
 
 
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        (
+            {"type": "image_url", "image_url": {"url": "https://a/b.png"}},
+            '[image_url: {"image_url": {"url": "https://a/b.png"}}]',
+        ),
+        ({"type": "refusal", "refusal": "No."}, '[refusal: {"refusal": "No."}]'),
+        ({"type": "text", "text": None}, ""),
+        ({"type": 7}, "[7]"),
+        ({}, ""),
+    ],
+)
+def test_a_part_that_is_not_text_becomes_a_placeholder(part, text):
+    accumulator = Accumulator()
+    accumulator.add(chunk({"content": [{"type": "text", "text": "Hi"}, part]}))
+
+    assert accumulator.choice().text == "Hi" + text
+
+
 def test_reasoning_in_its_own_field_is_not_added_to_reasoning_in_content_parts():
     accumulator = Accumulator()
     accumulator.add(chunk({"reasoning": "Hm.", "content": [{"type": "thinking", "thinking": "Hm."}]}))

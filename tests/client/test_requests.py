@@ -52,6 +52,14 @@ def test_without_tools_no_tool_fields_are_sent(tools):
     }
 
 
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "add"}}])
+@pytest.mark.parametrize("tools", [None, []])
+def test_a_required_call_without_tools_is_refused(choice, tools):
+    with pytest.raises(InvalidRequestError, match=r"^`tool_choice` is .*, but no tools are offered\.$"):
+        request(tools=tools, tool_choice=choice).body()
+    assert request(tool_choice=choice, extra_body={"tools": [TOOL]}).body()["tool_choice"] == choice
+
+
 @pytest.mark.parametrize(
     ("choice", "name"),
     [(None, None), ("required", None), ({"function": {"name": "add"}}, "add"), ({}, None), ({"function": "add"}, None)],

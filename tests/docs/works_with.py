@@ -6,16 +6,18 @@ tests.docs.works_with WORD` runs only the blocks whose packages contain the word
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 import venv
+from dataclasses import asdict
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from demo.rules import answer
-from tests.docs.pages import ROOT, Page, Program, pages
+from tests.docs.pages import ROOT, Block, Program, pages
 from tests.docs.running import run
 from tir_sandbox import Sandbox
 
@@ -34,9 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     blocks = [block for page in pages() for block in page.blocks if word in block.comments.get("needs", "") != ""]
     failed = 0
     for block in blocks:
-        command = [environment(block.comments["needs"]), "-m", __spec__.name, "--run", block.page, str(block.line)]
-        with TemporaryDirectory() as folder:  # some packages write files where they run
-            done = subprocess.run(command, cwd=folder, env=FINDS_OURS, capture_output=True, text=True, check=False)
+        done = _run_in_environment(block)
         failed += done.returncode
         sys.stdout.write(
             f"{'FAILED' if done.returncode else 'passed'}: {block.page}:{block.line} {block.comments['needs']}\n"
@@ -44,6 +44,21 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.write(done.stderr[-2000:] if done.returncode else "")
         sys.stdout.flush()
     return failed
+
+
+def _run_in_environment(block: Block) -> subprocess.CompletedProcess[str]:
+    """Run a block as it was read: a page may be edited during a long run."""
+    command = [environment(block.comments["needs"]), "-m", __spec__.name, "--run"]
+    with TemporaryDirectory() as folder:  # some packages write files where they run
+        return subprocess.run(
+            command,
+            cwd=folder,
+            env=FINDS_OURS,
+            input=json.dumps(asdict(block)),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
 
 def environment(needs: str) -> Path:
@@ -59,16 +74,15 @@ def environment(needs: str) -> Path:
     return python
 
 
-def run_one(path: str, line: int) -> None:
+def run_one(block: Block) -> None:
     """Run one block in this process, against a sandbox that its environment variables name."""
-    (block,) = [block for block in Page(path).blocks if block.line == line]
     with Sandbox(rules=answer) as sandbox:
         os.environ.update(sandbox.env)
-        run(Program(path, block.tab, [block]), sandbox)
+        run(Program(block.page, block.tab, [block]), sandbox)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--run"]:
-        run_one(sys.argv[2], int(sys.argv[3]))
+        run_one(Block(**json.load(sys.stdin)))
     else:
         sys.exit(main(sys.argv[1:]))

@@ -241,6 +241,14 @@ def test_none_instead_of_a_text_is_refused(embeddings: TIREmbeddings, sandbox: S
     assert not sandbox.requests
 
 
+async def test_one_string_instead_of_a_list_is_refused(embeddings: TIREmbeddings, sandbox: Sandbox):
+    with pytest.raises(InvalidRequestError, match="one string: pass a list"):
+        embeddings.embed_documents("Hi")  # type: ignore[arg-type]
+    with pytest.raises(InvalidRequestError, match="one string: pass a list"):
+        await embeddings.aembed_documents("Hi")  # type: ignore[arg-type]
+    assert not sandbox.requests
+
+
 def test_a_misspelt_argument_is_refused_without_the_token():
     with pytest.raises(ConfigurationError, match="`chunksize`: did you mean `chunk_size`") as raised:
         TIREmbeddings(api_key="a-secret", project_id=1, chunksize=3)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages.content import create_file_block
 
 from langchain_tir._content import reasoning_of, to_blocks, to_content
 from langchain_tir._messages import to_wire
@@ -180,6 +181,7 @@ FILES: list[tuple[dict[str, Any], str]] = [
     *(({"type": "file", name: "u"}, "[file: u]") for name in ("url", "file_url", "file_uri", "uri", "file_id")),
     ({"type": "file", "fileId": "u", "id": "v"}, "[file: u]"),
     ({"type": "file", "id": "u"}, "[file: u]"),
+    (dict(create_file_block(base64="AAAA", mime_type="a/b")), "[file: a/b, 3 bytes]"),
     *(({"type": "file", name: DATA}, "[file: 3 bytes]") for name in ("base64", "data", "file_data", "bytes", "blob")),
     ({"type": "file", "result": DATA}, "[file: 3 bytes]"),
     ({"type": "file", "base64": DATA, "data": "AAAAAAAA"}, "[file: 3 bytes]"),

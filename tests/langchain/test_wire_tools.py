@@ -189,7 +189,7 @@ class Bad(BaseModel):
 
 UNNAMED_TOOL = "cannot be offered as a tool: it has no name"
 REFUSED: dict[str, tuple[Any, str]] = {
-    "a number": (7, "7 is neither a tool nor the schema of an object: it is not a function"),
+    "a number": (7, "7 is neither a tool nor the schema of an object: its type is int"),
     "a list": (list[int], "'list' is neither a tool nor the schema of an object: "),
     "an enumeration": (Mood, "'Mood' is neither a tool nor the schema of an object: it is an enumeration."),
     "a class with a type of Python": (Bad, "Bad has no JSON schema: "),
@@ -220,7 +220,7 @@ def test_an_object_that_is_not_a_tool_is_refused_by_name(form: Any, words: str):
 
 
 def test_a_callable_without_a_name_is_refused():
-    with pytest.raises(InvalidRequestError, match="it is not a function"):
+    with pytest.raises(InvalidRequestError, match="its type is partial"):
         to_tool(partial(get_weather, city="Pune"))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator, Iterator
+from inspect import isawaitable
 
 import httpx
 import numpy as np
@@ -247,6 +249,27 @@ def test_a_misspelt_argument_is_refused_before_the_first_call(cls, method, argum
     offered = [City] if method == "bind_tools" else City
     with pytest.raises((ConfigurationError, InvalidRequestError), match=words):
         getattr(cls(**endpoint), method)(offered, **arguments)
+
+
+async def _read(answer) -> None:
+    """Wait for an answer, or read a stream to its end."""
+    answer = await answer if isawaitable(answer) else answer
+    if isinstance(answer, AsyncIterator):
+        async for _ in answer:
+            pass
+    elif isinstance(answer, Iterator):
+        list(answer)
+
+
+@pytest.mark.parametrize("prefix", ["", "a"], ids=["sync", "async"])
+@pytest.mark.parametrize(
+    ("cls", "method"), [(ChatTIR, "invoke"), (ChatTIR, "stream"), (TIR, "chat"), (TIR, "stream_chat")]
+)
+async def test_a_required_call_without_tools_is_refused_before_a_request(cls, method, prefix, sandbox, endpoint):
+    asked = "Hi" if cls is ChatTIR else [ChatMessage("Hi", role="user")]
+    with pytest.raises(InvalidRequestError, match="`tool_choice` is 'required', but no tools are offered"):
+        await _read(getattr(cls(**endpoint), prefix + method)(asked, tool_choice="required"))
+    assert not sandbox.requests
 
 
 @CHAT

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tir_client.errors import ResponseError
 from tir_client.protocol.error_responses import describe_body
 from tir_client.protocol.json_fields import as_dict, as_list, as_str, as_text
+from tir_client.protocol.placeholders import value_placeholder
 from tir_client.protocol.reasoning import State, ThinkSplitter
 from tir_client.protocol.responses import Choice, Json, ToolCallDelta
 
@@ -185,15 +186,24 @@ def _extended(items: list[Any] | None, more: list[Any]) -> list[Any]:
 
 
 def _split_parts(parts: list[Any]) -> tuple[str, list[Any]]:
-    """The reasoning among content parts, of Mistral (`thinking`) or Databricks (`summary`), and the other parts."""
+    """The reasoning among content parts, of Mistral (`thinking`) or Databricks (`summary`), and the other parts.
+
+    A placeholder replaces a part that is not text, such as an image.
+    """
     thoughts = [part for part in parts if _is_thought(part)]
     names = ("reasoning", "thinking", "summary", "text")
     texts = [as_text(next(filter(None, map(thought.get, names)), None)) for thought in thoughts]
-    return "\n".join(filter(None, texts)), [part for part in parts if not _is_thought(part)]
+    return "\n".join(filter(None, texts)), [_as_text(part) for part in parts if not _is_thought(part)]
 
 
 def _is_thought(part: Any) -> bool:
     return isinstance(part, dict) and part.get("type") in ("reasoning", "thinking")
+
+
+def _as_text(part: Any) -> Any:
+    if not isinstance(part, dict) or "text" in part or not part.get("type"):
+        return part
+    return value_placeholder(as_str(part["type"]), part)
 
 
 def _empty(raw: Json) -> Json:

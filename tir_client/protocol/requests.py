@@ -86,9 +86,15 @@ class ChatRequest(Parameters, _Request, defer_build=False):
         return tools
 
     def body(self, **more: Any) -> Json:
-        """The body to send. Without `tools`, the fields about tools are left out; vLLM rejects an empty list."""
+        """The body to send. Without `tools`, the fields about tools are left out; vLLM rejects an empty list.
+
+        Raises:
+            InvalidRequestError: `tool_choice` requires a call, but there are no tools.
+        """
         body = super().body(**more)
         if not body.get("tools"):
+            if body.get("tool_choice") not in (None, "auto", "none"):
+                raise InvalidRequestError(f"`tool_choice` is {body['tool_choice']!r}, but no tools are offered.")
             for name in ("tools", "tool_choice", "parallel_tool_calls"):
                 body.pop(name, None)
         return body

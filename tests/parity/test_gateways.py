@@ -1,4 +1,4 @@
-"""A gateway that splits characters or sends half of one: all clients return the same text."""
+"""Answers of gateways that split characters or send content in parts: the same text on all paths."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from tir_sandbox import Reply
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 
 
-def answer(pieces: list[dict[str, Any]]) -> Reply:
-    """An answer whose JSON has escapes, streamed in these pieces or sent whole."""
+def answer(message: dict[str, Any], pieces: list[dict[str, Any]]) -> Reply:
+    """An answer whose JSON has escapes, sent whole or streamed in these pieces."""
     head = {"id": "c", "model": "gpt_oss_120b"}
-    message = {name: "".join(piece.get(name, "") for piece in pieces) for name in ("content", "reasoning")}
     events = [
         *({"choices": [{"index": 0, "delta": piece, "finish_reason": None}]} for piece in pieces),
         {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
@@ -38,8 +37,22 @@ def answer(pieces: list[dict[str, Any]]) -> Reply:
     ],
 )
 async def test_a_split_character_is_joined_and_half_of_one_is_replaced(sandbox, endpoint, pieces, text):
-    reply = answer([{"reasoning": piece} for piece in pieces] + [{"content": piece} for piece in pieces])
+    whole = dict.fromkeys(("reasoning", "content"), "".join(pieces))
+    reply = answer(whole, [{name: piece} for name in whole for piece in pieces])
 
     got = await through_all(Script((Turn("user", "Hi"),)), sandbox, endpoint, reply)
 
     assert (got.text, got.reasoning) == (text, text)
+
+
+async def test_an_image_in_an_answer_is_a_placeholder_in_its_text(sandbox, endpoint):
+    parts = [{"type": "text", "text": "See: "}, {"type": "image_url", "image_url": {"url": "https://a/b.png"}}]
+
+    got = await through_all(
+        Script((Turn("user", "Hi"),)),
+        sandbox,
+        endpoint,
+        answer({"content": parts}, [{"content": [part]} for part in parts]),
+    )
+
+    assert got.text == 'See: [image_url: {"image_url": {"url": "https://a/b.png"}}]'
