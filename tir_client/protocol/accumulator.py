@@ -146,24 +146,18 @@ class Accumulator:
 
     def add_rescued_call(self, call: ToolCall, usage: Usage | None) -> Delta:
         """Add a tool call from a second request, and the tokens of that request."""
-        state = self.choice()
-        function = {"name": call.name, "arguments": call.arguments}
-        event = {"delta": {"tool_calls": [{"id": call.id, "function": function}]}}
-        state.finish_reason = None
-        self._add_usage(usage)
-        (delta,) = self.add({"choices": [{**event, "finish_reason": "tool_calls"}]})
+        calls = [{"id": call.id, "function": {"name": call.name, "arguments": call.arguments}}]
+        choice = {"index": 0, "delta": {"tool_calls": calls}, "finish_reason": "tool_calls"}
+        (delta,) = self.add_second_answer({"choices": [choice]}, usage)
         return delta
 
     def add_second_answer(self, event: Json, usage: Usage | None) -> list[Delta]:
         """Append the choices of a second answer to those of the first, and add the tokens of its request."""
         for raw in event["choices"]:
             self.choice(raw["index"]).finish_reason = None
-        self._add_usage(usage)
+        if usage is not None:
+            self._rescue_usage = usage if self._rescue_usage is None else self._rescue_usage + usage
         return self.add(event)
-
-    def _add_usage(self, usage: Usage | None) -> None:
-        earlier = self._rescue_usage
-        self._rescue_usage = earlier if usage is None else usage if earlier is None else earlier + usage
 
     def missing(self, *, is_end_known: bool = True) -> str:
         """Why the answer is incomplete; empty if it is complete.
