@@ -99,3 +99,9 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         monkeypatch.setattr(f"{module}.time", SimpleNamespace(sleep=noted.append))
         monkeypatch.setattr(f"{module}.asyncio", SimpleNamespace(sleep=asleep))
     return noted
+
+
+@pytest.fixture
+def patient_drain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for the end of each stream, so that its connection is kept, however slow the server is."""
+    monkeypatch.setattr("tir_client.transport.body.DRAIN_SECONDS", 60.0)
