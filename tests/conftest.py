@@ -52,6 +52,25 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+TIR_SETTINGS = (
+    "E2E_TIR_ACCESS_TOKEN",
+    "TIR_API_TOKEN",
+    "E2E_TIR_PROJECT_ID",
+    "TIR_BASE_URL",
+    "MODEL_API_CLIENT_HOST",
+)
+PROXY_SETTINGS = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_in_the_environment() -> Generator[None]:
+    """Unset the variables that the library reads, and which whoever runs the tests may have set."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in (*TIR_SETTINGS, *PROXY_SETTINGS, *map(str.upper, PROXY_SETTINGS)):
+            patch.delenv(name, raising=False)
+        yield
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_lookup_of_names_that_never_exist() -> Generator[None]:
     """Fail at once for hosts in `.invalid`: a slow or unusual DNS server would give another error, or none."""
@@ -80,3 +99,9 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         monkeypatch.setattr(f"{module}.time", SimpleNamespace(sleep=noted.append))
         monkeypatch.setattr(f"{module}.asyncio", SimpleNamespace(sleep=asleep))
     return noted
+
+
+@pytest.fixture
+def patient_drain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for the end of each stream, so that its connection is kept, however slow the server is."""
+    monkeypatch.setattr("tir_client.transport.body.DRAIN_SECONDS", 60.0)

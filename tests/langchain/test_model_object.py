@@ -292,6 +292,7 @@ def test_the_users_http_client_is_used(make: Callable[..., ChatTIR], sandbox: Sa
     assert sandbox.requests[-1].headers["x-mine"] == "yes"
 
 
+@pytest.mark.usefixtures("patient_drain")
 async def test_connections_are_kept_and_closed(model: ChatTIR, sandbox: Sandbox):
     for _ in range(3):
         await model.ainvoke("Hi")
