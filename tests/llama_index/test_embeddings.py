@@ -174,7 +174,7 @@ def test_dimensions_are_sent_and_checked(sandbox):
     assert len(TIREmbedding(dimensions=8).get_text_embedding("a")) == 8
     assert sandbox.requests[-1].body["dimensions"] == 8
     sandbox.script(vectors((0, [1.0])))
-    with pytest.raises(ResponseError, match="8"):
+    with pytest.raises(ResponseError, match="8 was expected"):
         TIREmbedding(dimensions=8).get_text_embedding("a")
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -40,6 +42,8 @@ def load(name: str) -> NotebookNode:
 def executed(name: str) -> NotebookNode:
     """Return a notebook with the outputs of a new run, without a token."""
     notebook = load(name)
+    if "matplotlib" in str(notebook.cells):
+        _list_fonts()
     with TemporaryDirectory() as folder:
         # Unix sockets: the ports that Jupyter chooses are free until another process takes them before the kernel does.
         sockets = Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
@@ -78,6 +82,12 @@ def _texts(output: NotebookNode) -> list[str]:
         return [f"error: {output.ename}"]
     pictures = [kind for kind in output.data if kind.startswith("image/")]
     return pictures or [str(output.data["text/plain"])]
+
+
+@cache
+def _list_fonts() -> None:
+    """Let matplotlib make its list of fonts, if it has none: in a cell, it warns when that takes five seconds."""
+    subprocess.run([sys.executable, "-c", "import matplotlib.font_manager"], check=True)
 
 
 def _environment() -> dict[str, str]:
