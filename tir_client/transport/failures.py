@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 _RAISED = {
     "httpx": ("HTTPError", "StreamError", "InvalidURL"),
     "httpx2": ("HTTPError", "StreamError", "InvalidURL"),
+    "socksio": ("ProtocolError",),
 }
-"""Base error classes of httpx and httpx2; users may pass a client of either."""
+"""Base error classes of httpx and httpx2, users may pass a client of either, and of their SOCKS library."""
 
 
 CERTIFICATE = "certificate"
@@ -29,7 +30,7 @@ def transport_errors() -> tuple[type[Exception], ...]:
 
 
 def translate(failure: Exception, phase: str, url: str) -> TIRError:
-    """Return the `TIRError` for an error of httpx or httpx2, which is matched by class name.
+    """Return the `TIRError` for an error of an HTTP library, which is matched by class name.
 
     The original is not chained, because its request and frames contain the token.
     """
