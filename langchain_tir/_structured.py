@@ -14,10 +14,10 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from langchain_tir._errors import RefusedOutputError, StructuredOutputError, to_model_error
 from langchain_tir._tool_forms import VALUE, wrapped
-from langchain_tir._tools import json_schema, to_response_format, to_tool, tool_fields, without_additional_properties
+from langchain_tir._tools import json_schema, to_response_format, to_tool, tool_fields
 from tir_client import InvalidRequestError
 from tir_client.protocol.json_text import read_json, read_partial_json
-from tir_client.protocol.schemas import FAILURES, is_of_object, may_fit
+from tir_client.protocol.schemas import FAILURES, is_of_object, may_fit, without_additional_properties
 from tir_client.protocol.structured_output import unusable
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from langchain_tir._tool_forms import (
     label,
 )
 from tir_client import InvalidRequestError
-from tir_client.protocol.schemas import FAILURES, map_schema
+from tir_client.protocol.schemas import FAILURES, without_additional_properties
 from tir_client.protocol.tool_choice import response_format, tool_choice
 
 if TYPE_CHECKING:
@@ -92,16 +92,6 @@ def _function_of_callable(function: Any) -> Json:
     )
     schema = schema_of_class(model)
     return described(without_injected(schema or {}, getattr(typed, "__annotations__", {})))
-
-
-def without_additional_properties(schema: Json) -> Json:
-    """Return a schema whose objects allow no additional properties; maps are unchanged."""
-    return map_schema(schema, _closed)  # type: ignore[no-any-return]
-
-
-def _closed(schema: Json) -> Json:
-    is_open = "properties" in schema and schema.get("additionalProperties", True) is True
-    return {**schema, "additionalProperties": False} if is_open else schema
 
 
 def tool_fields(tools: Any, choice: object, *, strict: bool | None = None) -> Json:

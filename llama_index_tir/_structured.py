@@ -20,6 +20,7 @@ from pydantic_core import to_json
 from llama_index_tir._schemas import schema_of_class
 from tir_client import StructuredOutputError
 from tir_client.protocol.json_text import PartialJson, extract_json
+from tir_client.protocol.schemas import without_additional_properties
 from tir_client.protocol.structured_output import unusable
 from tir_client.protocol.tool_choice import response_format
 
@@ -68,6 +69,8 @@ class StructuredTask(Generic[Model]):
         strict: bool | None,
     ) -> None:
         schema = schema_of_class(output_cls)
+        if strict:
+            schema = without_additional_properties(schema)
         self._output_cls = output_cls
         self._template = template
         self._partial: PartialObject | None = None

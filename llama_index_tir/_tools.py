@@ -10,7 +10,13 @@ from llama_index.core.tools.types import BaseTool, ToolMetadata
 from llama_index_tir._schemas import schema_of_class
 from llama_index_tir._settings import TOOL_NAMES
 from tir_client import InvalidRequestError
-from tir_client.protocol.schemas import FAILURES, inline_references, is_of_object, resolve_root
+from tir_client.protocol.schemas import (
+    FAILURES,
+    inline_references,
+    is_of_object,
+    resolve_root,
+    without_additional_properties,
+)
 from tir_client.protocol.tool_choice import tool_choice
 
 if TYPE_CHECKING:
@@ -37,9 +43,14 @@ def to_tools(tools: Sequence[BaseTool], *, strict: bool | None) -> list[Json]:
     names = [tool["function"]["name"] for tool in wire]
     if len(set(names)) < len(names):
         raise InvalidRequestError(f"Two tools have the same name in the request: {', '.join(names)}.")
-    if strict is not None:
-        wire = [{**tool, "function": {**tool["function"], "strict": strict}} for tool in wire]
-    return wire
+    return wire if strict is None else [_with_strict(tool, strict=strict) for tool in wire]
+
+
+def _with_strict(tool: Json, *, strict: bool) -> Json:
+    function: Json = {**tool["function"], "strict": strict}
+    if strict:
+        function["parameters"] = without_additional_properties(function["parameters"])
+    return {**tool, "function": function}
 
 
 def tool_fields(

@@ -6,7 +6,9 @@ import asyncio
 import copy
 import gzip
 import pickle
+import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import httpx
@@ -132,6 +134,27 @@ def test_too_many_open_files_are_not_called_a_failure_of_the_network():
     refused = httpx.ConnectError("Cannot connect to host h:443 ssl:default [Too many open files]")
 
     assert "`ulimit -n`" in translate(refused, "connect", "https://h").message
+
+
+@pytest.mark.parametrize("ask", PATHS)
+async def test_a_socks_proxy_that_hangs_up_is_a_connection_error(ask: Ask, connect, monkeypatch):
+    """httpx passes on the error of `socksio`, an optional dependency of httpx."""
+    socksio: Any = ModuleType("socksio")
+    socksio.ProtocolError = type("ProtocolError", (Exception,), {})
+    monkeypatch.setitem(sys.modules, "socksio", socksio)
+    tries: list[httpx.Request] = []
+
+    def hang_up(http_request: httpx.Request) -> httpx.Response:
+        tries.append(http_request)
+        raise socksio.ProtocolError("Malformed reply")
+
+    transport = httpx.MockTransport(hang_up)
+    async with httpx.AsyncClient(transport=transport) as aclient:
+        with httpx.Client(transport=transport) as client:
+            model = connect(http_client=client, http_async_client=aclient)
+            with pytest.raises(APIConnectionError, match="Malformed reply"):
+                await ask(model, request())
+    assert len(tries) == 3
 
 
 @pytest.mark.parametrize("ask", PATHS[2:])

@@ -13,8 +13,9 @@ from pydantic.v1 import BaseModel as BaseModelV1
 
 from langchain_tir._schemas import schema_of_class
 from langchain_tir._tool_forms import function_of_dict, is_json_schema, label
-from langchain_tir._tools import json_schema, to_response_format, to_tool, tool_fields, without_additional_properties
+from langchain_tir._tools import json_schema, to_response_format, to_tool, tool_fields
 from tir_client import InvalidRequestError
+from tir_client.protocol.schemas import without_additional_properties
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 CLOSED = {**CITY, "additionalProperties": False}

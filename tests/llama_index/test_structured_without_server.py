@@ -53,7 +53,10 @@ def test_the_schema_is_sent_with_the_callers_arguments():
 
     assert task().kwargs == {"response_format": wire_format()}
     assert task(kwargs={**caller, "seed": 1}).kwargs == {"seed": 1, "response_format": wire_format()}
-    assert task(strict=True).kwargs == {"response_format": wire_format(strict=True)}
+    assert task(strict=False).kwargs == {"response_format": wire_format(strict=False)}
+    strict = wire_format(strict=True)
+    strict["json_schema"]["schema"]["additionalProperties"] = False
+    assert task(strict=True).kwargs == {"response_format": strict}
     assert task(Generic1).kwargs == {"response_format": wire_format(Generic1, "A___-_9" + "x" * 57)}
 
 

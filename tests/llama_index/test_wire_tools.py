@@ -45,10 +45,12 @@ def test_tools_are_sent_in_openais_form():
     plain = [tool.metadata.to_openai_tool(skip_length_check=True) for tool in (WEATHER, TIME)]
 
     assert to_tools([WEATHER, TIME], strict=None) == plain
-    for strict in (True, False):
-        assert to_tools([WEATHER], strict=strict) == [
-            {"type": "function", "function": {**plain[0]["function"], "strict": strict}}
-        ]
+    function = plain[0]["function"]
+    assert to_tools([WEATHER], strict=False) == [{"type": "function", "function": {**function, "strict": False}}]
+    closed = {**function["parameters"], "additionalProperties": False}
+    assert to_tools([WEATHER], strict=True) == [
+        {"type": "function", "function": {**function, "parameters": closed, "strict": True}}
+    ]
 
 
 def test_a_long_description_is_sent():

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from langchain_core.exceptions import OutputParserException
 from llama_index.core.prompts import PromptTemplate
+from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel
 
 from langchain_tir import ChatTIR
@@ -124,3 +125,34 @@ async def test_errors_are_of_one_family_and_carry_the_text(  # noqa: PLR0913 - t
     assert next(cls for cls in type(caught.value).__mro__ if cls.__module__ == "tir_client.errors") is error
     assert caught.value.text == text
     assert isinstance(caught.value, OutputParserException) == path.__name__.startswith("langchain")
+
+
+class Place(BaseModel):
+    city: City
+    others: dict[str, City] = {}
+
+
+def visit(place: Place) -> str:
+    """Visit a place."""
+    return place.city.name
+
+
+def test_with_strict_the_same_closed_schemas_are_sent(endpoint, sandbox):
+    sandbox.strict = False
+    answer = Reply('{"city": {"name": "Pune", "lines": ""}}')
+    model, llm = ChatTIR(**endpoint), TIR(**endpoint, strict=True)
+
+    sandbox.script(answer, answer)
+    model.with_structured_output(Place, strict=True).invoke("Pune?")
+    llm.structured_predict(Place, PROMPT)
+    formats = [request.body["response_format"] for request in sandbox.requests]
+    model.bind_tools([visit], strict=True).invoke("Pune?")
+    llm.chat_with_tools([FunctionTool.from_defaults(visit)], "Pune?")
+    tools = [request.body["tools"][0]["function"]["parameters"] for request in sandbox.requests[2:]]
+
+    assert formats[0] == formats[1]
+    for schema in (formats[0]["json_schema"]["schema"], *tools):
+        assert schema["additionalProperties"] is False
+    for parameters in tools:
+        place = parameters["properties"]["place"]
+        assert place["additionalProperties"] is place["properties"]["city"]["additionalProperties"] is False

@@ -40,6 +40,16 @@ def map_schema(schema: Any, change: Callable[[Json], Json]) -> Any:
     return change(copy)
 
 
+def without_additional_properties(schema: Json) -> Json:
+    """Return a schema whose objects allow no additional properties; maps are unchanged."""
+    return map_schema(schema, _closed)  # type: ignore[no-any-return]
+
+
+def _closed(schema: Json) -> Json:
+    is_open = "properties" in schema and schema.get("additionalProperties", True) is True
+    return {**schema, "additionalProperties": False} if is_open else schema
+
+
 def inline_references(schema: Json) -> Json:
     """A copy of a schema with references replaced by their definitions, except for recursive ones.
 

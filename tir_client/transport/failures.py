@@ -11,10 +11,9 @@ from tir_client.errors import APIConnectionError, APITimeoutError, Configuration
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LIBRARIES = ("httpx", "httpx2")
-"""The libraries whose client a user may pass."""
-_RAISED = ("HTTPError", "StreamError", "InvalidURL")
-"""The base error classes, which have the same names in both libraries."""
+_OF_HTTP = ("HTTPError", "StreamError", "InvalidURL")
+_RAISED = {"httpx": _OF_HTTP, "httpx2": _OF_HTTP, "socksio": ("ProtocolError",)}
+"""The base error classes of httpx, of httpx2, whose client a user may pass, and of their SOCKS library."""
 
 CERTIFICATE = "certificate"
 """The phase of a rejected certificate, which is not retried."""
@@ -22,11 +21,12 @@ CERTIFICATE = "certificate"
 
 def transport_errors() -> tuple[type[Exception], ...]:
     """The base error classes of the imported HTTP libraries."""
-    return tuple(getattr(sys.modules[name], cls) for name in _LIBRARIES if name in sys.modules for cls in _RAISED)
+    used = {name: sys.modules[name] for name in _RAISED if name in sys.modules}
+    return tuple(getattr(module, cls) for name, module in used.items() for cls in _RAISED[name])
 
 
 def translate(failure: Exception, phase: str, url: str) -> TIRError:
-    """Return the `TIRError` for an error of httpx or httpx2, which is matched by class name.
+    """Return the `TIRError` for an error of an HTTP library, which is matched by class name.
 
     The original is not chained, because its request and frames contain the token.
     """
