@@ -132,9 +132,10 @@ class Place(BaseModel):
     others: dict[str, City] = {}
 
 
-def visit(place: Place) -> str:
+class Visit(BaseModel):
     """Visit a place."""
-    return place.city.name
+
+    place: Place
 
 
 def test_with_strict_the_same_closed_schemas_are_sent(endpoint, sandbox):
@@ -146,8 +147,9 @@ def test_with_strict_the_same_closed_schemas_are_sent(endpoint, sandbox):
     model.with_structured_output(Place, strict=True).invoke("Pune?")
     llm.structured_predict(Place, PROMPT)
     formats = [request.body["response_format"] for request in sandbox.requests]
-    model.bind_tools([visit], strict=True).invoke("Pune?")
-    llm.chat_with_tools([FunctionTool.from_defaults(visit)], "Pune?")
+    model.bind_tools([Visit], strict=True).invoke("Pune?")
+    visit = FunctionTool.from_defaults(lambda **_: "", name="Visit", description="Visit a place.", fn_schema=Visit)
+    llm.chat_with_tools([visit], "Pune?")
     tools = [request.body["tools"][0]["function"]["parameters"] for request in sandbox.requests[2:]]
 
     assert formats[0] == formats[1]
