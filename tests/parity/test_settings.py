@@ -79,6 +79,14 @@ def test_none_unsets_a_parameter_in_the_constructor_and_in_a_call(cls, sandbox, 
 
 
 @CHAT
+def test_an_empty_list_unsets_stop(cls, sandbox, endpoint):
+    """None does so in TIR only: it is the default of `stop` in LangChain's methods."""
+    call(cls(**endpoint, stop=["end"]), stop=[])
+
+    assert sandbox.requests[0].body["stop"] == []
+
+
+@CHAT
 def test_none_unsets_the_response_format(cls, sandbox, endpoint):
     call(cls(**endpoint), response_format=None)
 
