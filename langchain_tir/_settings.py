@@ -22,7 +22,7 @@ from tir_client.chat import ChatArguments as SharedChatArguments
 from tir_client.chat import ChatParameters
 from tir_client.config import DEFAULT_MODEL
 from tir_client.embeddings import EmbeddingArguments as SharedEmbeddingArguments
-from tir_client.protocol.parameters import did_you_mean, merge_parameters
+from tir_client.protocol.parameters import did_you_mean, further_parameters, merge_parameters
 from tir_client.protocol.responses import Json
 from tir_client.protocol.text_only import for_text_only
 from tir_client.settings import SECRETS, Connection
@@ -149,12 +149,18 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
 
 
 def _with_model_kwargs(given: Json) -> Json:
-    """Move parameters in `model_kwargs` to their fields, and unknown ones to `extra_body`."""
-    loose = rename_parameters(given.get("model_kwargs") or {})
+    """Move parameters in `model_kwargs` to their fields, and unknown ones to `extra_body`.
+
+    Raises:
+        InvalidRequestError: One of the two is not a dictionary.
+    """
+    loose = rename_parameters(further_parameters("model_kwargs", given.get("model_kwargs")))
     named = {name: value for name, value in loose.items() if name in _PARAMETERS}
     rest = {name: value for name, value in loose.items() if name not in _PARAMETERS}
     fields = {**named, **{name: value for name, value in given.items() if name != "model_kwargs"}}
-    return {**fields, "extra_body": {**rest, **(fields.get("extra_body") or {})}} if rest else fields
+    if rest:
+        fields["extra_body"] = {**rest, **further_parameters("extra_body", fields.get("extra_body"))}
+    return fields
 
 
 class ChatArguments(SharedChatArguments, total=False):

@@ -17,7 +17,7 @@ from tir_client.chat import ChatParameters
 from tir_client.config import DEFAULT_MODEL
 from tir_client.embeddings import EmbeddingArguments as SharedEmbeddingArguments
 from tir_client.models import reads_text_only
-from tir_client.protocol.parameters import PARAMETER_ALIASES, Parameters, merge_parameters
+from tir_client.protocol.parameters import PARAMETER_ALIASES, Parameters, further_parameters, merge_parameters
 from tir_client.protocol.text_only import for_text_only
 from tir_client.rerankers import RerankArguments as SharedRerankArguments
 from tir_client.settings import Connection
@@ -95,8 +95,11 @@ class ChatSettings(ModelSettings, ChatParameters, FunctionCallingLLM):
 
     def _own_parameters(self) -> Json:
         fields = {name: value for name, value in self.__dict__.items() if name in _OWN and value is not None}
-        further = self._as_parameters(self.additional_kwargs)
-        extra = {**(self.extra_body or {}), **(further.get("extra_body") or {})}
+        further = self._as_parameters(further_parameters("additional_kwargs", self.additional_kwargs))
+        extra = {
+            **further_parameters("extra_body", self.extra_body),
+            **further_parameters("extra_body", further.get("extra_body")),
+        }
         return {**fields, **further, "extra_body": extra}
 
     def _as_parameters(self, arguments: Mapping[str, Any]) -> Json:

@@ -196,6 +196,16 @@ def test_the_connection_follows_changes_in_place(cls, sandbox, endpoint):
     assert sandbox.requests[-1].path.startswith("/v1/")
 
 
+@CHAT
+def test_an_extra_body_that_is_not_a_dictionary_is_refused_by_name(cls, endpoint):
+    model = cls(**endpoint)
+    with pytest.raises(InvalidRequestError, match=r"^`extra_body` must be a dictionary, not str"):
+        call(model, extra_body="top_k")
+    model.extra_body = ["top_k"]
+    with pytest.raises(InvalidRequestError, match=r"^`extra_body` must be a dictionary, not list"):
+        call(model)
+
+
 @ALL
 def test_a_field_that_does_not_exist_cannot_be_set_in_place(cls, endpoint):
     with pytest.raises((ValueError, AttributeError)):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from pydantic import BaseModel, Field, field_validator
 
+from tir_client.errors import InvalidRequestError
 from tir_client.protocol.responses import Json
 
 if TYPE_CHECKING:
@@ -126,11 +128,26 @@ def merge_parameters(own: Json, call: Json) -> Json:
     Args:
         own: The constructor's arguments, `model` included.
         call: The arguments of the call. None removes a field; for `model` it keeps the constructor's.
+
+    Raises:
+        InvalidRequestError: An `extra_body` is not a dictionary.
     """
     extra = call.get("extra_body", {})
     if extra is not None:
-        lasting = own.get("extra_body") or {}
+        extra = further_parameters("extra_body", extra)
+        lasting = further_parameters("extra_body", own.get("extra_body"))
         kept = {name: lasting[name] for name in lasting if PARAMETER_ALIASES.get(name, name) not in {**call, **extra}}
         extra = {**kept, **extra}
     model = own["model"] if call.get("model") is None else call["model"]
     return {**own, **call, "model": model, "extra_body": extra or None}
+
+
+def further_parameters(name: str, value: Any) -> Json:
+    """The parameters in a field such as `extra_body`; none if it is None.
+
+    Raises:
+        InvalidRequestError: It is not a dictionary.
+    """
+    if value is not None and not isinstance(value, Mapping):
+        raise InvalidRequestError(f"`{name}` must be a dictionary, not {type(value).__name__}.")
+    return dict(value or {})
