@@ -110,7 +110,8 @@ async def test_an_object_takes_one_request_with_its_schema(way: str):
 
     assert await predicted(llm(answers, system_prompt="Be brief.", strict=True), way, llm_kwargs=kwargs) == WHOLE
     (body,) = answers.bodies
-    strict = {**FORMAT["json_schema"], "strict": True}
+    closed = {**FORMAT["json_schema"]["schema"], "additionalProperties": False}
+    strict = {**FORMAT["json_schema"], "schema": closed, "strict": True}
     assert (body["response_format"], body["seed"]) == ({**FORMAT, "json_schema": strict}, 3)
     assert [one["content"] for one in body["messages"]] == ["Be brief.", "Who is she?"]
     assert kwargs == {"seed": 3, "tool_required": True}
