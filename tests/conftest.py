@@ -105,3 +105,10 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def patient_drain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for the end of each stream, so that its connection is kept, however slow the server is."""
     monkeypatch.setattr("tir_client.transport.body.DRAIN_SECONDS", 60.0)
+
+
+@pytest.fixture
+def patient_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for the answer that has a context window: on a busy machine a request may take longer than a second."""
+    for name in ("SECONDS", "SECONDS_IN_LOOP"):
+        monkeypatch.setattr(f"tir_client.transport.context_windows.{name}", 60.0)

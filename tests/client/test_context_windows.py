@@ -23,9 +23,7 @@ from tir_sandbox import Sandbox
 
 
 @pytest.fixture
-def own(monkeypatch: pytest.MonkeyPatch):
-    for name in ("SECONDS", "SECONDS_IN_LOOP"):  # on a busy machine a request takes longer than a second
-        monkeypatch.setattr(context_windows, name, 60.0)
+def own(patient_windows):
     with Sandbox(token=TOKEN, models=["mine"], context_window=8_192) as started:
         yield started
 

@@ -16,7 +16,7 @@ from tir_sandbox import Sandbox
 
 
 @pytest.fixture
-def own():
+def own(patient_windows: None):
     with Sandbox(models=["mine", "llama_4_scout_17b_16e_instruct"], context_window=8_192) as started:
         yield started
 

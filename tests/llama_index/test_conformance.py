@@ -9,6 +9,7 @@ from llama_index_tir import TIR
 from .conformance import LLMConformance
 
 
+@pytest.mark.usefixtures("patient_drain")
 class TestTIR(LLMConformance):
     @pytest.fixture
     def make(self, sandbox):

@@ -16,7 +16,7 @@ LISTED = "/v1/models"
 
 
 @pytest.fixture
-def own():
+def own(patient_windows: None):
     with Sandbox(models=["mine"], context_window=4_096) as started:
         yield started
 

@@ -389,6 +389,7 @@ def test_models_that_share_a_url_are_named_in_the_body_only(cls, sandbox, endpoi
     assert "/genai/bge-large-en-v1_5/v1/" in sandbox.requests[-1].path
 
 
+@pytest.mark.usefixtures("patient_windows")
 @CHAT
 def test_the_window_of_a_private_deployment_is_read_from_its_server(cls, sandbox, endpoint):
     model = cls("/mnt/models", **endpoint, endpoint_id=45)
