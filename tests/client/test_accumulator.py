@@ -163,6 +163,8 @@ def test_cumulative_usage_counts_once():
     [
         ({}, None),
         (None, None),
+        ([1], None),
+        ("many", None),
         ({"prompt_tokens": None, "completion_tokens": 3}, Usage(0, 3, 3)),
         ({"prompt_tokens": 2, "completion_tokens": 3, "prompt_tokens_details": None}, Usage(2, 3, 5)),
         (
@@ -172,7 +174,7 @@ def test_cumulative_usage_counts_once():
         ({"prompt_tokens": 2, "completion_tokens_details": {"reasoning_tokens": 0}}, Usage(2, 0, 2, None, 0)),
     ],
 )
-def test_usage_may_be_missing_in_part(usage, expected):
+def test_usage_may_be_missing_in_part_or_be_no_object(usage, expected):
     _, accumulator = add_up(STOP, {"choices": [], "usage": usage})
 
     assert expected == accumulator.finish().usage
@@ -225,7 +227,6 @@ def test_an_incomplete_answer_is_an_error_with_the_partial_answer(events, expect
     [
         ({"choices": {}}, "`choices` must be an array, not dict"),
         ({"choices": ["a"]}, r"`choices\[\]` must be an object, not str"),
-        (chunk({}, usage=[1]), "`usage` must be an object, not list"),
     ],
 )
 def test_a_part_of_another_type_is_refused_by_its_name(event, words):
@@ -247,7 +248,6 @@ def test_a_part_of_another_type_is_refused_by_its_name(event, words):
         chunk({"content": {"text": "a"}}),
         chunk({"reasoning": ["a", 5]}),
         chunk({"tool_calls": {"id": "c"}}),
-        chunk({}, usage=[1]),
     ],
 )
 def test_malformed_events_are_refused(event):

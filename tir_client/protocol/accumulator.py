@@ -110,8 +110,8 @@ class Accumulator:
         Raises:
             ResponseError: A field of the event has a wrong type.
         """
-        if usage := event.get("usage"):
-            self._usage = as_dict(usage, "usage")  # repeated usage is cumulative, so the last one wins
+        if isinstance(usage := event.get("usage"), dict) and usage:
+            self._usage = usage  # repeated usage is cumulative, so the last one wins
         choices = event.get("choices")
         if not choices or not self._head.get("model"):
             self._read_head(event)
