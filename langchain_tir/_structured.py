@@ -12,13 +12,13 @@ from langchain_core.runnables import RunnableMap, RunnablePassthrough
 from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
-from langchain_tir._errors import RefusedOutputError, StructuredOutputError, to_model_error
+from langchain_tir._errors import RefusedOutputError, to_model_error
 from langchain_tir._tool_forms import VALUE, wrapped
 from langchain_tir._tools import json_schema, to_response_format, to_tool, tool_fields
 from tir_client import InvalidRequestError
 from tir_client.protocol.json_text import read_json, read_partial_json
 from tir_client.protocol.schemas import FAILURES, is_of_object, may_fit, without_additional_properties
-from tir_client.protocol.structured_output import unusable
+from tir_client.protocol.structured_output import not_the_object, read_object, unusable, written
 
 if TYPE_CHECKING:
     from langchain_core.language_models import LanguageModelInput
@@ -68,46 +68,40 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
         if ended:
             _check_end(message, text)
         try:
-            value = self._value(message, text, partial=not ended)
+            if ended and self.target is not None and self.tool is None:
+                return read_object(self.target, str(message.text))
+            return self._made(self._value(message, partial=not ended))
         except ValueError as error:
-            raise StructuredOutputError(f"The answer is not JSON: {text!r}", text=text) from error
-        return self._made(value, text, ended=ended)
+            if not ended:
+                return None
+            finish = message.response_metadata.get("finish_reason")
+            raise to_model_error(not_the_object(self.target, error, text, finish)) from error
 
-    def _value(self, message: Any, text: str, *, partial: bool) -> Any:
+    def _value(self, message: Any, *, partial: bool) -> Any:
         if self.tool is not None:
             broken = [call for call in message.invalid_tool_calls if call["name"] == self.tool]
             arguments = [call["args"] for call in message.tool_calls if call["name"] == self.tool]
             if broken and not arguments and not partial:
-                raise ValueError(broken)
+                raise ValueError(f"the arguments of {self.tool!r} are not JSON")
             fitting = [value for value in arguments if may_fit(value, self.schema_of_tool)]
             value = next(iter(fitting or arguments[-1 if partial else 0 :]), None)
             return value if self.of_object else (value or {}).get(VALUE)
-        if partial:
-            return read_partial_json(text)
-        return read_json(text) if text.strip() else None
+        text = str(message.text)
+        return read_partial_json(text) if partial else read_json(text)
 
-    def _made(self, value: Any, text: str, *, ended: bool) -> Any:
+    def _made(self, value: Any) -> Any:
         if value is None or (self.target is None and self.of_object and not isinstance(value, dict)):
-            if ended:
-                what = f"a call of {self.tool!r}" if self.tool else "an object"
-                raise StructuredOutputError(f"The answer is not {what}: {text!r}", text=text)
-            return None
+            raise ValueError(f"no call of {self.tool!r} has a value" if self.tool else "the text is another JSON value")
         if self.target is None:
             return value
         is_v1 = not hasattr(self.target, "model_validate")
-        try:
-            return self.target.parse_obj(value) if is_v1 else self.target.model_validate(value)
-        except ValueError as error:
-            if not ended:
-                return None
-            reason = f"The answer does not fit {self.target.__name__}: {error}"
-            raise StructuredOutputError(reason, text=text) from error
+        return self.target.parse_obj(value) if is_v1 else self.target.model_validate(value)
 
 
 def _written(message: Any) -> str:
-    """The text of an answer or the arguments of its calls, for error messages."""
+    """The text of an answer, or its calls, for errors."""
     calls = [*message.tool_calls, *message.invalid_tool_calls] if isinstance(message, AIMessage) else []
-    return str(message.text) or "\n".join(f"{call['name']}({call['args']})" for call in calls)
+    return written(str(message.text), [(call["name"], call["args"]) for call in calls])
 
 
 def _check_end(message: Any, text: str) -> None:

@@ -18,10 +18,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from llama_index_tir._schemas import schema_of_class
+from llama_index_tir._tool_calls import tool_call_blocks
 from tir_client import StructuredOutputError
-from tir_client.protocol.json_text import PartialJson, extract_json
+from tir_client.protocol.json_text import PartialJson
 from tir_client.protocol.schemas import without_additional_properties
-from tir_client.protocol.structured_output import unusable
+from tir_client.protocol.structured_output import not_the_object, problem, read_object, unusable, written
 from tir_client.protocol.tool_choice import response_format
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class StructuredTask(Generic[Model]):
         if self._partial is None:
             self._partial = PartialObject(self._output_cls)
         output: Model | FlexibleModel | None = self._partial.read(
-            _text(response), whole="finish_reason" in response.additional_kwargs
+            response.message.content or "", whole="finish_reason" in response.additional_kwargs
         )
         return output
 
@@ -97,14 +98,14 @@ class StructuredTask(Generic[Model]):
             StructuredOutputError: The answer was truncated or refused; a second request would not help.
         """
         self._check_end(response)
-        problem = self._read(response)
-        if problem:
+        error = self._read(response)
+        if error is not None:
             self.second = [
                 *self.messages,
-                ChatMessage(role=MessageRole.ASSISTANT, content=_text(response)),
-                ChatMessage(content=f"That is invalid: {problem}\nAnswer with the corrected JSON object only."),
+                ChatMessage(role=MessageRole.ASSISTANT, content=_written(response)),
+                ChatMessage(content=f"That is invalid: {problem(error)}\nAnswer with the corrected JSON object only."),
             ]
-        return not problem
+        return error is None
 
     def finish(self, response: ChatResponse) -> None:
         """Parse the last answer.
@@ -113,33 +114,28 @@ class StructuredTask(Generic[Model]):
             StructuredOutputError: It is invalid.
         """
         self._check_end(response)
-        problem = self._read(response)
-        if problem:
+        error = self._read(response)
+        if error is not None:
             finish = response.additional_kwargs.get("finish_reason")
-            raise StructuredOutputError(
-                f"The answer is not a {self._output_cls.__name__}: {problem} (finish_reason {finish!r}). "
-                f"Its text is {_text(response)!r}.",
-                text=_text(response),
-                body=response.raw,
-            )
+            raised = not_the_object(self._output_cls, error, _written(response), finish)
+            raised.body = response.raw
+            raise raised from error
 
     def _check_end(self, response: ChatResponse) -> None:
         """Raise an error for a truncated or refused answer, even if its text is valid."""
         kwargs = response.additional_kwargs
-        error = unusable(_text(response), kwargs.get("finish_reason"), kwargs.get("refusal"))
+        error = unusable(_written(response), kwargs.get("finish_reason"), kwargs.get("refusal"))
         if error is not None:
             error.body = response.raw
             raise error
 
-    def _read(self, response: ChatResponse) -> str:
-        """Parse an answer; return the problem, or an empty string."""
+    def _read(self, response: ChatResponse) -> ValueError | None:
+        """Parse an answer; return the error if it is invalid."""
         try:
-            self.output = self._output_cls.model_validate_json(extract_json(_text(response)))
-        except ValidationError as error:
-            return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the text'}: {e['msg']}" for e in error.errors())
+            self.output = read_object(self._output_cls, response.message.content or "")
         except ValueError as error:
-            return f"the text is not JSON: {error}"
-        return ""
+            return error
+        return None
 
     @property
     def result(self) -> Model:
@@ -193,8 +189,10 @@ class PartialObject:
             return None
 
 
-def _text(response: ChatResponse) -> str:
-    return response.message.content or ""
+def _written(response: ChatResponse) -> str:
+    """The text of an answer, or its calls, for errors and the second request."""
+    calls = [(block.tool_name, block.tool_kwargs) for block in tool_call_blocks(response)]
+    return written(response.message.content or "", calls)
 
 
 def check_last(last: Any, output_cls: type[BaseModel]) -> None:

@@ -105,8 +105,11 @@ PATTERNS: dict[str, Case] = {
     "tir_client/protocol/json_text.py:_MARK": Case(
         lambda text: [json_text.ValueEnd().feed(text)], ("{", "}", '"', "\\", "a")
     ),
+    "tir_client/protocol/json_text.py:_HALF": Case(
+        json_text.replace_half_escapes, (*JSON_TEXTS, "\\", "\\ud83d", "\\ude42", "\\ud83d\\u", "|\\ud83d|")
+    ),
     "tir_client/protocol/server_json.py:_ESCAPE": Case(
-        quietly(lambda text: server_json.load(text.encode())),
+        quietly(lambda text: server_json.ends_in_half(text.encode())),
         (*JSON_TEXTS, "\\", "\\ud83d", '"\\ude42', '\\ud83d"', '"|\\ud83d|"'),
     ),
     "tir_client/protocol/error_responses.py:_OVERFLOW": Case(

@@ -110,6 +110,25 @@ def test_reading_takes_linear_time(function: Any, unit: str):
     assert growth(run, lambda size: unit * (size // len(unit))) < 4
 
 
+ANY_TEXT = st.text(st.characters() | st.sampled_from("\ud83d\ude42\"\\u'd8"), max_size=12)
+
+
+@given(ANY_TEXT)
+def test_half_a_character_in_an_answer_becomes_the_replacement_character(text: str):
+    answer = json.dumps({"a": text, "b": 1})
+
+    value = {"a": replace_surrogates(text), "b": 1}
+    assert read_json(answer) == read_partial_json(answer) == json.loads(extract_json(answer)) == value
+
+
+def test_half_a_character_at_the_end_of_a_partial_answer_waits_for_the_other_half():
+    answer = r'{"a": "\ud83d", "b": "\ud83d\ude42"}'
+
+    parts = [read_partial_json(answer[:size]) for size in range(14, len(answer) + 1)]
+    assert {part.get("b", "") for part in parts} == {"", "\U0001f642"}
+    assert {part["a"] for part in parts} == {"\ufffd"}
+
+
 @pytest.mark.parametrize("text", ['{"a": "é"}', '{"a": "\ud800", "b": "\udc00\ud800"}'])
 def test_text_with_escaped_surrogates_can_be_sent_and_reads_as_the_same_value(text: str):
     assert json.loads(escape_surrogates(text).encode()) == json.loads(text)

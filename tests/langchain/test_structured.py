@@ -324,7 +324,7 @@ async def test_a_call_that_misses_the_schema_is_requested_once_more(
 def test_a_call_of_another_tool_is_not_the_object():
     message = AIMessage("", tool_calls=[{"id": "1", "name": "other", "args": {}}])
 
-    with pytest.raises(StructuredOutputError, match="a call of 'Person'"):
+    with pytest.raises(StructuredOutputError, match="no call of 'Person'"):
         StructuredParser(tool="Person").invoke(message)
 
 
@@ -368,7 +368,7 @@ def test_invalid_json_is_not_repaired_at_the_end(  # noqa: PLR0913 - the cells o
     sandbox.script(Reply(text=text))
     chain = model.with_structured_output(schema, method=method)
 
-    with pytest.raises(StructuredOutputError, match="not JSON"):
+    with pytest.raises(StructuredOutputError, match=r"not JSON|the JSON is cut off"):
         list(chain.stream(PROMPT)) if streamed else chain.invoke(PROMPT)
 
 
@@ -466,7 +466,7 @@ def test_a_call_without_the_array_is_an_error(model: ChatTIR, sandbox: Sandbox, 
     sandbox.script(Reply(tool_calls=[ToolCall("Numbers", {})]), Reply(text="No."))
     chain = model.with_structured_output(NUMBERS, method="function_calling")
 
-    with pytest.raises(StructuredOutputError, match="not a call of 'Numbers'"):
+    with pytest.raises(StructuredOutputError, match="no call of 'Numbers'"):
         list(chain.stream(PROMPT)) if streamed else chain.invoke(PROMPT)
 
 

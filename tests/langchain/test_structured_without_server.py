@@ -159,9 +159,9 @@ def test_a_partial_answer_is_parsed_as_far_as_possible():
     assert StructuredParser(target=Person).parse_result(answer('{"name": "A', finish=None), partial=True) is None
     assert StructuredParser().parse_result(answer("", finish=None), partial=True) is None
     assert StructuredParser().parse_result(answer("[1", finish=None), partial=True) is None
-    with pytest.raises(StructuredOutputError, match="The answer is not JSON"):
+    with pytest.raises(StructuredOutputError, match="The answer is not an object: the JSON is cut off"):
         StructuredParser().parse_result(half)
-    with pytest.raises(StructuredOutputError, match="The answer is not JSON"):
+    with pytest.raises(StructuredOutputError, match="The answer is not an object: the JSON is cut off"):
         StructuredParser().parse_result(answer('{"name": "A'), partial=True)
 
 
@@ -184,37 +184,43 @@ def test_a_broken_call_is_an_error_once_it_has_ended():
 
     with pytest.raises(StructuredOutputError) as raised:
         made.parse_result(answer(invalid_tool_calls=[BROKEN]))
-    assert (raised.value.message, raised.value.text) == ("The answer is not JSON: 'Person({)'", "Person({)")
+    assert raised.value.message.startswith("The answer is not an object: the arguments of 'Person' are not JSON")
+    assert raised.value.text == "Person({)"
     assert made.parse_result(answer(finish=None, invalid_tool_calls=[BROKEN]), partial=True) is None
     assert made.parse_result(answer(tool_calls=calls(ADA), invalid_tool_calls=[BROKEN])) == ADA
-    with pytest.raises(StructuredOutputError, match="a call of 'Person'"):
+    with pytest.raises(StructuredOutputError, match="no call of 'Person'"):
         made.parse_result(answer(invalid_tool_calls=[{**BROKEN, "name": "other"}]))
 
 
 @pytest.mark.parametrize(
     ("made", "result", "message", "text"),
     [
-        (StructuredParser(), answer("[1]"), "The answer is not an object: '[1]'", "[1]"),
-        (StructuredParser(), answer(" "), "The answer is not an object: ' '", " "),
-        (StructuredParser(of_object=False), answer(""), "The answer is not an object: ''", ""),
-        (StructuredParser(), answer("Hi"), "The answer is not JSON: 'Hi'", "Hi"),
-        (StructuredParser(tool="P"), answer("Hi"), "The answer is not a call of 'P': 'Hi'", "Hi"),
+        (StructuredParser(), answer("[1]"), "The answer is not an object: the text is another JSON value (", "[1]"),
+        (StructuredParser(), answer(" "), "The answer is not an object: the text is not JSON: Expecting value", " "),
+        (
+            StructuredParser(of_object=False),
+            answer(""),
+            "The answer is not an object: the text is not JSON: Expecting value",
+            "",
+        ),
+        (StructuredParser(), answer("Hi"), "The answer is not an object: the text is not JSON: Expecting value", "Hi"),
+        (StructuredParser(tool="P"), answer("Hi"), "The answer is not an object: no call of 'P' has a value (", "Hi"),
         (
             StructuredParser(tool="P"),
             answer(tool_calls=calls({}, {"a": 1}, name="o")),
-            "The answer is not a call of 'P': \"o({})\\no({'a': 1})\"",
+            "The answer is not an object: no call of 'P' has a value (finish_reason 'stop'). Its text is \"o({})\\no({",
             "o({})\no({'a': 1})",
         ),
         (
             StructuredParser(target=Person),
             answer('{"name": "Ada"}'),
-            "The answer does not fit Person: 1 validation error for Person",
+            "The answer is not a Person: age: Field required (finish_reason 'stop')",
             '{"name": "Ada"}',
         ),
         (
             StructuredParser(target=PersonV1),
             answer('{"name": "Ada"}'),
-            "The answer does not fit PersonV1: 1 validation error for PersonV1",
+            "The answer is not a PersonV1: age: field required (finish_reason 'stop')",
             '{"name": "Ada"}',
         ),
     ],

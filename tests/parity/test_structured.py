@@ -1,4 +1,4 @@
-"""Structured output on eight paths: the same objects of the same texts, and the same errors."""
+"""Structured output on twelve paths: the same objects of the same texts, and the same errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from langchain_tir import ChatTIR
 from llama_index_tir import TIR
 from tir_client import RefusedOutputError, StructuredOutputError, TIRError, TruncatedOutputError
-from tir_sandbox import Reply
+from tir_sandbox import Reply, ToolCall
 
 
 class City(BaseModel):
@@ -60,6 +60,24 @@ async def llama_index_awhole(endpoint: dict[str, Any]) -> Any:
     return await TIR(**endpoint).astructured_predict(City, PROMPT)
 
 
+async def llama_index_llm(endpoint: dict[str, Any]) -> Any:
+    return (await asyncio.to_thread(TIR(**endpoint).as_structured_llm(City).complete, "Tell me of Pune.")).raw
+
+
+async def llama_index_allm(endpoint: dict[str, Any]) -> Any:
+    return (await TIR(**endpoint).as_structured_llm(City).acomplete("Tell me of Pune.")).raw
+
+
+async def llama_index_llm_stream(endpoint: dict[str, Any]) -> Any:
+    llm = TIR(**endpoint).as_structured_llm(City)
+    return (await asyncio.to_thread(lambda: list(llm.stream_complete("Tell me of Pune."))))[-1].raw
+
+
+async def llama_index_llm_astream(endpoint: dict[str, Any]) -> Any:
+    llm = TIR(**endpoint).as_structured_llm(City)
+    return [response async for response in await llm.astream_complete("Tell me of Pune.")][-1].raw
+
+
 async def llama_index_stream(endpoint: dict[str, Any]) -> Any:
     return (await asyncio.to_thread(lambda: list(TIR(**endpoint).stream_structured_predict(City, PROMPT))))[-1]
 
@@ -77,6 +95,10 @@ EVERY: tuple[Path, ...] = (
     llama_index_awhole,
     llama_index_stream,
     llama_index_astream,
+    llama_index_llm,
+    llama_index_allm,
+    llama_index_llm_stream,
+    llama_index_llm_astream,
 )
 
 OBJECTS = {
@@ -88,15 +110,57 @@ OBJECTS = {
     "a raw line break in a fence": f"```\n{RAW}\n```",
 }
 
-# The model's answers. LlamaIndex makes a second request where that may help.
+ASKS_AGAIN = EVERY[4:10]
+"""LlamaIndex makes a second request where that may help, except in a stream of `as_structured_llm`."""
+
+CUT_OFF = "The answer was cut off before the object was complete; raise `max_tokens`. It begins {!r}."
+FILTERED = "The server's content filter ended the answer. It begins {!r}."
+NOT_JSON = "the text is not JSON: Expecting value: line 1 column 1 (char 0)"
+
+
+def not_a_city(text: str, problem: str, finish_reason: str = "stop") -> tuple[type[TIRError], str, str]:
+    reason = f"{problem} (finish_reason {finish_reason!r})"
+    return StructuredOutputError, text, f"The answer is not a City: {reason}. Its text is {text!r}."
+
+
+CALLS = (ToolCall("City", "five"), ToolCall("City", PUNE.model_dump()))
+CALLED = "City({'name': 'Pune', 'lines': 'a\\nb'})\nCity(five)"
+
+# The model's answers, and the class, text and message of the error.
 FAILURES = {
-    "prose": (Reply(text="Pune is a city."), StructuredOutputError, "Pune is a city."),
-    "an object that does not fit": (Reply(text='{"name": "Pune"}'), StructuredOutputError, '{"name": "Pune"}'),
-    "cut off": (Reply(text='{"name": "Pu', finish_reason="length"), TruncatedOutputError, '{"name": "Pu'),
-    "cut off behind the object": (Reply(text=TEXT, finish_reason="length"), TruncatedOutputError, TEXT),
-    "a content filter behind the object": (Reply(text=TEXT, finish_reason="content_filter"), RefusedOutputError, TEXT),
-    "a content filter": (Reply(text='{"na', finish_reason="content_filter"), RefusedOutputError, '{"na'),
-    "a refusal": (Reply(text="", refusal="I will not."), RefusedOutputError, "I will not."),
+    "prose": (Reply(text="Pune is a city."), not_a_city("Pune is a city.", NOT_JSON)),
+    "white space": (Reply(text=" "), not_a_city(" ", NOT_JSON.replace("1 (char 0)", "2 (char 1)"))),
+    "half of an object": (
+        Reply(text='{"name": "Pu', finish_reason="stop"),
+        not_a_city('{"name": "Pu', "the JSON is cut off, or nested too deeply"),
+    ),
+    "an object that does not fit": (
+        Reply(text='{"name": 5}'),
+        not_a_city('{"name": 5}', "name: Input should be a valid string; lines: Field required"),
+    ),
+    "an array": (Reply(text="[1]"), not_a_city("[1]", "the text: Input should be an object")),
+    "null": (Reply(text="null"), not_a_city("null", "the text: Input should be an object")),
+    "tool calls": (Reply(tool_calls=CALLS), not_a_city(CALLED, NOT_JSON, "tool_calls")),
+    "cut off": (
+        Reply(text='{"name": "Pu', finish_reason="length"),
+        (TruncatedOutputError, '{"name": "Pu', CUT_OFF.format('{"name": "Pu')),
+    ),
+    "cut off behind the object": (
+        Reply(text=TEXT, finish_reason="length"),
+        (TruncatedOutputError, TEXT, CUT_OFF.format(TEXT)),
+    ),
+    "a content filter behind the object": (
+        Reply(text=TEXT, finish_reason="content_filter"),
+        (RefusedOutputError, TEXT, FILTERED.format(TEXT)),
+    ),
+    "a content filter": (
+        Reply(text='{"na', finish_reason="content_filter"),
+        (RefusedOutputError, '{"na', FILTERED.format('{"na')),
+    ),
+    "a refusal": (
+        Reply(text="", refusal="I will not."),
+        (RefusedOutputError, "I will not.", "The model refused: 'I will not.'."),
+    ),
 }
 
 
@@ -111,19 +175,24 @@ async def test_an_object_is_read_from_any_text(sandbox, endpoint, path, text):
 
 
 @pytest.mark.parametrize("path", EVERY)
-@pytest.mark.parametrize(("reply", "error", "text"), FAILURES.values(), ids=FAILURES)
-async def test_errors_are_of_one_family_and_carry_the_text(  # noqa: PLR0913 - the cells of a table
-    *, sandbox, endpoint, path, reply, error, text
-):
-    asks_again = error is StructuredOutputError and path.__name__.startswith("llama_index")
-    sandbox.script(*[reply] * (2 if asks_again else 1))
+async def test_half_a_character_becomes_the_replacement_character(sandbox, endpoint, path):
+    sandbox.script(Reply(text=r'{"name": "P\ud83dune \ud83d\ude42", "lines": "\ude42"}'))
+
+    assert await path(endpoint) == City(name="P\ufffdune \U0001f642", lines="\ufffd")
+
+
+@pytest.mark.parametrize("path", EVERY)
+@pytest.mark.parametrize(("reply", "expected"), FAILURES.values(), ids=FAILURES)
+async def test_errors_are_of_one_family_and_carry_the_text(*, sandbox, endpoint, path, reply, expected):
+    error = expected[0]
+    sandbox.script(*[reply] * (2 if error is StructuredOutputError and path in ASKS_AGAIN else 1))
 
     with pytest.raises(error) as caught:
         await path(endpoint)
     assert isinstance(caught.value, TIRError)
     assert isinstance(caught.value, ValueError)
-    assert next(cls for cls in type(caught.value).__mro__ if cls.__module__ == "tir_client.errors") is error
-    assert caught.value.text == text
+    found = next(cls for cls in type(caught.value).__mro__ if cls.__module__ == "tir_client.errors")
+    assert (found, caught.value.text, caught.value.message) == expected
     assert isinstance(caught.value, OutputParserException) == path.__name__.startswith("langchain")
 
 

@@ -1,7 +1,7 @@
 """Parses JSON that a model wrote: tool arguments, or a value inside prose or a fence, complete or partial. Pure.
 
 It is as lenient as LangChain's parsers: raw line breaks and tabs in strings are accepted, and text around the object is
-ignored. Each function takes time linear in the length of the text.
+ignored. In an answer, half a character becomes U+FFFD. Each function takes time linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -22,6 +22,12 @@ _FENCE = re.compile(r"```[\w+-]*\s*+(?=[{\[])", re.ASCII)
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f]")
 _CONSTANT = re.compile(r'"(?:[^"\\]++|\\.)*+"?|-?Infinity|NaN', re.DOTALL)
+_HALF = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F]"
+    r"|(u[dD][89abAB][0-9a-fA-F]{2}(?=[^\\]|\\[^u]|\\u[^dD]|\\u[dD][^c-fC-F])|u[dD][c-fC-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+"""An escape. The group is half a character, but not at the end of the text, where the other half may follow."""
 _MARK = re.compile(r'["\\{}\[\]]')
 
 
@@ -91,8 +97,14 @@ def replace_surrogates(text: str) -> str:
     return text
 
 
+def replace_half_escapes(text: str) -> str:
+    """JSON text with U+FFFD in place of each escape of a lone surrogate, which pydantic refuses."""
+    return _HALF.sub(lambda found: "\\ufffd" if found[1] else found[0], text)
+
+
 def _find(text: str) -> tuple[Any, str]:
     """The JSON value in `text`, and its source text."""
+    text = replace_half_escapes(text)
     for start in _starts(text):
         try:
             value, end = _DECODER.raw_decode(text, start)
@@ -119,7 +131,7 @@ def _parse_partial(text: str) -> Any:
     except ValueError:
         pass
     try:
-        return from_json(escape_controls(text), allow_partial="trailing-strings")
+        return from_json(replace_half_escapes(escape_controls(text)), allow_partial="trailing-strings")
     except ValueError:
         return None
 

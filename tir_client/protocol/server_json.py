@@ -11,13 +11,11 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from tir_client.protocol.json_text import replace_half_escapes
+
 _HIGH, _LOW = rb"\\u[dD][89abAB][0-9a-fA-F]{2}", rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-_ESCAPE = re.compile(
-    rb'(?P<pair>%b%b)|(?P<end>%b)(?=")|(?P<start>"%b)|(?P<half>%b|%b)|\\.' % (_HIGH, _LOW, _HIGH, _LOW, _HIGH, _LOW),
-    re.DOTALL,
-)
-"""An escape. The groups are a whole character, a half at the end or start of a string, and a half elsewhere."""
-_REPLACEMENT = rb"\ufffd"
+_ESCAPE = re.compile(rb'%b%b|(?P<end>%b)(?=")|(?P<start>"%b)|\\.' % (_HIGH, _LOW, _HIGH, _LOW), re.DOTALL)
+"""An escape. The groups are half a character at the end or start of a string."""
 
 
 def load(content: bytes) -> Any:
@@ -29,7 +27,8 @@ def load(content: bytes) -> Any:
     try:
         return from_json(content)
     except ValueError:
-        return from_json(_ESCAPE.sub(_replaced, content))
+        text = replace_half_escapes(content.decode(errors="surrogateescape"))
+        return from_json(text.encode(errors="surrogateescape"))
 
 
 def ends_in_half(event: bytes) -> bool:
@@ -51,9 +50,3 @@ def join_halves(event: bytes, following: bytes) -> tuple[bytes, bytes]:
 
 def _find(event: bytes, kind: str) -> re.Match[bytes] | None:
     return next((found for found in _ESCAPE.finditer(event) if found.lastgroup == kind), None)
-
-
-def _replaced(found: re.Match[bytes]) -> bytes:
-    if found.lastgroup in {None, "pair"}:
-        return found[0]
-    return (b'"' if found.lastgroup == "start" else b"") + _REPLACEMENT
