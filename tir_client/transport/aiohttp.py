@@ -174,6 +174,9 @@ _TRANSLATED: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
 def translated(error: Exception) -> httpx.TransportError:
     """The httpx error for an aiohttp error. Its message omits the URL, whose query may be secret."""
     wanted = next((ours for theirs, ours in _TRANSLATED if isinstance(error, theirs)), httpx.ReadError)
+    # The causes of these two, because aiohttp adds the repr of the TLS context.
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return wanted(str(error.certificate_error))
     if isinstance(error, aiohttp.ClientConnectorError):
-        return wanted(str(error.os_error))  # aiohttp adds the repr of the TLS context
+        return wanted(str(error.os_error))
     return wanted(error.message if isinstance(error, aiohttp.ClientResponseError) else str(error))
