@@ -18,7 +18,7 @@ from langchain_tir._tools import json_schema, to_response_format, to_tool, tool_
 from tir_client import InvalidRequestError
 from tir_client.protocol.json_text import read_json, read_partial_json
 from tir_client.protocol.schemas import FAILURES, is_of_object, may_fit, without_additional_properties
-from tir_client.protocol.structured_output import not_the_object, read_object, unusable, written
+from tir_client.protocol.structured_output import make_object, not_the_object, read_object, unusable, written
 
 if TYPE_CHECKING:
     from langchain_core.language_models import LanguageModelInput
@@ -63,19 +63,24 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
         """
         generation = result[0]
         message = generation.message if isinstance(generation, ChatGeneration) else AIMessage(generation.text)
-        ended = not partial or "finish_reason" in message.response_metadata
+        if partial and "finish_reason" not in message.response_metadata:
+            return self._partial(message)
         text = _written(message)
-        if ended:
-            _check_end(message, text)
+        _check_end(message, text)
         try:
-            if ended and self.target is not None and self.tool is None:
+            if self.target is not None and self.tool is None:
                 return read_object(self.target, str(message.text))
-            return self._made(self._value(message, partial=not ended))
+            return self._made(self._value(message, partial=False))
         except ValueError as error:
-            if not ended:
-                return None
             finish = message.response_metadata.get("finish_reason")
             raise to_model_error(not_the_object(self.target, error, text, finish)) from error
+
+    def _partial(self, message: Any) -> Any:
+        """The object so far, or None if it is not valid yet."""
+        try:
+            return self._made(self._value(message, partial=True))
+        except Exception:  # noqa: BLE001 - a custom validator may fail on half of an object
+            return None
 
     def _value(self, message: Any, *, partial: bool) -> Any:
         if self.tool is not None:
@@ -94,8 +99,7 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
             raise ValueError(f"no call of {self.tool!r} has a value" if self.tool else "the text is another JSON value")
         if self.target is None:
             return value
-        is_v1 = not hasattr(self.target, "model_validate")
-        return self.target.parse_obj(value) if is_v1 else self.target.model_validate(value)
+        return make_object(self.target, value)
 
 
 def _written(message: Any) -> str:

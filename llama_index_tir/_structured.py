@@ -15,14 +15,13 @@ from llama_index.core.program.utils import FlexibleModel, create_flexible_model
 from llama_index.core.types import Model
 from llama_index_instrumentation import get_dispatcher
 from pydantic import BaseModel, ValidationError
-from pydantic_core import to_json
 
 from llama_index_tir._schemas import schema_of_class
 from llama_index_tir._tool_calls import tool_call_blocks
 from tir_client import StructuredOutputError
 from tir_client.protocol.json_text import PartialJson
 from tir_client.protocol.schemas import without_additional_properties
-from tir_client.protocol.structured_output import not_the_object, problem, read_object, unusable, written
+from tir_client.protocol.structured_output import make_object, not_the_object, problem, read_object, unusable, written
 from tir_client.protocol.tool_choice import response_format
 
 if TYPE_CHECKING:
@@ -182,7 +181,7 @@ class PartialObject:
             return None
         self._last = value
         try:
-            return self._output_cls.model_validate_json(to_json(value))
+            return make_object(self._output_cls, value)
         except ValidationError:
             return self._flexible.model_validate(value)
         except Exception:  # noqa: BLE001 - a custom validator may fail on half of an object

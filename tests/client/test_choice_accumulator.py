@@ -190,6 +190,7 @@ def test_reasoning_may_be_among_the_parts_of_the_content(parts, reasoning, text)
         ),
         ({"type": "refusal", "refusal": "No."}, '[refusal: {"refusal": "No."}]'),
         ({"type": "text", "text": None}, ""),
+        ({"type": "text"}, ""),
         ({"type": 7}, "[7]"),
         ({}, ""),
     ],

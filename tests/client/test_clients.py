@@ -65,6 +65,14 @@ async def test_certificates_that_cannot_be_read_are_named(monkeypatch, tmp_path)
             await ask(TIRClient(config), request())
 
 
+@pytest.mark.parametrize("proxies", [{}, {"HTTP_PROXY": "http://127.0.0.1:9"}])
+async def test_a_variable_that_only_ends_like_a_proxy_setting_is_not_checked(proxies, monkeypatch, sandbox: Sandbox):
+    for name, value in {"FTP_PROXY": "http://host:99999", "MY_PROXY": "http://host:port", **proxies}.items():
+        monkeypatch.setenv(name, value)
+    for ask in EVERY:
+        assert await ask(client(sandbox), request())
+
+
 @pytest.mark.parametrize("ask", PATHS)
 @pytest.mark.parametrize("host", ["localhost", "a.localhost", "127.0.0.1", "127.9.9.9", "[::1]", "[0::1]"])
 async def test_no_proxy_sees_a_token_that_is_sent_over_plain_http_to_this_machine(ask: Ask, host: str, monkeypatch):

@@ -187,6 +187,12 @@ def test_a_placeholder_shows_a_long_value_shortened():
     assert value_placeholder("search", ["x" * 501]) == f'[search: ["{"x" * 500}… (501 characters)"]]'
 
 
+def test_the_data_of_a_data_url_is_not_in_a_placeholder():
+    part = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}, "note": "data: a, b"}
+    shown = '"image_url": {"url": "data:image/png;base64,… (26 characters)"}, "note": "data: a, b"'
+    assert value_placeholder("image_url", part) == f"[image_url: {{{shown}}}]"
+
+
 @pytest.mark.parametrize(
     ("data", "media_type", "text"),
     [

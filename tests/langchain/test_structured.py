@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from enum import Enum
 from typing import Annotated, Any, TypedDict
 
@@ -10,7 +11,7 @@ import pytest
 from langchain_core.exceptions import ModelError, ModelInvalidRequestError, OutputParserException
 from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import JsonOutputParser
-from pydantic import BaseModel, RootModel
+from pydantic import BaseModel, RootModel, field_validator
 
 from langchain_tir import ChatTIR, RefusedOutputError, StructuredOutputError, TruncatedOutputError
 from langchain_tir._structured import StructuredParser
@@ -140,6 +141,43 @@ def test_a_dict_grows_while_it_is_streamed(model: ChatTIR, sandbox: Sandbox, met
     assert parts[-1] == ADA
     assert {"name": "Ada"} in parts
     assert len(parts) > 2
+
+
+class Booking(BaseModel, strict=True):
+    """A booking."""
+
+    guests: tuple[str, ...]
+    day: date
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_strict_class_accepts_what_is_valid_as_json(model: ChatTIR, sandbox: Sandbox, method: Any, streamed: bool):
+    script(sandbox, method, '{"guests": ["Ada", "Bob"], "day": "2026-12-24"}', name="Booking")
+    chain = model.with_structured_output(Booking, method=method)
+
+    found = list(chain.stream(PROMPT))[-1] if streamed else chain.invoke(PROMPT)
+    assert found == Booking(guests=("Ada", "Bob"), day=date(2026, 12, 24))
+
+
+class Pair(BaseModel):
+    """Two names."""
+
+    names: list[str]
+
+    @field_validator("names")
+    @classmethod
+    def _check(cls, names: list[str]) -> list[str]:
+        return [names[0], names[1]]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_validator_that_fails_on_half_of_an_object_does_not_end_a_stream(
+    model: ChatTIR, sandbox: Sandbox, method: Any
+):
+    script(sandbox, method, '{"names": ["Ada", "Bob"]}', name="Pair")
+    found = list(model.with_structured_output(Pair, method=method).stream(PROMPT))
+    assert found[-1] == Pair(names=["Ada", "Bob"])
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -201,7 +201,7 @@ def _is_thought(part: Any) -> bool:
 
 
 def _as_text(part: Any) -> Any:
-    if not isinstance(part, dict) or "text" in part or not part.get("type"):
+    if not isinstance(part, dict) or "text" in part or part.get("type") in (None, "", "text"):
         return part
     return value_placeholder(as_str(part["type"]), part)
 

@@ -26,7 +26,7 @@ def file_placeholder(kind: str, *, name: object = "", media_type: object = "", u
 
 
 def value_placeholder(kind: str, value: object) -> str:
-    """A line with a value as JSON; long texts are cut, encrypted and binary data left out."""
+    """A line with a value as JSON; long texts are cut, encrypted and binary data and those of `data:` URLs left out."""
     shown = _shown(value)
     text = "" if shown in (None, "", [], {}) else f": {json.dumps(shown, ensure_ascii=False)}"
     return f"[{kind}{_cut(text, MOST)}]"
@@ -63,7 +63,14 @@ def _shown(value: object, depth: int = 0) -> Any:
         case int() | float() | None:
             return value
         case _:
-            return _cut(str(value), MOST // 4)
+            text = str(value)
+            return _cut(text, _data_start(text) or MOST // 4)
+
+
+def _data_start(text: str) -> int:
+    """The position of the data in a `data:` URL; 0 for other text."""
+    head = text[: MOST // 4]
+    return head.index(",") + 1 if head.startswith("data:") and ";base64," in head else 0
 
 
 def _is_shown(key: object) -> bool:

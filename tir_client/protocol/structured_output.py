@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tir_client.errors import RefusedOutputError, StructuredOutputError, TruncatedOutputError
-from tir_client.protocol.json_text import extract_json
+from tir_client.protocol.json_text import extract_json, replace_half_escapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +29,21 @@ def read_object(cls: Any, text: str) -> Any:
     Raises:
         ValueError: The answer has no JSON, or it does not fit the class.
     """
-    source = extract_json(text)
+    return _validated(cls, extract_json(text))
+
+
+def make_object(cls: Any, value: object) -> Any:
+    """Make an object of a pydantic class (v2 or v1) from a JSON value, validated as JSON.
+
+    A strict class accepts JSON's form of a date or an enum only from JSON, not from Python's types.
+
+    Raises:
+        ValueError: The value does not fit the class.
+    """
+    return _validated(cls, replace_half_escapes(json.dumps(value)))
+
+
+def _validated(cls: Any, source: str) -> Any:
     return cls.model_validate_json(source) if hasattr(cls, "model_validate_json") else cls.parse_raw(source)
 
 

@@ -19,7 +19,7 @@ import httpx
 
 from tir_client.config import LOOPBACK
 from tir_client.errors import ConfigurationError
-from tir_client.transport.loop_client import LoopClient, has_proxies, proxies
+from tir_client.transport.loop_client import PROXY_SCHEMES, LoopClient, has_proxies, proxies
 
 try:
     import resource
@@ -180,7 +180,7 @@ def _proxy_url(proxy: str) -> httpx.URL:
 
 def _check_proxies() -> None:
     for scheme, proxy in proxies():
-        if scheme != "no":
+        if scheme in PROXY_SCHEMES:
             _proxy_url(proxy)
 
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     Proxies = tuple[tuple[str, str], ...]
 
 
+PROXY_SCHEMES = frozenset({"http", "https", "all"})
+"""Schemes whose proxies httpx uses: `getproxies` returns every variable whose name ends in `_proxy`."""
+
+
 def proxies() -> Proxies:
     """The proxies in the environment, and the hosts that need none."""
     return tuple(sorted(getproxies().items()))
@@ -24,7 +28,7 @@ def proxies() -> Proxies:
 
 def has_proxies() -> bool:
     """Whether the environment sets a proxy. Only httpx's own transports support proxies."""
-    return bool(getproxies().keys() & {"http", "https", "all"})
+    return bool(getproxies().keys() & PROXY_SCHEMES)
 
 
 class LoopClient:
