@@ -13,7 +13,8 @@ from tir_client.closing import Closing
 from tir_client.config import DEFAULT_MODEL, Config
 from tir_client.errors import APIConnectionError
 from tir_client.models import model_info
-from tir_client.protocol.reader import read_answer, read_embeddings, read_models, read_token_count
+from tir_client.protocol.json_answers import read_embeddings, read_models, read_token_count
+from tir_client.protocol.reader import read_answer
 from tir_client.protocol.requests import ChatRequest, EmbeddingRequest, RerankRequest, to_bytes
 from tir_client.protocol.rerank import read_reranking
 from tir_client.protocol.second_request import SecondRequest

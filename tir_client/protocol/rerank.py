@@ -6,7 +6,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from tir_client.errors import ResponseError
-from tir_client.protocol.reader import read_json
+from tir_client.protocol.json_answers import read_json
 from tir_client.protocol.responses import Reranking, RerankResult, Usage
 
 if TYPE_CHECKING:
