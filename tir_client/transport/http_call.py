@@ -44,6 +44,7 @@ class HTTPCall:
         timeouts: How long each phase may take.
         start: The wait for a deployment that is starting.
         phase: The current phase: "connect", "first_byte" or "chunk".
+        request_id: The server's id of the current try, once its headers have arrived.
         success_means_started: Whether a response without an error shows that the deployment has started.
         failure: The failure of the last try, until it is reported or retried.
     """
@@ -57,6 +58,7 @@ class HTTPCall:
         self.timeouts = timeouts
         self.start = start
         self.phase = "connect"
+        self.request_id: str | None = None
         self.success_means_started = True
         self._config = config
         self._policy = policy
@@ -65,7 +67,6 @@ class HTTPCall:
         self._deadline: float | None = None
         self._limits: dict[str, float | None] = {}
         self._clocked = False
-        self._request_id: str | None = None
         self._token = SecretStr("")
         self._last: TIRError | None = None
 
@@ -95,7 +96,7 @@ class HTTPCall:
             APITimeoutError: The time for the whole call is over.
         """
         self.phase = "first_byte"
-        self._request_id = None
+        self.request_id = None
         self.start.begin_try(self.timeouts.first_byte)
         self.check_time()
         self._clocked = clocked and self.opening is not None
@@ -137,7 +138,7 @@ class HTTPCall:
         This changes the request's timeout dictionary, which the connection reads again for the body.
         """
         self.phase = "chunk"
-        self._request_id = response.headers.get("x-request-id")
+        self.request_id = response.headers.get("x-request-id")
         self._limits["read"] = None if self._clocked else self._left(self.timeouts.chunk)
         if self.success_means_started and response.is_success:
             self.start.note_started()
@@ -232,7 +233,7 @@ class HTTPCall:
         return self._identified(timeout_in("total")) if failure is None else total_exceeded(failure, self.start.waited)
 
     def _identified(self, error: TIRError) -> TIRError:
-        error.request_id = self._request_id
+        error.request_id = self.request_id
         return error
 
     def _left(self, seconds: float | None) -> float | None:
