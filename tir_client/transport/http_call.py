@@ -107,20 +107,21 @@ class HTTPCall:
             "write": self._left(self.timeouts.chunk),
             "pool": first_byte,
         }
-        headers = {"accept": "text/event-stream", "accept-encoding": "identity"} if streamed else dict(WHOLE)
-        headers["user-agent"] = USER_AGENT
-        if self._body is not None:
-            headers["content-type"] = "application/json"
-        headers |= {name.lower(): value for name, value in self._config.headers.items()}
         url, params = self._address(client)
         return client.build_request(
             "GET" if self._body is None else "POST",
             url,
             params=params,
-            headers=headers,
+            headers=self._headers(streamed=streamed),
             content=self._body,
             extensions={"timeout": self._limits, "deadline": self._deadline},
         )
+
+    def _headers(self, *, streamed: bool) -> dict[str, str]:
+        headers = {**(STREAMED if streamed else WHOLE), "user-agent": USER_AGENT}
+        if self._body is not None:
+            headers["content-type"] = "application/json"
+        return headers | {name.lower(): value for name, value in self._config.headers.items()}
 
     def _address(self, client: Any) -> tuple[str | httpx.URL, dict[str, str] | None]:
         """The URL and its query. The parsed URL is cached, unless the client or the user adds query parameters.
@@ -244,7 +245,9 @@ class HTTPCall:
 
 USER_AGENT = f"tir-llm/{__version__} python/{platform.python_version()}"
 WHOLE = {"accept": "application/json", "accept-encoding": "gzip, deflate"}
-"""Headers for a whole answer. Streams are not compressed, because compression delays chunks."""
+"""Headers for a whole answer."""
+STREAMED = {"accept": "text/event-stream", "accept-encoding": "identity"}
+"""Headers for a stream. It is not compressed, because compression delays chunks."""
 
 
 @lru_cache(maxsize=64)
