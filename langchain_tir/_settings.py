@@ -14,7 +14,7 @@ from pydantic import Field
 from langchain_tir._aliases import CHAT_ALIASES, LANGCHAIN_UNSUPPORTED, rename_parameters, with_usage_option
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import to_wire
-from langchain_tir._profile import profile_of
+from langchain_tir._profile import known_profile
 from langchain_tir._tools import to_response_format, tool_fields
 from tir_client import ChatRequest
 from tir_client.aliases import refuse_unknown_parameters
@@ -144,7 +144,7 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
 
     def _reads_text_only(self, model: str) -> bool:
         """Whether a model is known to be text-only. For the constructor's model, `profile` decides."""
-        facts = self.profile if model == self.model else profile_of(model)
+        facts = self.profile if model == self.model else known_profile(model)
         return (facts or {}).get("image_inputs") is False
 
 
