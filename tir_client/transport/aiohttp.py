@@ -39,7 +39,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         keepalive: Seconds for which an idle connection is kept.
     """
 
-    def __init__(self, tls: Callable[[], ssl.SSLContext], *, limit: int = 1_000, keepalive: float = 30.0) -> None:
+    def __init__(self, tls: Callable[[], ssl.SSLContext], *, limit: int, keepalive: float) -> None:
         self._tls = tls
         self._connector = Connector(limit=limit, keepalive_timeout=keepalive, resolver=aiohttp.ThreadedResolver())
         self._session = aiohttp.ClientSession(
