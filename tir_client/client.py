@@ -124,6 +124,14 @@ class TIRClient(Closing):
         self._advice.check_request(request)
         return SecondRequest(request, lenient=lenient)
 
+    def _ask(self, request: ChatRequest) -> Accumulator:
+        call = self._call(request.model, CHAT, request.whole())
+        return self._sender.fetch(call, partial(read_answer, request))
+
+    async def _aask(self, request: ChatRequest) -> Accumulator:
+        call = self._call(request.model, CHAT, request.whole())
+        return await self._sender.afetch(call, partial(read_answer, request))
+
     # Everything else
 
     def embed(self, request: EmbeddingRequest) -> Embeddings:
@@ -242,15 +250,6 @@ class TIRClient(Closing):
     ) -> HTTPCall:
         wait = StartWait(start or self.start, url, self._starting)
         return HTTPCall(self.config, timeouts or self.timeouts, retry or self.retry, wait, url, content)
-
-    def _ask(self, request: ChatRequest) -> Accumulator:
-        call = self._call(request.model, CHAT, request.whole())
-        return self._sender.fetch(call, partial(read_answer, request))
-
-    async def _aask(self, request: ChatRequest) -> Accumulator:
-        return await self._sender.afetch(
-            self._call(request.model, CHAT, request.whole()), partial(read_answer, request)
-        )
 
     # Lifecycle
 
