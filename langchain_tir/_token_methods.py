@@ -45,6 +45,9 @@ class TokenMethods(ChatSettings):
         Args:
             messages: The prompt, in any form that `invoke` accepts.
             kwargs: Parameters of the call; `tools` are counted.
+
+        Raises:
+            APIStatusError: The server does not expose `/tokenize`, or cannot count the prompt.
         """
         with model_errors():
             return self.client.count_tokens(self._request(self._convert_input(messages).to_messages(), None, kwargs))

@@ -212,6 +212,9 @@ class TIRClient(Closing):
         Args:
             request: The prompt.
             retry: Replaces the client's retry policy; `wait_for_start` then does not apply either.
+
+        Raises:
+            APIStatusError: The server does not expose `/tokenize`, or cannot count the prompt.
         """
         return self._sender.fetch(self._tokenize(request, retry), read_token_count)
 
