@@ -41,6 +41,12 @@ def read_json(content: bytes, request_id: str | None, *, arrays: bool = False) -
     raise ResponseError(f"{_NO_ERROR_STATUS} is not a JSON object: {explanation}\n{advice}", **details)
 
 
+def usage_of(answer: Json) -> Usage | None:
+    """The token counts of an answer; None if it has none."""
+    usage = answer.get("usage")
+    return Usage.of(usage) if isinstance(usage, dict) else None
+
+
 def read_embeddings(request: EmbeddingRequest, content: bytes, request_id: str | None) -> Embeddings:
     """Read the vectors of `request`, in the order of its texts.
 
@@ -65,12 +71,7 @@ def read_embeddings(request: EmbeddingRequest, content: bytes, request_id: str |
             f"The vectors have {sorted(sizes)} dimensions; {wanted or 'one length'} was expected.",
             request_id=request_id,
         )
-    usage = answer.get("usage")
-    return Embeddings(
-        vectors,
-        str(answer.get("model") or request.model),
-        Usage.of(usage) if isinstance(usage, dict) else None,
-    )
+    return Embeddings(vectors, str(answer.get("model") or request.model), usage_of(answer))
 
 
 def _vector(row: Any) -> list[float]:
