@@ -104,8 +104,8 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
         """The model, under another name that LangChain uses."""
         return self.model
 
-    def _set_parameters(self) -> Json:
-        """The parameters that are set, sorted by name."""
+    def _own_parameters(self) -> Json:
+        """The constructor's parameters that are set, sorted by name."""
         values = {name: value for name, value in self.__dict__.items() if name in _OF_CALLS and value is not None}
         if not self.model_kwargs:
             values.pop("model_kwargs", None)
@@ -119,7 +119,7 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
         """
         given = {name: value for name, value in rename_parameters(call).items() if name not in _INTERNAL}
         self._refuse_unknown_parameters(given)
-        return merge_parameters(_with_model_kwargs(self._set_parameters()), _with_model_kwargs(given))
+        return merge_parameters(_with_model_kwargs(self._own_parameters()), _with_model_kwargs(given))
 
     def _refuse_unknown_parameters(self, call: Collection[str], method: Collection[str] = ()) -> None:
         """Refuse arguments of a call that are not parameters.
