@@ -10,15 +10,13 @@ import httpx
 from yarl import URL
 
 from tir_client.transport.connections import Connector
+from tir_client.transport.timeouts import PIECE
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
     from aiohttp.abc import AbstractStreamWriter
-
-PIECE = 64 * 1024
-"""Bytes of a request that are written at once; each piece has its own time limit."""
 
 LONGEST_HEADER = 64 * 1024
 
