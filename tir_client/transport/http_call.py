@@ -213,7 +213,8 @@ class HTTPCall:
                 pause = None
                 self.failure = self._total_error()
         name, tries = type(self.failure).__name__, self._failures + self.start.tries
-        logger.debug("%s: try %d failed (%s), %s", self.url, tries, name, _next(pause))
+        outcome = "giving up" if pause is None else f"trying again in {pause:.2f} s"
+        logger.debug("%s: try %d failed (%s), %s", self.url, tries, name, outcome)
         if pause is not None:
             del self.failure
         return pause
@@ -258,7 +259,3 @@ def _parsed(url: str, params: tuple[tuple[str, str], ...]) -> httpx.URL:
 def _shorter(seconds: float | None, limit: float | None) -> float | None:
     """The smaller of two limits; None is infinite."""
     return min((each for each in (seconds, limit) if each is not None), default=None)
-
-
-def _next(pause: float | None) -> str:
-    return "giving up" if pause is None else f"trying again in {pause:.2f} s"
