@@ -40,9 +40,8 @@ if TYPE_CHECKING:
 _INTERNAL = frozenset({"stream", "ls_structured_output_format", "structured_output_format"})
 """Internal arguments of LangChain, which are not sent."""
 
-_LOOSE = ("model_kwargs", "extra_body")
 _PARAMETERS = frozenset(ChatRequest.model_fields) - {"messages", "extra_body"}
-_OF_CALLS = _PARAMETERS | set(_LOOSE)
+_OF_CALLS = _PARAMETERS | {"model_kwargs", "extra_body"}
 
 
 class ModelSettings(Connection):
