@@ -18,7 +18,7 @@ LANGCHAIN_UNSUPPORTED = {
 
 
 def rename_parameters(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Rename the arguments of a chat model's constructor or call to their names in this package.
+    """Rename the arguments of a chat model's call, or those in its `model_kwargs`, to their names in this package.
 
     Raises:
         InvalidRequestError: An argument is given under two names.

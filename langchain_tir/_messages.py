@@ -147,7 +147,7 @@ def from_completion(
 
 def _from_choice(completion: Completion, choice: Choice, output_version: str | None) -> ChatGeneration:
     message = AIMessage(content=choice.text, additional_kwargs=additional_kwargs(choice), **_parsed_calls(choice))
-    message.response_metadata = {**start_metadata(completion), **choice_metadata(choice), **end_metadata(completion)}
+    message.response_metadata = {**start_metadata(completion), **_choice_metadata(choice), **end_metadata(completion)}
     if output_version == "v1":
         message.content = [dict(block) for block in standard_blocks(message, indexed=True)]
         message.response_metadata["output_version"] = "v1"
@@ -176,7 +176,7 @@ def start_metadata(completion: Completion) -> Json:
     return {"model_provider": PROVIDER, "model_name": completion.model, **optional}
 
 
-def choice_metadata(choice: Choice) -> Json:
+def _choice_metadata(choice: Choice) -> Json:
     """The response metadata of a choice."""
     logprobs = None if choice.logprobs is None else {"content": choice.logprobs}
     return {**finish_metadata(choice), **set_only(logprobs=logprobs, token_ids=choice.token_ids)}
@@ -208,7 +208,7 @@ def cost_metadata(completion: Completion, price: Price | None) -> Json:
 
 def _other(choice: Choice) -> Json:
     calls = [{"id": call.id, "name": call.name, "args": call.arguments} for call in choice.tool_calls]
-    return {"content": choice.text, **additional_kwargs(choice), "tool_calls": calls, **choice_metadata(choice)}
+    return {"content": choice.text, **additional_kwargs(choice), "tool_calls": calls, **_choice_metadata(choice)}
 
 
 def _without_nulls(usage: Json | None) -> Json | None:

@@ -75,13 +75,13 @@ def file_text(block: Block) -> str | None:
     inner = facts.get("text") or facts.get("content")
     if inner:
         return all_text(inner) if _is_text(inner) else None
-    return decoded_text(*_persons_data(facts))
+    return decoded_text(*_users_data(facts))
 
 
 def file_problem(block: Block) -> str:
     """Why a user's file cannot be sent as text; empty if its media type is unknown or it is not a file."""
     facts = _facts(block) if block["type"] in _TEXT_FILES else {}
-    data, media_type = _persons_data(facts)
+    data, media_type = _users_data(facts)
     if not media_type:
         return ""
     name = _first(facts, _NAMES)
@@ -93,7 +93,7 @@ def file_problem(block: Block) -> str:
     return f"{subject}, but its data are not UTF-8 text in Base64"
 
 
-def _persons_data(facts: Block) -> tuple[str | None, str]:
+def _users_data(facts: Block) -> tuple[str | None, str]:
     """The Base64 data and the media type of a file. Bedrock's are bytes, and a `format` such as `txt`."""
     data, media_type = _data(facts, _first(facts, _URLS))
     if media_type and "/" not in media_type:

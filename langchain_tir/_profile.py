@@ -76,7 +76,7 @@ def _without_model(facts: Mapping[str, Any]) -> ServedProfile:
 def profile_for(model: Connection) -> ModelProfile | None:
     """Return the profile of a model; if its context window is unknown, one that reads it from the server."""
     info = model_info(model.model)
-    facts = profile_of(model.model)
+    facts = known_profile(model.model)
     if info.context_window is not None or info.dimensions is not None:
         return facts
     return cast("ModelProfile", ServedProfile(model, cast("dict[str, Any]", facts or {})))
@@ -90,7 +90,7 @@ def own_profile(model: Copied) -> Copied:
     return model
 
 
-def profile_of(model: str) -> ModelProfile | None:
+def known_profile(model: str) -> ModelProfile | None:
     """Return the profile of a known model, else None. The user's `profile` replaces it.
 
     It has no `structured_output` on purpose: with it, `create_agent` would send a response format together with the

@@ -89,19 +89,19 @@ def with_types(function: Any) -> Any:
     return substitute
 
 
-def is_injected(hint: Any) -> bool:
+def _is_injected(hint: Any) -> bool:
     """Whether a type marks an injected argument, also inside a union, which LangChain does not support."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
         marks = hint.__metadata__
         is_marked = any(issubclass(mark if isinstance(mark, type) else type(mark), InjectedToolArg) for mark in marks)
-        return is_marked or is_injected(arguments[0])
-    return origin in (Union, UnionType) and any(map(is_injected, arguments))
+        return is_marked or _is_injected(arguments[0])
+    return origin in (Union, UnionType) and any(map(_is_injected, arguments))
 
 
 def without_injected(schema: Json, hints: Mapping[str, Any]) -> Json:
     """The schema of a tool's arguments without injected ones."""
-    hidden = {name for name, hint in hints.items() if RunnableConfig in (hint, *get_args(hint)) or is_injected(hint)}
+    hidden = {name for name, hint in hints.items() if RunnableConfig in (hint, *get_args(hint)) or _is_injected(hint)}
     if not hidden & (schema.get("properties") or {}).keys():
         return schema
     properties = {name: part for name, part in schema["properties"].items() if name not in hidden}

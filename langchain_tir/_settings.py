@@ -14,7 +14,7 @@ from pydantic import Field
 from langchain_tir._aliases import CHAT_ALIASES, LANGCHAIN_UNSUPPORTED, rename_parameters, with_usage_option
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import to_wire
-from langchain_tir._profile import profile_of
+from langchain_tir._profile import known_profile
 from langchain_tir._tools import to_response_format, tool_fields
 from tir_client import ChatRequest
 from tir_client.aliases import refuse_unknown_parameters
@@ -40,9 +40,8 @@ if TYPE_CHECKING:
 _INTERNAL = frozenset({"stream", "ls_structured_output_format", "structured_output_format"})
 """Internal arguments of LangChain, which are not sent."""
 
-_LOOSE = ("model_kwargs", "extra_body")
 _PARAMETERS = frozenset(ChatRequest.model_fields) - {"messages", "extra_body"}
-_OF_CALLS = _PARAMETERS | set(_LOOSE)
+_OF_CALLS = _PARAMETERS | {"model_kwargs", "extra_body"}
 
 
 class ModelSettings(Connection):
@@ -104,8 +103,8 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
         """The model, under another name that LangChain uses."""
         return self.model
 
-    def _set_parameters(self) -> Json:
-        """The parameters that are set, sorted by name."""
+    def _own_parameters(self) -> Json:
+        """The constructor's parameters that are set, sorted by name."""
         values = {name: value for name, value in self.__dict__.items() if name in _OF_CALLS and value is not None}
         if not self.model_kwargs:
             values.pop("model_kwargs", None)
@@ -119,7 +118,7 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
         """
         given = {name: value for name, value in rename_parameters(call).items() if name not in _INTERNAL}
         self._refuse_unknown_parameters(given)
-        return merge_parameters(_with_model_kwargs(self._set_parameters()), _with_model_kwargs(given))
+        return merge_parameters(_with_model_kwargs(self._own_parameters()), _with_model_kwargs(given))
 
     def _refuse_unknown_parameters(self, call: Collection[str], method: Collection[str] = ()) -> None:
         """Refuse arguments of a call that are not parameters.
@@ -144,7 +143,7 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
 
     def _reads_text_only(self, model: str) -> bool:
         """Whether a model is known to be text-only. For the constructor's model, `profile` decides."""
-        facts = self.profile if model == self.model else profile_of(model)
+        facts = self.profile if model == self.model else known_profile(model)
         return (facts or {}).get("image_inputs") is False
 
 

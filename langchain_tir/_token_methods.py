@@ -25,12 +25,11 @@ from tir_client import (
     RetryPolicy,
     TIRClient,
 )
+from tir_client.protocol.error_responses import NOT_FORWARDED
 from tir_client.protocol.responses import Json
 
 _PAUSE_BETWEEN_COUNTS = 60
 """Seconds for which counts are estimated after the server failed to count, unless it does not have the path."""
-_NOT_THERE = frozenset({403, 404, 405, 501})
-"""Status codes of a gateway that does not forward a path; not 401, which may be an expired token."""
 
 
 class TokenMethods(ChatSettings):
@@ -45,6 +44,9 @@ class TokenMethods(ChatSettings):
         Args:
             messages: The prompt, in any form that `invoke` accepts.
             kwargs: Parameters of the call; `tools` are counted.
+
+        Raises:
+            APIStatusError: The server does not expose `/tokenize`, or cannot count the prompt.
         """
         with model_errors():
             return self.client.count_tokens(self._request(self._convert_input(messages).to_messages(), None, kwargs))
@@ -83,7 +85,7 @@ class TokenMethods(ChatSettings):
         try:
             return client.count_tokens(request, retry=RetryPolicy(max_retries=0))
         except (APIStatusError, APIConnectionError, ResponseError) as error:
-            pause = inf if error.status_code in _NOT_THERE else _PAUSE_BETWEEN_COUNTS
+            pause = inf if error.status_code in NOT_FORWARDED else _PAUSE_BETWEEN_COUNTS
             self._not_counting = client, time() + pause
             return None
 

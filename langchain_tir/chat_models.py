@@ -208,7 +208,7 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods, defer_build=False):
 
     @property
     def _identifying_params(self) -> Json:
-        return self._set_parameters()
+        return self._own_parameters()
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         with model_errors():

@@ -35,7 +35,12 @@ class ChatMethods(LLM):
         async def _astream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseAsyncGen: ...
 
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        """Answer a conversation."""
+        """Answer a conversation.
+
+        Args:
+            messages: The conversation.
+            kwargs: Parameters of this call. They override the constructor's; None unsets one.
+        """
         return self._instrumented(CHAT, messages, kwargs).call(lambda: self._chat(messages, kwargs))
 
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
@@ -53,7 +58,13 @@ class ChatMethods(LLM):
     # Completion: a chat of one message
 
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        """Answer a prompt."""
+        """Answer a prompt.
+
+        Args:
+            prompt: The prompt.
+            formatted: Send the prompt unchanged, even if there is a `completion_to_prompt`.
+            kwargs: Parameters of this call. They override the constructor's; None unsets one.
+        """
         call, messages = self._instrumented(COMPLETION, prompt, kwargs), self._prompt(prompt, formatted)
         return call.call(lambda: to_completion(self._chat(messages, kwargs)))
 

@@ -37,15 +37,15 @@ class Mapped(Generator[Result, None, None], Generic[Item, Result]):
 
     Args:
         stream: The stream to read and close.
-        turn: Converts an item to a result.
+        convert: Converts an item to a result.
         end: Returns further results when the stream has ended.
     """
 
     def __init__(
-        self, stream: Closable[Item], turn: Callable[[Item], Result], end: Callable[[], Iterable[Result]] = tuple
+        self, stream: Closable[Item], convert: Callable[[Item], Result], end: Callable[[], Iterable[Result]] = tuple
     ) -> None:
         self._stream = stream
-        self._turn = turn
+        self._convert = convert
         self._end = end
         self._rest: Iterator[Result] | None = None
         self._is_open = True
@@ -58,7 +58,7 @@ class Mapped(Generator[Result, None, None], Generic[Item, Result]):
     def __next__(self) -> Result:
         try:
             if self._rest is None:
-                return self._turn(next(self._stream))
+                return self._convert(next(self._stream))
         except StopIteration:
             self._rest = iter(self._end())
         except BaseException as error:
@@ -92,10 +92,13 @@ class AsyncMapped(AsyncGenerator[Result, None], Generic[Item, Result]):
     """`Mapped` for async code."""
 
     def __init__(
-        self, stream: AsyncClosable[Item], turn: Callable[[Item], Result], end: Callable[[], Iterable[Result]] = tuple
+        self,
+        stream: AsyncClosable[Item],
+        convert: Callable[[Item], Result],
+        end: Callable[[], Iterable[Result]] = tuple,
     ) -> None:
         self._stream = stream
-        self._turn = turn
+        self._convert = convert
         self._end = end
         self._rest: Iterator[Result] | None = None
         self._is_open = True
@@ -108,7 +111,7 @@ class AsyncMapped(AsyncGenerator[Result, None], Generic[Item, Result]):
     async def __anext__(self) -> Result:
         try:
             if self._rest is None:
-                return self._turn(await self._stream.__anext__())
+                return self._convert(await self._stream.__anext__())
         except StopAsyncIteration:
             self._rest = iter(self._end())
         except BaseException as error:

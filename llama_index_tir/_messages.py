@@ -124,14 +124,14 @@ def from_completion(
     """
     choice, cost = completion.choice, cost_of(completion.usage, price)
     return ChatResponse(
-        message=from_choice(choice, completion.usage, names or {}),
+        message=_from_choice(choice, completion.usage, names or {}),
         raw=to_raw(completion, cost),
         logprobs=from_logprobs(choice.logprobs),
         additional_kwargs={**response_kwargs(choice, completion.usage), **(cost or {})},
     )
 
 
-def from_choice(choice: Choice, usage: Usage | None, names: Mapping[str, str]) -> ChatMessage:
+def _from_choice(choice: Choice, usage: Usage | None, names: Mapping[str, str]) -> ChatMessage:
     """Convert a choice to a message: thinking, exactly one text, and tool calls, in this order."""
     blocks: list[ContentBlock] = []
     if choice.reasoning:

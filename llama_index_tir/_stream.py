@@ -63,14 +63,14 @@ class DeltaMapper:
             delta=delta.text,
             raw=Raw(delta.event),
             logprobs=from_logprobs(delta.logprobs),
-            additional_kwargs=_response_kwargs(delta),
+            additional_kwargs=_delta_kwargs(delta),
         )
 
     def _parsed(self, call: ToolCall) -> Json:
         return {**self._arguments.setdefault(call.id, PartialJson()).parse(call.arguments)}
 
 
-def _response_kwargs(delta: Delta) -> Json:
+def _delta_kwargs(delta: Delta) -> Json:
     kwargs: Json = {}
     if delta.reasoning:
         kwargs["thinking_delta"] = delta.reasoning

@@ -56,7 +56,6 @@ class StructuredTask(Generic[Model]):
     Attributes:
         kwargs: The arguments of the call, with the schema.
         second: The messages of the second request, after an invalid answer.
-        output: The object, after a valid answer.
     """
 
     def __init__(
@@ -74,9 +73,9 @@ class StructuredTask(Generic[Model]):
         self._output_cls = output_cls
         self._template = template
         self._partial: PartialObject | None = None
+        self._output: Model | None = None
         self.messages = messages
         self.second: list[ChatMessage] = []
-        self.output: Model | None = None
         format_ = response_format(_name(output_cls), schema, strict=strict)
         caller = {name: value for name, value in (kwargs or {}).items() if name not in TOOL_ARGUMENTS}
         self.kwargs: Json = {**caller, "response_format": format_}
@@ -131,7 +130,7 @@ class StructuredTask(Generic[Model]):
     def _read(self, response: ChatResponse) -> ValueError | None:
         """Parse an answer; return the error if it is invalid."""
         try:
-            self.output = read_object(self._output_cls, response.message.content or "")
+            self._output = read_object(self._output_cls, response.message.content or "")
         except ValueError as error:
             return error
         return None
@@ -139,9 +138,9 @@ class StructuredTask(Generic[Model]):
     @property
     def result(self) -> Model:
         """The object of a finished task."""
-        if self.output is None:
+        if self._output is None:
             raise RuntimeError("The task has no result yet.")
-        return self.output
+        return self._output
 
     # Events of LlamaIndex
 
@@ -159,7 +158,7 @@ class StructuredTask(Generic[Model]):
 
     def ended(self) -> None:
         """Report the object."""
-        dispatcher.event(LLMStructuredPredictEndEvent(output=self.output))
+        dispatcher.event(LLMStructuredPredictEndEvent(output=self._output))
 
 
 class PartialObject:

@@ -67,11 +67,11 @@ class StructuredTIR(InstrumentedStructuredLLM):
 
     def _chat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
         task = self._task(messages, kwargs)
-        return _answer(predict(self._reporting_llm(), task), task.output, _to_text(task.result))
+        return _answer(predict(self._reporting_llm(), task), task.result, _to_text(task.result))
 
     async def _achat(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponse:
         task = self._task(messages, kwargs)
-        return _answer(await apredict(self._reporting_llm(), task), task.output, _to_text(task.result))
+        return _answer(await apredict(self._reporting_llm(), task), task.result, _to_text(task.result))
 
     def _stream(self, messages: Sequence[ChatMessage], kwargs: dict[str, Any]) -> ChatResponseGen:
         task = self._task(messages, kwargs)

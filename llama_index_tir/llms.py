@@ -184,7 +184,15 @@ class TIR(ToolMethods, StructuredMethods, MetadataMethods, ChatMethods, defer_bu
     # Token counts
 
     def count_tokens(self, messages: str | Sequence[ChatMessage], **kwargs: Any) -> int:
-        """Count the tokens of a prompt or a conversation, on servers that expose vLLM's `/tokenize`."""
+        """Count the tokens of a prompt or a conversation, on servers that expose vLLM's `/tokenize`.
+
+        Args:
+            messages: The prompt or the conversation.
+            kwargs: Parameters of the call; `tools`, in wire form, are counted.
+
+        Raises:
+            APIStatusError: The server does not expose `/tokenize`, or cannot count the prompt.
+        """
         return self.client.count_tokens(self._to_count(messages, kwargs))
 
     async def acount_tokens(self, messages: str | Sequence[ChatMessage], **kwargs: Any) -> int:

@@ -13,7 +13,8 @@ from tir_client.closing import Closing
 from tir_client.config import DEFAULT_MODEL, Config
 from tir_client.errors import APIConnectionError
 from tir_client.models import model_info
-from tir_client.protocol.reader import read_answer, read_embeddings, read_models, read_token_count
+from tir_client.protocol.json_answers import read_embeddings, read_models, read_token_count
+from tir_client.protocol.reader import read_answer
 from tir_client.protocol.requests import ChatRequest, EmbeddingRequest, RerankRequest, to_bytes
 from tir_client.protocol.rerank import read_reranking
 from tir_client.protocol.second_request import SecondRequest
@@ -123,6 +124,14 @@ class TIRClient(Closing):
         self._advice.check_request(request)
         return SecondRequest(request, lenient=lenient)
 
+    def _ask(self, request: ChatRequest) -> Accumulator:
+        call = self._call(request.model, CHAT, request.whole())
+        return self._sender.fetch(call, partial(read_answer, request))
+
+    async def _aask(self, request: ChatRequest) -> Accumulator:
+        call = self._call(request.model, CHAT, request.whole())
+        return await self._sender.afetch(call, partial(read_answer, request))
+
     # Everything else
 
     def embed(self, request: EmbeddingRequest) -> Embeddings:
@@ -203,6 +212,9 @@ class TIRClient(Closing):
         Args:
             request: The prompt.
             retry: Replaces the client's retry policy; `wait_for_start` then does not apply either.
+
+        Raises:
+            APIStatusError: The server does not expose `/tokenize`, or cannot count the prompt.
         """
         return self._sender.fetch(self._tokenize(request, retry), read_token_count)
 
@@ -241,15 +253,6 @@ class TIRClient(Closing):
     ) -> HTTPCall:
         wait = StartWait(start or self.start, url, self._starting)
         return HTTPCall(self.config, timeouts or self.timeouts, retry or self.retry, wait, url, content)
-
-    def _ask(self, request: ChatRequest) -> Accumulator:
-        call = self._call(request.model, CHAT, request.whole())
-        return self._sender.fetch(call, partial(read_answer, request))
-
-    async def _aask(self, request: ChatRequest) -> Accumulator:
-        return await self._sender.afetch(
-            self._call(request.model, CHAT, request.whole()), partial(read_answer, request)
-        )
 
     # Lifecycle
 

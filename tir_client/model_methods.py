@@ -44,6 +44,11 @@ class ModelMethods(Closing):
         with self._framework_errors():
             return self.client.models(self.model)
 
+    async def alist_models(self) -> list[ModelCard]:
+        """`list_models` for async code."""
+        with self._framework_errors():
+            return await self.client.amodels(self.model)
+
     def served_window(self) -> int | None:
         """The context window of `model` from this library's table or the server's list of models, else None.
 
@@ -59,11 +64,6 @@ class ModelMethods(Closing):
             if self._made is not None:
                 return self.client.known_window(self.model)
         return model_info(self.model).context_window
-
-    async def alist_models(self) -> list[ModelCard]:
-        """`list_models` for async code."""
-        with self._framework_errors():
-            return await self.client.amodels(self.model)
 
     def wait_until_ready(self, seconds: float | None = None) -> list[ModelCard]:
         """Wait until the endpoint of `model` is ready (an idle deployment starts first), and list its models.

@@ -84,8 +84,8 @@ async def listening(serve, **options):
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def made(port=9, tls=ssl.create_default_context, timeout=30.0, **options):
-    transport = AiohttpTransport(tls, **options)
+def made(port=9, tls=ssl.create_default_context, timeout=30.0, limit=1_000, keepalive=30.0):
+    transport = AiohttpTransport(tls, limit=limit, keepalive=keepalive)
     return httpx.AsyncClient(transport=transport, base_url=f"http://127.0.0.1:{port}", timeout=timeout)
 
 

@@ -15,7 +15,7 @@ from tests.client.paths import TOKEN, client
 from tests.logs import ours
 from tests.wire_server import STALL, WireServer
 from tir_client import Config, TIRClient
-from tir_client.protocol.reader import read_models
+from tir_client.protocol.json_answers import read_models
 from tir_client.protocol.responses import ModelCard
 from tir_client.transport import context_windows
 from tir_client.transport.context_windows import ContextWindows, window_of

@@ -108,7 +108,7 @@ def test_a_valid_call_of_the_second_answer_replaces_an_invalid_one(text, argumen
     forced = ForcedCall(request("required", ADD), lenient=lenient)
 
     assert not forced.check(first)
-    *added, last = forced.rescue(first, second)
+    *added, last = forced.merge(first, second)
 
     assert [call.arguments for call in first.completion().choice.tool_calls] == [left]
     assert [piece.index for delta in added for piece in delta.tool_calls] == ([] if left == arguments else [1])
@@ -122,7 +122,7 @@ def test_a_second_answer_without_a_call_after_a_broken_one_is_an_error():
     forced.check(first)
 
     with pytest.raises(ForcedToolError, match="not a JSON object"):
-        forced.rescue(first, second)
+        forced.merge(first, second)
 
 
 BROKEN = ['{"a": ', "5", "[1]", "{'a': 1}", '{"a": 1}}', "[" * 3000]
@@ -412,7 +412,7 @@ def test_the_rescued_call_follows_the_answer_without_it():
 
     second = Accumulator()
     second.add({**event({"content": '{"a": 1}'}, "stop"), "usage": {"prompt_tokens": 3}})
-    call, last = forced.rescue(accumulator, second)
+    call, last = forced.merge(accumulator, second)
 
     assert [(piece.name, piece.arguments) for piece in call.tool_calls] == [("add", '{"a": 1}')]
     assert (call.finish_reason, last.final) == ("tool_calls", True)
@@ -429,7 +429,7 @@ def test_a_rescue_counts_its_tokens():
     second = Accumulator()
     second.add({**event({"content": "{}"}, "stop"), "usage": usage})
 
-    assert forced.rescue(accumulator, second)[1].usage == Usage(10, 4, 14)
+    assert forced.merge(accumulator, second)[1].usage == Usage(10, 4, 14)
 
 
 def test_an_answer_that_cannot_be_rescued_is_an_error_unless_lenient():
@@ -449,10 +449,10 @@ def test_a_rescue_that_fails_is_an_error_unless_lenient():
     forced, accumulator, _ = arriving(event({"content": "No."}, "stop"))
     forced.check(accumulator)
     with pytest.raises(ForcedToolError, match="No again"):
-        forced.rescue(accumulator, second)
+        forced.merge(accumulator, second)
 
     forced, accumulator, _ = arriving(event({"content": "No."}, "stop"), lenient=True)
     assert not forced.check(accumulator)
-    (last,) = forced.rescue(accumulator, second)
+    (last,) = forced.merge(accumulator, second)
     assert (last.final, forced.second, accumulator.completion().choice.text) == (True, None, "No.")
     assert forced.pass_through(last)

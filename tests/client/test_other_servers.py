@@ -10,7 +10,8 @@ from tests.client.test_recordings import read_stream, request_of
 from tests.recorded import Recording, recording
 from tir_client import AuthenticationError, BadRequestError, ContextOverflowError, ServerError, StreamServerError
 from tir_client.protocol.error_responses import error_from_response
-from tir_client.protocol.reader import read_answer, read_models
+from tir_client.protocol.json_answers import read_models
+from tir_client.protocol.reader import read_answer
 from tir_client.protocol.responses import Completion
 
 LLAMA, SGLANG = "llama-cpp", "sglang-from-source"

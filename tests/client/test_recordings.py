@@ -22,14 +22,8 @@ from tir_client import (
 )
 from tir_client.protocol.accumulator import Delta
 from tir_client.protocol.error_responses import error_from_response
-from tir_client.protocol.reader import (
-    AnswerStream,
-    accumulator_for,
-    read_answer,
-    read_embeddings,
-    read_models,
-    read_token_count,
-)
+from tir_client.protocol.json_answers import read_embeddings, read_models, read_token_count
+from tir_client.protocol.reader import AnswerStream, accumulator_for, read_answer
 from tir_client.protocol.requests import EmbeddingRequest
 from tir_client.protocol.responses import Completion
 from tir_client.protocol.sse import SSEDecoder

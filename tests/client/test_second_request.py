@@ -165,7 +165,7 @@ def test_only_stopped_choices_are_continued():
 
     answers = [event({"reasoning": "A!", "content": "one"}), event({"content": "two User: 2"}, index=1)]
     second, _ = read(*answers, event({"content": "more"}, index=2))
-    *deltas, last = check.rescue(first, second)
+    *deltas, last = check.merge(first, second)
 
     assert [(delta.index, delta.reasoning, delta.text) for delta in deltas] == [(0, "!", "one"), (2, "", "two ")]
     assert [(choice.text, choice.stop_reason) for choice in first.completion().choices] == [
@@ -192,7 +192,7 @@ def test_a_call_that_a_stop_word_cut_is_requested_again(finish):
     assert not check.check(first)
 
     calls = {"tool_calls": [{"index": 0, "id": "d", "function": {"name": "add", "arguments": "{}"}}]}
-    check.rescue(first, read(event({"content": "So.", "reasoning": "The end", **calls}, "tool_calls"))[0])
+    check.merge(first, read(event({"content": "So.", "reasoning": "The end", **calls}, "tool_calls"))[0])
     choice = first.completion().choice
     assert (choice.text, choice.reasoning, choice.finish_reason) == ("So.", "The end", "tool_calls")
     assert choice.tool_calls == [ToolCall("d", "add", "{}")]

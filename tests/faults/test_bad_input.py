@@ -32,14 +32,8 @@ from tests.faults.strategies import (
 from tir_client import APIStatusError, ChatRequest, EmbeddingRequest, RerankRequest, TIRError
 from tir_client.protocol.accumulator import Delta
 from tir_client.protocol.error_responses import error_from_response
-from tir_client.protocol.reader import (
-    AnswerStream,
-    accumulator_for,
-    read_answer,
-    read_embeddings,
-    read_models,
-    read_token_count,
-)
+from tir_client.protocol.json_answers import read_embeddings, read_models, read_token_count
+from tir_client.protocol.reader import AnswerStream, accumulator_for, read_answer
 from tir_client.protocol.requests import to_bytes
 from tir_client.protocol.rerank import read_reranking
 from tir_client.protocol.sse import BOM, SSEDecoder

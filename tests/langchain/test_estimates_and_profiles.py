@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from langchain_tir._aliases import rename_parameters, with_usage_option
-from langchain_tir._profile import profile_of
+from langchain_tir._profile import known_profile
 from langchain_tir._token_estimates import estimate, estimate_text
 from tir_client import InvalidRequestError
 
@@ -43,7 +43,7 @@ def test_tools_count_with_their_schemas():
 
 
 def test_a_known_model_has_a_profile():
-    assert profile_of("gpt_oss_120b") == {
+    assert known_profile("gpt_oss_120b") == {
         "max_input_tokens": 131_072,
         "max_output_tokens": 131_072,
         "text_inputs": True,
@@ -57,7 +57,7 @@ def test_a_known_model_has_a_profile():
         "tool_call_streaming": True,
         "open_weights": True,
     }
-    assert profile_of("llama_4_scout_17b_16e_instruct") == {
+    assert known_profile("llama_4_scout_17b_16e_instruct") == {
         "text_inputs": True,
         "text_outputs": True,
         "image_inputs": True,
@@ -72,7 +72,7 @@ def test_a_known_model_has_a_profile():
 
 @pytest.mark.parametrize("name", ["of-nobody", "bge_large_en_v1_5", "e5_mistral_7b_instruct"])
 def test_unknown_models_and_embedding_models_have_none(name: str):
-    assert profile_of(name) is None
+    assert known_profile(name) is None
 
 
 def test_arguments_of_other_models_are_renamed():

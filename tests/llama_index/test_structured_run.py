@@ -149,8 +149,8 @@ async def test_a_truncated_object_is_an_error_without_a_second_request(way: str)
 @pytest.mark.parametrize("way", PREDICTIONS)
 async def test_start_and_end_are_reported_once(way: str, monkeypatch: pytest.MonkeyPatch):
     reported: list[Any] = []
-    monkeypatch.setattr(StructuredTask, "started", lambda task: reported.append(task.output))
-    monkeypatch.setattr(StructuredTask, "ended", lambda task: reported.append(task.output))
+    monkeypatch.setattr(StructuredTask, "started", lambda task: reported.append(task._output))
+    monkeypatch.setattr(StructuredTask, "ended", lambda task: reported.append(task._output))
 
     await predicted(llm(Answers(BAD, ADA)), way)
 

@@ -73,7 +73,7 @@ class Accumulator:
         "_head",
         "_inline_think",
         "_only_tool",
-        "_rescue_usage",
+        "_second_usage",
         "_states",
         "_tool_names",
         "_tools_allowed",
@@ -100,7 +100,7 @@ class Accumulator:
         self._first_index: int | None = None
         self._head: Json = {}
         self._usage: Json | None = None
-        self._rescue_usage: Usage | None = None
+        self._second_usage: Usage | None = None
         self.request_id: str | None = None
         self.stop_cutter: Callable[[], StopCutter | None] = lambda: None
 
@@ -156,7 +156,7 @@ class Accumulator:
         for raw in event["choices"]:
             self.choice(raw["index"]).finish_reason = None
         if usage is not None:
-            self._rescue_usage = usage if self._rescue_usage is None else self._rescue_usage + usage
+            self._second_usage = usage if self._second_usage is None else self._second_usage + usage
         return self.add(event)
 
     def missing(self, *, is_end_known: bool = True) -> str:
@@ -190,10 +190,10 @@ class Accumulator:
         if self._usage is None:
             return None
         usage = Usage.of(self._usage)
-        return usage if self._rescue_usage is None else usage + self._rescue_usage
+        return usage if self._second_usage is None else usage + self._second_usage
 
     def _raw_usage(self) -> Json | None:
-        if self._rescue_usage is None or (usage := self.usage) is None:
+        if self._second_usage is None or (usage := self.usage) is None:
             return self._usage
         return {**(self._usage or {}), **usage.counts()}
 

@@ -59,7 +59,7 @@ class ChoiceAccumulator:
         index: int,
         tools: ToolCallAssembler,
         think: ThinkSplitter | None,
-        stop_cutter: StopCutter | None = None,
+        stop_cutter: StopCutter | None,
         *,
         tools_allowed: bool,
     ) -> None:

@@ -82,8 +82,8 @@ _FIXED_CALLS = ("completions", "embeddings", "models")
 """The last parts of paths that users do not choose. Of `RerankRequest.path` they choose it."""
 _NO_TOKENIZER = "The server, or a gateway in front of it, does not expose vLLM's `/tokenize`: it cannot count tokens."
 _NO_VERSION = "The URL has no `/v1`: most servers expect a `base_url` that ends in it, such as {root}/v1."
-_HIDDEN = (403, 404, 405, 501)
-"""Statuses of a gateway that does not forward a path."""
+NOT_FORWARDED = frozenset({403, 404, 405, 501})
+"""Statuses of a gateway that does not forward a path; not 401, which may be an expired token."""
 
 
 def error_from_response(
@@ -124,7 +124,7 @@ def _advice_for_url(cls: type[APIStatusError], status_code: int, url: str) -> st
     parts = urlsplit(url)
     root, _, call = parts.path.rpartition("/")
     if call == "tokenize":
-        return _NO_TOKENIZER if status_code in _HIDDEN else ""
+        return _NO_TOKENIZER if status_code in NOT_FORWARDED else ""
     if call in {"embeddings", "rerank"} and cls is ContextOverflowError:
         return _LONG_TEXTS
     if cls is not NotFoundError:

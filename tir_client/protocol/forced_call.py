@@ -30,13 +30,12 @@ class ForcedCall:
         lenient: Accept an answer without a usable call, instead of raising.
 
     Attributes:
-        request: The request.
         second: The request for the missing call, set by `check`.
     """
 
     def __init__(self, request: ChatRequest, *, lenient: bool) -> None:
-        self.request = request
         self.second: ChatRequest | None = None
+        self._request = request
         self._required = request.tool_choice not in (None, "auto", "none")
         self._lenient = lenient
 
@@ -48,7 +47,7 @@ class ForcedCall:
         """
         if self._required:
             try:
-                self.second = rescue_request(self.request, accumulator.completion())
+                self.second = rescue_request(self._request, accumulator.completion())
             except ForcedToolError:
                 if not self._lenient:
                     raise
@@ -68,9 +67,9 @@ class ForcedCall:
     def _has_call(self, delta: Delta) -> bool:
         answer = delta.accumulator.completion()
         choice = delta.accumulator.choice(delta.index).choice()
-        return _has_call(self.request, choice, replaceable=_can_be_replaced(self.request, answer))
+        return _has_call(self._request, choice, replaceable=_can_be_replaced(self._request, answer))
 
-    def rescue(self, accumulator: Accumulator, second: Accumulator) -> list[Delta]:
+    def merge(self, accumulator: Accumulator, second: Accumulator) -> list[Delta]:
         """Add the call from the second answer to the first one, and return its deltas.
 
         It replaces the calls of the first answer in the accumulator. If a stream has already yielded those, the new
@@ -82,9 +81,9 @@ class ForcedCall:
         self.second, self._required = None, False
         first, answer = accumulator.completion(), second.completion()
         try:
-            call = rescued_call(self.request, first, answer)
+            call = rescued_call(self._request, first, answer)
         except ForcedToolError:
-            if not self._lenient and not _has_call(self.request, first.choice, replaceable=False):
+            if not self._lenient and not _has_call(self._request, first.choice, replaceable=False):
                 raise
             return [accumulator.finish()]
         accumulator.choice().tools.drop()

@@ -140,8 +140,8 @@ def media_problem(kind: str, data: str, media_type: str = "") -> str:
     if len(raw) > LIMIT:
         return too_large(len(raw))
     found = media_type_of(raw[:_HEAD]) or ("text/plain" if _is_text(raw) else "")
-    believed = "/" in media_type and found.partition("/")[0] in {"", "image", "audio", "video"}
-    actual = media_type if believed else found
+    is_trusted = "/" in media_type and found.partition("/")[0] in {"", "image", "audio", "video"}
+    actual = media_type if is_trusted else found
     return f"its data are {actual}, not {kind}" if actual and not _is_kind(actual, kind) else ""
 
 

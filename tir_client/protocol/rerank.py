@@ -6,8 +6,8 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from tir_client.errors import ResponseError
-from tir_client.protocol.reader import read_json
-from tir_client.protocol.responses import Reranking, RerankResult, Usage
+from tir_client.protocol.json_answers import read_json, usage_of
+from tir_client.protocol.responses import Reranking, RerankResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,12 +37,7 @@ def read_reranking(request: RerankRequest, content: bytes, request_id: str | Non
             f"{number} documents were sent, but the answer does not have one numeric score for each.",
             request_id=request_id,
         )
-    usage = fields.get("usage")
-    return Reranking(
-        best(scores, request.top_n),
-        str(fields.get("model") or request.model),
-        Usage.of(usage) if isinstance(usage, dict) else None,
-    )
+    return Reranking(best(scores, request.top_n), str(fields.get("model") or request.model), usage_of(fields))
 
 
 def _scores(rows: Any, number: int) -> dict[int, float]:

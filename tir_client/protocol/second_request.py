@@ -55,4 +55,4 @@ class SecondRequest:
         """
         self.pending = None
         check = next(check for check in self._checks if check.second is not None)
-        return check.rescue(accumulator, second)
+        return check.merge(accumulator, second)

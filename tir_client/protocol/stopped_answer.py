@@ -46,7 +46,7 @@ class StoppedAnswer:
         delta.finish_reason = None
         return bool(delta.reasoning or delta.tool_calls or delta.logprobs or delta.token_ids)
 
-    def rescue(self, accumulator: Accumulator, second: Accumulator) -> list[Delta]:
+    def merge(self, accumulator: Accumulator, second: Accumulator) -> list[Delta]:
         """Add the second answer, cut at the first stop word, to the first one, and return its deltas.
 
         Its calls replace those of the first answer, except for calls that a stream has already yielded.

@@ -10,15 +10,13 @@ import httpx
 from yarl import URL
 
 from tir_client.transport.connections import Connector
+from tir_client.transport.timeouts import PIECE
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
     from aiohttp.abc import AbstractStreamWriter
-
-PIECE = 64 * 1024
-"""Bytes of a request that are written at once; each piece has its own time limit."""
 
 LONGEST_HEADER = 64 * 1024
 
@@ -39,7 +37,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         keepalive: Seconds for which an idle connection is kept.
     """
 
-    def __init__(self, tls: Callable[[], ssl.SSLContext], *, limit: int = 1_000, keepalive: float = 30.0) -> None:
+    def __init__(self, tls: Callable[[], ssl.SSLContext], *, limit: int, keepalive: float) -> None:
         self._tls = tls
         self._connector = Connector(limit=limit, keepalive_timeout=keepalive, resolver=aiohttp.ThreadedResolver())
         self._session = aiohttp.ClientSession(

@@ -51,7 +51,7 @@ class Clock:
         raise TimeoutError  # outside `except`, to keep no reference to the CancelledError
 
     @property
-    def is_stopped(self) -> bool:
+    def is_loop_closed(self) -> bool:
         """Whether the event loop is closed."""
         return self._loop.is_closed()
 

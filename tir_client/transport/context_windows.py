@@ -10,6 +10,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from tir_client.errors import ResponseError, TIRError
+from tir_client.protocol.error_responses import NOT_FORWARDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,7 @@ SECONDS_IN_LOOP = 1.0
 """Timeout in seconds in a running event loop, which the request blocks."""
 PAUSE = 60.0
 """Seconds after a failure before the next request."""
-NOT_THERE = frozenset({401, 403, 404, 405, 501})
+FINAL = NOT_FORWARDED | {401}
 """Statuses after which the list is not requested again."""
 
 
@@ -86,7 +87,7 @@ def window_of(model: str, cards: list[ModelCard]) -> int | None:
 
 
 def _is_final(error: Exception) -> bool:
-    return isinstance(error, ResponseError) or (isinstance(error, TIRError) and error.status_code in NOT_THERE)
+    return isinstance(error, ResponseError) or (isinstance(error, TIRError) and error.status_code in FINAL)
 
 
 def _in_event_loop() -> bool:

@@ -31,29 +31,29 @@ def translate(failure: Exception, phase: str, url: str) -> TIRError:
     The original is not chained, because its request and frames contain the token.
     """
     names = {cls.__name__ for cls in type(failure).__mro__}
-    said = f"{type(failure).__name__}: {failure}".rstrip(": ")
+    cause = f"{type(failure).__name__}: {failure}".rstrip(": ")
     if "TimeoutException" in names:
         if "ConnectTimeout" in names:
             phase = "connect"
         elif "WriteTimeout" in names:
             phase = "chunk"
         return timeout_in(phase)
-    if "CERTIFICATE_VERIFY_FAILED" in said:
+    if "CERTIFICATE_VERIFY_FAILED" in cause:
         return APIConnectionError(
-            f"The certificate of the server at {url} was not accepted ({said}). If a corporate proxy or a private "
+            f"The certificate of the server at {url} was not accepted ({cause}). If a corporate proxy or a private "
             "authority signed it, set SSL_CERT_FILE to a file with that authority's certificate; else check the URL.",
             phase=CERTIFICATE,
         )
-    if "Too many open files" in said:
+    if "Too many open files" in cause:
         return APIConnectionError(
             f"No connection to the server at {url} could be opened: this process has too many open files. Raise its "
             "limit (`ulimit -n`), or make fewer calls at a time.",
             phase=phase,
         )
     if "DecodingError" in names:
-        return ResponseError(f"The answer's body could not be decompressed ({said}).")
+        return ResponseError(f"The answer's body could not be decompressed ({cause}).")
     where = {"connect": "could not be reached", "first_byte": "sent no answer"}.get(phase, "ended its answer early")
-    return APIConnectionError(f"The server at {url} {where} ({said}). Check the URL and the network.", phase=phase)
+    return APIConnectionError(f"The server at {url} {where} ({cause}). Check the URL and the network.", phase=phase)
 
 
 @contextmanager

@@ -44,6 +44,7 @@ class HTTPCall:
         timeouts: How long each phase may take.
         start: The wait for a deployment that is starting.
         phase: The current phase: "connect", "first_byte" or "chunk".
+        request_id: The server's id of the current try, once its headers have arrived.
         success_means_started: Whether a response without an error shows that the deployment has started.
         failure: The failure of the last try, until it is reported or retried.
     """
@@ -57,6 +58,7 @@ class HTTPCall:
         self.timeouts = timeouts
         self.start = start
         self.phase = "connect"
+        self.request_id: str | None = None
         self.success_means_started = True
         self._config = config
         self._policy = policy
@@ -65,7 +67,6 @@ class HTTPCall:
         self._deadline: float | None = None
         self._limits: dict[str, float | None] = {}
         self._clocked = False
-        self._request_id: str | None = None
         self._token = SecretStr("")
         self._last: TIRError | None = None
 
@@ -95,7 +96,7 @@ class HTTPCall:
             APITimeoutError: The time for the whole call is over.
         """
         self.phase = "first_byte"
-        self._request_id = None
+        self.request_id = None
         self.start.begin_try(self.timeouts.first_byte)
         self.check_time()
         self._clocked = clocked and self.opening is not None
@@ -106,20 +107,21 @@ class HTTPCall:
             "write": self._left(self.timeouts.chunk),
             "pool": first_byte,
         }
-        headers = {"accept": "text/event-stream", "accept-encoding": "identity"} if streamed else dict(WHOLE)
-        headers["user-agent"] = USER_AGENT
-        if self._body is not None:
-            headers["content-type"] = "application/json"
-        headers |= {name.lower(): value for name, value in self._config.headers.items()}
         url, params = self._address(client)
         return client.build_request(
             "GET" if self._body is None else "POST",
             url,
             params=params,
-            headers=headers,
+            headers=self._headers(streamed=streamed),
             content=self._body,
             extensions={"timeout": self._limits, "deadline": self._deadline},
         )
+
+    def _headers(self, *, streamed: bool) -> dict[str, str]:
+        headers = {**(STREAMED if streamed else WHOLE), "user-agent": USER_AGENT}
+        if self._body is not None:
+            headers["content-type"] = "application/json"
+        return headers | {name.lower(): value for name, value in self._config.headers.items()}
 
     def _address(self, client: Any) -> tuple[str | httpx.URL, dict[str, str] | None]:
         """The URL and its query. The parsed URL is cached, unless the client or the user adds query parameters.
@@ -137,7 +139,7 @@ class HTTPCall:
         This changes the request's timeout dictionary, which the connection reads again for the body.
         """
         self.phase = "chunk"
-        self._request_id = response.headers.get("x-request-id")
+        self.request_id = response.headers.get("x-request-id")
         self._limits["read"] = None if self._clocked else self._left(self.timeouts.chunk)
         if self.success_means_started and response.is_success:
             self.start.note_started()
@@ -211,7 +213,8 @@ class HTTPCall:
                 pause = None
                 self.failure = self._total_error()
         name, tries = type(self.failure).__name__, self._failures + self.start.tries
-        logger.debug("%s: try %d failed (%s), %s", self.url, tries, name, _next(pause))
+        outcome = "giving up" if pause is None else f"trying again in {pause:.2f} s"
+        logger.debug("%s: try %d failed (%s), %s", self.url, tries, name, outcome)
         if pause is not None:
             del self.failure
         return pause
@@ -232,7 +235,7 @@ class HTTPCall:
         return self._identified(timeout_in("total")) if failure is None else total_exceeded(failure, self.start.waited)
 
     def _identified(self, error: TIRError) -> TIRError:
-        error.request_id = self._request_id
+        error.request_id = self.request_id
         return error
 
     def _left(self, seconds: float | None) -> float | None:
@@ -243,7 +246,9 @@ class HTTPCall:
 
 USER_AGENT = f"tir-llm/{__version__} python/{platform.python_version()}"
 WHOLE = {"accept": "application/json", "accept-encoding": "gzip, deflate"}
-"""Headers for a whole answer. Streams are not compressed, because compression delays chunks."""
+"""Headers for a whole answer."""
+STREAMED = {"accept": "text/event-stream", "accept-encoding": "identity"}
+"""Headers for a stream. It is not compressed, because compression delays chunks."""
 
 
 @lru_cache(maxsize=64)
@@ -254,7 +259,3 @@ def _parsed(url: str, params: tuple[tuple[str, str], ...]) -> httpx.URL:
 def _shorter(seconds: float | None, limit: float | None) -> float | None:
     """The smaller of two limits; None is infinite."""
     return min((each for each in (seconds, limit) if each is not None), default=None)
-
-
-def _next(pause: float | None) -> str:
-    return "giving up" if pause is None else f"trying again in {pause:.2f} s"

@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any
 import httpcore
 import httpx
 
+from tir_client.transport.timeouts import PIECE
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterable, Iterator
-
-PIECE = 64 * 1024
-"""Bytes of a request that are written at once; each piece has its own time limit."""
 
 _deadline: ContextVar[float] = ContextVar("deadline", default=inf)
 """The deadline for connecting or writing, in the time of `time.monotonic`."""

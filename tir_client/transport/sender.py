@@ -21,8 +21,6 @@ Result = TypeVar("Result")
 Reader = Callable[[bytes, str | None], Result]
 """Parses an answer, from its body and the id of its request."""
 
-REQUEST_ID = "x-request-id"
-
 
 class Sender:
     """Sends calls.
@@ -32,7 +30,7 @@ class Sender:
     """
 
     def __init__(self, clients: Clients) -> None:
-        self.clients = clients
+        self._clients = clients
 
     def fetch(self, call: HTTPCall, read: Reader[Result]) -> Result:
         """Send a call, wait for the whole answer, and return the result of `read`.
@@ -43,7 +41,7 @@ class Sender:
         while True:
             try:
                 with closing(self.open(call)) as response:
-                    return read(read_whole(response, call), response.headers.get(REQUEST_ID))
+                    return read(read_whole(response, call), call.request_id)
             except TIRError as error:
                 call.failure = error
             except transport_errors() as error:
@@ -59,7 +57,7 @@ class Sender:
             while True:
                 try:
                     async with aclosing(await self.aopen(call, clock)) as response:
-                        return read(await aread_whole(response, call, clock), response.headers.get(REQUEST_ID))
+                        return read(await aread_whole(response, call, clock), call.request_id)
                 except TIRError as error:
                     call.failure = error
                 except TimeoutError:
@@ -73,7 +71,7 @@ class Sender:
 
     async def start_clock(self, call: HTTPCall) -> Clock:
         """Start the clock of an async call."""
-        await self.clients.of_loop()  # the first call imports aiohttp, which must not count towards the timeouts
+        await self._clients.of_loop()  # the first call imports aiohttp, which must not count towards the timeouts
         return Clock(call.seconds_left)
 
     def open(self, call: HTTPCall, *, streamed: bool = False) -> Any:
@@ -82,7 +80,7 @@ class Sender:
         Raises:
             TIRError: The response has an error status.
         """
-        client = self.clients.sync()
+        client = self._clients.sync()
         call.fetch_token()
         # The request is not in a variable: tracebacks with locals would show its URL and query.
         response = client.send(
@@ -96,8 +94,8 @@ class Sender:
 
     async def aopen(self, call: HTTPCall, clock: Clock, *, streamed: bool = False) -> Any:
         """`open` for async code."""
-        client = await self.clients.of_loop()
-        clocked = self.clients.given_async is not None
+        client = await self._clients.of_loop()
+        clocked = self._clients.given_async is not None
         await clock.wait(call.afetch_token(), None)
         # As in `open`, the request is not in a variable.
         sending = client.send(

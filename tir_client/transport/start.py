@@ -70,12 +70,12 @@ class StartWait:
         """Whether a failure may come from a starting deployment, and the call waits for it."""
         return self._policy.applies(failure)
 
-    def pause(self, failure: TIRError, seconds_left: float) -> float | None:
+    def pause(self, failure: TIRError, total_left: float) -> float | None:
         """Seconds to wait before the next try, or None if the time is over. The first wait is logged.
 
         Args:
             failure: The failure of the last try.
-            seconds_left: Seconds left of `total`. A pause leaves time for the last try.
+            total_left: Seconds left of `total`. A pause leaves time for the last try.
         """
         self.tries += 1
         self._runs = False
@@ -87,8 +87,8 @@ class StartWait:
             self._logged.add(self._url)
             reason = type(failure).__name__ if failure.status_code is None else f"HTTP {failure.status_code}"
             text = "%s: not ready (%s); trying for up to %g s, because it may be a deployment that is starting"
-            logger.warning(text, self._url, reason, round(min(self._policy.seconds, seconds_left), 1))
-        return pause if pause < seconds_left else max(seconds_left - 1, seconds_left / 2, SHORTEST_TRY)
+            logger.warning(text, self._url, reason, round(min(self._policy.seconds, total_left), 1))
+        return pause if pause < total_left else max(total_left - 1, total_left / 2, SHORTEST_TRY)
 
     def error(self, failure: TIRError) -> TIRError:
         """The error to raise when the time is over, after the failure of the last try."""

@@ -241,6 +241,6 @@ class AsyncChatStream(_Stream):
 
     def __del__(self) -> None:
         """Close the connection if the event loop is closed, when nothing can be awaited any more."""
-        if self._response is not None and self._clock is not None and self._clock.is_stopped:
+        if self._response is not None and self._clock is not None and self._clock.is_loop_closed:
             with suppress(StopIteration, RuntimeError):
                 self._response.aclose().send(None)

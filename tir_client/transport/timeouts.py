@@ -9,6 +9,9 @@ from typing import TypeGuard
 
 from tir_client.errors import ConfigurationError
 
+PIECE = 64 * 1024
+"""Bytes of a request that are written at once. The timeout `chunk` limits each piece."""
+
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
