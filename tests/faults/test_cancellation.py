@@ -395,6 +395,23 @@ def test_a_half_read_stream_that_is_kept_ends_with_its_loop_without_warnings(dri
     assert not logged
 
 
+@pytest.mark.parametrize(("driver", "begin"), KEPT)
+def test_leaving_the_loop_over_an_async_stream_closes_the_connection_at_once(driver: Driver, begin: Any) -> None:
+    """Also if the model is kept and the garbage collector does not run."""
+    models = []
+
+    async def leave(call: Call) -> None:
+        models.append(call.model)
+        async for _ in await begin(call.model):
+            break
+
+    gc.disable()
+    try:
+        assert at_once(driver, leave, [TALK, STALL])
+    finally:
+        gc.enable()
+
+
 @pytest.mark.parametrize("driver", OURS, ids=lambda driver: driver.name)
 def test_a_model_works_after_its_streams_were_abandoned(driver: Driver) -> None:
     """A hundred abandoned streams do not exhaust the connection pool."""

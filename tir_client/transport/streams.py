@@ -9,6 +9,7 @@ import asyncio
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from tir_client.errors import TIRError
@@ -240,7 +241,21 @@ class AsyncChatStream(_Stream):
         await self.aclose()
 
     def __del__(self) -> None:
-        """Close the connection if the event loop is closed, when nothing can be awaited any more."""
-        if self._response is not None and self._clock is not None and self._clock.is_loop_closed:
-            with suppress(StopIteration, RuntimeError):
-                self._response.aclose().send(None)
+        """Close the connection, which httpx's response would keep open until the garbage collector runs.
+
+        httpcore's connections close only in a task, so while their loop runs they are left to the collector.
+        """
+        response, clock = self._response, self._clock
+        if response is None or clock is None:
+            return
+        if clock.is_loop_closed:
+            _close(response)
+        elif "network_stream" not in response.extensions:
+            with suppress(RuntimeError):  # the loop was closed in the meantime
+                clock.call_soon(partial(_close, response))
+
+
+def _close(response: Any) -> None:
+    """Close an async response that does not wait for it."""
+    with suppress(StopIteration, RuntimeError):
+        response.aclose().send(None)
