@@ -30,7 +30,7 @@ async def show(progress: BulkProgress, console: Console, price: Price | None) ->
 
 async def _show(progress: BulkProgress, console: Console, price: Price | None) -> None:
     loop = asyncio.get_running_loop()
-    if not console.is_terminal:
+    if not console.is_terminal or console.is_dumb_terminal:  # rich draws no bar on the latter
         while True:
             await asyncio.sleep(LOG_SECONDS)
             console.print(describe(progress, loop.time(), price), highlight=False)

@@ -318,18 +318,22 @@ def test_durations_are_rounded_to_readable_units(seconds: float, text: str):
     assert duration(seconds).replace("1 h 40 min", "100 min") == text
 
 
-async def test_a_terminal_gets_a_bar_and_a_log_gets_lines(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    ("is_terminal", "term", "has_bar"), [(True, "xterm", True), (True, "dumb", False), (False, "xterm", False)]
+)
+async def test_a_terminal_that_can_redraw_gets_a_bar_and_all_else_gets_lines(
+    monkeypatch: pytest.MonkeyPatch, is_terminal: bool, term: str, has_bar: bool
+):
+    monkeypatch.setenv("TERM", term)
     monkeypatch.setattr(bulk_display, "REFRESH_SECONDS", 0.001)
     monkeypatch.setattr(bulk_display, "LOG_SECONDS", 0.001)
-    for is_terminal in (True, False):
-        text = io.StringIO()
-        console = Console(file=text, force_terminal=is_terminal, width=200)
-        showing = asyncio.create_task(show(RUNNING, console, None))
-        assert await auntil(lambda text=text: "1,000 rows" in text.getvalue())
-        showing.cancel()
-        await asyncio.wait([showing])
+    text = io.StringIO()
+    showing = asyncio.create_task(show(RUNNING, Console(file=text, force_terminal=is_terminal, width=200), None))
+    assert await auntil(lambda: "1,000 rows" in text.getvalue())
+    showing.cancel()
+    await asyncio.wait([showing])
 
-        assert ("━" in text.getvalue()) is is_terminal
+    assert ("━" in text.getvalue()) is has_bar
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])
@@ -338,6 +342,7 @@ async def test_a_closed_stderr_does_not_end_a_run(monkeypatch: pytest.MonkeyPatc
         def write(self, _: str) -> int:
             raise BrokenPipeError
 
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(bulk_display, "LOG_SECONDS", 0.001)
     dropped: list[Any] = []
     monkeypatch.setattr(bulk_display, "discard", dropped.append)
