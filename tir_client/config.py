@@ -180,6 +180,8 @@ class Config:
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?|[0-9A-Fa-f:]+:[0-9A-Fa-f:.]*(?:%\w+)?")
 """An ASCII host name (other scripts have an `xn--` form), or an IP address."""
+_URLS = {"base_url": (BASE_URL_VARIABLE, "https://host/v1"), "host": (HOST_VARIABLE, DEFAULT_HOST)}
+"""The variable and an example of each argument that is a URL."""
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:+-]*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -249,9 +251,9 @@ def _split(url: object, name: str) -> SplitResult:
     except ValueError:
         usable = False
     if not usable or not _HOST.fullmatch(parts.hostname or "") or re.search(r"[\s\x00-\x1f\x7f]", text):
-        variable = BASE_URL_VARIABLE if name == "base_url" else HOST_VARIABLE
+        variable, example = _URLS[name]
         shown = "with a user in it" if isinstance(url, str) and "@" in url else _shown(url)
-        raise ConfigurationError(f"`{name}` (or {variable}) must be a URL such as 'https://host/v1'; it is {shown}.")
+        raise ConfigurationError(f"`{name}` (or {variable}) must be a URL such as {example!r}; it is {shown}.")
     return parts
 
 

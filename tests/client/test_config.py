@@ -291,7 +291,9 @@ def test_a_malformed_url_is_refused_with_its_variable(url):
 @pytest.mark.parametrize("host", ["host", ""])
 def test_a_malformed_host_is_refused_with_its_own_variable(host):
     with pytest.raises(
-        ConfigurationError, match=rf"^`host` \(or MODEL_API_CLIENT_HOST\) must be a URL.*; it is '{host}'\.$"
+        ConfigurationError,
+        match=r"^`host` \(or MODEL_API_CLIENT_HOST\) must be a URL such as "
+        rf"'https://infer\.e2enetworks\.net'; it is '{host}'\.$",
     ):
         config(project_id=1, host=host)
 
