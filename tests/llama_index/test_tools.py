@@ -48,6 +48,16 @@ def test_a_choice_of_an_unknown_tool_is_refused(llm, choice):
         llm.chat_with_tools([ADD], "?", tool_choice=choice)
 
 
+@pytest.mark.parametrize(
+    ("argument", "instead"),
+    [({"parallel_tool_calls": True}, "allow_parallel_tool_calls"), ({"messages": question()}, "chat_history")],
+)
+def test_an_argument_of_chat_that_would_be_replaced_is_refused(llm, sandbox, argument, instead):
+    with pytest.raises(InvalidRequestError, match=f"`{next(iter(argument))}` .* pass `{instead}`"):
+        llm.chat_with_tools([ADD], **argument)
+    assert not sandbox.requests
+
+
 def test_a_required_call_without_tools_is_refused(llm):
     with pytest.raises(InvalidRequestError, match="no tools"):
         llm.chat_with_tools([], "?", tool_required=True)
