@@ -41,6 +41,10 @@ DEFAULT_HOST = "https://infer.e2enetworks.net"
 DEFAULT_MODEL = "gpt_oss_120b"
 DEFAULT_EMBEDDING_MODEL = "e5-mistral-7b-instruct"
 
+_NO_TOKEN_FOR_SERVER = (
+    f"No token: set `api_key` or {TOKEN_VARIABLES[0]} (or {TOKEN_VARIABLES[1]}) to the token of the server at "
+    "`base_url`, or to any word if it needs none."
+)
 _NO_PROJECT = (
     f"No project: pass `project_id` or set {PROJECT_VARIABLE} (the number in your TIR project's URL). "
     f"For another server pass `base_url` or set {BASE_URL_VARIABLE}."
@@ -99,7 +103,8 @@ class Config:
             base_url = from_environment(BASE_URL_VARIABLE)
         project = _number(project_from_environment() if project_id is None else project_id, "project_id", "p-")
         token = token_from_environment() if api_key is None else _checked_token(api_key)
-        missing = [NO_TOKEN] if token is None else []
+        no_token = NO_TOKEN if base_url is None else _NO_TOKEN_FOR_SERVER
+        missing = [no_token] if token is None else []
         missing += [_NO_PROJECT] if base_url is None and project is None else []
         if token is None or missing:
             raise ConfigurationError(" ".join(missing))

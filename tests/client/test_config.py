@@ -170,6 +170,12 @@ def test_a_missing_token_and_a_missing_project_are_reported_together():
         Config.resolve()
 
 
+def test_a_missing_token_of_another_server_is_not_said_to_come_from_tir():
+    message = r"^No token: set `api_key` or E2E_TIR_ACCESS_TOKEN .* `base_url`, or to any word if it needs none\.$"
+    with pytest.raises(ConfigurationError, match=message):
+        Config.resolve(base_url="http://localhost:8000/v1")
+
+
 @pytest.mark.parametrize("name", ["E2E_TIR_API_KEY", "OPENAI_API_KEY"])
 def test_keys_of_other_services_are_never_used(monkeypatch, name):
     monkeypatch.setenv(name, "not-for-inference")
