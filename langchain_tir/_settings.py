@@ -117,7 +117,7 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
             InvalidRequestError: The call has an argument that is not a parameter.
         """
         given = {name: value for name, value in rename_parameters(call).items() if name not in _INTERNAL}
-        self._refuse_unknown_parameters(given)
+        self._refuse_unknown_parameters(call)
         return merge_parameters(_with_model_kwargs(self._own_parameters()), _with_model_kwargs(given))
 
     def _refuse_unknown_parameters(self, call: Collection[str], method: Collection[str] = ()) -> None:
@@ -130,8 +130,9 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
         Raises:
             InvalidRequestError: An argument is unknown; the message suggests the nearest name.
         """
-        names = {CHAT_ALIASES.get(name, name) for name in call} - _INTERNAL
-        refuse_unknown_parameters(names, _OF_CALLS.union(method), type(self).model_fields, self.unsupported)
+        known = _OF_CALLS.union(method)
+        names = {name for name in call if CHAT_ALIASES.get(name, name) not in known} - _INTERNAL
+        refuse_unknown_parameters(names, known, type(self).model_fields, self.unsupported)
 
     def _request(self, messages: list[BaseMessage], stop: list[str] | None, call: Json) -> ChatRequest:
         fields = self._call_parameters(call if stop is None else {**call, "stop": stop})
