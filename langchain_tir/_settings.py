@@ -6,7 +6,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import Field
@@ -14,7 +14,7 @@ from pydantic import Field
 from langchain_tir._aliases import CHAT_ALIASES, LANGCHAIN_UNSUPPORTED, rename_parameters, with_usage_option
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import to_wire
-from langchain_tir._profile import known_profile
+from langchain_tir._profile import known_profile, profile_for
 from langchain_tir._tools import to_response_format, tool_fields
 from tir_client import ChatRequest
 from tir_client.aliases import refuse_unknown_parameters
@@ -98,6 +98,13 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
             )
         return {**fields, "model_kwargs": {**(fields.get("model_kwargs") or {}), **unknown}}
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with the fields of `update`. With another `model` it has that model's profile."""
+        copied = super().model_copy(update=update, deep=deep)
+        if update and "model" in update and "profile" not in update and self.profile == profile_for(self):
+            copied.profile = profile_for(copied)
+        return copied
+
     @property
     def model_name(self) -> str:
         """The model, under another name that LangChain uses."""
@@ -117,7 +124,7 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
             InvalidRequestError: The call has an argument that is not a parameter.
         """
         given = {name: value for name, value in rename_parameters(call).items() if name not in _INTERNAL}
-        self._refuse_unknown_parameters(given)
+        self._refuse_unknown_parameters(call)
         return merge_parameters(_with_model_kwargs(self._own_parameters()), _with_model_kwargs(given))
 
     def _refuse_unknown_parameters(self, call: Collection[str], method: Collection[str] = ()) -> None:
@@ -130,8 +137,9 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
         Raises:
             InvalidRequestError: An argument is unknown; the message suggests the nearest name.
         """
-        names = {CHAT_ALIASES.get(name, name) for name in call} - _INTERNAL
-        refuse_unknown_parameters(names, _OF_CALLS.union(method), type(self).model_fields, self.unsupported)
+        known = _OF_CALLS.union(method)
+        names = {name for name in call if CHAT_ALIASES.get(name, name) not in known} - _INTERNAL
+        refuse_unknown_parameters(names, known, type(self).model_fields, self.unsupported)
 
     def _request(self, messages: list[BaseMessage], stop: list[str] | None, call: Json) -> ChatRequest:
         fields = self._call_parameters(call if stop is None else {**call, "stop": stop})

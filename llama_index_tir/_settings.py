@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 
 from llama_index_tir._aliases import without_ignored
 from llama_index_tir._messages import to_wire
-from tir_client import ChatRequest
+from tir_client import ChatRequest, InvalidRequestError
 from tir_client.aliases import refuse_unknown_parameters, rename
 from tir_client.chat import ChatArguments as SharedChatArguments
 from tir_client.chat import ChatParameters
@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 TOOL_NAMES = "tool_names"
 """The internal argument of a call with the original names of tools that were renamed to be sent."""
 
+_METHODS = {
+    "tools": "`chat_with_tools` takes tools of LlamaIndex",
+    "response_format": "`as_structured_llm` and `structured_predict` take a class",
+}
+"""Parameters that are JSON here, and the methods that take objects."""
 _PARAMETERS = frozenset(ChatRequest.model_fields) - {"messages"}
 _OWN = {"model", *Parameters.model_fields}
 
@@ -106,7 +111,16 @@ class ChatSettings(ModelSettings, ChatParameters, FunctionCallingLLM):
         """Rename arguments to their wire names."""
         parameters = rename(arguments, PARAMETER_ALIASES)
         refuse_unknown_parameters(parameters, _PARAMETERS, type(self).model_fields, self.unsupported)
+        _refuse_objects(parameters)
         return parameters
+
+
+def _refuse_objects(parameters: Json) -> None:
+    for name, advice in _METHODS.items():
+        value = parameters.get(name)
+        parts = value if isinstance(value, list | tuple) else [value]
+        if not all(part is None or isinstance(part, dict) for part in parts):
+            raise InvalidRequestError(f"`{name}` must be JSON in the form of OpenAI's API; {advice}.")
 
 
 class ChatArguments(SharedChatArguments, total=False):

@@ -9,6 +9,7 @@ from llama_index_tir._settings import ChatSettings
 from llama_index_tir._tool_calls import one_call_only, to_selections
 from llama_index_tir._tool_run import ToolRun
 from llama_index_tir._tools import to_messages, tool_fields
+from tir_client import InvalidRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from llama_index.core.chat_engine.types import AgentChatResponse
     from llama_index.core.llms.llm import ToolSelection
     from llama_index.core.tools.types import BaseTool
+
+_INSTEAD = {"parallel_tool_calls": "allow_parallel_tool_calls", "messages": "chat_history"}
+"""Arguments of `chat` that `chat_with_tools` sets itself, and LlamaIndex's names for them."""
 
 
 class ToolMethods(ChatSettings):
@@ -49,6 +53,9 @@ class ToolMethods(ChatSettings):
         must_call: bool = False,
         **kwargs: Any,
     ) -> dict[str, Any]:
+        for name, instead in _INSTEAD.items():
+            if name in kwargs:
+                raise InvalidRequestError(f"`{name}` is not an argument of a call with tools: pass `{instead}`.")
         offer = tool_fields(
             tools or (),
             strict=self.strict,

@@ -41,6 +41,10 @@ DEFAULT_HOST = "https://infer.e2enetworks.net"
 DEFAULT_MODEL = "gpt_oss_120b"
 DEFAULT_EMBEDDING_MODEL = "e5-mistral-7b-instruct"
 
+_NO_TOKEN_FOR_SERVER = (
+    f"No token: set `api_key` or {TOKEN_VARIABLES[0]} (or {TOKEN_VARIABLES[1]}) to the token of the server at "
+    "`base_url`, or to any word if it needs none."
+)
 _NO_PROJECT = (
     f"No project: pass `project_id` or set {PROJECT_VARIABLE} (the number in your TIR project's URL). "
     f"For another server pass `base_url` or set {BASE_URL_VARIABLE}."
@@ -99,7 +103,8 @@ class Config:
             base_url = from_environment(BASE_URL_VARIABLE)
         project = _number(project_from_environment() if project_id is None else project_id, "project_id", "p-")
         token = token_from_environment() if api_key is None else _checked_token(api_key)
-        missing = [NO_TOKEN] if token is None else []
+        no_token = NO_TOKEN if base_url is None else _NO_TOKEN_FOR_SERVER
+        missing = [no_token] if token is None else []
         missing += [_NO_PROJECT] if base_url is None and project is None else []
         if token is None or missing:
             raise ConfigurationError(" ".join(missing))
@@ -180,6 +185,8 @@ class Config:
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?|[0-9A-Fa-f:]+:[0-9A-Fa-f:.]*(?:%\w+)?")
 """An ASCII host name (other scripts have an `xn--` form), or an IP address."""
+_URLS = {"base_url": (BASE_URL_VARIABLE, "https://host/v1"), "host": (HOST_VARIABLE, DEFAULT_HOST)}
+"""The variable and an example of each argument that is a URL."""
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:+-]*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -249,9 +256,9 @@ def _split(url: object, name: str) -> SplitResult:
     except ValueError:
         usable = False
     if not usable or not _HOST.fullmatch(parts.hostname or "") or re.search(r"[\s\x00-\x1f\x7f]", text):
-        variable = BASE_URL_VARIABLE if name == "base_url" else HOST_VARIABLE
+        variable, example = _URLS[name]
         shown = "with a user in it" if isinstance(url, str) and "@" in url else _shown(url)
-        raise ConfigurationError(f"`{name}` (or {variable}) must be a URL such as 'https://host/v1'; it is {shown}.")
+        raise ConfigurationError(f"`{name}` (or {variable}) must be a URL such as {example!r}; it is {shown}.")
     return parts
 
 

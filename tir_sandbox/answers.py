@@ -5,6 +5,7 @@ from dataclasses import KW_ONLY, field
 from http import HTTPStatus
 from typing import Any, Literal
 
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from tir_sandbox.errors import error
@@ -15,8 +16,11 @@ Event = Mapping[str, Any] | str | bytes
 _ENGINE_DEATH = "EngineCore encountered an issue. See stack trace (above) for the root cause."
 _FOREVER = 3600.0
 
+_NO_OTHERS = ConfigDict(extra="forbid")
+"""A misspelt field is an error."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, config=_NO_OTHERS)
 class ToolCall:
     """A tool call in a reply.
 
@@ -31,7 +35,7 @@ class ToolCall:
     id: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_NO_OTHERS)
 class Reply:
     """One scripted answer, sent whole or streamed.
 
@@ -72,7 +76,7 @@ class Reply:
     continuous_usage: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=_NO_OTHERS)
 class Fault:
     """A failure. Without `after`, it applies to the answer of the rules.
 

@@ -170,6 +170,12 @@ def test_a_missing_token_and_a_missing_project_are_reported_together():
         Config.resolve()
 
 
+def test_a_missing_token_of_another_server_is_not_said_to_come_from_tir():
+    message = r"^No token: set `api_key` or E2E_TIR_ACCESS_TOKEN .* `base_url`, or to any word if it needs none\.$"
+    with pytest.raises(ConfigurationError, match=message):
+        Config.resolve(base_url="http://localhost:8000/v1")
+
+
 @pytest.mark.parametrize("name", ["E2E_TIR_API_KEY", "OPENAI_API_KEY"])
 def test_keys_of_other_services_are_never_used(monkeypatch, name):
     monkeypatch.setenv(name, "not-for-inference")
@@ -291,7 +297,9 @@ def test_a_malformed_url_is_refused_with_its_variable(url):
 @pytest.mark.parametrize("host", ["host", ""])
 def test_a_malformed_host_is_refused_with_its_own_variable(host):
     with pytest.raises(
-        ConfigurationError, match=rf"^`host` \(or MODEL_API_CLIENT_HOST\) must be a URL.*; it is '{host}'\.$"
+        ConfigurationError,
+        match=r"^`host` \(or MODEL_API_CLIENT_HOST\) must be a URL such as "
+        rf"'https://infer\.e2enetworks\.net'; it is '{host}'\.$",
     ):
         config(project_id=1, host=host)
 

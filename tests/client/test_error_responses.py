@@ -125,6 +125,14 @@ def test_an_error_carries_the_servers_message() -> None:
     assert str(error_from_response(400, {}, b"")) == "HTTP 400: (no explanation in the body)"
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_after_a_retry_after_that_no_retry_waits_for_the_advice_is_the_time(status: int) -> None:
+    assert "max_retries" in str(error_from_response(429, {"retry-after": "60"}, b"No."))
+    assert str(error_from_response(status, {"retry-after": "61"}, b"No.")) == (
+        f"HTTP {status}: No.\nTry again in 61 seconds, as the server's `Retry-After` says."
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "cls"),
     [

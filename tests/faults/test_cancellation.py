@@ -412,6 +412,23 @@ def test_leaving_the_loop_over_an_async_stream_closes_the_connection_at_once(dri
         gc.enable()
 
 
+@pytest.mark.parametrize(("driver", "begin"), KEPT)
+def test_a_stream_that_is_dropped_just_before_its_loop_ends_is_closed_without_warnings(
+    driver: Driver, begin: Any
+) -> None:
+    """aiohttp warns in debug mode about responses that are not closed."""
+
+    async def main() -> None:
+        async for _ in await begin(model):
+            break
+
+    with WireServer([TALK, STALL] * 20) as server:
+        model = driver.model(server.base_url, PATIENT)
+        for _ in range(20):
+            asyncio.run(main(), debug=True)
+        gc.collect()
+
+
 @pytest.mark.parametrize("driver", OURS, ids=lambda driver: driver.name)
 def test_a_model_works_after_its_streams_were_abandoned(driver: Driver) -> None:
     """A hundred abandoned streams do not exhaust the connection pool."""

@@ -103,6 +103,19 @@ def test_the_profile_of_a_copy_is_requested_at_the_copys_address(
     assert original.profile["max_input_tokens"] is None
 
 
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_copy_with_another_model_has_that_models_profile(own: Sandbox, deep: bool):
+    known = mine(own).model_copy(update={"model": "gpt_oss_120b"}, deep=deep)
+    assert known.profile == ChatTIR("gpt_oss_120b", api_key="t", project_id=1).profile
+    back = known.model_copy(update={"model": "mine"}, deep=deep)
+    assert not own.requests
+    assert back.profile["max_input_tokens"] == 8_192
+
+    given = {"max_input_tokens": 7}
+    assert mine(own, profile=given).model_copy(update={"model": "gpt_oss_120b"}, deep=deep).profile == given
+    assert known.model_copy(update={"model": "mine", "profile": given}, deep=deep).profile == given
+
+
 def test_a_profile_follows_the_model_to_a_known_one_and_back(own: Sandbox):
     model = mine(own)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from llama_index.core.tools import FunctionTool
+from pydantic import BaseModel
 
 from llama_index_tir import NoToolCallError, ToolArgumentsError, UnknownToolError
 from llama_index_tir._messages import to_wire
@@ -12,6 +13,12 @@ from tir_sandbox import Reply, ToolCall
 
 from .conformance.base import calls, question
 from .conformance.tools import ADD, NOW, add
+
+
+class Sum(BaseModel):
+    """A sum."""
+
+    value: int
 
 
 @pytest.mark.parametrize("streamed", [True, False])
@@ -46,6 +53,26 @@ def test_strict_is_sent_with_each_tool(make_llm, sandbox):
 def test_a_choice_of_an_unknown_tool_is_refused(llm, choice):
     with pytest.raises(InvalidRequestError, match="subtract"):
         llm.chat_with_tools([ADD], "?", tool_choice=choice)
+
+
+@pytest.mark.parametrize(
+    ("argument", "instead"),
+    [({"parallel_tool_calls": True}, "allow_parallel_tool_calls"), ({"messages": question()}, "chat_history")],
+)
+def test_an_argument_of_chat_that_would_be_replaced_is_refused(llm, sandbox, argument, instead):
+    with pytest.raises(InvalidRequestError, match=f"`{next(iter(argument))}` .* pass `{instead}`"):
+        llm.chat_with_tools([ADD], **argument)
+    assert not sandbox.requests
+
+
+@pytest.mark.parametrize(
+    ("argument", "method"),
+    [({"tools": [ADD]}, "chat_with_tools"), ({"tools": ADD}, "chat_with_tools"), ({"response_format": Sum}, "as_str")],
+)
+def test_objects_that_another_method_takes_are_refused_with_its_name(llm, sandbox, argument, method):
+    with pytest.raises(InvalidRequestError, match=f"^`{next(iter(argument))}` must be JSON .*`{method}"):
+        llm.chat(question(), **argument)
+    assert not sandbox.requests
 
 
 def test_a_required_call_without_tools_is_refused(llm):

@@ -66,6 +66,14 @@ def test_a_reply_with_a_wrong_field_is_an_error_at_once(fields):
         Reply(**fields)
 
 
+@pytest.mark.parametrize("cls", [Reply, Fault])
+def test_a_misspelt_field_is_an_error_at_once(cls):
+    with pytest.raises(ValidationError, match="finish_reson"):
+        cls(finish_reson="length")
+    with pytest.raises(ValidationError, match="args"):
+        Reply(tool_calls=[{"name": "get_weather", "args": {}}])
+
+
 def test_a_request_without_a_reply_is_refused_and_reported():
     with pytest.raises(ScriptError) as raised, Sandbox(replies=["one"]) as sandbox:  # noqa: PT012
         assert text_of(ask(sandbox)) == "one"

@@ -25,7 +25,7 @@ from tir_client.errors import (
     TIRError,
 )
 from tir_client.models import nearest_slug
-from tir_client.protocol.retry_after import retry_after
+from tir_client.protocol.retry_after import PATIENCE, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -73,6 +73,7 @@ _ADVICE: dict[type[APIStatusError], str] = {
     ContextOverflowError: "Shorten the messages, or lower `max_tokens`.",
 }
 
+_COME_BACK = "Try again in {wait:.0f} seconds, as the server's `Retry-After` says."
 _LONG_TEXTS = (
     "Split the texts into shorter ones (in LlamaIndex, lower `Settings.chunk_size`), or have the server cut them with "
     "`truncate_prompt_tokens`."
@@ -106,7 +107,10 @@ def error_from_response(
     body = read_body(content)
     explanation = describe_body(body) or "(no explanation in the body)"
     cls = _class_for(status_code, explanation)
+    wait = retry_after(headers)
     advice = _advice_for_url(cls, status_code, url) or hint or _ADVICE.get(cls)
+    if wait is not None and wait > PATIENCE and cls in {RateLimitError, ServerError}:
+        advice = _COME_BACK.format(wait=wait)
     where = f" from {url}" if url else ""
     message = f"HTTP {status_code}{where}: {explanation}" + (f"\n{advice}" if advice else "")
     return cls(
@@ -115,7 +119,7 @@ def error_from_response(
         request_id=headers.get("x-request-id"),
         body=body,
         headers=headers,
-        retry_after=retry_after(headers),
+        retry_after=wait,
     )
 
 

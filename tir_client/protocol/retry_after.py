@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+PATIENCE = 60.0
+"""The longest `Retry-After` in seconds that a retry waits for."""
+
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
     """Return the seconds to wait before a retry, or None without such a header.

@@ -15,6 +15,7 @@ from tir_client.errors import (
     StreamError,
     TIRError,
 )
+from tir_client.protocol.retry_after import PATIENCE
 from tir_client.transport.failures import CERTIFICATE
 
 RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
@@ -37,7 +38,7 @@ class RetryPolicy:
     max_retries: int = 2
     base: float = 0.5
     ceiling: float = 8.0
-    patience: float = 60.0
+    patience: float = PATIENCE
     jitter: float = 0.25
 
     def __post_init__(self) -> None:
