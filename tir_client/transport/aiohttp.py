@@ -9,6 +9,7 @@ import aiohttp
 import httpx
 from yarl import URL
 
+from tir_client.transport.body import CLOSE
 from tir_client.transport.connections import Connector
 from tir_client.transport.timeouts import PIECE
 
@@ -70,7 +71,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         except _RAISED as error:
             failure = translated(error)
         else:
-            return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response))
+            body = _Body(response)
+            extensions = {CLOSE: body.close}
+            return httpx.Response(response.status, headers=response.raw_headers, stream=body, extensions=extensions)
         raise failure
 
     async def aclose(self) -> None:
@@ -108,9 +111,10 @@ class _Body(httpx.AsyncByteStream):
         return data
 
     async def aclose(self) -> None:
-        self._close()
+        self.close()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close the connection, unless the body has ended."""
         self._response.close()
         if self._connection is not None:
             self._connection.close()  # aiohttp does not close it if the loop is closed
@@ -119,9 +123,9 @@ class _Body(httpx.AsyncByteStream):
         """Close the connection of a half-read response, which aiohttp would keep open."""
         if not self._response.closed:
             try:
-                self._loop.call_soon_threadsafe(self._close)
+                self._loop.call_soon_threadsafe(self.close)
             except RuntimeError:  # the loop is closed
-                self._close()
+                self.close()
 
 
 class _Upload(aiohttp.Payload):

@@ -22,6 +22,9 @@ ERROR_BYTES = 64 * 1024
 DRAIN_SECONDS = 0.5
 """Seconds to wait for the end of a body after `[DONE]`, which makes the connection reusable."""
 
+CLOSE = "close"
+"""The extension of our async transport's responses with a function that closes them outside of a task."""
+
 
 def pieces(response: Any) -> Iterator[bytes]:
     """Iterate over a body as it arrives."""

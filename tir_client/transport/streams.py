@@ -9,12 +9,11 @@ import asyncio
 import sys
 import time
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from tir_client.errors import TIRError
 from tir_client.protocol.reader import AnswerStream, accumulator_for
-from tir_client.transport.body import adrain, apieces, drain, pieces
+from tir_client.transport.body import CLOSE, adrain, apieces, drain, pieces
 from tir_client.transport.failures import transport_errors
 
 if TYPE_CHECKING:
@@ -243,19 +242,14 @@ class AsyncChatStream(_Stream):
     def __del__(self) -> None:
         """Close the connection, which httpx's response would keep open until the garbage collector runs.
 
-        httpcore's connections close only in a task, so while their loop runs they are left to the collector.
+        Other transports than ours close only in a task, so while their loop runs they are left to the collector.
         """
         response, clock = self._response, self._clock
         if response is None or clock is None:
             return
-        if clock.is_loop_closed:
-            _close(response)
-        elif "network_stream" not in response.extensions:
-            with suppress(RuntimeError):  # the loop was closed in the meantime
-                clock.call_soon(partial(_close, response))
-
-
-def _close(response: Any) -> None:
-    """Close an async response that does not wait for it."""
-    with suppress(StopIteration, RuntimeError):
-        response.aclose().send(None)
+        close = response.extensions.get(CLOSE)
+        with suppress(StopIteration, RuntimeError):
+            if clock.is_loop_closed:
+                response.aclose().send(None)
+            elif close is not None:
+                clock.call_soon(close)
