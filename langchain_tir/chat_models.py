@@ -146,9 +146,9 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods, defer_build=False):
         ```
 
     Errors:
-        Each error is both a `tir_client.TIRError` and a LangChain `ModelError`, with `status_code`, `request_id`,
-        `body`, and the received part of the answer in `partial`. A stream that ends early raises
-        `StreamInterruptedError`.
+        Each error is both a `tir_client.TIRError` and a LangChain `ModelError` (for structured output, an
+        `OutputParserException`), with `status_code`, `request_id`, `body`, and the received part of the answer in
+        `partial`. A stream that ends early raises `StreamInterruptedError`.
         ```python
         from tir_client import RateLimitError, TIRError
 
@@ -164,7 +164,7 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods, defer_build=False):
         ```python
         patient = ChatTIR(timeout={"connect": 5, "first_byte": 600, "chunk": 60}, max_retries=4)
         ```
-        A call is retried only before any part of its answer has arrived.
+        A stream is retried only until it has yielded something, a whole answer until it is complete.
     """
 
     def __init__(self, model: str | None = None, **fields: Unpack[ChatArguments]) -> None:
