@@ -14,7 +14,7 @@ from langchain_tir._content_blocks import PROVIDER
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import from_completion, set_only
 from langchain_tir._past_calls import with_readable_calls
-from langchain_tir._profile import own_profile, profile_for
+from langchain_tir._profile import profile_for, with_own_profile
 from langchain_tir._stream import DeltaMapper
 from langchain_tir._structured_methods import StructuredMethods
 from langchain_tir._token_methods import TokenMethods
@@ -180,10 +180,10 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods, defer_build=False):
                 self.profile = profile_for(self)
 
     def __copy__(self) -> Self:
-        return _forget_serialized(own_profile(super().__copy__()))
+        return _forget_serialized(with_own_profile(super().__copy__()))
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        return _forget_serialized(own_profile(super().__deepcopy__(memo)))
+        return _forget_serialized(with_own_profile(super().__deepcopy__(memo)))
 
     @model_validator(mode="after")
     def _set_tir_version(self) -> Self:
