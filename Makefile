@@ -75,7 +75,7 @@ works-with: $(READY)  ## the documentation's examples with other packages, each 
 notebooks: $(READY)  ## runs the notebooks on the sandbox, and stores their outputs; ARGS="bulk agents" for some
 	$(BIN)/python -m tests.notebooks $(ARGS)
 
-features: $(READY)  ## measures what other clients do, and writes docs/measured/features.md
+features: $(READY)  ## measures the features of our models and of other packages, and writes docs/measured/features.md
 	$(BIN)/python -m tests.docs.features
 
 reliability: $(READY)  ## runs the fault matrix on other clients, too, and writes docs/measured/reliability.md

@@ -27,6 +27,6 @@ def rename_parameters(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_usage_option(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return `arguments` with `stream_usage`, True or False, moved into `stream_options`."""
+    """Return `arguments` with the value of `stream_usage`, True or False, converted to that of `stream_options`."""
     usage = arguments.get("stream_usage")
     return arguments if usage is None else {**arguments, "stream_usage": {"include_usage": usage}}

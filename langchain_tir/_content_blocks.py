@@ -27,7 +27,7 @@ def standard_blocks(message: AIMessage, *, indexed: bool) -> list[ContentBlock]:
 
     Args:
         message: A message, or a chunk of one.
-        indexed: Add the index by which LangChain merges chunks to text and reasoning.
+        indexed: Give reasoning, text and refusal the index by which LangChain merges chunks.
     """
     blocks: list[dict[str, Any]] = []
     if reasoning := message.additional_kwargs.get("reasoning_content"):

@@ -1,8 +1,9 @@
-"""Errors that are both `tir_client.TIRError`s and LangChain `ModelError`s.
+"""Errors that are both `tir_client.TIRError`s and LangChain `ModelError`s or `OutputParserException`s.
 
 LangChain's middleware uses `ModelError` classes to decide about retries, compaction and fallback models; users of
 `tir_client` catch `TIRError` classes. For each class of `tir_client.errors` this module has one of the same name, which
-also inherits from the LangChain class in `_MODEL_ERRORS`. Message and details are the same.
+also inherits from a LangChain class: that in `_MODEL_ERRORS`, or `OutputParserException` for structured output. Message
+and details are the same.
 """
 
 from __future__ import annotations

@@ -223,7 +223,7 @@ def _without_nulls(usage: Json | None) -> Json | None:
 
 
 def set_only(**values: Any) -> Json:
-    """Return the values that are neither None nor empty."""
+    """Return the values that are neither None nor an empty text."""
     return {name: value for name, value in values.items() if value is not None and value != ""}
 
 

@@ -65,7 +65,8 @@ def with_readable_calls(prompt: Any) -> Any:
     """A copy of a prompt in which LangChain can parse the tool calls of dict messages in OpenAI's form.
 
     LangChain fails on arguments that are not a JSON object, such as an empty string, on calls without an id, and on
-    messages with calls but no `content`. These are replaced by their wire form.
+    messages with calls but no `content`. So each message with calls has `content`, and each call an id, which may be
+    None, and an object as its arguments.
     """
     is_list = isinstance(prompt, Sequence) and not isinstance(prompt, str)
     return [_readable_message(message) for message in prompt] if is_list else prompt

@@ -1,7 +1,7 @@
-"""Placeholders for content blocks of models and tools that cannot be sent. Pure.
+"""Placeholders for content blocks that cannot be sent, from a model or a tool.
 
 Text files, JSON and search results become text; other files and media a line that describes them; tool steps on another
-provider's servers, and all other blocks, a line with their fields.
+provider's servers, and all other blocks, a line with their fields. Pure, but for the system's list of media types.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def profile_for(model: Connection) -> ModelProfile | None:
     return cast("ModelProfile", ServedProfile(model, cast("dict[str, Any]", facts or {})))
 
 
-def own_profile(model: Copied) -> Copied:
+def with_own_profile(model: Copied) -> Copied:
     """Give a copied model a profile that uses the copy's address, not the original's; return the model."""
     profile = model.__dict__["profile"]
     if isinstance(profile, ServedProfile):

@@ -74,7 +74,7 @@ class DeltaMapper:
         completion = accumulator.completion()
         first = completion.choice
         calls = accumulator.choice(first.index).tools.shown(cut=first.finish_reason == "length")
-        endings = {call.id: ending for call in calls if (ending := end_of_broken_call(call))}
+        endings = {call.id: ending for call in calls if (ending := ending_for_broken_call(call))}
         rests = [self._arguments.rest(index) + endings.get(call.id, "") for index, call in enumerate(calls)]
         message = AIMessageChunk(
             content="",
@@ -167,7 +167,7 @@ class _Arguments:
         return "".join(self._held.pop(piece.index))
 
 
-def end_of_broken_call(call: ToolCall) -> str:
+def ending_for_broken_call(call: ToolCall) -> str:
     """Return what to append to broken arguments to keep LangChain from repairing them; empty for valid arguments.
 
     LangChain closes open brackets and drops what it cannot parse, so a call that was cut off would look complete and be

@@ -13,8 +13,8 @@ from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
 from langchain_tir._errors import RefusedOutputError, to_model_error
-from langchain_tir._tool_forms import VALUE, wrapped
-from langchain_tir._tools import json_schema, to_response_format, to_tool, tool_fields
+from langchain_tir._tool_forms import VALUE, wrapped_in_object
+from langchain_tir._tools import to_response_format, to_tool, tool_fields, whole_schema
 from tir_client import InvalidRequestError
 from tir_client.protocol.json_text import read_json, read_partial_json
 from tir_client.protocol.schemas import FAILURES, is_of_object, may_fit, without_additional_properties
@@ -153,10 +153,11 @@ def _call_of_schema(schema: Any, strict: bool | None, target: Any) -> tuple[Json
     """
     tool = to_tool(schema, strict=strict)
     function = {"strict": True, **tool["function"]}
-    whole = json_schema(schema, function)
+    whole = whole_schema(schema, function)
     of_object = is_of_object(whole)
     if not of_object:
-        function["parameters"] = without_additional_properties(wrapped(whole)) if strict else wrapped(whole)
+        parameters = wrapped_in_object(whole)
+        function["parameters"] = without_additional_properties(parameters) if strict else parameters
     fields = tool_fields([{**tool, "function": function}], function["name"])
     fields["parallel_tool_calls"] = False
     return fields, StructuredParser(

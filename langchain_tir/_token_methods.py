@@ -67,7 +67,7 @@ class TokenMethods(ChatSettings):
         The server counts with vLLM's `/tokenize`, without retries. If that fails, this count and those of the next
         minute (all further ones if the server lacks the path) are estimates: one token per four bytes of UTF-8, three
         per message, a thousand per image. For gpt-oss the server counts with another template than it uses for prompts,
-        so leave some room.
+        so leave some room. With `custom_get_token_ids` no request is sent: it counts the text, without the tools.
         """
         if self.custom_get_token_ids is not None:
             return super().get_num_tokens_from_messages(messages, tools)
@@ -90,7 +90,7 @@ class TokenMethods(ChatSettings):
             return None
 
     def get_num_tokens(self, text: str) -> int:
-        """Estimate the tokens of a text: one per four bytes of UTF-8."""
+        """Estimate the tokens of a text: one per four bytes of UTF-8. `custom_get_token_ids` counts them instead."""
         return estimate_text(text) if self.custom_get_token_ids is None else super().get_num_tokens(text)
 
     def get_token_ids(self, text: str) -> list[int]:

@@ -47,7 +47,7 @@ def function_of_dict(tool: Json) -> Json:
     if tool.get("type") == "custom":
         return custom_function(inner)
     if is_json_schema(tool):
-        return described(tool)
+        return function_of_schema(tool)
     if "name" in tool and tool.get("type", "function") == "function":
         _check_without_arguments(tool)
         return _only(tool, "name", "description", "strict")
@@ -90,7 +90,7 @@ def is_json_schema(schema: Json) -> bool:
     return isinstance(kind, list) or kind in _JSON_TYPES
 
 
-def described(schema: Json, *, name: str | None = None, description: str | None = None) -> Json:
+def function_of_schema(schema: Json, *, name: str | None = None, description: str | None = None) -> Json:
     """A function whose parameters are `schema`; name and description default to the schema's."""
     parameters = resolve_root(inline_references(schema))
     title, text = parameters.get("title") or schema.get("name"), parameters.get("description")
@@ -106,7 +106,7 @@ def _without_title(schema: Json) -> Json:
     return {key: value for key, value in schema.items() if key != "title"}
 
 
-def wrapped(schema: Json) -> Json:
+def wrapped_in_object(schema: Json) -> Json:
     """The schema of an object with one property, which has `schema`."""
     inner, definitions = move_definitions(inline_references(schema), VALUE)
     whole = {"type": "object", "properties": {VALUE: inner}, "required": [VALUE], "additionalProperties": False}

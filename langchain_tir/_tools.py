@@ -14,8 +14,8 @@ from langchain_tir._tool_forms import (
     TEXT_INPUT,
     UNNAMED,
     custom_function,
-    described,
     function_of_dict,
+    function_of_schema,
     is_json_schema,
     label,
 )
@@ -57,7 +57,7 @@ def _function(tool: Any) -> Json:
         raise InvalidRequestError(f"{label(tool)} is neither a tool nor the schema of an object: it is an enumeration.")
     schema = schema_of_class(tool)
     if schema is not None:
-        return described(schema)
+        return function_of_schema(schema)
     try:
         return _function_of_tool(tool) if isinstance(tool, BaseTool) else _function_of_callable(tool)
     except FAILURES as error:
@@ -75,7 +75,7 @@ def _function_of_tool(tool: BaseTool) -> Json:
     if schema is None:
         raise TypeError("its arguments have no JSON schema")
     types = {name: field.annotation for name, field in getattr(arguments, "model_fields", {}).items()}
-    return described(without_injected(schema, types), name=tool.name, description=tool.description)
+    return function_of_schema(without_injected(schema, types), name=tool.name, description=tool.description)
 
 
 def _function_of_callable(function: Any) -> Json:
@@ -91,7 +91,7 @@ def _function_of_callable(function: Any) -> Json:
         include_injected=False,
     )
     schema = schema_of_class(model)
-    return described(without_injected(schema or {}, getattr(typed, "__annotations__", {})))
+    return function_of_schema(without_injected(schema or {}, getattr(typed, "__annotations__", {})))
 
 
 def tool_fields(tools: Any, choice: object, *, strict: bool | None = None) -> Json:
@@ -147,7 +147,7 @@ def to_response_format(schema: Any, *, strict: bool | None = None) -> Json:
     if isinstance(schema, dict) and isinstance(schema.get("schema"), dict):
         return response_format(schema.get("name", UNNAMED), schema["schema"], strict=_agreed(schema, strict))
     function = to_tool(schema)["function"]
-    whole = json_schema(schema, function)
+    whole = whole_schema(schema, function)
     return response_format(
         function["name"], without_additional_properties(whole) if strict else whole, strict=_agreed(function, strict)
     )
@@ -169,7 +169,7 @@ def _agreed(schema: Json, strict: bool | None) -> bool | None:
     return strict if own is None else own
 
 
-def json_schema(schema: Any, function: Json) -> Json:
+def whole_schema(schema: Any, function: Json) -> Json:
     """Return the schema as it was passed; for a tool, the schema of its arguments."""
     if isinstance(schema, dict) and is_json_schema(schema):
         return schema

@@ -14,7 +14,7 @@ from langchain_tir._content_blocks import PROVIDER
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import from_completion, set_only
 from langchain_tir._past_calls import with_readable_calls
-from langchain_tir._profile import own_profile, profile_for
+from langchain_tir._profile import profile_for, with_own_profile
 from langchain_tir._stream import DeltaMapper
 from langchain_tir._structured_methods import StructuredMethods
 from langchain_tir._token_methods import TokenMethods
@@ -146,9 +146,9 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods, defer_build=False):
         ```
 
     Errors:
-        Each error is both a `tir_client.TIRError` and a LangChain `ModelError`, with `status_code`, `request_id`,
-        `body`, and the received part of the answer in `partial`. A stream that ends early raises
-        `StreamInterruptedError`.
+        Each error is both a `tir_client.TIRError` and a LangChain `ModelError` (for structured output, an
+        `OutputParserException`), with `status_code`, `request_id`, `body`, and the received part of the answer in
+        `partial`. A stream that ends early raises `StreamInterruptedError`.
         ```python
         from tir_client import RateLimitError, TIRError
 
@@ -164,7 +164,7 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods, defer_build=False):
         ```python
         patient = ChatTIR(timeout={"connect": 5, "first_byte": 600, "chunk": 60}, max_retries=4)
         ```
-        A call is retried only before any part of its answer has arrived.
+        A stream is retried only until it has yielded something, a whole answer until it is complete.
     """
 
     def __init__(self, model: str | None = None, **fields: Unpack[ChatArguments]) -> None:
@@ -180,10 +180,10 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods, defer_build=False):
                 self.profile = profile_for(self)
 
     def __copy__(self) -> Self:
-        return _forget_serialized(own_profile(super().__copy__()))
+        return _forget_serialized(with_own_profile(super().__copy__()))
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        return _forget_serialized(own_profile(super().__deepcopy__(memo)))
+        return _forget_serialized(with_own_profile(super().__deepcopy__(memo)))
 
     @model_validator(mode="after")
     def _set_tir_version(self) -> Self:

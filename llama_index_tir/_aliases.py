@@ -1,4 +1,4 @@
-"""Aliases for the argument names of LlamaIndex's other models, and `OpenAILike`'s unsupported arguments. Pure."""
+"""Aliases for the argument names of LlamaIndex's other models, and the ignored fields of `OpenAILike`. Pure."""
 
 from __future__ import annotations
 

@@ -86,8 +86,8 @@ class Instrumentation:
         llm: The LLM that is called.
         question: The messages or the prompt.
         kwargs: The arguments of the call.
-        counted: Report token counts. For a call that makes another, counted call this is False: its events have no
-            token counts, and its last callback has no question, so that `TokenCountingHandler` does not count it.
+        counted: Report token counts. False if the call makes another call, which reports the tokens: then the events
+            have no token counts, and the last callback has no question, so that `TokenCountingHandler` does not count.
 
     Raises:
         InvalidRequestError: The messages of a chat are not a list of `ChatMessage` objects.

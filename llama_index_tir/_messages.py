@@ -20,7 +20,7 @@ from llama_index.core.base.llms.types import (
 
 from llama_index_tir._content import to_content
 from llama_index_tir._past_calls import past_calls, server_steps, wire_name
-from llama_index_tir._raw import to_raw, to_wire_call
+from llama_index_tir._raw import to_openai_call, to_raw
 from tir_client import InvalidRequestError
 from tir_client.protocol.cost import cost_of
 from tir_client.protocol.messages import assistant_message, chat_message, convert_messages, tool_message
@@ -140,7 +140,7 @@ def _from_choice(choice: Choice, usage: Usage | None, names: Mapping[str, str]) 
     blocks.append(TextBlock(text=choice.text))
     calls = [(call, call.problem()) for call in choice.tool_calls]
     blocks.extend(to_block(call, names, None if problem else call.parsed()) for call, problem in calls)
-    message = to_message(blocks, [to_wire_call(call, names) for call in choice.tool_calls])
+    message = to_message(blocks, [to_openai_call(call, names) for call in choice.tool_calls])
     if invalid := [_invalid_call(call, names, problem) for call, problem in calls if problem]:
         message.additional_kwargs[INVALID_CALLS] = invalid
     if choice.refusal:

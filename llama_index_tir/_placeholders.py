@@ -1,4 +1,4 @@
-"""Placeholders for content blocks of models and tools that cannot be sent. Pure."""
+"""Placeholders for content blocks that cannot be sent, from a model or a tool. Pure."""
 
 from __future__ import annotations
 

@@ -44,12 +44,12 @@ def to_raw(completion: Completion, cost: Mapping[str, float] | None = None) -> R
 
 def _raw_choice(choice: Choice) -> Json:
     message: Json = {"role": "assistant", "content": choice.text, "reasoning": choice.reasoning or None}
-    message["tool_calls"] = [to_wire_call(call, {}) for call in choice.tool_calls]
+    message["tool_calls"] = [to_openai_call(call, {}) for call in choice.tool_calls]
     rest = ("index", "finish_reason", "stop_reason", "logprobs", "token_ids")
     return {"message": message, **{name: getattr(choice, name) for name in rest}}
 
 
-def to_wire_call(call: ToolCall, names: Mapping[str, str]) -> Json:
-    """Convert a call to the form in `additional_kwargs`, with the model's text of the arguments."""
+def to_openai_call(call: ToolCall, names: Mapping[str, str]) -> Json:
+    """Convert a call of an answer to OpenAI's form, with the model's text of the arguments."""
     function = {"name": names.get(call.name, call.name), "arguments": call.arguments}
     return {"id": call.id, "type": "function", "function": function}

@@ -1,4 +1,4 @@
-"""ChatSettings and ModelSettings: the fields of `TIR` and `TIREmbedding`, and the request built from them."""
+"""ModelSettings, the base of all models, and ChatSettings: the fields of `TIR`, and the requests built from them."""
 
 from __future__ import annotations
 
@@ -35,11 +35,12 @@ if TYPE_CHECKING:
 TOOL_NAMES = "tool_names"
 """The internal argument of a call with the original names of tools that were renamed to be sent."""
 
-_METHODS = {
+_JSON_PARAMETERS = {
     "tools": "`chat_with_tools` takes tools of LlamaIndex",
     "response_format": "`as_structured_llm` and `structured_predict` take a class",
 }
-"""Parameters that are JSON here, and the methods that take objects."""
+"""Parameters that must be JSON, and the methods that take LlamaIndex's tools or a class instead."""
+
 _PARAMETERS = frozenset(ChatRequest.model_fields) - {"messages"}
 _OWN = {"model", *Parameters.model_fields}
 
@@ -111,12 +112,17 @@ class ChatSettings(ModelSettings, ChatParameters, FunctionCallingLLM):
         """Rename arguments to their wire names."""
         parameters = rename(arguments, PARAMETER_ALIASES)
         refuse_unknown_parameters(parameters, _PARAMETERS, type(self).model_fields, self.unsupported)
-        _refuse_objects(parameters)
+        _check_json_parameters(parameters)
         return parameters
 
 
-def _refuse_objects(parameters: Json) -> None:
-    for name, advice in _METHODS.items():
+def _check_json_parameters(parameters: Json) -> None:
+    """Check that tools and response format are JSON.
+
+    Raises:
+        InvalidRequestError: One is a tool of LlamaIndex or a class; the message names the method that takes it.
+    """
+    for name, advice in _JSON_PARAMETERS.items():
         value = parameters.get(name)
         parts = value if isinstance(value, list | tuple) else [value]
         if not all(part is None or isinstance(part, dict) for part in parts):

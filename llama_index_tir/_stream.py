@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from llama_index.core.base.llms.types import ChatResponse, ContentBlock, TextBlock, ThinkingBlock
 
 from llama_index_tir._messages import from_completion, from_logprobs, to_block, to_message
-from llama_index_tir._raw import Raw, to_wire_call
+from llama_index_tir._raw import Raw, to_openai_call
 from tir_client.protocol.json_text import PartialJson
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class DeltaMapper:
         kwargs: Json = {}
         if self._calls:
             blocks += [to_block(call, self._names, self._parsed(call)) for call in self._calls]
-            kwargs["tool_calls"] = [to_wire_call(call, self._names) for call in self._calls]
+            kwargs["tool_calls"] = [to_openai_call(call, self._names) for call in self._calls]
         return ChatResponse(
             message=_MESSAGE.model_copy(update={"blocks": blocks, "additional_kwargs": kwargs}),
             delta=delta.text,

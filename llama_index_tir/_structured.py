@@ -1,4 +1,4 @@
-"""StructuredTask: builds requests for structured output, parses answers, and decides on a second request. No I/O."""
+"""StructuredTask: the request for an object, the parsing of its answers, a second request, and LlamaIndex's events."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class StructuredTIR(InstrumentedStructuredLLM):
 
 
 class ProgramTIR(InstrumentedStructuredLLM):
-    """The LLM that `TIR.as_structured_llm` returns for other values of `pydantic_program_mode`.
+    """The LLM that `TIR.as_structured_llm` returns if `pydantic_program_mode` is not DEFAULT.
 
     It uses LlamaIndex's programs, whose streams have no deltas.
     """

@@ -64,14 +64,15 @@ def tool_fields(
     """Return the arguments of `chat` for `tools`.
 
     Args:
-        tools: The tools. Without tools, the result is empty.
+        tools: The tools. Without tools, the result has at most a `tool_choice`.
         strict: Enforce the schemas of arguments strictly. None: the server's default.
         choice: The caller's `tool_choice`; None if it is not set.
         required: The model must call a tool.
         parallel: The model may make several calls in one answer.
 
     Raises:
-        InvalidRequestError: `choice` names a tool that is not in `tools`.
+        InvalidRequestError: A tool cannot be sent, `choice` names a tool that is not in `tools`, or a call is required
+            and there are no tools.
     """
     wire = to_tools(tools, strict=strict)
     sent = {tool.metadata.get_name(): wired["function"]["name"] for tool, wired in zip(tools, wire, strict=True)}

@@ -87,8 +87,8 @@ class TIREmbedding(ModelSettings, EmbeddingSettings, BaseEmbedding, defer_build=
 
     Line breaks are kept. `query_instruction` is put before queries, and `text_instruction` before other texts. For
     models named like those of the E5, BGE and Qwen3-Embedding families, the defaults come from the model cards:
-    e5-mistral needs an instruction for queries and none for documents. Other models have none. If the two differ, only
-    texts use the `embeddings_cache`.
+    e5-mistral needs an instruction for queries and none for documents. Other models have none. If the instructions
+    differ, only texts use the `embeddings_cache`.
 
     Each error of a call is a `tir_client.TIRError`.
     """

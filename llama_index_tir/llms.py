@@ -163,7 +163,7 @@ class TIR(ToolMethods, StructuredMethods, MetadataMethods, ChatMethods, defer_bu
         ```python
         patient = TIR(timeout={"connect": 5, "first_byte": 600, "chunk": 60}, max_retries=4)
         ```
-        A call is retried only before any part of its answer has arrived.
+        A stream is retried only until it has yielded something, a whole answer until it is complete.
 
     Call `llama_index_tir.register()` before loading a saved pipeline that uses this class.
     """

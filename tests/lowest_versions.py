@@ -19,7 +19,7 @@ NEWER_FEATURES = {
     r"langchain/test_agents\.py::test_a_summary_that_overflows_the_context_is_requested_again_with_fewer_messages": (
         "langchain 1.4.1, the newest for langchain-core 1.6.0, asks again with as much as before"
     ),
-    r"test_linear_time\.py::test_each_case_takes_linear_time\[(chunks of arguments|end_of_broken_call)": (
+    r"test_linear_time\.py::test_each_case_takes_linear_time\[(chunks of arguments|ending_for_broken_call)": (
         "langchain-core 1.6.0 reads the JSON of a broken call in quadratic time"
     ),
     r"test_architecture\.py::test_the_core_is_light_and_needs_no_framework": (

@@ -17,7 +17,7 @@ from langchain_core.messages import AIMessage, ToolMessage
 from langchain_tir._messages import to_wire
 from langchain_tir._placeholders import placeholder
 from langchain_tir._stream import DeltaMapper as ChunkMapper
-from langchain_tir._stream import end_of_broken_call
+from langchain_tir._stream import ending_for_broken_call
 from langchain_tir._structured import StructuredParser
 from llama_index_tir._past_calls import wire_name
 from llama_index_tir._structured import _name
@@ -310,8 +310,8 @@ TEXT_READERS: dict[str, Case] = {
     "read_partial_json": Case(json_text.read_partial_json, JSON_TEXTS),
     "StructuredParser": Case(quietly(StructuredParser().parse), JSON_TEXTS),
     "sendable_arguments": Case(sendable_arguments, (*JSON_TEXTS, "\ud800")),
-    "end_of_broken_call": Case(
-        lambda text: end_of_broken_call(ToolCall("1", "f", text)), ("a", '{"a": "|a|', "[", '{"|\\|')
+    "ending_for_broken_call": Case(
+        lambda text: ending_for_broken_call(ToolCall("1", "f", text)), ("a", '{"a": "|a|', "[", '{"|\\|')
     ),
     "escape_surrogates": Case(json_text.escape_surrogates, ("\ud800", "a", "a\udfff")),
     "replace_surrogates": Case(json_text.replace_surrogates, ("\ud800", "a", "a\udfff")),

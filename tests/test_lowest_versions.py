@@ -1,4 +1,4 @@
-"""The tests that `make test-lowest` leaves out exist: a pattern with an old name would leave out none."""
+"""Each pattern of tests that `make test-lowest` leaves out matches a test; one with an old name would match none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tests/wire_server.py`, a server that sends exact bytes, plays its scripts."""
+"""The server of `tests/wire_server.py`, which sends exact bytes, plays its scripts."""
 
 import httpx
 import pytest

@@ -18,7 +18,7 @@ OK = 0
 FAILED = 1
 """The command ran, but a part failed; the output lists it."""
 USAGE = 2
-"""Wrong arguments, files or configuration. Nothing was sent; typer uses the same code."""
+"""Wrong arguments, files or configuration; typer uses the same code."""
 REFUSED = 3
 """The server did not accept the token, or does not know the project or the model (401, 403, 404)."""
 UNREACHABLE = 4

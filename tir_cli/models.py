@@ -1,4 +1,4 @@
-"""`tir models`: lists the models that an endpoint serves, with their features."""
+"""`tir models`: lists the available models, with their features."""
 
 from __future__ import annotations
 

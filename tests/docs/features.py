@@ -1,7 +1,7 @@
-"""Measures what clients of TIR do, and writes the table of `docs/measured/features.md` and of the README.
+"""Measures which features our models and other packages have.
 
-`make features` runs each feature with each client against the sandbox, the peers in environments of their
-own (`.venvs/works-with`) in their newest versions.
+It writes the table of `docs/measured/features.md` and of the README. `make features` runs each feature with each client
+against the sandbox, the peers in environments of their own (`.venvs/works-with`) in their newest versions.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from langchain_core.outputs import LLMResult
 
 from langchain_tir import ChatTIR, _content_blocks
 from langchain_tir._messages import to_wire
-from langchain_tir._stream import end_of_broken_call
+from langchain_tir._stream import ending_for_broken_call
 from tir_client.protocol.messages import sendable_arguments
 from tir_client.protocol.responses import ToolCall as WireCall
 from tir_sandbox import Reply, Sandbox, ToolCall
@@ -403,7 +403,7 @@ def test_broken_arguments_are_not_repaired(arguments: str):
         good = False
     piece = {
         "name": "t",
-        "args": arguments + end_of_broken_call(call),
+        "args": arguments + ending_for_broken_call(call),
         "id": "1",
         "index": 0,
         "type": "tool_call_chunk",
@@ -411,7 +411,9 @@ def test_broken_arguments_are_not_repaired(arguments: str):
 
     chunk = AIMessageChunk("", tool_call_chunks=[piece])
 
-    assert good == (end_of_broken_call(call) == "" and (bool(chunk.tool_calls) or arguments.strip() in ("", "null")))
+    assert good == (
+        ending_for_broken_call(call) == "" and (bool(chunk.tool_calls) or arguments.strip() in ("", "null"))
+    )
 
 
 def test_markers_in_names_are_removed_and_deltas_without_ids_joined(model: ChatTIR, sandbox: Sandbox):

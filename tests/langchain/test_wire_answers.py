@@ -12,7 +12,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_tir._content_blocks import standard_blocks
 from langchain_tir._messages import from_completion, set_only, usage_metadata
-from langchain_tir._stream import DeltaMapper, end_of_broken_call
+from langchain_tir._stream import DeltaMapper, ending_for_broken_call
 from tir_client.protocol.accumulator import Accumulator
 from tir_client.protocol.responses import Choice, Completion, ToolCall, Usage
 
@@ -412,7 +412,7 @@ def test_the_last_chunk_closes_broken_arguments_and_says_how():
     ],
 )
 def test_broken_arguments_get_the_end_that_langchain_cannot_repair(arguments: str, end: str):
-    assert end_of_broken_call(ToolCall("1", "f", arguments)) == end
+    assert ending_for_broken_call(ToolCall("1", "f", arguments)) == end
 
 
 def test_langchain_has_no_place_for_the_reason_of_a_streamed_invalid_call():

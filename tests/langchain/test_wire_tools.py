@@ -13,7 +13,7 @@ from pydantic.v1 import BaseModel as BaseModelV1
 
 from langchain_tir._schemas import schema_of_class
 from langchain_tir._tool_forms import function_of_dict, is_json_schema, label
-from langchain_tir._tools import json_schema, to_response_format, to_tool, tool_fields
+from langchain_tir._tools import to_response_format, to_tool, tool_fields, whole_schema
 from tir_client import InvalidRequestError
 from tir_client.protocol.schemas import without_additional_properties
 
@@ -336,11 +336,11 @@ def test_two_values_for_strict_are_refused(schema: Any):
 
 
 def test_the_schema_of_a_tool_is_that_of_its_arguments():
-    assert json_schema(CITY, {}) is CITY
-    assert json_schema(GetWeather, {}) == GetWeather.model_json_schema()
-    assert json_schema({"name": "t", "parameters": CITY}, {"parameters": CITY}) == CITY
-    assert json_schema({"name": "t"}, {"parameters": None}) == NO_ARGUMENTS
-    assert json_schema({"name": "t"}, {}) == NO_ARGUMENTS
+    assert whole_schema(CITY, {}) is CITY
+    assert whole_schema(GetWeather, {}) == GetWeather.model_json_schema()
+    assert whole_schema({"name": "t", "parameters": CITY}, {"parameters": CITY}) == CITY
+    assert whole_schema({"name": "t"}, {"parameters": None}) == NO_ARGUMENTS
+    assert whole_schema({"name": "t"}, {}) == NO_ARGUMENTS
 
 
 def test_a_schema_is_closed_where_it_lists_properties():

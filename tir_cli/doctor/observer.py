@@ -1,4 +1,4 @@
-"""Observer: an httpx client that counts requests and keeps the end of the last response body."""
+"""Observer: records the traffic of an httpx client, the number of requests and the end of the last response body."""
 
 from __future__ import annotations
 

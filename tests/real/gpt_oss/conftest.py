@@ -1,4 +1,4 @@
-"""One way to ask the server over plain HTTP, whole and streamed, with one form of answer."""
+"""Asks the server over plain HTTP, whole and streamed; both answers have the same form."""
 
 from __future__ import annotations
 
