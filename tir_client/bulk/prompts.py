@@ -91,10 +91,10 @@ class Prompts:
         _ = self._parts
 
     def check_first(self, rows: Sequence[Row]) -> None:
-        """Check that at least one of the first rows can be read and turned into a request.
+        """Check that the first rows are not all unreadable, and that the first one has the columns of its prompt.
 
         Raises:
-            ConfigurationError: None of them can, so probably no row can be sent.
+            ConfigurationError: They are, or it lacks one, so probably no row can be sent.
         """
         row = rows[0]
         if len(rows) > 1 and all(row.value is None for row in rows):
