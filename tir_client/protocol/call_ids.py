@@ -1,4 +1,4 @@
-"""Adds missing ids to past tool calls and their results, in place. No I/O.
+"""Adds missing ids to past tool calls and their results, and replaces repeated ones, in place. No I/O.
 
 Some integrations store calls without ids, and OpenAI's old function calls have none. vLLM needs the same id in the call
 and in its result.

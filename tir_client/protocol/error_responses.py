@@ -1,7 +1,4 @@
-"""Converts error responses to exceptions: chooses the class, and finds the explanation in the body. Pure.
-
-`error_from_response` and `error_from_event` are the only places where a response becomes an exception.
-"""
+"""Converts error responses and error events to exceptions: chooses the class, and finds the explanation. Pure."""
 
 from __future__ import annotations
 
@@ -102,7 +99,8 @@ def error_from_response(
         headers: Response headers, lower-case names.
         content: Response body, any bytes.
         url: Where the request went, without its query.
-        hint: Advice to append to the message, instead of the advice for the class.
+        hint: Advice to append to the message, instead of that for the class. Advice about the URL, or about a long
+            `Retry-After`, takes precedence.
     """
     body = read_body(content)
     explanation = describe_body(body) or "(no explanation in the body)"

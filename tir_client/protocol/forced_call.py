@@ -54,7 +54,11 @@ class ForcedCall:
         return self.second is None
 
     def pass_through(self, delta: Delta) -> bool:
-        """Whether to yield a delta. The end of an answer without the call is held back until the second answer."""
+        """Whether to yield a delta.
+
+        The end of an answer without the call is held back until the second answer: the finish reason is removed from
+        the delta, which is yielded if it has something else.
+        """
         if not self._required:
             return True
         if delta.final:

@@ -1,4 +1,4 @@
-"""Parses answers other than chat completions: embeddings, lists of models, token counts. Pure."""
+"""Parses response bodies: the JSON of any call, then embeddings, lists of models and token counts. Pure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Parses JSON that a model wrote: tool arguments, or a value inside prose or a fence, complete or partial. Pure.
+"""Parses JSON that a model wrote: tool arguments, or a value at the start of an answer or in a fence. Pure.
 
-It is as lenient as LangChain's parsers: raw line breaks and tabs in strings are accepted, and text around the object is
-ignored. In an answer, half a character becomes U+FFFD. Each function takes time linear in the length of the text.
+It is as lenient as LangChain's parsers: raw line breaks and tabs in strings are accepted, and text after the value is
+ignored. The value may be complete or partial. In an answer, half a character becomes U+FFFD. Each function takes time
+linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -44,10 +45,10 @@ def parse_json(text: str) -> Any:
 
 
 def read_json(text: str) -> Any:
-    """Parse the JSON value in a whole answer, with or without a Markdown fence and prose around it.
+    """Parse the JSON value of a whole answer, at its start or in a Markdown fence. Text after it is ignored.
 
     Raises:
-        ValueError: There is no JSON value, or it is cut off; nothing is repaired.
+        ValueError: There is no JSON value there, or it is cut off; nothing is repaired.
     """
     return _find(text)[0]
 

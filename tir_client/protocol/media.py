@@ -1,6 +1,7 @@
-"""Checks inline images, audio and video in messages before they are sent. Pure.
+"""Checks inline images, audio and video in messages before they are sent.
 
-Media at a URL are not checked, because only the server loads them. `data:` URLs are inline.
+Media at a URL are not checked, because only the server loads them. `data:` URLs are inline. No I/O, except that Python
+reads the system's table of media types once.
 """
 
 from __future__ import annotations

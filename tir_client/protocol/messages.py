@@ -181,7 +181,7 @@ def media_part(kind: str, url: str, *, detail: str | None = None) -> Json:
 
 
 def audio_part(data: str, media_type: str) -> Json:
-    """Audio in Base64; of a media type such as `audio/mpeg`, or a format such as `mp3`. If empty, it is detected."""
+    """Audio in Base64. `media_type` is one such as `audio/mpeg` or a format such as `mp3`; an empty one is detected."""
     return {"type": "input_audio", "input_audio": {"data": data, "format": audio_format(data, media_type)}}
 
 

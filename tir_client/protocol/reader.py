@@ -49,7 +49,7 @@ def accumulator_for(request: ChatRequest, request_id: str | None = None) -> Accu
 
 
 def read_answer(request: ChatRequest, content: bytes, request_id: str | None = None) -> Accumulator:
-    """Read a whole answer to `request`.
+    """Read a whole answer to `request` into an accumulator.
 
     Raises:
         ResponseError: It is not a complete answer; `body` and `partial` have what arrived.

@@ -104,7 +104,7 @@ def move_definitions(schema: Json, name: str) -> tuple[Json, Json]:
 
 
 def is_of_object(schema: Json) -> bool:
-    """Whether all values that fit a schema are objects."""
+    """Whether a schema is that of an object. One without a type counts as one, although any value fits it."""
     top = resolve_root(schema)
     if "type" in top or "properties" in top:
         return bool(top.get("type", "object") == "object")

@@ -42,7 +42,10 @@ class SecondRequest:
         return self.pending
 
     def pass_through(self, delta: Delta) -> bool:
-        """Whether to yield a delta. The end of an answer that needs a second request is held back."""
+        """Whether to yield a delta. The end of an answer that needs a second request is held back.
+
+        The finish reason of such an answer is removed from the delta.
+        """
         if delta.final:
             return self.check(delta.accumulator) is None
         return self._stopped.pass_through(delta) and self._forced.pass_through(delta)

@@ -40,7 +40,11 @@ class StoppedAnswer:
         return self.second is None
 
     def pass_through(self, delta: Delta) -> bool:
-        """Whether to yield a delta. The end of a stopped choice is held back until the second answer."""
+        """Whether to yield a delta.
+
+        The end of a stopped choice is held back until the second answer: the finish reason is removed from the delta,
+        which is yielded if it has something else.
+        """
         if not delta.finish_reason or not self._is_stopped(delta.accumulator.choice(delta.index)):
             return True
         delta.finish_reason = None
