@@ -120,7 +120,7 @@ class Config:
         )
 
     def url_for(self, model: str, path: str = "chat/completions") -> str:
-        """The URL to send a request for `model` to, without its query. A `path` with a leading `/` is above `/v1`."""
+        """The URL to send a request for `model` to, without its query. A `path` with a leading `/` replaces `/v1`."""
         root = self._root(check_model(model))
         return f"{root.removesuffix('/v1')}{path}" if path.startswith("/") else f"{root}/{path}"
 

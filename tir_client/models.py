@@ -1,4 +1,4 @@
-"""Facts about some models on TIR. A user can override them, and any other slug may be called."""
+"""Facts about some models on TIR. A user can override them; models that are not listed can be called, too."""
 
 from __future__ import annotations
 

@@ -86,7 +86,10 @@ class Connection(Copyable, ModelMethods, defer_build=True):
         "An `httpx.Timeout` is accepted, too.",
     )
     max_retries: int = Field(
-        default=2, ge=0, description="How often to retry a call that failed before any part of its answer arrived."
+        default=2,
+        ge=0,
+        description="How often to retry a failed call: a stream until it has yielded something, a whole answer until "
+        "it is complete.",
     )
     wait_for_start: float = Field(
         default=0.0,
@@ -166,7 +169,7 @@ class Connection(Copyable, ModelMethods, defer_build=True):
 
     @property
     def client(self) -> TIRClient:
-        """The client for all calls. It is replaced when a field changes.
+        """The client for all calls. It is replaced when the address, a policy or an HTTP client changes.
 
         Raises:
             ConfigurationError: Token, project or URL are missing or malformed.

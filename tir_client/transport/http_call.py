@@ -79,7 +79,7 @@ class HTTPCall:
         self._token = await fetch_token(self._config)
 
     def authorize(self, request: Any) -> Any:
-        """Sign a request. httpx calls it as `auth`, which keeps the token out of local variables."""
+        """Add the token to a request. httpx calls it as `auth`, which keeps the token out of local variables."""
         request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
         return request
 
