@@ -1,4 +1,4 @@
-"""Classes for the fault matrix: what the server does, and which outcome is right.
+"""Cell, Case, Right and Fails: the rows of the fault matrix, what the server does, and which outcome is right.
 
 Each cell is run with both integrations, sync and async, streamed and whole; `python -m tests.faults.report` runs the
 same cells with other libraries.
