@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
@@ -16,7 +17,7 @@ from tir_client.protocol.requests import ChatRequest
 from tir_client.protocol.tool_choice import response_format
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from tir_client.protocol.responses import Json
 
@@ -45,8 +46,8 @@ class Row:
         """Build a row from a prompt or a mapping of columns."""
         if isinstance(value, str):
             return cls(index, {"prompt": value})
-        if isinstance(value, dict):
-            return cls(index, value)
+        if isinstance(value, Mapping):
+            return cls(index, dict(value))
         return cls(index, None, f"a row must be a text or an object, not {type(value).__name__}")
 
     @property
