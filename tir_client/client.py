@@ -96,7 +96,7 @@ class TIRClient(Closing):
         answer = self._ask(request)
         while (pending := second.check(answer)) is not None:
             second.merge(answer, self._ask(pending))
-        return self._advice.check(answer.completion())
+        return self._advice.check(request, answer.completion())
 
     async def achat(self, request: ChatRequest, *, lenient: bool = False) -> Completion:
         """`chat` for async code."""
@@ -104,7 +104,7 @@ class TIRClient(Closing):
         answer = await self._aask(request)
         while (pending := second.check(answer)) is not None:
             second.merge(answer, await self._aask(pending))
-        return self._advice.check(answer.completion())
+        return self._advice.check(request, answer.completion())
 
     # Chat, streamed
 
