@@ -141,7 +141,7 @@ class Connection(Copyable, ModelMethods, defer_build=True):
         if cls.model_config.get("extra") == "forbid":
             refuse_unknown(fields.keys() - known, known, cls.__name__)
         given = {name: value for name, value in fields.items() if value is not None or not cls._has_default(name)}
-        return {name: storable(name, value) for name, value in given.items()}
+        return {name: to_storable(name, value) for name, value in given.items()}
 
     @classmethod
     def _argument_names(cls) -> set[str]:
@@ -162,7 +162,7 @@ class Connection(Copyable, ModelMethods, defer_build=True):
                     check_model(value)
                 if value is None and self._has_default(name):
                     value = type(self).model_fields[name].default
-                value = storable(name, value)
+                value = to_storable(name, value)
             super().__setattr__(name, value)
 
     # The client
@@ -208,7 +208,7 @@ class ConnectionArguments(TypedDict, total=False):
     http_async_client: Any
 
 
-def storable(name: str, value: Any) -> Any:
+def to_storable(name: str, value: Any) -> Any:
     """Convert the value of a field to a form that can be shown and saved: a `SecretStr`, plain timeouts.
 
     Raises:

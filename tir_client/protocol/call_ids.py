@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tir_client.protocol.responses import Json
 
 
-def match_results(messages: Iterable[Json]) -> None:
+def match_calls_and_results(messages: Iterable[Json]) -> None:
     """Give each call without an id its result's id or a new one, and each result its call's id and name.
 
     A result without an id belongs to the first earlier call without an id that has no result yet; if both have names,

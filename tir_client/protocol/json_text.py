@@ -44,7 +44,7 @@ def parse_json(text: str) -> Any:
         raise ValueError("the JSON is nested too deeply") from None
 
 
-def read_json(text: str) -> Any:
+def find_json(text: str) -> Any:
     """Parse the JSON value of a whole answer, at its start or in a Markdown fence. Text after it is ignored.
 
     Raises:
@@ -53,8 +53,8 @@ def read_json(text: str) -> Any:
     return _find(text)[0]
 
 
-def extract_json(text: str) -> str:
-    """The source text of the JSON value that `read_json` parses, with control characters in strings escaped.
+def find_json_source(text: str) -> str:
+    """The source text of the JSON value that `find_json` parses, with control characters in strings escaped.
 
     Raises:
         ValueError: There is no JSON value.
@@ -62,10 +62,10 @@ def extract_json(text: str) -> str:
     return escape_controls(_find(text)[1])
 
 
-def read_partial_json(text: str) -> Any:
+def find_partial_json(text: str) -> Any:
     """Parse the beginning of a JSON object or array; None if `text` has none yet.
 
-    For a complete object the result equals that of `read_json`.
+    For a complete object the result equals that of `find_json`.
     """
     for start in _starts(text):
         value = _parse_partial(text[start:])
@@ -190,6 +190,6 @@ class PartialJson:
         """
         if len(text) != self._size and (whole or len(text) <= _SMALL or len(text) >= self._size * 9 / 8):
             self._size = len(text)
-            value = read_partial_json(text)
+            value = find_partial_json(text)
             self._value = value if isinstance(value, dict) else self._value
         return self._value

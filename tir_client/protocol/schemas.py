@@ -40,7 +40,7 @@ def map_schema(schema: Any, change: Callable[[Json], Json]) -> Any:
     return change(copy)
 
 
-def without_additional_properties(schema: Json) -> Json:
+def forbid_additional_properties(schema: Json) -> Json:
     """Return a schema whose objects allow no additional properties; maps are unchanged."""
     return map_schema(schema, _closed)  # type: ignore[no-any-return]
 

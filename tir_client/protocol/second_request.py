@@ -37,7 +37,7 @@ class SecondRequest:
         Raises:
             ForcedToolError: The required call is missing and cannot be requested again.
         """
-        failed = next((check for check in self._checks if not check.check(accumulator)), None)
+        failed = next((check for check in self._checks if not check.accepts(accumulator)), None)
         self.pending = None if failed is None else failed.second
         return self.pending
 

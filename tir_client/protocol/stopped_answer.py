@@ -24,7 +24,7 @@ class StoppedAnswer:
         request: The request.
 
     Attributes:
-        second: The request without `stop`, set by `check`.
+        second: The request without `stop`, set by `accepts`.
     """
 
     def __init__(self, request: ChatRequest) -> None:
@@ -33,7 +33,7 @@ class StoppedAnswer:
         self._words = stop_words(request)
         self._stopped: list[int] = []
 
-    def check(self, accumulator: Accumulator) -> bool:
+    def accepts(self, accumulator: Accumulator) -> bool:
         """Return whether a complete answer needs no second request; if it needs one, set `second`."""
         self._stopped = [state.index for state in accumulator.choices() if self._is_stopped(state)]
         self.second = request_without_stop(self._request, len(self._stopped)) if self._stopped else None
