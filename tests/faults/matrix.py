@@ -82,7 +82,7 @@ class Cell:
         group: Its heading in the report.
         whole: The case for a whole answer, if there is one.
         stream: The case for a stream, if there is one.
-        address: Where the call goes; the names in braces are in `Places`.
+        address: Where the call goes; the names in braces are in `Servers`.
         reached: Whether requests reach a server, so that they can be counted.
         timeouts: The timeout of each phase, in seconds.
     """
