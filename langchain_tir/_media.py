@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tir_client import InvalidRequestError
-from tir_client.protocol.media import LIMIT, media_problem, media_type_of, too_large
+from tir_client.protocol.media import LIMIT, media_problem, media_type_of, too_large_message
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -41,7 +41,9 @@ def media_block(path: str | PathLike[str]) -> dict[str, Any]:
     media_type = media_type_of(data[:32], file.name)
     kind = media_type.partition("/")[0]
     encoded = base64.b64encode(data).decode()
-    problem = too_large(size) if size > LIMIT else _kind_problem(kind, media_type) or media_problem(kind, encoded)
+    problem = (
+        too_large_message(size) if size > LIMIT else _kind_problem(kind, media_type) or media_problem(kind, encoded)
+    )
     if problem:
         raise InvalidRequestError(f"{file.name!r} cannot be sent: {problem}.")
     return {"type": kind, "base64": encoded, "mime_type": media_type}

@@ -16,8 +16,8 @@ from langchain_tir._errors import RefusedOutputError, to_model_error
 from langchain_tir._tool_forms import VALUE, wrapped_in_object
 from langchain_tir._tools import to_response_format, to_tool, tool_fields, whole_schema
 from tir_client import InvalidRequestError
-from tir_client.protocol.json_text import read_json, read_partial_json
-from tir_client.protocol.schemas import FAILURES, is_of_object, may_fit, without_additional_properties
+from tir_client.protocol.json_text import find_json, find_partial_json
+from tir_client.protocol.schemas import FAILURES, forbid_additional_properties, is_of_object, may_fit
 from tir_client.protocol.structured_output import make_object, not_the_object, read_object, unusable, written
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class StructuredParser(BaseCumulativeTransformOutputParser[Any]):
             value = next(iter(fitting or arguments[-1 if partial else 0 :]), None)
             return value if self.of_object else (value or {}).get(VALUE)
         text = str(message.text)
-        return read_partial_json(text) if partial else read_json(text)
+        return find_partial_json(text) if partial else find_json(text)
 
     def _made(self, value: Any) -> Any:
         if value is None or (self.target is None and self.of_object and not isinstance(value, dict)):
@@ -157,7 +157,7 @@ def _call_of_schema(schema: Any, strict: bool | None, target: Any) -> tuple[Json
     of_object = is_of_object(whole)
     if not of_object:
         parameters = wrapped_in_object(whole)
-        function["parameters"] = without_additional_properties(parameters) if strict else parameters
+        function["parameters"] = forbid_additional_properties(parameters) if strict else parameters
     fields = tool_fields([{**tool, "function": function}], function["name"])
     fields["parallel_tool_calls"] = False
     return fields, StructuredParser(

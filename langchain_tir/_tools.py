@@ -20,7 +20,7 @@ from langchain_tir._tool_forms import (
     label,
 )
 from tir_client import InvalidRequestError
-from tir_client.protocol.schemas import FAILURES, without_additional_properties
+from tir_client.protocol.schemas import FAILURES, forbid_additional_properties
 from tir_client.protocol.tool_choice import response_format, tool_choice
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def to_tool(tool: Any, *, strict: bool | None = None) -> Json:
     if strict is not None:
         function["strict"] = _agreed(function, strict)
         if strict and isinstance(function.get("parameters"), dict):
-            function["parameters"] = without_additional_properties(function["parameters"])
+            function["parameters"] = forbid_additional_properties(function["parameters"])
     return {"type": "function", "function": function}
 
 
@@ -149,7 +149,7 @@ def to_response_format(schema: Any, *, strict: bool | None = None) -> Json:
     function = to_tool(schema)["function"]
     whole = whole_schema(schema, function)
     return response_format(
-        function["name"], without_additional_properties(whole) if strict else whole, strict=_agreed(function, strict)
+        function["name"], forbid_additional_properties(whole) if strict else whole, strict=_agreed(function, strict)
     )
 
 

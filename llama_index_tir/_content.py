@@ -23,7 +23,7 @@ from llama_index.core.base.llms.types import (
 
 from llama_index_tir._placeholders import placeholder
 from tir_client import InvalidRequestError
-from tir_client.protocol.media import LIMIT, checked_part, is_text_type, media_type_of_base64, too_large
+from tir_client.protocol.media import LIMIT, checked_part, is_text_type, media_type_of_base64, too_large_message
 from tir_client.protocol.messages import (
     MACHINES,
     audio_part,
@@ -182,5 +182,5 @@ def _base64(block: Any, resolve: Callable[[], IOBase]) -> str:
             raise InvalidRequestError(f"The {name} cannot be sent: its data are empty.") from None
         raise InvalidRequestError(f"The data of the {name} cannot be read: {error}.") from None
     if size > LIMIT:
-        raise InvalidRequestError(f"The {type(block).__name__} cannot be sent: {too_large(size)}.")
+        raise InvalidRequestError(f"The {type(block).__name__} cannot be sent: {too_large_message(size)}.")
     return data

@@ -20,7 +20,7 @@ from llama_index_tir._schemas import schema_of_class
 from llama_index_tir._tool_calls import tool_call_blocks
 from tir_client import StructuredOutputError
 from tir_client.protocol.json_text import PartialJson
-from tir_client.protocol.schemas import without_additional_properties
+from tir_client.protocol.schemas import forbid_additional_properties
 from tir_client.protocol.structured_output import make_object, not_the_object, problem, read_object, unusable, written
 from tir_client.protocol.tool_choice import response_format
 
@@ -69,7 +69,7 @@ class StructuredTask(Generic[Model]):
     ) -> None:
         schema = schema_of_class(output_cls)
         if strict:
-            schema = without_additional_properties(schema)
+            schema = forbid_additional_properties(schema)
         self._output_cls = output_cls
         self._template = template
         self._partial: PartialObject | None = None

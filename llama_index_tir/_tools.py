@@ -12,10 +12,10 @@ from llama_index_tir._settings import TOOL_NAMES
 from tir_client import InvalidRequestError
 from tir_client.protocol.schemas import (
     FAILURES,
+    forbid_additional_properties,
     inline_references,
     is_of_object,
     resolve_root,
-    without_additional_properties,
 )
 from tir_client.protocol.tool_choice import tool_choice
 
@@ -49,7 +49,7 @@ def to_tools(tools: Sequence[BaseTool], *, strict: bool | None) -> list[Json]:
 def _with_strict(tool: Json, *, strict: bool) -> Json:
     function: Json = {**tool["function"], "strict": strict}
     if strict:
-        function["parameters"] = without_additional_properties(function["parameters"])
+        function["parameters"] = forbid_additional_properties(function["parameters"])
     return {**tool, "function": function}
 
 

@@ -96,7 +96,7 @@ NAMES = ("a", "-", "_", "a.", " ", "a |a|", "1", "p-", ":")
 # The regular expressions, by file and by the name that holds them or the function that uses them
 
 PATTERNS: dict[str, Case] = {
-    "tir_client/protocol/json_text.py:_FENCE": Case(quietly(json_text.read_json), JSON_TEXTS),
+    "tir_client/protocol/json_text.py:_FENCE": Case(quietly(json_text.find_json), JSON_TEXTS),
     "tir_client/protocol/json_text.py:_STRING": Case(json_text.escape_controls, JSON_TEXTS),
     "tir_client/protocol/json_text.py:_CONSTANT": Case(
         json_text.quote_constants, (*JSON_TEXTS, "-", "Infinit", "NaN", "-Infinity", "Na")
@@ -306,8 +306,8 @@ STREAMS = {
 }
 TEXT_READERS: dict[str, Case] = {
     "parse_json": Case(quietly(json_text.parse_json), JSON_TEXTS),
-    "extract_json": Case(quietly(json_text.extract_json), JSON_TEXTS),
-    "read_partial_json": Case(json_text.read_partial_json, JSON_TEXTS),
+    "find_json_source": Case(quietly(json_text.find_json_source), JSON_TEXTS),
+    "find_partial_json": Case(json_text.find_partial_json, JSON_TEXTS),
     "StructuredParser": Case(quietly(StructuredParser().parse), JSON_TEXTS),
     "sendable_arguments": Case(sendable_arguments, (*JSON_TEXTS, "\ud800")),
     "ending_for_broken_call": Case(
@@ -316,7 +316,9 @@ TEXT_READERS: dict[str, Case] = {
     "escape_surrogates": Case(json_text.escape_surrogates, ("\ud800", "a", "a\udfff")),
     "replace_surrogates": Case(json_text.replace_surrogates, ("\ud800", "a", "a\udfff")),
     "describe_body": Case(error_responses.describe_body, (*HTML, "a")),
-    "read_body": Case(lambda text: error_responses.read_body(text.encode()), (*HTML, "[", '{"error":', " ")),
+    "parse_error_body": Case(
+        lambda text: error_responses.parse_error_body(text.encode()), (*HTML, "[", '{"error":', " ")
+    ),
     "error_from_response": Case(
         lambda text: error_responses.error_from_response(
             400, {"retry-after": text}, text.encode(), url="https://a/v1/b"

@@ -23,7 +23,7 @@ def rerank(
     top_n: Annotated[
         int | None, typer.Option("--top-n", "-n", help="Number of documents to print. Default: all.")
     ] = None,
-    path: Annotated[str, typer.Option(help="Path of the rerank API; with a leading / above /v1.")] = "rerank",
+    path: Annotated[str, typer.Option(help="Path of the rerank API; with a leading /, in place of /v1.")] = "rerank",
     project_id: ProjectID = None,
     endpoint_id: EndpointID = None,
     base_url: BaseURL = None,

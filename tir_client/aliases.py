@@ -100,13 +100,18 @@ def refuse_unsupported(names: Collection[str], unsupported: Mapping[str, str]) -
             raise ConfigurationError(f"`{name}` looks like a credential: pass the token as `api_key`.")
 
 
-def refuse_unknown(names: Collection[str], known: Collection[str], owner: str) -> None:
-    """Refuse unknown arguments of a constructor.
+def refuse_unknown(unknown: Collection[str], known: Collection[str], owner: str) -> None:
+    """Refuse unknown arguments of a constructor or a method.
+
+    Args:
+        unknown: Their names.
+        known: The names that it has, for a suggestion.
+        owner: The class or the method.
 
     Raises:
-        ConfigurationError: An argument is unknown; the message suggests the nearest name.
+        ConfigurationError: There is one; the message suggests the nearest name.
     """
-    for name in sorted(names):
+    for name in sorted(unknown):
         raise ConfigurationError(f"{owner} has no argument `{name}`{did_you_mean(name, known) or '.'}")
 
 

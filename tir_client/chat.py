@@ -1,4 +1,4 @@
-"""The settings that the chat models of both integrations share."""
+"""The settings that the chat models of both integrations share: request parameters, `extra_body` and prices."""
 
 from __future__ import annotations
 

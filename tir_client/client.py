@@ -86,8 +86,8 @@ class TIRClient(Closing):
             request: The request.
             lenient: Return an answer without the required tool call, instead of raising.
 
-        If a stop word ended the answer before its text, or a required tool call is missing or unusable, a second
-        request is sent, and `usage` counts both.
+        If a stop word ended the answer before its text, the answer is requested again, and so is a required tool call
+        that is missing or unusable, each at most once. `usage` counts all these requests.
 
         Raises:
             ForcedToolError: The required tool call is missing.
@@ -96,7 +96,7 @@ class TIRClient(Closing):
         answer = self._ask(request)
         while (pending := second.check(answer)) is not None:
             second.merge(answer, self._ask(pending))
-        return self._advice.check(answer.completion())
+        return self._advice.check(request, answer.completion())
 
     async def achat(self, request: ChatRequest, *, lenient: bool = False) -> Completion:
         """`chat` for async code."""
@@ -104,7 +104,7 @@ class TIRClient(Closing):
         answer = await self._aask(request)
         while (pending := second.check(answer)) is not None:
             second.merge(answer, await self._aask(pending))
-        return self._advice.check(answer.completion())
+        return self._advice.check(request, answer.completion())
 
     # Chat, streamed
 
@@ -172,7 +172,7 @@ class TIRClient(Closing):
         return model_info(model).context_window or self._windows.get(model, self._list_for_window)
 
     def known_window(self, model: str = DEFAULT_MODEL) -> int | None:
-        """`context_window` without a request: None if it has not been read."""
+        """`context_window` without a request: None if neither `model_info` nor an earlier request has it."""
         return model_info(model).context_window or self._windows.known(model)
 
     def _list_for_window(self, model: str, seconds: float) -> list[ModelCard]:
@@ -261,7 +261,7 @@ class TIRClient(Closing):
         self._clients.close()
 
     async def aclose(self) -> None:
-        """Close the connections of sync calls and those of the running event loop."""
+        """Close the connections of sync calls, and those of the running event loop unless another client uses them."""
         await self._clients.aclose()
 
     def __copy__(self) -> TIRClient:

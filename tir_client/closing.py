@@ -13,7 +13,7 @@ class Closing:
         raise NotImplementedError
 
     async def aclose(self) -> None:
-        """Close the connections of sync calls and those of the running event loop."""
+        """Close the connections of sync calls, and those of the running event loop unless another client uses them."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:

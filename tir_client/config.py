@@ -25,14 +25,14 @@ from tir_client.environment import (
     TOKEN_VARIABLES,
     ApiKey,
     clean_token,
-    environment_token,
     from_environment,
     looks_like_auth_token,
     project_from_environment,
+    required_token_from_environment,
     token_from_environment,
 )
 from tir_client.errors import ConfigurationError
-from tir_client.models import nearest_slug
+from tir_client.models import slug_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,7 +120,7 @@ class Config:
         )
 
     def url_for(self, model: str, path: str = "chat/completions") -> str:
-        """The URL to send a request for `model` to, without its query. A `path` with a leading `/` is above `/v1`."""
+        """The URL to send a request for `model` to, without its query. A `path` with a leading `/` replaces `/v1`."""
         root = self._root(check_model(model))
         return f"{root.removesuffix('/v1')}{path}" if path.startswith("/") else f"{root}/{path}"
 
@@ -133,7 +133,7 @@ class Config:
         if not self.model_in_url:
             return f"{project}/genai/v1"
         if not _SLUG.fullmatch(model):
-            slug = nearest_slug(model)
+            slug = slug_of(model)
             hint = f"did you mean `{slug}`?" if slug else f"it becomes part of the URL, as {DEFAULT_MODEL!r} does."
             raise ConfigurationError(
                 f"`model`: {model!r} is not the slug of a GenAI model: {hint} "
@@ -172,7 +172,7 @@ class Config:
         """
         if self.headers or self.query:
             raise TypeError("`default_headers` and `default_query` may be secret: such a client cannot be pickled.")
-        token = self.token if callable(self.token) else environment_token
+        token = self.token if callable(self.token) else required_token_from_environment
         return [token if each.name == "token" else getattr(self, each.name) for each in fields(self)]
 
     def __copy__(self) -> Config:

@@ -1,4 +1,7 @@
-"""Copying and pickling of the models of both integrations. Copies share connections; pickles contain no secrets."""
+"""Copying and pickling of the models of both integrations.
+
+Shallow copies share connections; pickles contain no secrets.
+"""
 
 from __future__ import annotations
 

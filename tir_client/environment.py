@@ -41,8 +41,8 @@ def project_from_environment() -> str | None:
     return from_environment(PROJECT_VARIABLE)
 
 
-def environment_token() -> SecretStr:
-    """The token from the environment, for a client that was unpickled without a token.
+def required_token_from_environment() -> SecretStr:
+    """`token_from_environment`, for a client that was unpickled without a token.
 
     Raises:
         ConfigurationError: There is none.

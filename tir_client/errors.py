@@ -1,7 +1,7 @@
 r"""The exceptions of this library, in one tree.
 
     TIRError                          carries `status_code`, `request_id`, `body`, `partial`
-    ├── ConfigurationError            refused before a request: token, project, model, URL (also a ValueError)
+    ├── ConfigurationError            a setting is missing or wrong: token, model, URL, … (also a ValueError)
     ├── InvalidRequestError           refused before a request: content that cannot be sent (also a ValueError)
     ├── APIConnectionError            no answer: refused, reset, DNS, TLS
     │   └── APITimeoutError           a phase took longer than its timeout (also a TimeoutError)
@@ -16,7 +16,7 @@ r"""The exceptions of this library, in one tree.
     ├── ResponseError                 HTTP 200 without a usable answer
     │   ├── NoAnswerError             no choice, or a body that reports an error; it is retried
     │   ├── ForcedToolError           a required tool call is missing
-    │   │   └── RefusedCallError      the model refused to make it
+    │   │   └── RefusedCallError      the model or a content filter refused it
     │   └── StructuredOutputError     an answer that is not the object; `text` has it (also a ValueError)
     │       ├── TruncatedOutputError  it was cut off
     │       └── RefusedOutputError    the model refused, or a content filter ended the answer
@@ -92,7 +92,7 @@ def _rebuild(cls: type[TIRError], message: str, details: dict[str, Any]) -> TIRE
 
 
 class ConfigurationError(TIRError, ValueError):
-    """The token, project, model or URL is missing or malformed. Nothing was sent."""
+    """A setting, such as the token or a URL, or the input or output of a bulk run is missing or wrong."""
 
 
 class InvalidRequestError(TIRError, ValueError):
@@ -148,11 +148,11 @@ class NoAnswerError(ResponseError):
 
 
 class ForcedToolError(ResponseError):
-    """A required tool call is missing, and the request for its arguments as JSON failed, too."""
+    """A required tool call is missing, and a second request for it was not possible or failed, too."""
 
 
 class RefusedCallError(ForcedToolError):
-    """The model refused a required tool call; `partial` has its answer."""
+    """The model or a content filter refused a required tool call; `partial` has the first answer."""
 
 
 class StructuredOutputError(ResponseError, ValueError):

@@ -59,7 +59,7 @@ class ModelMethods(Closing):
         return model_info(self.model).context_window
 
     def known_window(self) -> int | None:
-        """`served_window` without a request: None if it has not been read."""
+        """`served_window` without a request: None if neither the table nor an earlier request has it."""
         with suppress(ConfigurationError):  # after a change of the fields
             if self._made is not None:
                 return self.client.known_window(self.model)
@@ -92,5 +92,5 @@ class ModelMethods(Closing):
         self.client.close()
 
     async def aclose(self) -> None:
-        """Close the connections of sync calls and those of the running event loop."""
+        """Close the connections of sync calls, and those of the running event loop unless another model uses them."""
         await self.client.aclose()

@@ -1,4 +1,4 @@
-"""Facts about some models on TIR. A user can override them, and any other slug may be called."""
+"""Facts about some models on TIR. A user can override them; models that are not listed can be called, too."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def model_info(model: str) -> ModelInfo:
 
     A model is found by its slug on TIR and by its Hugging Face id, such as `openai/gpt-oss-120b`.
     """
-    slug = nearest_slug(model)
+    slug = slug_of(model)
     if slug is not None:
         return KNOWN[slug]
     return next((info for pattern, info in _FAMILIES if re.fullmatch(pattern, _key(model))), UNKNOWN)
@@ -96,13 +96,13 @@ def model_info(model: str) -> ModelInfo:
 
 def reads_text_only(model: str) -> bool:
     """Whether `model` is known to be text-only."""
-    slug = nearest_slug(model)
+    slug = slug_of(model)
     return slug is not None and not KNOWN[slug].images
 
 
 @lru_cache(maxsize=256)
-def nearest_slug(model: str) -> str | None:
-    """The TIR slug of a model with another name, such as `openai/gpt-oss-120b`; None if it is unknown."""
+def slug_of(model: str) -> str | None:
+    """The slug of a known model from its name on TIR or elsewhere, such as `openai/gpt-oss-120b`; else None."""
     return _SLUGS.get(_key(model))
 
 

@@ -50,7 +50,7 @@ class RerankSettings(Connection):
     )
     path: str = Field(
         default="rerank",
-        description="Path of the rerank API: below `/v1`, or above it with a leading slash, such as `/rerank`.",
+        description="Path of the rerank API: below `/v1`, or in place of it with a leading slash, such as `/rerank`.",
     )
     documents_field: Literal["documents", "texts"] = Field(
         default="documents",

@@ -86,7 +86,10 @@ class Connection(Copyable, ModelMethods, defer_build=True):
         "An `httpx.Timeout` is accepted, too.",
     )
     max_retries: int = Field(
-        default=2, ge=0, description="How often to retry a call that failed before any part of its answer arrived."
+        default=2,
+        ge=0,
+        description="How often to retry a failed call: a stream until it has yielded something, a whole answer until "
+        "it is complete.",
     )
     wait_for_start: float = Field(
         default=0.0,
@@ -138,7 +141,7 @@ class Connection(Copyable, ModelMethods, defer_build=True):
         if cls.model_config.get("extra") == "forbid":
             refuse_unknown(fields.keys() - known, known, cls.__name__)
         given = {name: value for name, value in fields.items() if value is not None or not cls._has_default(name)}
-        return {name: storable(name, value) for name, value in given.items()}
+        return {name: to_storable(name, value) for name, value in given.items()}
 
     @classmethod
     def _argument_names(cls) -> set[str]:
@@ -159,14 +162,14 @@ class Connection(Copyable, ModelMethods, defer_build=True):
                     check_model(value)
                 if value is None and self._has_default(name):
                     value = type(self).model_fields[name].default
-                value = storable(name, value)
+                value = to_storable(name, value)
             super().__setattr__(name, value)
 
     # The client
 
     @property
     def client(self) -> TIRClient:
-        """The client for all calls. It is replaced when a field changes.
+        """The client for all calls. It is replaced when the address, a policy or an HTTP client changes.
 
         Raises:
             ConfigurationError: Token, project or URL are missing or malformed.
@@ -205,7 +208,7 @@ class ConnectionArguments(TypedDict, total=False):
     http_async_client: Any
 
 
-def storable(name: str, value: Any) -> Any:
+def to_storable(name: str, value: Any) -> Any:
     """Convert the value of a field to a form that can be shown and saved: a `SecretStr`, plain timeouts.
 
     Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -21,6 +22,15 @@ def messages(row: Any, **settings: Any) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("row", ["Hi", {"prompt": "Hi"}, {"prompts": "Hi"}, {"messages": [TURN], "prompt": "Ho"}])
 def test_a_row_is_a_prompt_or_a_conversation(row):
     assert messages(row) == [TURN]
+
+
+def test_a_row_may_be_any_mapping():
+    columns = {"id": 3, "other": "Ho"}
+    row, own = Row.of(0, MappingProxyType(columns)), Row.of(0, columns)
+
+    assert messages(MappingProxyType({"prompt": "Hi"})) == [TURN]
+    assert row == own
+    assert Prompts().fingerprint(row) == Prompts().fingerprint(own)  # of all columns, as there is no prompt
 
 
 @pytest.mark.parametrize("row", ["Hi", {"prompt": "Hi"}, 7])

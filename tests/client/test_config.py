@@ -13,9 +13,9 @@ from pydantic import SecretStr
 
 from tir_client import Config, ConfigurationError
 from tir_client.environment import (
-    environment_token,
     looks_like_auth_token,
     project_from_environment,
+    required_token_from_environment,
     token_from_environment,
 )
 from tir_client.transport.token import fetch_token
@@ -153,9 +153,9 @@ def test_settings_read_the_environment_themselves(monkeypatch):
 
 def test_a_client_without_its_token_takes_the_one_of_the_environment(monkeypatch):
     with pytest.raises(ConfigurationError, match=r"^No token: set `api_key` or E2E_TIR_ACCESS_TOKEN"):
-        environment_token()
+        required_token_from_environment()
     monkeypatch.setenv("TIR_API_TOKEN", "second")
-    assert environment_token() == SecretStr("second")
+    assert required_token_from_environment() == SecretStr("second")
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_a_name_that_would_change_the_url_is_refused_for_a_hosted_model(model):
         ("my/own", r"it becomes part of the URL, as 'gpt_oss_120b' does\."),
     ],
 )
-def test_the_error_about_a_hugging_face_id_has_the_nearest_slug(model, hint):
+def test_the_error_about_a_hugging_face_id_has_the_slug(model, hint):
     with pytest.raises(ConfigurationError, match=f"is not the slug of a GenAI model: {hint} A Hugging Face id"):
         config(project_id=1).url_for(model)
 

@@ -32,7 +32,7 @@ from tir_client.protocol.error_responses import (
     error_from_response,
     mask_error,
     masked,
-    read_body,
+    parse_error_body,
 )
 
 
@@ -198,7 +198,7 @@ def test_an_event_may_report_an_error(event: dict[str, object], words: str, code
     ],
 )
 def test_a_body_is_read_up_to_a_limit(content: bytes, body: object) -> None:
-    assert read_body(content) == body
+    assert parse_error_body(content) == body
 
 
 SECRET = "tok/en+1234"

@@ -107,7 +107,7 @@ def test_a_valid_call_of_the_second_answer_replaces_an_invalid_one(text, argumen
     second.add({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]})
     forced = ForcedCall(request("required", ADD), lenient=lenient)
 
-    assert not forced.check(first)
+    assert not forced.accepts(first)
     *added, last = forced.merge(first, second)
 
     assert [call.arguments for call in first.completion().choice.tool_calls] == [left]
@@ -119,7 +119,7 @@ def test_a_second_answer_without_a_call_after_a_broken_one_is_an_error():
     first, second = of_calls("{"), Accumulator()
     second.add({"choices": [{"message": {"content": "No."}, "finish_reason": "stop"}]})
     forced = ForcedCall(request("required", ADD), lenient=False)
-    forced.check(first)
+    forced.accepts(first)
 
     with pytest.raises(ForcedToolError, match="not a JSON object"):
         forced.merge(first, second)
@@ -425,7 +425,7 @@ def test_the_rescued_call_follows_the_answer_without_it():
 def test_a_rescue_counts_its_tokens():
     usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
     forced, accumulator, _ = arriving({**event({}, "stop"), "usage": usage})
-    forced.check(accumulator)
+    forced.accepts(accumulator)
     second = Accumulator()
     second.add({**event({"content": "{}"}, "stop"), "usage": usage})
 
@@ -436,10 +436,10 @@ def test_an_answer_that_cannot_be_rescued_is_an_error_unless_lenient():
     cut = event({"content": "N"}, "length")
     forced, accumulator, _ = arriving(cut)
     with pytest.raises(ForcedToolError, match="max_tokens"):
-        forced.check(accumulator)
+        forced.accepts(accumulator)
 
     forced, accumulator, _ = arriving(cut, lenient=True)
-    assert forced.check(accumulator)
+    assert forced.accepts(accumulator)
     assert forced.second is None
 
 
@@ -447,12 +447,12 @@ def test_a_rescue_that_fails_is_an_error_unless_lenient():
     second = Accumulator()
     second.add(event({"content": "No again."}, "stop"))
     forced, accumulator, _ = arriving(event({"content": "No."}, "stop"))
-    forced.check(accumulator)
+    forced.accepts(accumulator)
     with pytest.raises(ForcedToolError, match="No again"):
         forced.merge(accumulator, second)
 
     forced, accumulator, _ = arriving(event({"content": "No."}, "stop"), lenient=True)
-    assert not forced.check(accumulator)
+    assert not forced.accepts(accumulator)
     (last,) = forced.merge(accumulator, second)
     assert (last.final, forced.second, accumulator.completion().choice.text) == (True, None, "No.")
     assert forced.pass_through(last)

@@ -1,4 +1,4 @@
-"""A user's HTTP/2 clients: calls share a connection, and one call's timeout does not end another."""
+"""A user's HTTP/2 clients: calls share a connection, and one async call's timeout does not end another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of an answer's JSON, any of which may be null or missing."""
+"""Parts of an answer's JSON; texts and arrays may be null."""
 
 from __future__ import annotations
 

@@ -14,10 +14,10 @@ from tir_client.protocol.json_text import (
     PartialJson,
     ValueEnd,
     escape_surrogates,
-    extract_json,
+    find_json,
+    find_json_source,
+    find_partial_json,
     parse_json,
-    read_json,
-    read_partial_json,
     replace_surrogates,
 )
 from tir_client.protocol.messages import sendable_arguments
@@ -48,9 +48,9 @@ ANSWERS = {
 
 @pytest.mark.parametrize("text", ANSWERS.values(), ids=ANSWERS)
 def test_an_object_is_found_whole_and_streamed(text: str):
-    parts = [read_partial_json(text[:size]) for size in range(len(text) + 1)]
+    parts = [find_partial_json(text[:size]) for size in range(len(text) + 1)]
 
-    assert read_json(text) == json.loads(extract_json(text)) == PUNE
+    assert find_json(text) == json.loads(find_json_source(text)) == PUNE
     assert parts[-1] == PUNE
     assert {"name": "Pune"} in parts
     assert all(part is None or isinstance(part, dict) for part in parts)
@@ -58,11 +58,11 @@ def test_an_object_is_found_whole_and_streamed(text: str):
 
 @pytest.mark.parametrize("text", ["3", "true", "null", ' "abc" ', "[1, 2]"])
 def test_a_value_may_be_anything(text: str):
-    assert read_json(text) == json.loads(text)
+    assert find_json(text) == json.loads(text)
 
 
 def test_an_array_may_be_followed_by_prose():
-    assert read_json("[1, 2] are the numbers.") == [1, 2]
+    assert find_json("[1, 2] are the numbers.") == [1, 2]
 
 
 NOT_JSON = {
@@ -81,9 +81,9 @@ NOT_JSON = {
 @pytest.mark.parametrize("text", NOT_JSON.values(), ids=NOT_JSON)
 def test_invalid_json_is_not_repaired(text: str):
     with pytest.raises(ValueError):
-        read_json(text)
+        find_json(text)
     with pytest.raises(ValueError):
-        extract_json(text)
+        find_json_source(text)
 
 
 @given(st.dictionaries(st.text(), st.text() | st.integers() | st.lists(st.text(), max_size=2), max_size=3))
@@ -92,14 +92,14 @@ def test_any_object_survives_with_its_control_characters_raw(value: dict[str, An
     for escape, control in (("\\n", "\n"), ("\\t", "\t"), ("\\u0001", "\1")):
         raw = raw if "\\\\" in raw else raw.replace(escape, control)
 
-    assert parse_json(raw) == read_json(raw) == json.loads(extract_json(raw)) == value
+    assert parse_json(raw) == find_json(raw) == json.loads(find_json_source(raw)) == value
     assert ToolCall("1", "f", raw).parsed() == json.loads(sendable_arguments(raw)) == value
 
 
 @pytest.mark.parametrize(
     "unit", ["```", "``` ", "```json ", "`", "[", '{"a":', '{"a":"\n', '"', "\\", "{name} ```json {"], ids=repr
 )
-@pytest.mark.parametrize("function", [read_json, read_partial_json])
+@pytest.mark.parametrize("function", [find_json, find_partial_json])
 def test_reading_takes_linear_time(function: Any, unit: str):
     def run(text: str) -> None:
         try:
@@ -118,13 +118,13 @@ def test_half_a_character_in_an_answer_becomes_the_replacement_character(text: s
     answer = json.dumps({"a": text, "b": 1})
 
     value = {"a": replace_surrogates(text), "b": 1}
-    assert read_json(answer) == read_partial_json(answer) == json.loads(extract_json(answer)) == value
+    assert find_json(answer) == find_partial_json(answer) == json.loads(find_json_source(answer)) == value
 
 
 def test_half_a_character_at_the_end_of_a_partial_answer_waits_for_the_other_half():
     answer = r'{"a": "\ud83d", "b": "\ud83d\ude42"}'
 
-    parts = [read_partial_json(answer[:size]) for size in range(14, len(answer) + 1)]
+    parts = [find_partial_json(answer[:size]) for size in range(14, len(answer) + 1)]
     assert {part.get("b", "") for part in parts} == {"", "\U0001f642"}
     assert {part["a"] for part in parts} == {"\ufffd"}
 

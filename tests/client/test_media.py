@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tir_client.protocol import media
-from tir_client.protocol.media import checked_part, is_text_type, media_problem, media_type_of, too_large
+from tir_client.protocol.media import checked_part, is_text_type, media_problem, media_type_of, too_large_message
 
 HEADS = {
     "image/png": b"\x89PNG\r\n\x1a\n",
@@ -186,7 +186,7 @@ def test_large_data_are_a_problem(monkeypatch: pytest.MonkeyPatch):
     data = HEADS["image/png"] + bytes(2**20 - len(HEADS["image/png"]))
 
     assert media_problem("image", encoded(data)) == ""
-    assert media_problem("image", encoded(data + b"\0")) == too_large(2**20 + 1)
+    assert media_problem("image", encoded(data + b"\0")) == too_large_message(2**20 + 1)
     assert media_problem("image", encoded(data + bytes(2**20))) == (
         "its data have 2 MB, and at most 1 MB can be sent: pass a URL"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tir_client import model_info
-from tir_client.models import nearest_slug
+from tir_client.models import slug_of
 
 
 @pytest.mark.parametrize(
@@ -75,5 +75,5 @@ def test_unknown_names_have_no_known_limits(name):
         ("my/own", None),
     ],
 )
-def test_the_nearest_slug_of_a_hugging_face_id_is_found(name, slug):
-    assert nearest_slug(name) == slug
+def test_the_slug_of_a_hugging_face_id_is_found(name, slug):
+    assert slug_of(name) == slug

@@ -1,4 +1,4 @@
-"""Which failures are retried, and after which pause. No clock, no randomness."""
+"""Which failures are retried, and after which pause."""
 
 from __future__ import annotations
 

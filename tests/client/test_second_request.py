@@ -53,7 +53,7 @@ def test_only_an_answer_without_text_that_a_stop_word_ended_is_requested_again(a
     check = StoppedAnswer(request(stop=["User:"], **fields))
     accumulator, (delta,) = read(answer)
 
-    assert check.check(accumulator)
+    assert check.accepts(accumulator)
     assert check.second is None
     assert check.pass_through(delta)
     assert delta.finish_reason is not None
@@ -63,7 +63,7 @@ def test_only_an_answer_without_text_that_a_stop_word_ended_is_requested_again(a
 def test_reasoning_that_is_not_returned_counts_as_reasoning(message):
     check = StoppedAnswer(request(stop="User:", include_reasoning=False, seed=1))
 
-    assert not check.check(read(event(message, stop_reason="User:"))[0])
+    assert not check.accepts(read(event(message, stop_reason="User:"))[0])
     assert check.second == request(include_reasoning=False, seed=1)
 
 
@@ -160,7 +160,7 @@ def test_reasoning_and_text_are_continued_or_follow_after_an_empty_line(first, s
 def test_only_stopped_choices_are_continued():
     check = StoppedAnswer(request(stop="User:", n=3))
     first, _ = read(stopped("A", 0), event({"content": "Done."}, index=1), stopped("C", 2), expected=3)
-    assert not check.check(first)
+    assert not check.accepts(first)
     assert check.second == request(n=2)
 
     answers = [event({"reasoning": "A!", "content": "one"}), event({"content": "two User: 2"}, index=1)]
@@ -174,7 +174,7 @@ def test_only_stopped_choices_are_continued():
         ("two ", "User:"),
     ]
     assert (last.final, last.usage) == (True, Usage(10, 4, 14))
-    assert check.check(first)
+    assert check.accepts(first)
 
 
 def broken_call(finish: str = "tool_calls") -> dict[str, Any]:
@@ -189,7 +189,7 @@ def test_a_call_that_a_stop_word_cut_is_requested_again(finish):
 
     assert check.pass_through(delta)  # with the call, which a stream has already yielded
     assert delta.finish_reason is None
-    assert not check.check(first)
+    assert not check.accepts(first)
 
     calls = {"tool_calls": [{"index": 0, "id": "d", "function": {"name": "add", "arguments": "{}"}}]}
     check.merge(first, read(event({"content": "So.", "reasoning": "The end", **calls}, "tool_calls"))[0])

@@ -126,12 +126,12 @@ async def test_a_silent_server_is_a_timeout_when_the_wait_ends(ask: Ask):
 def test_the_wait_for_a_start_does_not_limit_a_running_server(sandbox: Sandbox):
     """After an error that a starting deployment does not send, `first_byte` applies again."""
     call = client(sandbox, wait_for_start=60)._call("m", "models")
-    assert call.opening is not None
-    assert call.opening <= 60
+    assert call.headers_timeout is not None
+    assert call.headers_timeout <= 60
 
     call.failure = ServerError("x", status_code=500)
     assert call.pause() is not None
-    assert call.opening == 610
+    assert call.headers_timeout == 610
 
 
 async def test_an_empty_list_of_models_is_polled_again_and_any_other_is_ready(caplog):

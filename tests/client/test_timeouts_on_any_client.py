@@ -1,4 +1,4 @@
-"""Each time limit of a call holds on any HTTP client, and an expired call does not affect others."""
+"""Each time limit of an async call holds on any HTTP client, and an expired call does not affect others."""
 
 from __future__ import annotations
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.servers import Places
+from tests.faults.servers import Servers
 
 
 @pytest.fixture(scope="package")
-def places() -> Iterator[Places]:
+def servers() -> Iterator[Servers]:
     """The servers that the matrix calls."""
-    with Places() as running:
+    with Servers() as running:
         yield running

@@ -1,4 +1,4 @@
-"""Classes for the fault matrix: what the server does, and which outcome is right.
+"""Cell, Case, Right and Fails: the rows of the fault matrix, what the server does, and which outcome is right.
 
 Each cell is run with both integrations, sync and async, streamed and whole; `python -m tests.faults.report` runs the
 same cells with other libraries.
@@ -82,7 +82,7 @@ class Cell:
         group: Its heading in the report.
         whole: The case for a whole answer, if there is one.
         stream: The case for a stream, if there is one.
-        address: Where the call goes; the names in braces are in `Places`.
+        address: Where the call goes; the names in braces are in `Servers`.
         reached: Whether requests reach a server, so that they can be counted.
         timeouts: The timeout of each phase, in seconds.
     """

@@ -18,7 +18,7 @@ from tests.faults.drivers import Outcome, Way, ways
 from tests.faults.matrix import PATIENT, Case, Cell, Right
 from tests.faults.peers import ALL, REQUIREMENTS, is_typed
 from tests.faults.response_bytes import TEXT
-from tests.faults.servers import Places
+from tests.faults.servers import Servers
 from tests.wire_server import CLOSE
 
 PATIENCE = 8.0
@@ -30,27 +30,27 @@ TRIES = 3
 def play(out: Path) -> None:
     """Play all cells against all libraries; write the outcomes to `out` as JSON."""
     hurry()
-    with Places() as places:
-        warm_up(places)
-        rows = [row for cell in CELLS for row in play_cell(cell, places)]
+    with Servers() as servers:
+        warm_up(servers)
+        rows = [row for cell in CELLS for row in play_cell(cell, servers)]
     out.write_text(json.dumps({"versions": versions(), "rows": rows}, indent=1), "utf-8")
 
 
-def warm_up(places: Places) -> None:
+def warm_up(servers: Servers) -> None:
     """Let each library import what it needs, so that the time does not count as hanging."""
-    places.play([CLOSE])
+    servers.play([CLOSE])
     for way in ways(ALL):
-        way.call(way.driver.model(places.address("{line}/v1"), PATIENT))
+        way.call(way.driver.model(servers.address("{line}/v1"), PATIENT))
 
 
-def play_cell(cell: Cell, places: Places) -> Iterator[dict[str, Any]]:
+def play_cell(cell: Cell, servers: Servers) -> Iterator[dict[str, Any]]:
     """Play one cell in all ways."""
     for way in ways(ALL):
         case: Case | None = getattr(cell, way.mode)
         if case is None:
             continue
-        places.play(*case.scripts)
-        outcome = in_time(way, cell, places)
+        servers.play(*case.scripts)
+        outcome = in_time(way, cell, servers)
         yield {
             "group": cell.group,
             "cell": cell.name,
@@ -60,18 +60,18 @@ def play_cell(cell: Cell, places: Places) -> Iterator[dict[str, Any]]:
             "expected": "right" if isinstance(case.expected, Right) else "typed error",
             "outcome": judge(outcome, case),
             "error": outcome and outcome.error and f"{type(outcome.error).__module__}.{type(outcome.error).__name__}",
-            "requests": places.requests,
+            "requests": servers.requests,
         }
         sys.stderr.write(".")
         sys.stderr.flush()
 
 
-def in_time(way: Way, cell: Cell, places: Places) -> Outcome | None:
+def in_time(way: Way, cell: Cell, servers: Servers) -> Outcome | None:
     """The outcome of a call, or None if it hangs, in which case its thread is abandoned."""
     done: list[Outcome] = []
 
     def call() -> None:
-        model = way.driver.model(places.address(cell.address), cell.timeouts)
+        model = way.driver.model(servers.address(cell.address), cell.timeouts)
         done.append(way.call(model))
 
     thread = threading.Thread(target=call, daemon=True)

@@ -18,8 +18,8 @@ from tests.wire_server import WireServer
 CERTIFICATE = Path(__file__).with_name("self_signed.pem")
 
 
-class Places:
-    """Where the calls of the matrix go. Use it as a context manager; it serves any number of cells in turn."""
+class Servers:
+    """The servers that the matrix calls. Use it as a context manager; it serves any number of cells in turn."""
 
     def __init__(self) -> None:
         self._line = WireServer([])

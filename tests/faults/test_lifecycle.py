@@ -17,7 +17,7 @@ from tests.faults.drivers import OURS, TOKEN, Driver
 from tests.faults.matrix import PATIENT
 from tests.faults.resources import all_returned
 from tests.faults.response_bytes import VLLM_ERROR, chunk, head, refusal, stream
-from tests.faults.servers import Places
+from tests.faults.servers import Servers
 from tests.waiting import auntil, until
 from tests.wire_server import CLOSE, RESET, STALL, WireServer
 from tir_client import APITimeoutError, ChatRequest, Config, TIRClient, TIRError
@@ -240,11 +240,11 @@ def errors_alive() -> list[TIRError]:
 @pytest.mark.parametrize("tries", [1, 2])
 @pytest.mark.parametrize("mode", ["whole", "stream"])
 @pytest.mark.usefixtures("pauses")
-def test_errors_do_not_keep_themselves_alive(mode: str, tries: int, places: Places) -> None:
+def test_errors_do_not_keep_themselves_alive(mode: str, tries: int, servers: Servers) -> None:
     """An error without references is freed at once, with the response, not by the garbage collector."""
     broken = {"whole": refusal(400), "stream": stream(chunk({"content": "x"}), VLLM_ERROR)}[mode]
-    places.play(*[[RESET]] * (tries - 1), [broken, CLOSE])
-    client = TIRClient(Config.resolve(api_key=TOKEN, base_url=places.address("{line}/v1")))
+    servers.play(*[[RESET]] * (tries - 1), [broken, CLOSE])
+    client = TIRClient(Config.resolve(api_key=TOKEN, base_url=servers.address("{line}/v1")))
     request = ChatRequest.of(model="m", messages=[])
     gc.collect()
     others = errors_alive()  # of earlier tests, whose threads may still refer to them

@@ -7,7 +7,7 @@ import pytest
 from tests.faults.drivers import OURS, Driver, Way
 from tests.faults.matrix import PATIENT
 from tests.faults.response_bytes import DONE, chunk, events, stream_head, usage_chunk
-from tests.faults.servers import Places
+from tests.faults.servers import Servers
 from tests.wire_server import CLOSE
 
 EVENTS = 20_000
@@ -15,12 +15,12 @@ PIECE = 1 << 16
 
 
 @pytest.mark.parametrize("driver", OURS, ids=lambda driver: driver.name)
-def test_each_event_of_a_long_answer_arrives(driver: Driver, places: Places) -> None:
+def test_each_event_of_a_long_answer_arrives(driver: Driver, servers: Servers) -> None:
     body = events(chunk({"role": "assistant", "content": ""})) + events(chunk({"content": "a "})) * EVENTS
     body = stream_head() + body + events(chunk({}, "stop"), usage_chunk()) + DONE
-    places.play([*[body[start : start + PIECE] for start in range(0, len(body), PIECE)], CLOSE])
+    servers.play([*[body[start : start + PIECE] for start in range(0, len(body), PIECE)], CLOSE])
 
-    outcome = Way(driver, "sync", "stream").call(driver.model(places.address("{line}/v1"), PATIENT))
+    outcome = Way(driver, "sync", "stream").call(driver.model(servers.address("{line}/v1"), PATIENT))
 
     if outcome.error is not None:
         raise outcome.error

@@ -12,7 +12,7 @@ from tests.faults.cells import CELLS
 from tests.faults.drivers import DOCUMENTS, OURS, RERANKERS, TOKEN, Outcome, Way, ways
 from tests.faults.matrix import PATIENT, Case, Cell, Fails, Right
 from tests.faults.response_bytes import answer, as_json, refusal
-from tests.faults.servers import Places
+from tests.faults.servers import Servers
 from tests.waiting import until
 from tests.wire_server import CLOSE
 
@@ -35,15 +35,15 @@ PLAYED_BY_RERANKERS = [
 
 
 @pytest.mark.parametrize(("way", "cell"), [*PLAYED, *PLAYED_BY_RERANKERS])
-def test_each_cell_has_its_expected_outcome(way: Way, cell: Cell, places: Places, pauses: list[float]) -> None:
+def test_each_cell_has_its_expected_outcome(way: Way, cell: Cell, servers: Servers, pauses: list[float]) -> None:
     """The outcome is the one in the table, after the number of requests in the table, within the timeouts."""
     case: Case = getattr(cell, way.mode)
-    outcome = play(way, cell, case, places)
+    outcome = play(way, cell, case, servers)
     if ended_before_the_headers(outcome, cell):
-        until(lambda: places.requests, within=1)  # a late request would count for the next call
+        until(lambda: servers.requests, within=1)  # a late request would count for the next call
         pauses.clear()
         cell = replace(cell, timeouts={**cell.timeouts, "total": SLACK})
-        outcome = play(way, cell, case, places)
+        outcome = play(way, cell, case, servers)
 
     if isinstance(case.expected, Right):
         check_right(outcome, case.expected)
@@ -54,8 +54,8 @@ def test_each_cell_has_its_expected_outcome(way: Way, cell: Cell, places: Places
         slack = SLACK if len(pauses) > 1 and pauses[0] > 10 else 0
         assert pauses == pytest.approx(list(case.expected.pauses), abs=slack)
     expected = case.expected.tries if cell.reached else 0
-    until(lambda: places.requests >= expected)  # a silent server may read the request after its client gave up
-    assert places.requests == expected
+    until(lambda: servers.requests >= expected)  # a silent server may read the request after its client gave up
+    assert servers.requests == expected
     assert outcome.seconds < limit(cell, case)
 
 
@@ -65,27 +65,27 @@ def ended_before_the_headers(outcome: Outcome, cell: Cell) -> bool:
     return is_short and isinstance(outcome.error, tir_client.APITimeoutError) and outcome.error.request_id is None
 
 
-def play(way: Way, cell: Cell, case: Case, places: Places) -> Outcome:
+def play(way: Way, cell: Cell, case: Case, servers: Servers) -> Outcome:
     """Make one call to the server of a cell."""
-    places.play(*case.scripts)
-    model = way.driver.model(places.address(cell.address), cell.timeouts)
+    servers.play(*case.scripts)
+    model = way.driver.model(servers.address(cell.address), cell.timeouts)
     outcome = way.call(model)
     model.close()
     return outcome
 
 
 @pytest.mark.parametrize("way", [way for way in ways(RERANKERS) if way.mode == "whole"], ids=str)
-def test_a_reranker_retries(way: Way, places: Places, pauses: list[float]) -> None:
+def test_a_reranker_retries(way: Way, servers: Servers, pauses: list[float]) -> None:
     """A temporary failure costs a second request."""
     scores = {"results": [{"index": index, "relevance_score": float(index)} for index in range(len(DOCUMENTS))]}
-    places.play([refusal(503), CLOSE], [answer(as_json(scores)), CLOSE])
-    model = way.driver.model(places.address("{line}/v1"), PATIENT)
+    servers.play([refusal(503), CLOSE], [answer(as_json(scores)), CLOSE])
+    model = way.driver.model(servers.address("{line}/v1"), PATIENT)
 
     outcome = way.call(model)
     model.close()
 
     assert (outcome.text, outcome.error) == (DOCUMENTS[-1], None)
-    assert (places.requests, len(pauses)) == (2, 1)
+    assert (servers.requests, len(pauses)) == (2, 1)
 
 
 def check_right(outcome: Outcome, expected: Right) -> None:

@@ -26,7 +26,7 @@ from tests.faults.drivers import OURS, QUESTION, TOKEN, Way, ways
 from tests.faults.matrix import PATIENT, hasty
 from tests.faults.response_bytes import answer, as_json, chunk, completion, head, refusal, stream
 from tests.faults.secret_markers import HEADER, MARKS, QUERY, SECRETS, error_texts, found, object_texts
-from tests.faults.servers import Places
+from tests.faults.servers import Servers
 from tests.waiting import until
 from tests.wire_server import CLOSE, RESET, STALL, WireServer
 from tir_client import AuthenticationError, ConfigurationError, TIRError
@@ -64,7 +64,7 @@ def made(maker: Callable[..., Any], **fields: Any) -> Any:
 @pytest.mark.parametrize("way", ways(OURS), ids=str)
 @pytest.mark.usefixtures("pauses")
 def test_no_log_and_no_error_has_a_secret(
-    way: Way, trouble: str, places: Places, caplog: pytest.LogCaptureFixture
+    way: Way, trouble: str, servers: Servers, caplog: pytest.LogCaptureFixture
 ) -> None:
     """All loggers at DEBUG; errors with all their locals, chained and pickled.
 
@@ -72,15 +72,15 @@ def test_no_log_and_no_error_has_a_secret(
     """
     for name in (None, *LOGGERS):
         caplog.set_level(logging.DEBUG, name)
-    places.play(TROUBLE[trouble])
+    servers.play(TROUBLE[trouble])
     timeout = {**hasty("chunk"), "first_byte": 0.25} if "silence" in trouble else PATIENT
-    model = made(OF_DRIVER[way.driver.name], base_url=places.address("{line}/v1"), timeout=timeout)
+    model = made(OF_DRIVER[way.driver.name], base_url=servers.address("{line}/v1"), timeout=timeout)
 
     outcome = way.call(model)
     model.close()
 
     # a slow server reads a request after its client has left
-    assert until(lambda: all(mark.encode() in places.received for mark in MARKS))
+    assert until(lambda: all(mark.encode() in servers.received for mark in MARKS))
     assert [mark for mark in found(caplog.text) if mark != QUERY] == []
     assert {"httpcore", "httpx", "tir_client"} & {record.name.partition(".")[0] for record in caplog.records}
     assert (outcome.error is None) == (trouble == "a whole answer")
@@ -89,11 +89,11 @@ def test_no_log_and_no_error_has_a_secret(
 
 
 @pytest.mark.parametrize("way", ways(OURS), ids=str)
-def test_a_token_in_a_response_header_is_masked(way: Way, places: Places) -> None:
+def test_a_token_in_a_response_header_is_masked(way: Way, servers: Servers) -> None:
     """A server may send back what it was sent, as it was or as it is written in a URL."""
     token = f"{TOKEN}/+="
-    places.play([refusal(401, x_echo=f"Bearer {token}", x_url=quote(token, safe="")), CLOSE])
-    model = OF_DRIVER[way.driver.name](model=SECRETS["model"], api_key=token, base_url=places.address("{line}/v1"))
+    servers.play([refusal(401, x_echo=f"Bearer {token}", x_url=quote(token, safe="")), CLOSE])
+    model = OF_DRIVER[way.driver.name](model=SECRETS["model"], api_key=token, base_url=servers.address("{line}/v1"))
     outcome = way.call(model)
     model.close()
 
@@ -106,14 +106,14 @@ def test_a_token_in_a_response_header_is_masked(way: Way, places: Places) -> Non
 @pytest.mark.parametrize("form", ["text", "json", "html", "event"])
 @pytest.mark.parametrize("way", ways(OURS), ids=str)
 @pytest.mark.usefixtures("pauses")
-def test_a_truncated_error_has_no_half_of_a_token(way: Way, form: str, places: Places) -> None:
+def test_a_truncated_error_has_no_half_of_a_token(way: Way, form: str, servers: Servers) -> None:
     """A long body is cut, perhaps in the middle of the token."""
     for length in range(BODY_LIMIT - 60, BODY_LIMIT + 20, 7):
         words = f"{'x ' * (length // 2)} key={TOKEN} {'y ' * 99}"
         body = {"text": words.encode(), "json": as_json({"detail": words}), "html": f"<p>{words}".encode()}
-        places.play([stream(words.encode()) if form == "event" else answer(body[form], 400), CLOSE])
+        servers.play([stream(words.encode()) if form == "event" else answer(body[form], 400), CLOSE])
 
-        outcome = way.call(way.driver.model(places.address("{line}/v1"), PATIENT))
+        outcome = way.call(way.driver.model(servers.address("{line}/v1"), PATIENT))
 
         assert isinstance(outcome.error, TIRError)
         assert TOKEN[:5] not in str(outcome.error) + repr(outcome.error.body)
@@ -121,24 +121,24 @@ def test_a_truncated_error_has_no_half_of_a_token(way: Way, form: str, places: P
 
 @pytest.mark.parametrize("way", ways(OURS), ids=str)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_the_token_is_not_sent_to_the_target_of_a_redirect(way: Way, status: int, places: Places) -> None:
+def test_the_token_is_not_sent_to_the_target_of_a_redirect(way: Way, status: int, servers: Servers) -> None:
     """A redirect to another host is not followed."""
     with WireServer([WHOLE, CLOSE]) as other:
-        places.play([refusal(status, location=f"{other.host}/v1/chat/completions"), CLOSE])
-        outcome = way.call(way.driver.model(places.address("{line}/v1"), PATIENT))
+        servers.play([refusal(status, location=f"{other.host}/v1/chat/completions"), CLOSE])
+        outcome = way.call(way.driver.model(servers.address("{line}/v1"), PATIENT))
 
         assert isinstance(outcome.error, TIRError)
         assert outcome.error.status_code == status
-        assert places.requests == 1
+        assert servers.requests == 1
         assert other.connections == []
 
 
 @pytest.mark.parametrize("maker", CHATS)
-def test_no_redirect_is_followed_with_a_users_client(maker: Callable[..., Any], places: Places) -> None:
+def test_no_redirect_is_followed_with_a_users_client(maker: Callable[..., Any], servers: Servers) -> None:
     """Not even with a client that is set to follow redirects."""
     with WireServer([WHOLE, CLOSE]) as other, httpx.Client(follow_redirects=True) as client:
-        places.play([refusal(307, location=f"{other.host}/v1/chat/completions"), CLOSE])
-        model = made(maker, base_url=places.address("{line}/v1"), http_client=client)
+        servers.play([refusal(307, location=f"{other.host}/v1/chat/completions"), CLOSE])
+        model = made(maker, base_url=servers.address("{line}/v1"), http_client=client)
 
         with pytest.raises(TIRError, match="redirects"):
             ask(model)
@@ -221,20 +221,20 @@ def test_no_pickle_has_a_secret(maker: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("maker", CHATS)
 def test_an_unpickled_model_calls_with_the_token_of_the_environment(
-    maker: Callable[..., Any], places: Places, monkeypatch: pytest.MonkeyPatch
+    maker: Callable[..., Any], servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The token is not pickled; each process has its own."""
-    places.play([WHOLE, CLOSE])
+    servers.play([WHOLE, CLOSE])
     monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", TOKEN)
-    pickled = pickle.dumps(maker(model=SECRETS["model"], base_url=places.address("{line}/v1")))
+    pickled = pickle.dumps(maker(model=SECRETS["model"], base_url=servers.address("{line}/v1")))
     monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", "another-token-0123456789")
 
     model = pickle.loads(pickled)
     ask(model)
     model.close()
 
-    assert b"Bearer another-token-0123456789" in places.received
-    assert TOKEN.encode() not in places.received
+    assert b"Bearer another-token-0123456789" in servers.received
+    assert TOKEN.encode() not in servers.received
 
 
 @pytest.mark.parametrize("maker", CHATS)
@@ -282,9 +282,9 @@ BAD_TOKENS = {"a space": f"{TOKEN} x", "an accent": f"{TOKEN}é", "lines": f"\n{
 
 
 @pytest.mark.parametrize("flaw", BAD_TOKENS)
-def test_an_invalid_token_is_not_in_the_locals_of_the_error(flaw: str, places: Places) -> None:
+def test_an_invalid_token_is_not_in_the_locals_of_the_error(flaw: str, servers: Servers) -> None:
     """A function may return a token that cannot be sent."""
-    model = ChatTIR(api_key=lambda: BAD_TOKENS[flaw], base_url=places.address("{line}/v1"))
+    model = ChatTIR(api_key=lambda: BAD_TOKENS[flaw], base_url=servers.address("{line}/v1"))
 
     for call in (lambda: model.invoke(QUESTION), lambda: asyncio.run(model.ainvoke(QUESTION))):
         with pytest.raises(ConfigurationError) as caught:
@@ -297,14 +297,14 @@ def test_an_invalid_token_is_not_in_the_locals_of_the_error(flaw: str, places: P
 
 @pytest.mark.parametrize("maker", CHATS)
 def test_a_cassette_has_the_token_only_in_the_header_that_is_filtered(
-    maker: Callable[..., Any], tmp_path: Path, places: Places
+    maker: Callable[..., Any], tmp_path: Path, servers: Servers
 ) -> None:
     """The settings that LangChain's standard tests use are enough."""
-    places.play([WHOLE, CLOSE])
+    servers.play([WHOLE, CLOSE])
     cassette = tmp_path / "cassette.yaml"
     recorder = vcr.VCR(filter_headers=["authorization"])
     with recorder.use_cassette(str(cassette), allow_playback_repeats=True):
-        ask(maker(model=SECRETS["model"], api_key=TOKEN, base_url=places.address("{line}/v1")))
+        ask(maker(model=SECRETS["model"], api_key=TOKEN, base_url=servers.address("{line}/v1")))
 
     assert QUESTION.split()[0] in cassette.read_text("utf-8")
     assert found(cassette.read_text("utf-8")) == []

@@ -23,7 +23,7 @@ from llama_index_tir import TIR, TIREmbedding, TIRRerank
 from tests.faults.drivers import OURS, QUESTION, TOKEN, Way, ways
 from tests.faults.response_bytes import answer, as_json, chunks, completion, refusal, stream
 from tests.faults.secret_markers import SECRETS, found
-from tests.faults.servers import Places
+from tests.faults.servers import Servers
 from tests.wire_server import CLOSE
 
 ECHO = {"error": {"message": f"The token {TOKEN} is not known.", "code": 401}}
@@ -80,20 +80,20 @@ def spans() -> Iterator[SimpleSpanHandler]:
     root.span_handlers.remove(handler)
 
 
-def base_url(places: Places, way: Way, outcome: str) -> str:
+def base_url(servers: Servers, way: Way, outcome: str) -> str:
     """A server that answers the call as it should."""
-    places.play([SCRIPTS[way.mode if outcome == "well" else "refusal"], CLOSE])
-    return places.address("{line}/v1")
+    servers.play([SCRIPTS[way.mode if outcome == "well" else "refusal"], CLOSE])
+    return servers.address("{line}/v1")
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 @pytest.mark.parametrize("way", LANGCHAIN, ids=str)
 def test_no_trace_of_langchain_has_a_secret(
-    way: Way, outcome: str, places: Places, capsys: pytest.CaptureFixture[str]
+    way: Way, outcome: str, servers: Servers, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Neither what tracers get nor what debugging prints."""
     tracer = Tracer()
-    model = ChatTIR(**SECRETS, base_url=base_url(places, way, outcome), callbacks=[tracer], metadata={"user": "u-1"})
+    model = ChatTIR(**SECRETS, base_url=base_url(servers, way, outcome), callbacks=[tracer], metadata={"user": "u-1"})
     set_debug(True)
     set_verbose(True)
     try:
@@ -110,10 +110,10 @@ def test_no_trace_of_langchain_has_a_secret(
     assert found(printed) == []
 
 
-def test_no_event_of_langchain_has_a_secret(places: Places) -> None:
+def test_no_event_of_langchain_has_a_secret(servers: Servers) -> None:
     """Events for a user interface."""
-    places.play([SCRIPTS["stream"], CLOSE])
-    model = ChatTIR(**SECRETS, base_url=places.address("{line}/v1"))
+    servers.play([SCRIPTS["stream"], CLOSE])
+    model = ChatTIR(**SECRETS, base_url=servers.address("{line}/v1"))
 
     async def events() -> list[Any]:
         return [event async for event in model.astream_events(QUESTION, version="v2")]
@@ -126,11 +126,11 @@ def test_no_event_of_langchain_has_a_secret(places: Places) -> None:
 @pytest.mark.parametrize("outcome", OUTCOMES)
 @pytest.mark.parametrize("way", LLAMA_INDEX, ids=str)
 def test_no_event_and_no_span_of_llama_index_has_a_secret(
-    way: Way, outcome: str, places: Places, recorder: Recorder, spans: SimpleSpanHandler
+    way: Way, outcome: str, servers: Servers, recorder: Recorder, spans: SimpleSpanHandler
 ) -> None:
     """Neither the events and spans of instrumentation nor the payloads of callbacks."""
     debug = LlamaDebugHandler(print_trace_on_end=False)
-    model = TIR(**SECRETS, base_url=base_url(places, way, outcome), callback_manager=CallbackManager([debug]))
+    model = TIR(**SECRETS, base_url=base_url(servers, way, outcome), callback_manager=CallbackManager([debug]))
 
     result = way.call(model)
 
@@ -143,24 +143,24 @@ def test_no_event_and_no_span_of_llama_index_has_a_secret(
     assert [payload for payload in payloads if found(payload)] == []
 
 
-def test_no_event_of_llama_index_about_embeddings_has_a_secret(places: Places, recorder: Recorder) -> None:
+def test_no_event_of_llama_index_about_embeddings_has_a_secret(servers: Servers, recorder: Recorder) -> None:
     """The model is in the events of embeddings, too."""
     vectors = {"data": [{"index": 0, "embedding": [0.5, 0.5]}], "model": "m"}
-    places.play([answer(as_json(vectors)), CLOSE])
+    servers.play([answer(as_json(vectors)), CLOSE])
     secrets = {name: value for name, value in SECRETS.items() if name != "model"}
 
-    vector = TIREmbedding(**secrets, base_url=places.address("{line}/v1")).get_query_embedding(QUESTION)
+    vector = TIREmbedding(**secrets, base_url=servers.address("{line}/v1")).get_query_embedding(QUESTION)
 
     assert vector == [0.5, 0.5]
     assert len(recorder.events) > 1
     assert [event for event in recorder.texts() if found(event)] == []
 
 
-def test_no_event_of_llama_index_about_reranking_has_a_secret(places: Places, recorder: Recorder) -> None:
+def test_no_event_of_llama_index_about_reranking_has_a_secret(servers: Servers, recorder: Recorder) -> None:
     """Its events and payloads name the model, the query and the nodes."""
-    places.play([answer(as_json([{"index": 0, "score": 0.5}])), CLOSE])
+    servers.play([answer(as_json([{"index": 0, "score": 0.5}])), CLOSE])
     debug = LlamaDebugHandler(print_trace_on_end=False)
-    reranker = TIRRerank(**SECRETS, base_url=places.address("{line}/v1"), callback_manager=CallbackManager([debug]))
+    reranker = TIRRerank(**SECRETS, base_url=servers.address("{line}/v1"), callback_manager=CallbackManager([debug]))
 
     (node,) = reranker.postprocess_nodes([NodeWithScore(node=TextNode(text="x"))], query_str=QUESTION)
 

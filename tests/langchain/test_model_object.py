@@ -27,7 +27,7 @@ import langchain_tir
 from langchain_tir import ChatTIR, TIREmbeddings, TIRRerank, register
 from tests.waiting import auntil
 from tir_client import APIStatusError, ConfigurationError, __version__
-from tir_client.environment import environment_token
+from tir_client.environment import required_token_from_environment
 from tir_sandbox import Fault, Reply, Sandbox
 
 SECRET = "a-secret-that-nobody-may-see"
@@ -167,7 +167,10 @@ def test_a_model_with_a_token_given_in_code_is_not_pickled(
 def test_a_function_of_a_module_is_pickled_by_its_name(monkeypatch: pytest.MonkeyPatch, cls: type):
     monkeypatch.setenv("E2E_TIR_ACCESS_TOKEN", SECRET)
 
-    assert pickle.loads(pickle.dumps(cls(api_key=environment_token, project_id=1))).api_key is environment_token
+    assert (
+        pickle.loads(pickle.dumps(cls(api_key=required_token_from_environment, project_id=1))).api_key
+        is required_token_from_environment
+    )
 
 
 def test_a_pickle_of_a_model_that_took_the_token_from_the_environment_does_so_again(

@@ -12,7 +12,7 @@ from langchain_core.runnables import RunnableLambda
 
 from langchain_tir import RefusedOutputError, StructuredOutputError, TruncatedOutputError
 from langchain_tir._structured import StructuredParser, check_parameters, structured_call, traced_format, with_raw
-from langchain_tir._tools import without_additional_properties
+from langchain_tir._tools import forbid_additional_properties
 from tests.langchain.person import ADA, TEXT, Person, PersonV1
 from tir_client import InvalidRequestError
 
@@ -40,7 +40,7 @@ def test_json_schema_sends_the_schema_as_a_format():
     strict, _ = structured_call(Person, "json_schema", True)
     assert strict["response_format"]["json_schema"] == {
         "name": "Person",
-        "schema": without_additional_properties(WHOLE),
+        "schema": forbid_additional_properties(WHOLE),
         "strict": True,
     }
     assert read(structured_call(NUMBERS, "json_schema", None)[1]) == parser(of_object=False)
@@ -67,7 +67,7 @@ def test_function_calling_forces_a_call_that_is_strict_unless_it_is_set():
     lax, _ = structured_call(Person, "function_calling", False)
     assert lax["tools"][0]["function"] == {**function, "strict": False}
     strict, _ = structured_call(Person, "function_calling", True)
-    assert strict["tools"][0]["function"] == {**function, "parameters": without_additional_properties(FIELDS)}
+    assert strict["tools"][0]["function"] == {**function, "parameters": forbid_additional_properties(FIELDS)}
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_strict_call_of_a_schema_that_is_not_an_object_allows_no_other_argumen
 
     assert strict["tools"][0]["function"]["parameters"]["properties"]["value"] == {
         **objects,
-        "items": without_additional_properties(FIELDS),
+        "items": forbid_additional_properties(FIELDS),
     }
 
 

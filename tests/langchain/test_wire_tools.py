@@ -15,7 +15,7 @@ from langchain_tir._schemas import schema_of_class
 from langchain_tir._tool_forms import function_of_dict, is_json_schema, label
 from langchain_tir._tools import to_response_format, to_tool, tool_fields, whole_schema
 from tir_client import InvalidRequestError
-from tir_client.protocol.schemas import without_additional_properties
+from tir_client.protocol.schemas import forbid_additional_properties
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 CLOSED = {**CITY, "additionalProperties": False}
@@ -310,7 +310,7 @@ def test_a_schema_becomes_a_response_format():
     assert to_response_format(GetWeather) == wire_format("GetWeather", whole)
     assert to_response_format(GetWeather, strict=False) == wire_format("GetWeather", whole, strict=False)
     assert to_response_format(GetWeather, strict=True) == wire_format(
-        "GetWeather", without_additional_properties(whole), strict=True
+        "GetWeather", forbid_additional_properties(whole), strict=True
     )
     assert to_response_format({"name": "t", "schema": CITY}) == wire_format("t", CITY)
     assert to_response_format({"name": "t", "schema": CITY}, strict=True) == wire_format("t", CITY, strict=True)
@@ -347,7 +347,7 @@ def test_a_schema_is_closed_where_it_lists_properties():
     inner = {"type": "object", "properties": {"a": {"type": "string"}}}
     schema = {"type": "object", "properties": {"b": inner, "c": {"type": "object", "additionalProperties": inner}}}
 
-    assert without_additional_properties(schema) == {
+    assert forbid_additional_properties(schema) == {
         "type": "object",
         "properties": {
             "b": {**inner, "additionalProperties": False},
@@ -355,8 +355,8 @@ def test_a_schema_is_closed_where_it_lists_properties():
         },
         "additionalProperties": False,
     }
-    assert without_additional_properties({**inner, "additionalProperties": True})["additionalProperties"] is False
-    assert without_additional_properties({**inner, "additionalProperties": {"type": "string"}})[
+    assert forbid_additional_properties({**inner, "additionalProperties": True})["additionalProperties"] is False
+    assert forbid_additional_properties({**inner, "additionalProperties": {"type": "string"}})[
         "additionalProperties"
     ] == {"type": "string"}
 

@@ -27,7 +27,7 @@ IGNORED = 4
 
 
 class Controller:
-    """Additive increase and multiplicative decrease, once a round trip, as TCP does it.
+    """Raises and lowers the limit once a round trip, as TCP's congestion control does.
 
     A round is as many answers and refusals (429, 502, 503, 504, 529) as the limit, to requests that were sent since the
     limit changed. During a round each refusal lowers the limit by one, so a refused request is sent again

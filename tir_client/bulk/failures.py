@@ -32,12 +32,12 @@ REJECTED_ROWS = 100
 
 
 class Verdict(Enum):
-    """What to do after a failure."""
+    """The kind of a failure, and what to do after it."""
 
     END = "no row would succeed"
     REFUSED = "the server is overloaded or not running: send the request again, with fewer at once"
     BROKEN = "send the request again, a limited number of times"
-    SLOW = "the request timed out: send it again, with fewer at once"
+    SLOW = "the request timed out: store its error, and send fewer at once"
     FAILED = "the row itself cannot be answered: store its error"
 
 

@@ -1,4 +1,4 @@
-"""FinishedRows: the finished rows of a bulk run, which a resumed run skips, in two bits per row. Pure."""
+"""FinishedRows: the finished rows of a bulk run, which a resumed run skips, as bit sets with checksums. Pure."""
 
 from __future__ import annotations
 

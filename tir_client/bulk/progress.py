@@ -19,13 +19,13 @@ class Progress:
 
     Args:
         answered: Rows answered by this run.
-        failed: Rows stored with an error by this run.
+        failed: Rows whose result in this run is an error.
         skipped: Rows that were finished before this run.
         failed_before: How many of the skipped rows were stored with an error.
         usage: Tokens of this run.
         limit: Requests that may be under way at once.
         under_way: Requests under way.
-        fraction: The part of the input that has been read, from 0 to 1; None if the size is unknown.
+        fraction: The part of the input that is finished, from 0 to 1; None if its size is unknown.
         paused_until: When requests resume after a pause, in the event loop's time; 0 if there was no pause.
         last_failure: The last error of a request, whether or not it was retried.
         started_at: When the first row was sent, in the event loop's time.
@@ -49,7 +49,7 @@ class Progress:
 
     @property
     def done(self) -> int:
-        """Rows that this run has stored."""
+        """Rows that this run has answered or failed."""
         return self.answered + self.failed
 
     def add(self, result: Result) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
@@ -16,7 +17,7 @@ from tir_client.protocol.requests import ChatRequest
 from tir_client.protocol.tool_choice import response_format
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from tir_client.protocol.responses import Json
 
@@ -45,8 +46,8 @@ class Row:
         """Build a row from a prompt or a mapping of columns."""
         if isinstance(value, str):
             return cls(index, {"prompt": value})
-        if isinstance(value, dict):
-            return cls(index, value)
+        if isinstance(value, Mapping):
+            return cls(index, dict(value))
         return cls(index, None, f"a row must be a text or an object, not {type(value).__name__}")
 
     @property
@@ -91,10 +92,10 @@ class Prompts:
         _ = self._parts
 
     def check_first(self, rows: Sequence[Row]) -> None:
-        """Check that at least one of the first rows can be read and turned into a request.
+        """Check that the first rows are not all unreadable, and that the first one has the columns of its prompt.
 
         Raises:
-            ConfigurationError: None of them can, so probably no row can be sent.
+            ConfigurationError: They are, or it lacks one, so probably no row can be sent.
         """
         row = rows[0]
         if len(rows) > 1 and all(row.value is None for row in rows):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json
 
 from tir_client.errors import StructuredOutputError, TIRError
-from tir_client.protocol.json_text import read_json, replace_surrogates
+from tir_client.protocol.json_text import find_json, replace_surrogates
 from tir_client.protocol.responses import Completion, Json, ToolCall, Usage
 from tir_client.protocol.schemas import may_fit
 from tir_client.protocol.structured_output import unusable
@@ -114,7 +114,7 @@ def read_data(completion: Completion, schema: Json) -> Any:
         error.request_id = completion.request_id
         raise error
     try:
-        data = read_json(choice.text)
+        data = find_json(choice.text)
     except ValueError as error:
         raise StructuredOutputError(f"The answer is not JSON: {error}", **details) from None
     if not may_fit(data, schema):

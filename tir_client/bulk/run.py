@@ -88,7 +88,7 @@ class Bulk:
             PermissionDeniedError: The token may not use the model.
             APIConnectionError: The server could not be reached from the start, or for as long as `patience`.
             TIRError: The server has failed 20 rows in a row and answered nothing for as long as `patience`, or has
-                refused the first 100 rows: the last failure.
+                rejected the first 100 rows: the last failure.
             OSError: The output cannot be written.
         """
         work = _Run(self, rows, progress, accept_changes)
@@ -104,7 +104,9 @@ class Bulk:
 
     @asynccontextmanager
     async def results(self, rows: Rows, *, progress: Progress | None = None) -> AsyncGenerator[AsyncIterator[Result]]:
-        """Yield the results as they arrive, in any order. Nothing is stored.
+        """Give an iterator over the results as they arrive, in any order. Nothing is stored.
+
+        Use it as `async with bulk.results(rows) as results`; the end of the block ends the run.
 
         Args:
             rows: The path of a file, or an iterable, as for `run`.

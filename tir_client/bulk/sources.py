@@ -1,4 +1,4 @@
-"""Reads the rows of the input, a block at a time: JSONL, CSV and Parquet files, and iterables.
+"""Reads the rows of the input: JSONL, CSV and Parquet files in blocks, iterables row by row.
 
 Files are read in a thread, so a slow disk does not block the event loop. Iterables are read in the loop, because
 the user's object may be bound to its thread.

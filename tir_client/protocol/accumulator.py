@@ -39,7 +39,7 @@ class Delta(ChoiceDelta):
         logprobs: Log probabilities of the tokens, if requested.
         token_ids: Ids of the tokens, if requested.
         accumulator: Everything up to here.
-        event: The server's JSON.
+        event: The server's JSON, or an object of its form in the last delta and in those of a second answer.
         index: Index of the choice, from 0.
         usage: Token counts, in the last delta of a stream, if the server reports them.
         final: Whether this is the last delta of the stream.

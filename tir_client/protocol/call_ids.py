@@ -1,4 +1,4 @@
-"""Adds missing ids to past tool calls and their results, in place. No I/O.
+"""Adds missing ids to past tool calls and their results, and replaces repeated ones, in place. No I/O.
 
 Some integrations store calls without ids, and OpenAI's old function calls have none. vLLM needs the same id in the call
 and in its result.
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tir_client.protocol.responses import Json
 
 
-def match_results(messages: Iterable[Json]) -> None:
+def match_calls_and_results(messages: Iterable[Json]) -> None:
     """Give each call without an id its result's id or a new one, and each result its call's id and name.
 
     A result without an id belongs to the first earlier call without an id that has no result yet; if both have names,

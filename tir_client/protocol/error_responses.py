@@ -1,7 +1,4 @@
-"""Converts error responses to exceptions: chooses the class, and finds the explanation in the body. Pure.
-
-`error_from_response` and `error_from_event` are the only places where a response becomes an exception.
-"""
+"""Converts error responses and error events to exceptions: chooses the class, and finds the explanation. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ from tir_client.errors import (
     StreamServerError,
     TIRError,
 )
-from tir_client.models import nearest_slug
+from tir_client.models import slug_of
 from tir_client.protocol.retry_after import PATIENCE, retry_after
 
 if TYPE_CHECKING:
@@ -102,9 +99,10 @@ def error_from_response(
         headers: Response headers, lower-case names.
         content: Response body, any bytes.
         url: Where the request went, without its query.
-        hint: Advice to append to the message, instead of the advice for the class.
+        hint: Advice to append to the message, instead of that for the class. Advice about the URL, or about a long
+            `Retry-After`, takes precedence.
     """
-    body = read_body(content)
+    body = parse_error_body(content)
     explanation = describe_body(body) or "(no explanation in the body)"
     cls = _class_for(status_code, explanation)
     wait = retry_after(headers)
@@ -138,7 +136,7 @@ def _advice_for_url(cls: type[APIStatusError], status_code: int, url: str) -> st
     if url and "v1" not in parts.path.split("/"):
         return _NO_VERSION.format(root=f"{parts.scheme}://{parts.netloc}{root.removesuffix('/chat')}")
     model = parts.path.partition("/genai/")[2].partition("/")[0]
-    slug = nearest_slug(model)
+    slug = slug_of(model)
     return f"{_ADVICE[NotFoundError]} Did you mean the model `{slug}`?" if slug not in (None, model) else ""
 
 
@@ -178,7 +176,7 @@ def mask_error(error: TIRError, secrets: Collection[str]) -> TIRError:
     return error
 
 
-def read_body(content: bytes) -> Any:
+def parse_error_body(content: bytes) -> Any:
     """Parse an error body: as JSON, or else as stripped text of at most `BODY_LIMIT` characters."""
     try:
         return from_json(content[: 16 * BODY_LIMIT])

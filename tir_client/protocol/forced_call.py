@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING
 
 from tir_client.errors import ForcedToolError, RefusedCallError
-from tir_client.protocol.json_text import read_json
+from tir_client.protocol.json_text import find_json
 from tir_client.protocol.responses import Choice, Completion, Json, ToolCall
 from tir_client.protocol.schemas import may_fit, move_definitions
 from tir_client.protocol.stop_words import request_without_stop
@@ -30,7 +30,7 @@ class ForcedCall:
         lenient: Accept an answer without a usable call, instead of raising.
 
     Attributes:
-        second: The request for the missing call, set by `check`.
+        second: The request for the missing call, set by `accepts`.
     """
 
     def __init__(self, request: ChatRequest, *, lenient: bool) -> None:
@@ -39,7 +39,7 @@ class ForcedCall:
         self._required = request.tool_choice not in (None, "auto", "none")
         self._lenient = lenient
 
-    def check(self, accumulator: Accumulator) -> bool:
+    def accepts(self, accumulator: Accumulator) -> bool:
         """Return whether a complete answer needs no second request; if it needs one, set `second`.
 
         Raises:
@@ -54,11 +54,15 @@ class ForcedCall:
         return self.second is None
 
     def pass_through(self, delta: Delta) -> bool:
-        """Whether to yield a delta. The end of an answer without the call is held back until the second answer."""
+        """Whether to yield a delta.
+
+        The end of an answer without the call is held back until the second answer: the finish reason is removed from
+        the delta, which is yielded if it has something else.
+        """
         if not self._required:
             return True
         if delta.final:
-            return self.check(delta.accumulator)
+            return self.accepts(delta.accumulator)
         if delta.finish_reason and not self._has_call(delta):
             delta.finish_reason = None
             return bool(delta.text or delta.reasoning or delta.tool_calls or delta.refusal or delta.logprobs)
@@ -180,7 +184,7 @@ def rescued_call(request: ChatRequest, first: Completion, second: Completion) ->
 
 
 def _read_call(text: str, tools: list[Json]) -> tuple[str, str]:
-    value = read_json(text)
+    value = find_json(text)
     names = [tool["function"]["name"] for tool in tools]
     name, arguments = (names[0], value) if len(names) == 1 else (value["name"], value["arguments"])
     if not isinstance(arguments, dict) or name not in names:

@@ -1,4 +1,4 @@
-"""Parses answers other than chat completions: embeddings, lists of models, token counts. Pure."""
+"""Parses response bodies: the JSON of any call, then embeddings, lists of models and token counts. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from tir_client.errors import NoAnswerError, ResponseError
-from tir_client.protocol.error_responses import describe_body, error_from_event, read_body
+from tir_client.protocol.error_responses import describe_body, error_from_event, parse_error_body
 from tir_client.protocol.responses import Embeddings, Json, ModelCard, Usage
 from tir_client.protocol.server_json import load
 from tir_client.protocol.sse import BOM
@@ -32,7 +32,7 @@ def read_json(content: bytes, request_id: str | None, *, arrays: bool = False) -
         return answer
     if arrays and isinstance(answer, list):
         return answer
-    body = read_body(content) if answer is None else answer
+    body = parse_error_body(content) if answer is None else answer
     explanation = describe_body(body) or "an empty body"
     details: dict[str, Any] = {"body": body, "request_id": request_id}
     if isinstance(answer, dict):

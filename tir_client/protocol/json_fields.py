@@ -1,4 +1,4 @@
-"""Reads fields of a server's JSON and checks their types; any field may be null or missing. Pure."""
+"""Reads fields of a server's JSON and checks their types; texts and arrays may be null. Pure."""
 
 from __future__ import annotations
 

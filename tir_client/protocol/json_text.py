@@ -1,7 +1,8 @@
-"""Parses JSON that a model wrote: tool arguments, or a value inside prose or a fence, complete or partial. Pure.
+"""Parses JSON that a model wrote: tool arguments, or a value at the start of an answer or in a fence. Pure.
 
-It is as lenient as LangChain's parsers: raw line breaks and tabs in strings are accepted, and text around the object is
-ignored. In an answer, half a character becomes U+FFFD. Each function takes time linear in the length of the text.
+It is as lenient as LangChain's parsers: raw line breaks and tabs in strings are accepted, and text after the value is
+ignored. The value may be complete or partial. In an answer, half a character becomes U+FFFD. Each function takes time
+linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -43,17 +44,17 @@ def parse_json(text: str) -> Any:
         raise ValueError("the JSON is nested too deeply") from None
 
 
-def read_json(text: str) -> Any:
-    """Parse the JSON value in a whole answer, with or without a Markdown fence and prose around it.
+def find_json(text: str) -> Any:
+    """Parse the JSON value of a whole answer, at its start or in a Markdown fence. Text after it is ignored.
 
     Raises:
-        ValueError: There is no JSON value, or it is cut off; nothing is repaired.
+        ValueError: There is no JSON value there, or it is cut off; nothing is repaired.
     """
     return _find(text)[0]
 
 
-def extract_json(text: str) -> str:
-    """The source text of the JSON value that `read_json` parses, with control characters in strings escaped.
+def find_json_source(text: str) -> str:
+    """The source text of the JSON value that `find_json` parses, with control characters in strings escaped.
 
     Raises:
         ValueError: There is no JSON value.
@@ -61,10 +62,10 @@ def extract_json(text: str) -> str:
     return escape_controls(_find(text)[1])
 
 
-def read_partial_json(text: str) -> Any:
+def find_partial_json(text: str) -> Any:
     """Parse the beginning of a JSON object or array; None if `text` has none yet.
 
-    For a complete object the result equals that of `read_json`.
+    For a complete object the result equals that of `find_json`.
     """
     for start in _starts(text):
         value = _parse_partial(text[start:])
@@ -189,6 +190,6 @@ class PartialJson:
         """
         if len(text) != self._size and (whole or len(text) <= _SMALL or len(text) >= self._size * 9 / 8):
             self._size = len(text)
-            value = read_partial_json(text)
+            value = find_partial_json(text)
             self._value = value if isinstance(value, dict) else self._value
         return self._value

@@ -1,6 +1,7 @@
-"""Checks inline images, audio and video in messages before they are sent. Pure.
+"""Checks inline images, audio and video in messages before they are sent.
 
-Media at a URL are not checked, because only the server loads them. `data:` URLs are inline.
+Media at a URL are not checked, because only the server loads them. `data:` URLs are inline. No I/O, except that Python
+reads the system's table of media types once.
 """
 
 from __future__ import annotations
@@ -138,14 +139,14 @@ def media_problem(kind: str, data: str, media_type: str = "") -> str:
     except ValueError:
         return "its data are not Base64"
     if len(raw) > LIMIT:
-        return too_large(len(raw))
+        return too_large_message(len(raw))
     found = media_type_of(raw[:_HEAD]) or ("text/plain" if _is_text(raw) else "")
     is_trusted = "/" in media_type and found.partition("/")[0] in {"", "image", "audio", "video"}
     actual = media_type if is_trusted else found
     return f"its data are {actual}, not {kind}" if actual and not _is_kind(actual, kind) else ""
 
 
-def too_large(size: int) -> str:
+def too_large_message(size: int) -> str:
     """The error text for data of `size` bytes, which is over the limit."""
     return f"its data have {size / 2**20:.0f} MB, and at most {LIMIT // 2**20} MB can be sent: pass a URL"
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from tir_client.errors import InvalidRequestError
-from tir_client.protocol.call_ids import match_results
+from tir_client.protocol.call_ids import match_calls_and_results
 from tir_client.protocol.json_text import (
     escape_controls,
     escape_surrogates,
@@ -59,7 +59,7 @@ def convert_messages(messages: Iterable[Message], convert: Callable[[Message], I
             wire += convert(message)
         except InvalidRequestError as error:
             raise InvalidRequestError(f"messages[{position}]: {error.message}") from None
-    match_results(wire)
+    match_calls_and_results(wire)
     return wire
 
 
@@ -86,13 +86,13 @@ def assistant_message(
 
 
 def tool_message(call_id: str | None, content: str | list[Json], *, name: str | None = None) -> Json:
-    """The result of a tool call. `match_results` adds a missing id."""
+    """The result of a tool call. `match_calls_and_results` adds a missing id."""
     call_id = None if call_id is None else replace_surrogates(call_id)
     return _message({"role": "tool", "tool_call_id": call_id, "content": _encodable(content)}, name)
 
 
 def tool_call(call_id: str | None, name: str | None, arguments: object) -> Json:
-    """A tool call in a past answer. `match_results` adds a missing id."""
+    """A tool call in a past answer. `match_calls_and_results` adds a missing id."""
     function = {"name": replace_surrogates(name or ""), "arguments": sendable_arguments(arguments)}
     return {"id": replace_surrogates(call_id) if call_id else None, "type": "function", "function": function}
 
@@ -181,7 +181,7 @@ def media_part(kind: str, url: str, *, detail: str | None = None) -> Json:
 
 
 def audio_part(data: str, media_type: str) -> Json:
-    """Audio in Base64; of a media type such as `audio/mpeg`, or a format such as `mp3`. If empty, it is detected."""
+    """Audio in Base64. `media_type` is one such as `audio/mpeg` or a format such as `mp3`; an empty one is detected."""
     return {"type": "input_audio", "input_audio": {"data": data, "format": audio_format(data, media_type)}}
 
 

@@ -1,4 +1,4 @@
-"""Placeholders for content of models and tools that cannot be sent. Pure.
+"""Placeholders for content that cannot be sent, from a model or a tool. Pure.
 
 The same content in a user's message is an error, because the user can change it.
 """

@@ -18,7 +18,7 @@ from tir_client.errors import (
 )
 from tir_client.models import model_info
 from tir_client.protocol.accumulator import Accumulator, Delta
-from tir_client.protocol.error_responses import error_from_event, read_body
+from tir_client.protocol.error_responses import error_from_event, parse_error_body
 from tir_client.protocol.json_answers import read_json
 from tir_client.protocol.server_json import ends_in_half, join_halves, load
 from tir_client.protocol.sse import BOM, SSEDecoder
@@ -49,7 +49,7 @@ def accumulator_for(request: ChatRequest, request_id: str | None = None) -> Accu
 
 
 def read_answer(request: ChatRequest, content: bytes, request_id: str | None = None) -> Accumulator:
-    """Read a whole answer to `request`.
+    """Read a whole answer to `request` into an accumulator.
 
     Raises:
         ResponseError: It is not a complete answer; `body` and `partial` have what arrived.
@@ -180,7 +180,7 @@ class AnswerStream:
 
     def _add(self, chunk: Any, event: bytes) -> list[Delta]:
         if not isinstance(chunk, dict):
-            raise self._broken(StreamError, f"The stream has an event that is not a chunk: {read_body(event)!r}")
+            raise self._broken(StreamError, f"The stream has an event that is not a chunk: {parse_error_body(event)!r}")
         reported = error_from_event(chunk)
         if reported is not None:
             raise self._broken(StreamServerError, reported.message, reported)

@@ -154,7 +154,7 @@ class RerankRequest(_Request):
     path: str = Field(
         default="rerank",
         pattern=r"^/?[\w.~-]+(/[\w.~-]+)*$",
-        description="Path of the rerank API: below `/v1`, or above it with a leading `/`.",
+        description="Path of the rerank API: below `/v1`, or in place of it with a leading `/`.",
     )
     documents_field: Literal["documents", "texts"] = Field(
         default="documents", description="Name of the body's field for the documents."

@@ -37,7 +37,7 @@ def read_reranking(request: RerankRequest, content: bytes, request_id: str | Non
             f"{number} documents were sent, but the answer does not have one numeric score for each.",
             request_id=request_id,
         )
-    return Reranking(best(scores, request.top_n), str(fields.get("model") or request.model), usage_of(fields))
+    return Reranking(ranked_results(scores, request.top_n), str(fields.get("model") or request.model), usage_of(fields))
 
 
 def _scores(rows: Any, number: int) -> dict[int, float]:
@@ -55,7 +55,7 @@ def _scores(rows: Any, number: int) -> dict[int, float]:
     return {index: float(score) for index, score in scores.items()}
 
 
-def best(scores: dict[int, float], top_n: int | None) -> list[RerankResult]:
+def ranked_results(scores: dict[int, float], top_n: int | None) -> list[RerankResult]:
     """The results with the highest scores, the best first; equal scores in document order."""
     ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
     return [RerankResult(index, score) for index, score in ranked[:top_n]]
@@ -66,4 +66,4 @@ def join_rerankings(parts: Iterable[Reranking], size: int, top_n: int | None) ->
     joined = [
         (number * size + result.index, result.score) for number, part in enumerate(parts) for result in part.results
     ]
-    return best(dict(joined), top_n)
+    return ranked_results(dict(joined), top_n)

@@ -40,7 +40,7 @@ def map_schema(schema: Any, change: Callable[[Json], Json]) -> Any:
     return change(copy)
 
 
-def without_additional_properties(schema: Json) -> Json:
+def forbid_additional_properties(schema: Json) -> Json:
     """Return a schema whose objects allow no additional properties; maps are unchanged."""
     return map_schema(schema, _closed)  # type: ignore[no-any-return]
 
@@ -104,7 +104,7 @@ def move_definitions(schema: Json, name: str) -> tuple[Json, Json]:
 
 
 def is_of_object(schema: Json) -> bool:
-    """Whether all values that fit a schema are objects."""
+    """Whether a schema is that of an object. One without a type counts as one, although any value fits it."""
     top = resolve_root(schema)
     if "type" in top or "properties" in top:
         return bool(top.get("type", "object") == "object")

@@ -37,12 +37,15 @@ class SecondRequest:
         Raises:
             ForcedToolError: The required call is missing and cannot be requested again.
         """
-        failed = next((check for check in self._checks if not check.check(accumulator)), None)
+        failed = next((check for check in self._checks if not check.accepts(accumulator)), None)
         self.pending = None if failed is None else failed.second
         return self.pending
 
     def pass_through(self, delta: Delta) -> bool:
-        """Whether to yield a delta. The end of an answer that needs a second request is held back."""
+        """Whether to yield a delta. The end of an answer that needs a second request is held back.
+
+        The finish reason of such an answer is removed from the delta.
+        """
         if delta.final:
             return self.check(delta.accumulator) is None
         return self._stopped.pass_through(delta) and self._forced.pass_through(delta)

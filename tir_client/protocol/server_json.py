@@ -1,4 +1,4 @@
-r"""Parses the JSON of a server, with characters that a gateway has split. Pure.
+r"""Parses the JSON of a server, even if a gateway has split a character. Pure.
 
 JSON writes a character beyond U+FFFF as two escapes, such as `\ud83d\ude42`. A gateway that cuts text by JavaScript's
 lengths sends one half at the end of an event and the other in the next. Neither event is strict JSON.

@@ -24,7 +24,7 @@ class StoppedAnswer:
         request: The request.
 
     Attributes:
-        second: The request without `stop`, set by `check`.
+        second: The request without `stop`, set by `accepts`.
     """
 
     def __init__(self, request: ChatRequest) -> None:
@@ -33,14 +33,18 @@ class StoppedAnswer:
         self._words = stop_words(request)
         self._stopped: list[int] = []
 
-    def check(self, accumulator: Accumulator) -> bool:
+    def accepts(self, accumulator: Accumulator) -> bool:
         """Return whether a complete answer needs no second request; if it needs one, set `second`."""
         self._stopped = [state.index for state in accumulator.choices() if self._is_stopped(state)]
         self.second = request_without_stop(self._request, len(self._stopped)) if self._stopped else None
         return self.second is None
 
     def pass_through(self, delta: Delta) -> bool:
-        """Whether to yield a delta. The end of a stopped choice is held back until the second answer."""
+        """Whether to yield a delta.
+
+        The end of a stopped choice is held back until the second answer: the finish reason is removed from the delta,
+        which is yielded if it has something else.
+        """
         if not delta.finish_reason or not self._is_stopped(delta.accumulator.choice(delta.index)):
             return True
         delta.finish_reason = None

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tir_client.errors import RefusedOutputError, StructuredOutputError, TruncatedOutputError
-from tir_client.protocol.json_text import extract_json, replace_half_escapes
+from tir_client.protocol.json_text import find_json_source, replace_half_escapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +29,7 @@ def read_object(cls: Any, text: str) -> Any:
     Raises:
         ValueError: The answer has no JSON, or it does not fit the class.
     """
-    return _validated(cls, extract_json(text))
+    return _validated(cls, find_json_source(text))
 
 
 def make_object(cls: Any, value: object) -> Any:

@@ -1,4 +1,4 @@
-"""Prepares a request for a text-only model. Pure.
+"""Replaces images, audio and video in tool results with placeholders, for text-only models. Pure.
 
 vLLM silently drops images for gpt-oss. For other text-only models it answers with HTTP 400, so after a tool has
 returned an image, each later turn of the conversation would fail.

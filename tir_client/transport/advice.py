@@ -19,12 +19,12 @@ class AdviceLog:
     """Logs each warning once per client and model."""
 
     def __init__(self) -> None:
-        self._logged: set[str] = set()
+        self._logged: set[tuple[str, str]] = set()
 
-    def check(self, completion: Completion) -> Completion:
-        """Log the advice for an answer, if any; return the answer."""
+    def check(self, request: ChatRequest, completion: Completion) -> Completion:
+        """Log the advice for the answer to a request, if any; return the answer."""
         for choice in completion.choices:
-            self._log(completion.model, choice.advice())
+            self._log(request.model, choice.advice())
         return completion
 
     def check_request(self, request: ChatRequest) -> None:
@@ -33,8 +33,8 @@ class AdviceLog:
             self._log(request.model, UNREAD_MEDIA)
 
     def _log(self, model: str, advice: str) -> None:
-        if advice and advice not in self._logged:
-            self._logged.add(advice)
+        if advice and (model, advice) not in self._logged:
+            self._logged.add((model, advice))
             logger.warning("%s: %s", model, advice)
 
 

@@ -66,7 +66,7 @@ async def aread_whole(response: Any, call: HTTPCall, clock: Clock) -> bytes:
     return bytes(content)
 
 
-def read_refusal(response: Any, call: HTTPCall) -> bytes:
+def read_error_body(response: Any, call: HTTPCall) -> bytes:
     """Read the body of an error response, or its beginning if the rest is late, broken or too long.
 
     It waits for at most the `chunk` timeout.
@@ -81,8 +81,8 @@ def read_refusal(response: Any, call: HTTPCall) -> bytes:
     return _inflated(raw, encoding)
 
 
-async def aread_refusal(response: Any, call: HTTPCall, clock: Clock) -> bytes:
-    """`read_refusal` for an async response."""
+async def aread_error_body(response: Any, call: HTTPCall, clock: Clock) -> bytes:
+    """`read_error_body` for an async response."""
     raw, encoding = bytearray(), _encoding(response)
     chunks = response.aiter_raw() if encoding else apieces(response)
     ends = _ends(call)

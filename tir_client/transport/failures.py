@@ -1,4 +1,4 @@
-"""Converts httpx errors and timeouts to exceptions of this library. Pure."""
+"""Converts httpx errors and timeouts to exceptions of this library. No I/O."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class HTTPCall:
         self._token = await fetch_token(self._config)
 
     def authorize(self, request: Any) -> Any:
-        """Sign a request. httpx calls it as `auth`, which keeps the token out of local variables."""
+        """Add the token to a request. httpx calls it as `auth`, which keeps the token out of local variables."""
         request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
         return request
 
@@ -99,7 +99,7 @@ class HTTPCall:
         self.request_id = None
         self.start.begin_try(self.timeouts.first_byte)
         self.check_time()
-        self._clocked = clocked and self.opening is not None
+        self._clocked = clocked and self.headers_timeout is not None
         first_byte = self._left(_shorter(self.timeouts.first_byte, self.start.seconds_left))
         self._limits = {
             "connect": self._left(_shorter(self.timeouts.connect, self.start.seconds_left)),
@@ -149,8 +149,8 @@ class HTTPCall:
         self._limits["read"] = seconds
 
     @property
-    def opening(self) -> float | None:
-        """Seconds from the start of a try to the response headers, for a client that does not apply timeouts."""
+    def headers_timeout(self) -> float | None:
+        """Maximum seconds from the start of a try to the response headers, for async calls; None for no limit."""
         connect, first_byte = self.timeouts.connect, self.timeouts.first_byte
         return _shorter(
             None if connect is None or first_byte is None else connect + first_byte, self.start.seconds_left

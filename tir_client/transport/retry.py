@@ -25,7 +25,7 @@ STARTING = frozenset({502, 503, 504})
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How failures are retried. Calls are retried only until a part of the answer has been yielded.
+    """How failures are retried: a stream until it has yielded something, a whole answer until it is complete.
 
     Args:
         max_retries: Maximum number of tries after the first; 0 for none.

@@ -9,7 +9,7 @@ from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tir_client.errors import TIRError
-from tir_client.transport.body import aread_refusal, aread_whole, read_refusal, read_whole
+from tir_client.transport.body import aread_error_body, aread_whole, read_error_body, read_whole
 from tir_client.transport.clock import Clock
 from tir_client.transport.failures import loop_checked, transport_errors
 
@@ -90,7 +90,7 @@ class Sender:
         if response.is_success:
             return response
         with closing(response):
-            raise call.status_error(response, read_refusal(response, call))
+            raise call.status_error(response, read_error_body(response, call))
 
     async def aopen(self, call: HTTPCall, clock: Clock, *, streamed: bool = False) -> Any:
         """`open` for async code."""
@@ -105,9 +105,9 @@ class Sender:
             follow_redirects=False,
         )
         with loop_checked():
-            response = await clock.wait(sending, call.opening)
+            response = await clock.wait(sending, call.headers_timeout)
         call.headers_arrived(response)
         if response.is_success:
             return response
         async with aclosing(response):
-            raise call.status_error(response, await aread_refusal(response, call, clock))
+            raise call.status_error(response, await aread_error_body(response, call, clock))

@@ -66,7 +66,7 @@ class _Stream:
         for delta in self._deltas:
             if self._second.pass_through(delta):
                 if delta.final:
-                    self._advice.check(delta.accumulator.completion())
+                    self._advice.check(self._second.request, delta.accumulator.completion())
                 return delta
         self._complete = self._complete or self._answer.done
         return None

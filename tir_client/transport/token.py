@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from tir_client.environment import clean_token, environment_token
+from tir_client.environment import clean_token, required_token_from_environment
 
 if TYPE_CHECKING:
     from tir_client.config import Config
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 async def fetch_token(config: Config) -> SecretStr:
     """Return the current token. An async `api_key` is awaited; a sync one, which may block, runs in a thread."""
     function = config.token
-    if not callable(function) or function is environment_token:
+    if not callable(function) or function is required_token_from_environment:
         return config.secret()
     if inspect.iscoroutinefunction(function):
         return SecretStr(clean_token(await function()))
