@@ -429,6 +429,28 @@ def test_a_stream_that_is_dropped_just_before_its_loop_ends_is_closed_without_wa
         gc.collect()
 
 
+@pytest.mark.parametrize(("driver", "begin"), KEPT)
+def test_a_half_read_stream_that_is_freed_after_its_loop_closes_its_connection(driver: Driver, begin: Any) -> None:
+    """Also if the model is kept and the garbage collector does not run."""
+
+    async def read_half(model: Any) -> Any:
+        stream = await begin(model)
+        await anext(stream)
+        return stream
+
+    gc.disable()
+    try:
+        with WireServer([TALK, STALL]) as server:
+            model = driver.model(server.base_url, PATIENT)
+            loop = asyncio.new_event_loop()
+            stream = loop.run_until_complete(read_half(model))
+            loop.close()
+            del stream
+            assert delay(server, time.monotonic()) < NOTICE
+    finally:
+        gc.enable()
+
+
 @pytest.mark.parametrize("driver", OURS, ids=lambda driver: driver.name)
 def test_a_model_works_after_its_streams_were_abandoned(driver: Driver) -> None:
     """A hundred abandoned streams do not exhaust the connection pool."""

@@ -72,7 +72,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             failure = translated(error)
         else:
             body = _Body(response)
-            extensions = {CLOSE: body.close}
+            extensions = {CLOSE: body.close_soon}
             return httpx.Response(response.status, headers=response.raw_headers, stream=body, extensions=extensions)
         raise failure
 
@@ -111,10 +111,16 @@ class _Body(httpx.AsyncByteStream):
         return data
 
     async def aclose(self) -> None:
-        self.close()
+        self._close()
 
-    def close(self) -> None:
-        """Close the connection, unless the body has ended."""
+    def close_soon(self) -> None:
+        """Close the connection from any thread, in the event loop, or at once if the loop is closed."""
+        try:
+            self._loop.call_soon_threadsafe(self._close)
+        except RuntimeError:
+            self._close()
+
+    def _close(self) -> None:
         self._response.close()
         if self._connection is not None:
             self._connection.close()  # aiohttp does not close it if the loop is closed
@@ -122,10 +128,7 @@ class _Body(httpx.AsyncByteStream):
     def __del__(self) -> None:
         """Close the connection of a half-read response, which aiohttp would keep open."""
         if not self._response.closed:
-            try:
-                self._loop.call_soon_threadsafe(self.close)
-            except RuntimeError:  # the loop is closed
-                self.close()
+            self.close_soon()
 
 
 class _Upload(aiohttp.Payload):

@@ -23,7 +23,7 @@ DRAIN_SECONDS = 0.5
 """Seconds to wait for the end of a body after `[DONE]`, which makes the connection reusable."""
 
 CLOSE = "close"
-"""The extension of our async transport's responses with a function that closes them outside of a task."""
+"""The extension of our async transport's responses with a function that closes them without a task, in any thread."""
 
 
 def pieces(response: Any) -> Iterator[bytes]:

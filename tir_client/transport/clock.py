@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
 
 Result = TypeVar("Result")
 
@@ -54,14 +54,6 @@ class Clock:
     def is_loop_closed(self) -> bool:
         """Whether the event loop is closed."""
         return self._loop.is_closed()
-
-    def call_soon(self, callback: Callable[[], object]) -> None:
-        """Call `callback` in the event loop, from any thread.
-
-        Raises:
-            RuntimeError: The loop is closed.
-        """
-        self._loop.call_soon_threadsafe(callback)
 
     def close(self) -> None:
         """Stop the timer."""

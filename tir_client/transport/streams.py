@@ -248,8 +248,8 @@ class AsyncChatStream(_Stream):
         if response is None or clock is None:
             return
         close = response.extensions.get(CLOSE)
-        with suppress(StopIteration, RuntimeError):
-            if clock.is_loop_closed:
+        if close is not None:
+            close()
+        elif clock.is_loop_closed:
+            with suppress(StopIteration, RuntimeError):
                 response.aclose().send(None)
-            elif close is not None:
-                clock.call_soon(close)
