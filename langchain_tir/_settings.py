@@ -6,7 +6,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import Field
@@ -14,7 +14,7 @@ from pydantic import Field
 from langchain_tir._aliases import CHAT_ALIASES, LANGCHAIN_UNSUPPORTED, rename_parameters, with_usage_option
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import to_wire
-from langchain_tir._profile import known_profile, profile_for
+from langchain_tir._profile import known_profile
 from langchain_tir._tools import to_response_format, tool_fields
 from tir_client import ChatRequest
 from tir_client.aliases import refuse_unknown_parameters
@@ -97,13 +97,6 @@ class ChatSettings(ModelSettings, ChatParameters, BaseChatModel):
                 stacklevel=4,
             )
         return {**fields, "model_kwargs": {**(fields.get("model_kwargs") or {}), **unknown}}
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Return a copy with the fields of `update`. With another `model` it has that model's profile."""
-        copied = super().model_copy(update=update, deep=deep)
-        if update and "model" in update and "profile" not in update and self.profile == profile_for(self):
-            copied.profile = profile_for(copied)
-        return copied
 
     @property
     def model_name(self) -> str:

@@ -1,20 +1,21 @@
 """ChatTIR: the chat model. Fields and requests are in `_settings`, conversions in `_messages` and `_stream`.
 
-Tools are in `_tool_methods`, structured output in `_structured_methods`, token counts in `_token_methods`.
+Tools are in `_tool_methods`, structured output in `_structured_methods`, token counts in `_token_methods`, copies and
+changes in place in `_copy_methods`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from pydantic import model_validator
 
 from langchain_tir._aliases import rename_parameters
 from langchain_tir._content_blocks import PROVIDER
+from langchain_tir._copy_methods import CopyMethods
 from langchain_tir._errors import model_errors
 from langchain_tir._messages import from_completion, set_only
 from langchain_tir._past_calls import with_readable_calls
-from langchain_tir._profile import profile_for, with_own_profile
 from langchain_tir._stream import DeltaMapper
 from langchain_tir._structured_methods import StructuredMethods
 from langchain_tir._token_methods import TokenMethods
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from typing import Self, Unpack
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-    from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
+    from langchain_core.language_models import LangSmithParams, LanguageModelInput
     from langchain_core.messages import BaseMessage
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
     from langchain_core.prompt_values import PromptValue
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from tir_client.protocol.responses import Json
 
 
-class ChatTIR(ToolMethods, StructuredMethods, TokenMethods, defer_build=False):
+class ChatTIR(ToolMethods, StructuredMethods, TokenMethods, CopyMethods, defer_build=False):
     """A chat model on TIR, or on any compatible server.
 
     Setup:
@@ -170,21 +171,6 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods, defer_build=False):
     def __init__(self, model: str | None = None, **fields: Unpack[ChatArguments]) -> None:
         super().__init__(**({} if model is None else {"model": model}), **fields)
 
-    if not TYPE_CHECKING:  # a type checker would accept any attribute
-
-        def __setattr__(self, name, value):  # noqa: ANN001, ANN204
-            follows = name == "model" and self.profile == profile_for(self)
-            super().__setattr__(name, value)
-            _forget_serialized(self)
-            if follows:
-                self.profile = profile_for(self)
-
-    def __copy__(self) -> Self:
-        return _forget_serialized(with_own_profile(super().__copy__()))
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        return _forget_serialized(with_own_profile(super().__deepcopy__(memo)))
-
     @model_validator(mode="after")
     def _set_tir_version(self) -> Self:
         self._add_version("tir-llm", __version__)
@@ -217,13 +203,6 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods, defer_build=False):
         given = stop or given or self.stop
         stops = [given] if isinstance(given, str) else given
         return {**super()._get_ls_params(stop=stops, **call), "ls_provider": PROVIDER}
-
-    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        _forget_serialized(self)  # a value inside a field may have changed
-        return super()._get_llm_string(stop, **kwargs) + self._secret_digest()
-
-    def _resolve_model_profile(self) -> ModelProfile | None:
-        return profile_for(self)
 
     def _combine_llm_outputs(self, llm_outputs: list[Json | None], /) -> Json:
         outputs = [output for output in llm_outputs if output]
@@ -294,12 +273,3 @@ class ChatTIR(ToolMethods, StructuredMethods, TokenMethods, defer_build=False):
                         if run_manager:
                             await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                         yield chunk
-
-
-Model = TypeVar("Model", bound=ChatTIR)
-
-
-def _forget_serialized(model: Model) -> Model:
-    """Remove the serialized settings that LangChain keeps for its cache and traces; return the model."""
-    model.__dict__.pop("_serialized", None)
-    return model
